@@ -1,0 +1,50 @@
+# Everything a developer runs. `make help` lists it. Nothing here needs more than python3, pip and (for some targets) apt.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install lint types imports check test unit envoy golden crds demo bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Create the environment (.venv) with everything that tests and demo need
+
+$(STAMP): pyproject.toml requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/pip install --quiet --constraint requirements.txt --editable '.[demo]' --group dev
+	@touch $@
+
+lint: install ## Style: ruff with all rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install ## Types: mypy, strict
+	$(BIN)/mypy
+
+imports: install ## Layers: import-linter
+	$(BIN)/lint-imports
+
+crds: install ## Generate crds/ and the reference from the models
+	$(BIN)/fairlead crds -o crds
+
+golden: install ## Refresh the golden files
+	$(BIN)/pytest tests/golden --update-golden -q
+
+unit: install ## Tests that need no Envoy
+	$(BIN)/pytest -q -m 'not envoy'
+
+envoy: install ## Tests on real Envoys
+	$(BIN)/pytest -q -m envoy
+
+check: lint types imports unit ## What every commit must pass
+
+test: install ## Everything, at most ten minutes
+	$(MAKE) lint types imports
+	$(BIN)/pytest
+
+clean: ## Remove the environment and what was built
+	rm -rf $(VENV) build .demo

@@ -1,0 +1,1 @@
+"""Effects behind small protocols: files, Envoy processes, HTTP, the clock."""

@@ -1,0 +1,1 @@
+"""Windows, prices and the ledger, in integer nano-dollars."""

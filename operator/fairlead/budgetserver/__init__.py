@@ -1,0 +1,1 @@
+"""The rate-limit service that prices tokens, and the usage API."""

@@ -1,0 +1,8 @@
+"""The `fairlead` command."""
+
+import click
+
+
+@click.group()
+def main() -> None:
+    """Multi-region LLM routing on Envoy."""

@@ -1,0 +1,1 @@
+"""compile(): resources and observed state in; files, reports and status out. Pure and total."""

@@ -1,0 +1,1 @@
+"""The kopf shell: events mark dirty, one reconcile from the whole snapshot."""

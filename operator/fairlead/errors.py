@@ -1,0 +1,30 @@
+"""The errors that Fairlead raises on purpose; anything else is a bug and surfaces.
+
+    FairleadError
+    ├── InstallationError    the installation file cannot be used (the command ends with exit code 1)
+    ├── TooLargeError        a rendered file does not fit where it has to go
+    ├── EnvoyError           an Envoy process did not start, or refused its configuration
+    └── StateError           the state folder cannot be used (locked by another process, not writable)
+
+A user's mistake in a resource is never an exception: it is a `fairlead.api.problems.Problem` on that object.
+"""
+
+
+class FairleadError(Exception):
+    """Base of all errors that carry a message for a person."""
+
+
+class InstallationError(FairleadError):
+    """The installation file is missing, unreadable or wrong."""
+
+
+class TooLargeError(FairleadError):
+    """A rendered file is larger than its place allows (a ConfigMap holds 1 MiB)."""
+
+
+class EnvoyError(FairleadError):
+    """An Envoy process did not start, or refused what it was given."""
+
+
+class StateError(FairleadError):
+    """The state folder of `fairlead up` cannot be used."""

@@ -1,0 +1,1 @@
+"""The region state machine: probes in, endpoints up or down out, with hysteresis."""

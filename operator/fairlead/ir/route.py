@@ -1,0 +1,104 @@
+"""What answers a name: ladders, arms, timers, shadow."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ModelKind(StrEnum):
+    """What a model makes; decides which endpoints of the API a route answers."""
+
+    CHAT = "Chat"
+    EMBEDDING = "Embedding"
+
+
+class Side(StrEnum):
+    """Which side of a rollout an arm belongs to."""
+
+    STABLE = "stable"
+    CANDIDATE = "candidate"
+
+
+class Stickiness(StrEnum):
+    """What keeps a request on its side while a rollout runs."""
+
+    CONSUMER = "Consumer"
+    REQUEST = "Request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """Ordered rungs: attempt n takes the n-th, an ejected one is skipped. Rendered as an Envoy composite cluster."""
+
+    name: str
+    """Unique in a gateway and stable from one compilation to the next."""
+    rungs: tuple[str, ...]
+    """Names of targets, no target twice."""
+    last_resort: str
+    """Name of the `LastResort` that ends the ladder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One ladder with its share of a plan's traffic."""
+
+    ladder: str
+    weight: int
+    """Share in basis points (10,000 = all); the arms of a plan sum to 10,000."""
+    side: Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How one model of a route is answered."""
+
+    model: str
+    """The model name that selects this plan in a wildcard route; empty in a route whose names share one plan."""
+    arms: tuple[Arm, ...]
+    last_model: str
+    """The wire id to use at the last resort (a last resort is shared, so its cluster carries no model)."""
+    last_target: str
+    """What `x-fairlead-target` says when the last resort answers: `provider/endpoint/model`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """The timers of a route, in milliseconds."""
+
+    first_byte_ms: int
+    """Streams: from an attempt's start to its response headers; then the next rung."""
+    response_ms: int
+    """Not streamed: one attempt."""
+    stream_idle_ms: int
+    """Longest gap inside a stream."""
+    request_ms: int
+    """All attempts together; also cuts a stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shadow:
+    """A copy of a share of the requests, whose answers nobody waits for."""
+
+    target: str
+    """Name of a target of the gateway; its copy goes through a hop of its own so that its tokens are metered."""
+    sample: int
+    """Share in basis points of the requests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A ModelRoute as this gateway serves it."""
+
+    name: str
+    """`namespace/name`: the value of `x-fairlead-route`."""
+    kind: ModelKind
+    wildcard: bool
+    """True when plans are chosen by model name; then there is one plan per name of the catalogue."""
+    plans: tuple[Plan, ...]
+    stickiness: Stickiness
+    """Matters only while both sides have an arm; a spread over endpoints is drawn per request."""
+    max_attempts: int
+    """Real attempts, the last resort included: Envoy's `num_retries` + 1."""
+    timeouts: Timeouts
+    shadow: Shadow | None
+    max_output_tokens: int | None
+    """Set on requests without a limit of their own, cap on those with a larger one."""

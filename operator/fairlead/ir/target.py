@@ -1,0 +1,72 @@
+"""Where an attempt can go: targets, their endpoints' addresses, credentials by name, breakers."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """The address of a provider endpoint, taken apart from its `baseURL`."""
+
+    host: str
+    """DNS name or IP address, lower case. Also the Host header, the SNI and the name the certificate must carry."""
+    port: int
+    tls: bool
+    base_path: str
+    """What stands for `/v1` on this endpoint: `/v1`, `/openai/v1`, or `` (empty). No trailing slash."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A provider's credential: the name of a mounted file and the header that carries it. Never the secret itself."""
+
+    name: str
+    """`<secret>/<key>/<header>`: unique per file and header, since one key may go out in two headers."""
+    secret_name: str
+    key: str
+    header: str
+    """The header as written in the resource; `Authorization` by default."""
+    prefix: str
+    """`Bearer ` for the default header, empty for a header that the resource names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """When Envoy ejects a target by itself. One host per cluster, so the ejection is the target's."""
+
+    consecutive_failures: int
+    open_for_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A provider's endpoint serving one model: one Envoy cluster with one host."""
+
+    name: str
+    """`provider/endpoint/model`, model as users write it: the value of `x-fairlead-target`. Unique in a gateway."""
+    provider: str
+    endpoint: str
+    region: str
+    """Region of the endpoint; empty for an anycast endpoint."""
+    model: str
+    """The catalogue's name of the model."""
+    wire_model: str
+    """The model's id on the wire at this endpoint."""
+    upstream: Upstream
+    credential: str
+    """Name of a `Credential` of the gateway; empty when the endpoint takes none."""
+    breaker: Breaker
+    max_in_flight: int | None
+    """Bulkhead: requests in flight per gateway pod. Puts a hop before the target, so that an overflow is retried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastResort:
+    """An endpoint without ejection, shared by all ladders that end on it; each request brings the model's wire id."""
+
+    name: str
+    """`provider/endpoint`: unique among the last resorts of a gateway."""
+    provider: str
+    endpoint: str
+    region: str
+    upstream: Upstream
+    credential: str

@@ -1,0 +1,1 @@
+"""The canary state machine: `step(plan, state, observation, now) -> decision`."""

@@ -1,0 +1,1 @@
+"""The `fairlead up` shell: YAML files in, local Envoys out."""

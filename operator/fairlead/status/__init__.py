@@ -1,0 +1,1 @@
+"""Reports and observations to conditions and status."""

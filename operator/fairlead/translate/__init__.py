@@ -1,0 +1,1 @@
+"""Resources to IR: references, names, regions, residency, ladders. Problems become reports, never exceptions."""
