@@ -1,0 +1,34 @@
+"""The folder itself: names that would break the interpreter, modules that grew too long, words that do not belong."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "operator" / "fairlead"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_operator_is_not_a_package() -> None:
+    # With operator/__init__.py the folder shadows the standard library's `operator`, and `import collections` fails.
+    assert not (ROOT / "operator" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_module_is_short_and_says_what_it_is(module: Path) -> None:
+    text = module.read_text()
+    assert len(text.splitlines()) <= 420, "split it: a module is one noun"
+    assert ast.get_docstring(ast.parse(text)), "a module says what belongs in it"
+
+
+def test_module_names_are_nouns_of_the_field() -> None:
+    vague = re.compile(r"(^|_)(utils?|common|helpers?|managers?|data|process)($|_)")
+    assert [str(path) for path in MODULES if vague.search(path.stem)] == []
+
+
+def test_every_package_has_its_row_in_the_architecture_page() -> None:
+    rows = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE))
+    packages = {p.parent.name for p in PACKAGE.glob("*/__init__.py")} | {p.stem for p in PACKAGE.glob("[a-z]*.py")}
+    assert rows == packages
