@@ -10,7 +10,9 @@ class Consumer:
     name: str
     """`namespace/name`: the value of `x-fl-consumer` and of every `consumer` label."""
     scopes: tuple[str, ...]
-    """Names of scopes in the order of look-up: routes of the consumer's own namespace, then shared ones."""
+    """Names of scopes in the order of look-up: routes of the consumer's own namespace, then shared ones. The first
+    scope that has the name decides, also when its entry is a refusal. At most four; scopes without entries are left
+    out."""
     allowed_model_names: tuple[str, ...] | None
     """Exact names, prefixes (`qwen/*`) or `*`; None = all. Applies to the name that the client sends."""
     expires_at: int | None
@@ -24,16 +26,23 @@ class Entry:
     model_name: str
     """As the client sends it; case matters."""
     route: str
-    """Name of a route of the gateway."""
+    """Name of a route of the gateway. Empty = a refusal: the name belongs to a route that this gateway may not or
+    cannot serve (`regions`, `residency`), so that the caller gets 404 and no later scope is asked: a name that a team
+    keeps in one region must not be captured by a shared route in another."""
     plan: str
     """`Plan.model` of that route: empty unless the route is a wildcard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """A table of names that is shared by all consumers who see the same routes."""
+    """A table of names that is shared by all consumers who see the same routes.
+
+    What only some consumers of a namespace see (a selector, a list of names) stands in a small scope of its own that is
+    asked first, so that a large table exists once.
+    """
 
     name: str
-    """Stable: it depends on what the consumers are (namespace, labels that a selector asks for), not on the routes."""
+    """A namespace, or `*` for shared routes; what only some consumers see adds what is asked of them, in brackets, e.g.
+    `team-web[tier=pro]`. No `|`."""
     entries: tuple[Entry, ...]
     """Sorted by `model_name`, each name once."""

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class ModelKind(StrEnum):
-    """What a model makes; decides which endpoints of the API a route answers."""
+    """What a model makes; decides which paths of the API a plan answers."""
 
     CHAT = "Chat"
     EMBEDDING = "Embedding"
@@ -30,11 +30,12 @@ class Ladder:
     """Ordered rungs: attempt n takes the n-th, an ejected one is skipped. Rendered as an Envoy composite cluster."""
 
     name: str
-    """Unique in a gateway and stable from one compilation to the next."""
+    """`<route>/<arm>`, in a wildcard route `<route>/<model>/<arm>`, arms counted from 0. Unique among the ladders of a
+    gateway and stable from one compilation to the next."""
     rungs: tuple[str, ...]
-    """Names of targets, no target twice."""
+    """Names of targets, no target twice, at least one."""
     last_resort: str
-    """Name of the `LastResort` that ends the ladder."""
+    """Name of the `LastResort` that ends the ladder; the same for all ladders of a plan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,10 @@ class Plan:
 
     model: str
     """The model name that selects this plan in a wildcard route; empty in a route whose names share one plan."""
+    kind: ModelKind
+    """Of every rung of every arm. A catalogue has both kinds, so plans of one wildcard route may differ."""
     arms: tuple[Arm, ...]
+    """In the order of their index. Plans of one wildcard route may differ in their number."""
     last_model: str
     """The wire id to use at the last resort (a last resort is shared, so its cluster carries no model)."""
     last_target: str
@@ -79,7 +83,8 @@ class Shadow:
     """A copy of a share of the requests, whose answers nobody waits for."""
 
     target: str
-    """Name of a target of the gateway; its copy goes through a hop of its own so that its tokens are metered."""
+    """Name of a target of the gateway, of the same kind as all plans of the route; its copy goes through a hop of its
+    own so that its tokens are metered."""
     sample: int
     """Share in basis points of the requests."""
 
@@ -90,14 +95,15 @@ class Route:
 
     name: str
     """`namespace/name`: the value of `x-fairlead-route`."""
-    kind: ModelKind
     wildcard: bool
     """True when plans are chosen by model name; then there is one plan per name of the catalogue."""
     plans: tuple[Plan, ...]
+    """Sorted by `model`, at least one; exactly one unless `wildcard`."""
     stickiness: Stickiness
     """Matters only while both sides have an arm; a spread over endpoints is drawn per request."""
     max_attempts: int
-    """Real attempts, the last resort included: Envoy's `num_retries` + 1."""
+    """Real attempts, the last resort included: Envoy's `num_retries` + 1. Ladders may be longer (ejected rungs cost
+    nothing) and, in a wildcard route, shorter."""
     timeouts: Timeouts
     shadow: Shadow | None
     max_output_tokens: int | None

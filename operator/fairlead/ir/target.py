@@ -20,7 +20,8 @@ class Credential:
     """A provider's credential: the name of a mounted file and the header that carries it. Never the secret itself."""
 
     name: str
-    """`<secret>/<key>/<header>`: unique per file and header, since one key may go out in two headers."""
+    """`<secret>/<key>`, or `<secret>/<key>/<header>` for a header that the resource names: unique per file and header,
+    since one key may go out in two headers."""
     secret_name: str
     key: str
     header: str
