@@ -1,0 +1,180 @@
+from dataclasses import replace
+
+import pytest
+
+from fairlead.envoy import directory
+from fairlead.ir import (
+    Arm,
+    Breaker,
+    Consumer,
+    Entry,
+    Gateway,
+    Ladder,
+    LastResort,
+    Limits,
+    ModelKind,
+    Plan,
+    Route,
+    Scope,
+    Side,
+    Stickiness,
+    Target,
+    Timeouts,
+    Upstream,
+)
+
+UPSTREAM = Upstream(host="us.example.com", port=443, tls=True, base_path="/v1")
+TIMEOUTS = Timeouts(first_byte_ms=8000, response_ms=60000, stream_idle_ms=60000, request_ms=300000)
+
+
+def plan(*, model: str = "", arms: tuple[Arm, ...], kind: ModelKind = ModelKind.CHAT) -> Plan:
+    return Plan(model=model, kind=kind, arms=arms, last_model="flash-last", last_target="api/us/flash")
+
+
+def route(name: str, *plans: Plan, wildcard: bool = False, cap: int | None = None) -> Route:
+    return Route(
+        name=name,
+        wildcard=wildcard,
+        plans=plans,
+        stickiness=Stickiness.CONSUMER,
+        max_attempts=3,
+        timeouts=TIMEOUTS,
+        shadow=None,
+        max_output_tokens=cap,
+    )
+
+
+def target(name: str, wire_model: str) -> Target:
+    return Target(
+        name=name,
+        provider="api",
+        endpoint="us",
+        region="us-east-1",
+        model="flash",
+        wire_model=wire_model,
+        upstream=UPSTREAM,
+        credential="",
+        breaker=Breaker(consecutive_failures=5, open_for_ms=60000),
+        max_in_flight=None,
+    )
+
+
+def consumer(name: str = "team/alice", **changes: object) -> Consumer:
+    plain = Consumer(name=name, scopes=("team", "*"), allowed_model_names=None, expires_at=None)
+    return replace(plain, **changes)  # type: ignore[arg-type]  # a test's shorthand
+
+
+CHAT_ARM = Arm(ladder="team/chat/0", weight=10000, side=Side.STABLE)
+GATEWAY = Gateway(
+    region="us-east-1",
+    limits=Limits(request_bytes=1000),
+    anonymous=None,
+    consumers=(consumer(),),
+    scopes=(
+        Scope(name="*", entries=(Entry(model_name="qwen/q3.5", route="team/all", plan="qwen/q3.5"),)),
+        Scope(
+            name="team",
+            entries=(
+                Entry(model_name="chat", route="team/chat", plan=""),
+                Entry(model_name="eu-only", route="", plan=""),
+            ),
+        ),
+    ),
+    routes=(
+        route(
+            "team/all",
+            plan(
+                model="qwen/q3.5",
+                arms=(
+                    Arm(ladder="team/all/qwen/q3.5/0", weight=5000, side=Side.STABLE),
+                    Arm(ladder="team/all/qwen/q3.5/1", weight=5000, side=Side.STABLE),
+                ),
+            ),
+            wildcard=True,
+        ),
+        route("team/chat", plan(arms=(CHAT_ARM,)), cap=2000),
+    ),
+    ladders=(
+        Ladder(name="team/all/qwen/q3.5/0", rungs=("api/us/q", "api/eu/q"), last_resort="api/us"),
+        Ladder(name="team/all/qwen/q3.5/1", rungs=("api/eu/q", "api/us/q"), last_resort="api/us"),
+        Ladder(name="team/chat/0", rungs=("api/us/flash",), last_resort="api/us"),
+    ),
+    targets=(target("api/eu/q", "q-eu"), target("api/us/flash", "flash-us"), target("api/us/q", "q-us")),
+    last_resorts=(
+        LastResort(name="api/us", provider="api", endpoint="us", region="us-east-1", upstream=UPSTREAM, credential=""),
+    ),
+    credentials=(),
+)
+
+
+def test_render_of_a_small_gateway() -> None:
+    assert directory.render(GATEWAY) == {
+        "c:team/alice": "- - team|*",
+        "l:*": "qwen/q3.5",
+        "l:team": "chat !eu-only",
+        "n:*|qwen/q3.5": "team/all Chat - q-us flash-last api/us/flash 5000-5000 team/all/qwen/q3~5",
+        "n:team|chat": "team/chat Chat 2000 flash-us flash-last api/us/flash",
+        "n:team|eu-only": "-",
+    }
+
+
+def test_render_is_sorted_by_key() -> None:
+    assert list(directory.render(GATEWAY)) == sorted(directory.render(GATEWAY))
+
+
+@pytest.mark.parametrize(
+    ("caller", "entry"),
+    [
+        (consumer(expires_at=1798761599), "1798761599 - team|*"),
+        (consumer(allowed_model_names=("chat", "qwen/*")), "- chat,qwen/* team|*"),
+        (consumer(allowed_model_names=()), "- , team|*"),  # nothing is allowed: not the same as no list
+        (consumer(scopes=()), "- - "),  # a namespace without routes, nothing shared
+        (consumer(scopes=("team[tier in (pro, max)]", "*")), "- - team[tier in (pro, max)]|*"),
+    ],
+)
+def test_consumer(caller: Consumer, entry: str) -> None:
+    assert directory.render(replace(GATEWAY, consumers=(caller,)))["c:team/alice"] == entry
+
+
+@pytest.mark.parametrize(
+    ("arms", "wire_id"),
+    [
+        ((CHAT_ARM,), "flash-us"),
+        # A candidate of 1 % is not what most requests need.
+        (
+            (
+                Arm(ladder="team/chat/0", weight=100, side=Side.CANDIDATE),
+                Arm(ladder="team/chat/1", weight=9900, side=Side.STABLE),
+            ),
+            "q-us",
+        ),
+        # All traffic on the candidate: the guess matters little, the name must stand there all the same.
+        ((Arm(ladder="team/chat/0", weight=10000, side=Side.CANDIDATE),), "flash-last"),
+    ],
+)
+def test_guess_is_the_first_stable_arm(arms: tuple[Arm, ...], wire_id: str) -> None:
+    gateway = replace(
+        GATEWAY,
+        routes=(GATEWAY.routes[0], route("team/chat", plan(arms=arms))),
+        ladders=(*GATEWAY.ladders, Ladder(name="team/chat/1", rungs=("api/us/q",), last_resort="api/us")),
+    )
+    assert directory.render(gateway)["n:team|chat"].split(" ")[3] == wire_id
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a,b", "a|b", 'a"b', "a\\b", "a\0b"])
+def test_a_name_that_would_break_a_field_is_a_bug(name: str) -> None:
+    scope = Scope(name="team", entries=(Entry(model_name=name, route="team/chat", plan=""),))
+    with pytest.raises(ValueError, match="want a word"):
+        directory.render(replace(GATEWAY, scopes=(scope,)))
+
+
+def test_ladders_of_a_wildcard_plan_are_numbered() -> None:
+    broken = plan(model="q", arms=(Arm(ladder="team/chat/1", weight=10000, side=Side.STABLE),))
+    gateway = replace(
+        GATEWAY,
+        routes=(route("team/all", broken, wildcard=True),),
+        scopes=(Scope(name="*", entries=(Entry(model_name="q", route="team/all", plan="q"),)),),
+        ladders=(Ladder(name="team/chat/1", rungs=("api/us/q",), last_resort="api/us"),),
+    )
+    with pytest.raises(ValueError, match="one stem"):
+        directory.render(gateway)
