@@ -1,0 +1,117 @@
+"""`POST /messages`, in the shape of Anthropic's Messages API."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fairlead.demo.provider import check
+from fairlead.demo.provider.chat import FUNCTION_NAME, IMAGE_TOKENS, grouped
+from fairlead.demo.provider.reply import Finish, Question, Reply, Tool, tokens_of
+from fairlead.demo.provider.sse import event
+
+_block = check.shape({"type": check.name, "text": check.string, "source": check.mapping}, "type")
+_content = check.either("a string or an array", {str: check.name, list: check.sequence(_block, least=1)})
+_message = check.shape({"role": check.one_of("user", "assistant"), "content": _content}, "role", "content")
+_tool = check.shape(
+    {"name": check.matching(FUNCTION_NAME), "description": check.string, "input_schema": check.mapping},
+    "name",
+    "input_schema",
+)
+FIELDS: Mapping[str, check.Check] = {
+    "model": check.name,
+    "messages": check.sequence(_message, least=1),
+    "max_tokens": check.integer(1),
+    "system": check.either("a string or an array", {str: check.string, list: check.sequence(_block)}),
+    "stream": check.boolean,
+    "temperature": check.number(0, 1),
+    "top_p": check.number(0, 1),
+    "top_k": check.integer(0),
+    "stop_sequences": check.sequence(check.string),
+    "tools": check.sequence(_tool),
+    "tool_choice": check.shape({"type": check.one_of("auto", "any", "tool", "none"), "name": check.name}, "type"),
+    "metadata": check.mapping,
+}
+STOP_REASONS = {Finish.STOP: "end_turn", Finish.LENGTH: "max_tokens", Finish.TOOL_CALLS: "tool_use"}
+
+
+def read(body: Mapping[str, Any]) -> Question:
+    """Check the body of a request and take from it what the answer depends on."""
+    check.fields(body, FIELDS, required=("model", "messages", "max_tokens"))
+    spoken = [message["content"] for message in body["messages"]]
+    if body.get("system"):
+        spoken.append(body["system"])
+    return Question(
+        model=body["model"],
+        stream=body.get("stream") or False,
+        prompt_tokens=sum(map(_prompt_tokens, spoken)),
+        limit=body["max_tokens"],
+        tool=_called(body),
+    )
+
+
+def _prompt_tokens(content: str | list[Mapping[str, Any]]) -> int:
+    if isinstance(content, str):
+        return tokens_of(content)
+    return sum(tokens_of(block["text"]) if "text" in block else IMAGE_TOKENS for block in content)
+
+
+def _called(body: Mapping[str, Any]) -> Tool | None:
+    choice = body.get("tool_choice") or {"type": "auto"}
+    last = body["messages"][-1]["content"]
+    answered = isinstance(last, list) and any(block["type"] == "tool_result" for block in last)
+    if not body.get("tools") or choice["type"] == "none" or answered:
+        return None
+    functions = {tool["name"]: tool["input_schema"] for tool in body["tools"]}
+    called = choice.get("name", next(iter(functions)))
+    if called not in functions:
+        raise check.Malformed(f"tool_choice.name: tool '{called}' not found in provided tools", "tool_choice.name")
+    return Tool(name=called, parameters=functions[called])
+
+
+def whole(reply: Reply) -> dict[str, Any]:
+    """Shape an answer that does not stream."""
+    body = _message_of(reply, [_block_of(reply, reply.text)], STOP_REASONS[reply.finish])
+    if reply.usage is not None:
+        body["usage"] = _input(reply) | {"output_tokens": reply.usage.completion}
+    return body
+
+
+def stream(reply: Reply, *, tokens_per_chunk: int) -> Iterator[bytes]:
+    """Shape the events of a streamed answer, one delta per token unless told otherwise."""
+    begun = _message_of(reply, [], None)
+    if reply.usage is not None:
+        begun["usage"] = _input(reply) | {"output_tokens": 1}
+    yield event({"type": "message_start", "message": begun})
+    yield event({"type": "content_block_start", "index": 0, "content_block": _block_of(reply, "")})
+    yield event({"type": "ping"})
+    kind, field = ("text_delta", "text") if reply.tool is None else ("input_json_delta", "partial_json")
+    for text in grouped(reply.pieces, tokens_per_chunk):
+        yield event({"type": "content_block_delta", "index": 0, "delta": {"type": kind, field: text}})
+    yield event({"type": "content_block_stop", "index": 0})
+    end: dict[str, Any] = {"stop_reason": STOP_REASONS[reply.finish], "stop_sequence": None}
+    usage = {} if reply.usage is None else {"usage": {"output_tokens": reply.usage.completion}}
+    yield event({"type": "message_delta", "delta": end, **usage})
+    yield event({"type": "message_stop"})
+
+
+def _message_of(reply: Reply, content: list[Any], stop_reason: str | None) -> dict[str, Any]:
+    head: dict[str, Any] = {"id": f"msg_{reply.id}", "type": "message", "role": "assistant", "model": reply.model}
+    return {**head, "content": content, "stop_reason": stop_reason, "stop_sequence": None}
+
+
+def _block_of(reply: Reply, text: str) -> dict[str, Any]:
+    if reply.tool is None:
+        return {"type": "text", "text": text}
+    arguments = json.loads(text) if text else {}
+    return {"type": "tool_use", "id": f"toolu_{reply.id}", "name": reply.tool.name, "input": arguments}
+
+
+def _input(reply: Reply) -> dict[str, int]:
+    """Anthropic counts what was read from the cache apart from `input_tokens`."""
+    if reply.usage is None:
+        return {}
+    return {
+        "input_tokens": reply.usage.prompt - reply.usage.cached,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": reply.usage.cached,
+    }

@@ -1,0 +1,227 @@
+"""Answers one HTTP request: strictness first, then the fault that is set, then the answer in its endpoint's shape."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from fairlead.demo.provider import chat, check, embeddings, messages, responses
+from fairlead.demo.provider.embeddings import EmbeddingQuestion
+from fairlead.demo.provider.fault import Fault, Faults
+from fairlead.demo.provider.journal import Journal, Outcome, Record
+from fairlead.demo.provider.refusal import Code, Refusal, check_body_headers, check_headers, error_body
+from fairlead.demo.provider.reply import CREATED, Habits, Question, answer
+from fairlead.demo.provider.settings import Settings
+from fairlead.demo.provider.sse import dumps
+
+NO_FAULT = Fault()
+READERS: Mapping[str, Callable[[Mapping[str, Any]], Question | EmbeddingQuestion]] = {
+    "/chat/completions": chat.read_chat,
+    "/completions": chat.read_completion,
+    "/responses": responses.read,
+    "/messages": messages.read,
+    "/embeddings": embeddings.read,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A request after all checks: what is asked, or why it is refused, or neither (a list of models)."""
+
+    question: Question | EmbeddingQuestion | None = None
+    refusal: Refusal | None = None
+    model: str | None = None
+
+
+class Service:
+    """The provider's behaviour, apart from its sockets."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.faults = Faults()
+        self.journal = Journal()
+        self.dying = False
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, and note what became of it."""
+        body = await request.content.read()
+        read = self._read(request, body)
+        fault = self.faults.take(path=request.path, model=read.model)
+        record = Record(
+            number=self.journal.next_number(),
+            method=request.method,
+            target=request.raw_path,
+            headers=tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in request.raw_headers),
+            body=body,
+            model=read.model,
+            problem=None if read.refusal is None else read.refusal.code,
+            faulty=fault is not None,
+            stream=isinstance(read.question, Question) and read.question.stream,
+        )
+        self.journal.open(record)
+        outcome = Outcome.BROKEN
+        try:
+            response = await self._answer(request, record, read, fault or NO_FAULT)
+            outcome = Outcome.ANSWERED
+        except (asyncio.CancelledError, ConnectionResetError):
+            if record.outcome is Outcome.OPEN and not self.dying:
+                outcome = Outcome.DISCONNECTED
+            raise
+        else:
+            return response
+        finally:
+            self.journal.close(record, outcome)
+
+    def _read(self, request: web.BaseRequest, body: bytes) -> _Read:
+        path = request.path
+        base = self.settings.base
+        endpoint = path[len(base) :] if path.startswith(base) else ""
+        is_list = endpoint == "/models" or endpoint.startswith("/models/")
+        if endpoint not in READERS and not is_list:
+            message = f"Invalid URL ({request.method} {path})"
+            return _Read(refusal=Refusal(status=404, code=Code.INVALID_URL, message=message))
+        if request.method != ("GET" if is_list else "POST"):
+            message = f"Method {request.method} is not allowed on {path}"
+            return _Read(refusal=Refusal(status=405, code=Code.METHOD_NOT_ALLOWED, message=message))
+        refusal = check_headers(request.headers.items(), self.settings)
+        if refusal is not None:
+            return _Read(refusal=refusal)
+        if is_list:
+            wanted = unquote(request.raw_path.partition("?")[0][len(base) + len("/models/") :])
+            return self._known(wanted, None, self._all_models()) if wanted else _Read()
+        refusal = check_body_headers(request.headers, path)
+        if refusal is not None:
+            return _Read(refusal=refusal)
+        return self._read_body(endpoint, body)
+
+    def _read_body(self, endpoint: str, body: bytes) -> _Read:
+        try:
+            question = READERS[endpoint](check.parse(body))
+        except check.Malformed as error:
+            refusal = Refusal(status=400, code=Code.MALFORMED_BODY, message=str(error), param=error.param)
+            return _Read(refusal=refusal)
+        served = self.settings.models
+        if endpoint == "/embeddings":
+            served = self.settings.embedding_models or served
+        return self._known(question.model, question, served)
+
+    def _known(self, model: str, question: Question | EmbeddingQuestion | None, served: tuple[str, ...]) -> _Read:
+        if model in served:
+            return _Read(question=question, model=model)
+        message = f"The model `{model}` does not exist or you do not have access to it."
+        refusal = Refusal(status=404, code=Code.MODEL_NOT_FOUND, message=message, param="model")
+        return _Read(refusal=refusal, model=model)
+
+    def _all_models(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.settings.models + self.settings.embedding_models))
+
+    async def _answer(self, request: web.BaseRequest, record: Record, read: _Read, fault: Fault) -> web.StreamResponse:
+        if fault.reset or fault.drop:
+            await _break(request, record, reset=fault.reset)
+        if fault.hang:
+            await _forever()
+        wait_ms = fault.slow_first_byte_ms + self.settings.first_byte_ms
+        if wait_ms:
+            await asyncio.sleep(wait_ms / 1000)
+        refusal = read.refusal
+        if fault.status is not None:
+            message = f"{self.settings.region}: a fault that somebody asked for"
+            refusal = Refusal(status=fault.status, code=Code.FAULT, message=message)
+        if refusal is not None:
+            response = self._json(record, error_body(refusal, request.path), status=refusal.status)
+            if fault.retry_after is not None:
+                response.headers["Retry-After"] = str(fault.retry_after)
+            return response
+        question = read.question
+        if isinstance(question, Question):
+            return await self._reply(request, record, question, fault)
+        if isinstance(question, EmbeddingQuestion):
+            return self._json(record, embeddings.whole(question, usage=fault.usage))
+        return self._json(record, self._models(read.model))
+
+    def _models(self, only: str | None) -> Mapping[str, Any]:
+        names = self._all_models() if only is None else (only,)
+        owner = self.settings.region
+        items = [{"id": name, "object": "model", "created": CREATED, "owned_by": owner} for name in names]
+        return {"object": "list", "data": items} if only is None else items[0]
+
+    async def _reply(
+        self, request: web.BaseRequest, record: Record, question: Question, fault: Fault
+    ) -> web.StreamResponse:
+        settings = self.settings
+        habits = Habits(
+            region=settings.region, answer_tokens=settings.answer_tokens, cached_percent=settings.cached_percent
+        )
+        reply = answer(question, habits, number=record.number, usage=fault.usage)
+        record.completion_tokens = len(reply.pieces) * reply.choices
+        size = settings.tokens_per_chunk
+        events: Iterator[bytes]
+        endpoint = request.path[len(settings.base) :]
+        if endpoint == "/chat/completions":
+            whole, events = chat.whole_chat(reply), chat.stream_chat(reply, question, tokens_per_chunk=size)
+        elif endpoint == "/completions":
+            whole, events = chat.whole_completion(reply), chat.stream_completion(reply, question, tokens_per_chunk=size)
+        elif endpoint == "/responses":
+            whole, events = responses.whole(reply, question), responses.stream(reply, question, tokens_per_chunk=size)
+        else:
+            whole, events = messages.whole(reply), messages.stream(reply, tokens_per_chunk=size)
+        if question.stream:
+            return await self._stream(request, record, events, fault)
+        return self._json(record, whole)
+
+    async def _stream(
+        self, request: web.BaseRequest, record: Record, events: Iterator[bytes], fault: Fault
+    ) -> web.StreamResponse:
+        headers = {**self._headers(record), "Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+        response = web.StreamResponse(headers=headers)
+        response.enable_chunked_encoding()
+        record.status = 200
+        await response.prepare(request)
+        gap_ms = self.settings.chunk_gap_ms if fault.chunk_gap_ms is None else fault.chunk_gap_ms
+        if fault is not NO_FAULT:
+            await response.write(b"")  # aiohttp holds the headers back until the first write
+        if fault.slow_first_chunk_ms:
+            await asyncio.sleep(fault.slow_first_chunk_ms / 1000)
+        for event in events:
+            if record.chunks == fault.break_after_chunks:
+                await _break(request, record, reset=True)
+            if record.chunks == fault.stall_after_chunks:
+                await _forever()
+            if gap_ms and record.chunks:
+                await asyncio.sleep(gap_ms / 1000)
+            await response.write(event)
+            record.chunks += 1
+        await response.write_eof()
+        return response
+
+    def _json(self, record: Record, body: Mapping[str, Any], *, status: int = 200) -> web.Response:
+        record.status = status
+        headers = {**self._headers(record), "Content-Type": "application/json"}
+        return web.Response(body=dumps(body), status=status, headers=headers)
+
+    def _headers(self, record: Record) -> dict[str, str]:
+        return {"x-request-id": f"req_{record.number:016x}", "x-simulated-region": self.settings.region}
+
+
+async def _break(request: web.BaseRequest, record: Record, *, reset: bool) -> None:
+    """End the connection from this side; aiohttp then cancels the caller."""
+    record.outcome = Outcome.BROKEN
+    transport = request.transport
+    if transport is not None and reset:
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    elif transport is not None:
+        transport.close()
+    await _forever()
+
+
+async def _forever() -> None:
+    """Wait until aiohttp cancels the request because its client left."""
+    await asyncio.Event().wait()
