@@ -1,0 +1,254 @@
+"""The forms that a scalar or a list may have: patterns, bounds, the words for what is wanted.
+
+Each is an annotation that carries everything: pydantic enforces it, the CRD states it, `decode` words it. No number is
+a float and no string is coerced. Patterns are in the subset that RE2, Rust's regex and Python's `re` read alike.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from fairlead.api import quantity
+from fairlead.api.rule import Rule
+from fairlead.api.timezone import TIME_ZONES
+
+INT32_MAX = 2**31 - 1
+INT64_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A string: its pattern, its length in characters, and how a person would say what is wanted."""
+
+    pattern: str
+    want: str
+    max_length: int
+    min_length: int = 1
+    date_time: bool = False
+    """Marked as RFC 3339 in the CRD, so that clients know it for a time."""
+    quiet: bool = False
+    """Never repeated in a message: people paste credentials where the name of a Secret belongs."""
+    rules: tuple[Rule, ...] = ()
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.str_schema(
+            strict=True, pattern=self.pattern, min_length=self.min_length, max_length=self.max_length
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """A whole number between two bounds, both included."""
+
+    minimum: int
+    maximum: int = INT32_MAX
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.int_schema(strict=True, ge=self.minimum, le=self.maximum)
+
+
+class ListType(StrEnum):
+    """How server-side apply merges a list, and which duplicates it refuses."""
+
+    ATOMIC = "atomic"
+    SET = "set"
+    MAP = "map"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Items:
+    """A list: how many entries, what makes two of them the same."""
+
+    max_items: int
+    min_items: int = 0
+    list_type: ListType = ListType.ATOMIC
+    keys: tuple[str, ...] = ()
+    """The fields that name an entry of a MAP."""
+    absent: str = ""
+    """What to do instead of writing an empty list: `leave it out for all`."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        return {**schema, "min_length": self.min_items, "max_length": self.max_items}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entries:
+    """A map from strings to strings: how many entries."""
+
+    max_properties: int
+
+
+def _at_least(duration: str) -> Rule:
+    least = quantity.milliseconds(duration)
+    return Rule(
+        holds=lambda value: quantity.milliseconds(value) >= least,
+        cel=f"duration(self) >= duration('{duration}')",
+        message=f"want at least `{duration}`",
+    )
+
+
+def _is_time(value: str) -> bool:
+    try:
+        quantity.unix_seconds(value)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _text(pattern: str, want: str, max_length: int, *rules: Rule, min_length: int = 1, quiet: bool = False) -> Text:
+    return Text(pattern=pattern, want=want, max_length=max_length, min_length=min_length, rules=rules, quiet=quiet)
+
+
+def _rule(holds: Callable[[Any], bool], cel: str | None, message: str) -> Rule:
+    return Rule(holds=holds, cel=cel, message=message)
+
+
+LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+_MODEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
+_DURATION_PATTERN = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
+_DURATION_WANT = "a duration in `h`, `m`, `s` or `ms`, such as `10s` or `1h30m`"
+_PERCENT_WANT = "a percentage with at most two decimals, such as `5%` or `0.25%`"
+_LABEL_WANT = "a DNS label: at most 63 lower case letters, digits and `-`, such as `team-web`"
+
+Name = Annotated[str, _text(LABEL_PATTERN, _LABEL_WANT, 63)]
+"""The name of an object, an endpoint or a region."""
+
+RouteReference = Annotated[
+    str,
+    _text(
+        r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
+        "the name of a ModelRoute, or `namespace/name`",
+        127,
+    ),
+]
+"""A route of the same namespace, or `namespace/name`."""
+
+SecretName = Annotated[
+    str, _text(_SUBDOMAIN_PATTERN, "the name of a Secret: lower case letters, digits, `-` and `.`", 253, quiet=True)
+]
+
+SecretEntry = Annotated[
+    str,
+    # Two dots in front are refused, as in Kubernetes: the key becomes a file name.
+    _text(
+        r"^([-_a-zA-Z0-9]|[.][-_a-zA-Z0-9])[-._a-zA-Z0-9]*$",
+        "a key of the Secret: letters, digits, `-`, `_` and `.`, such as `apiKey`",
+        253,
+        quiet=True,
+    ),
+]
+
+ModelName = Annotated[
+    str, _text(_MODEL_PATTERN, "a model name: letters, digits and `._:/@-`, such as `qwen/qwen3-32b`", 128)
+]
+
+ModelNamePattern = Annotated[
+    str,
+    _text(
+        r"^([A-Za-z0-9][A-Za-z0-9._:/@-]*)?[*]?$",
+        "a model name, a prefix with one `*` at its end such as `qwen/*`, or `*`",
+        128,
+    ),
+]
+
+Duration = Annotated[str, _text(_DURATION_PATTERN, _DURATION_WANT, 24, _at_least("1ms"))]
+"""A duration by GEP-2257, longer than zero."""
+
+LongDuration = Annotated[str, _text(_DURATION_PATTERN, _DURATION_WANT, 24, _at_least("1s"))]
+"""A duration of at least a second."""
+
+Percent = Annotated[str, _text(r"^[0-9]{1,4}([.][0-9]{1,2})?%$", _PERCENT_WANT, 8)]
+"""A percentage that may pass 100%."""
+
+Share = Annotated[
+    str,
+    _text(
+        r"^[0-9]{1,4}([.][0-9]{1,2})?%$",
+        _PERCENT_WANT,
+        8,
+        _rule(
+            lambda value: quantity.basis_points(value) <= quantity.basis_points("100%"),
+            "double(self.substring(0, self.size() - 1)) <= 100.0",
+            "want at most `100%`",
+        ),
+    ),
+]
+"""A part of a whole: at most 100%."""
+
+PositiveShare = Annotated[
+    str,
+    _text(
+        r"^[0-9]{1,4}([.][0-9]{1,2})?%$",
+        _PERCENT_WANT,
+        8,
+        _rule(
+            lambda value: 0 < quantity.basis_points(value) <= quantity.basis_points("100%"),
+            "double(self.substring(0, self.size() - 1)) > 0.0 && double(self.substring(0, self.size() - 1)) <= 100.0",
+            "want more than `0%` and at most `100%`",
+        ),
+    ),
+]
+"""A part of a whole that is there: above 0%, at most 100%."""
+
+Dollars = Annotated[
+    str,
+    _text(
+        r"^[0-9]{1,9}([.][0-9]{1,9})?$",
+        'dollars as a string in quotes, such as `"5.00"` (at most nine decimals)',
+        24,
+    ),
+]
+
+Time = Annotated[
+    str,
+    Text(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$",
+        want='an RFC 3339 time in quotes, such as `"2026-12-31T23:59:59Z"`',
+        max_length=40,
+        date_time=True,
+        # The API server judges the date by the format `date-time`.
+        rules=(_rule(_is_time, None, "want a date and time that exist"),),
+    ),
+]
+
+TimeZone = Annotated[
+    str,
+    _text(
+        r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$",
+        "a name of the IANA time zone database, such as `Europe/Berlin`",
+        64,
+        _rule(
+            lambda value: value in TIME_ZONES,
+            "timestamp('2026-01-01T00:00:00Z').getFullYear(self) > 2000 && self != 'Local'",
+            "want a name of the IANA time zone database, such as `Europe/Berlin`",
+        ),
+    ),
+]
+
+LabelKey = Annotated[
+    str,
+    _text(
+        r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        "a label key, such as `tier` or `example.com/tier`",
+        316,
+    ),
+]
+
+LabelValue = Annotated[
+    str,
+    _text(
+        r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
+        "a label value: at most 63 letters, digits, `-`, `_` and `.`",
+        63,
+        min_length=0,
+    ),
+]
+
+AnnotationValue = Annotated[str, _text(r"(?s)^.*$", "a string", 262144, min_length=0)]
+"""Any string that an annotation may hold."""

@@ -1,0 +1,167 @@
+"""The installation: what belongs to no resource. One file, from Helm values or beside `fairlead up`."""
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from fairlead.api.form import Duration, Items, ListType, Name, Number, Text
+from fairlead.api.problem import Problem
+from fairlead.api.resource import Part
+from fairlead.api.rule import Rule
+from fairlead.api.schema import of_part
+from fairlead.api.validation import judge
+
+ListenAddress = Annotated[
+    str,
+    Text(
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[0-9]{1,3}([.][0-9]{1,3}){3}):"
+        r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$",
+        want='an IP address and a port in quotes, such as `"127.0.0.1:8101"`',
+        max_length=64,
+    ),
+]
+
+StoreURL = Annotated[
+    str,
+    Text(
+        pattern="^rediss?://[^ ]+$",
+        want="the URL of a Redis-protocol store, such as `redis://valkey:6379/0`",
+        max_length=512,
+        quiet=True,
+    ),
+]
+
+
+class Region(Part):
+    """A region that the whole installation knows, whether its gateway runs here or not."""
+
+    name: Name
+    """As endpoints and routes name it."""
+    geo: Name
+    """Regions of one geo are interchangeable for `residency: Geo`."""
+    listen: ListenAddress | None = None
+    """Where this region's gateway listens. `fairlead up` only, and needed there for each region that it serves."""
+
+    @property
+    def listen_address(self) -> tuple[str, int] | None:
+        """Address without brackets, and port."""
+        if self.listen is None:
+            return None
+        address, _, port = self.listen.rpartition(":")
+        return address.strip("[]"), int(port)
+
+
+class AnonymousPolicy(StrEnum):
+    """What becomes of callers without a key."""
+
+    ALLOW = "Allow"
+    DENY = "Deny"
+
+
+class Limits(Part):
+    """What a request may be at most."""
+
+    request_bytes: Annotated[int, Number(minimum=1024, maximum=2**30)] = 33_554_432
+    """Bytes of a request's body; a larger one is answered with 413. Gateways hold bodies in memory while they try."""
+
+
+class FailurePolicy(StrEnum):
+    """What happens to requests while the budget server does not answer."""
+
+    OPEN = "Open"
+    CLOSED = "Closed"
+
+
+class Budgets(Part):
+    """How spending is counted."""
+
+    store: StoreURL | None = None
+    """The Redis-protocol store of the counters. Absent: a SQLite file, in `fairlead up`."""
+    failure_policy: FailurePolicy = FailurePolicy.OPEN
+    """`Open`: requests pass and are counted as unchecked. `Closed`: they are refused."""
+    timeout: Duration = "250ms"
+    """How long a budget check may take."""
+
+
+class LogLevel(StrEnum):
+    """From which weight on Fairlead's own events are written."""
+
+    DEBUG = "Debug"
+    INFO = "Info"
+    WARNING = "Warning"
+    ERROR = "Error"
+
+
+class AccessLog(StrEnum):
+    """Which requests gateways log."""
+
+    ALL = "All"
+    NONE = "None"
+
+
+class Log(Part):
+    """What is written down. No prompt, key or credential ever is."""
+
+    level: LogLevel = LogLevel.INFO
+    """From which weight on Fairlead's own events are written."""
+    access: AccessLog = AccessLog.ALL
+    """`All`: one line per request and one per attempt, as JSON. `None`: no lines; metrics stay."""
+
+
+def _serves_known_regions(value: Any) -> bool:
+    return set(value.get("serve", ())) <= {region["name"] for region in value["regions"]}
+
+
+def _listens_apart(value: Any) -> bool:
+    listens = [region["listen"] for region in value["regions"] if "listen" in region]
+    return len(set(listens)) == len(listens)
+
+
+class Installation(Part):
+    """What belongs to an installation and to no resource."""
+
+    namespace: Name = "fairlead"
+    """Where providers live and shared routes stand; objects without a namespace belong here."""
+    regions: Annotated[tuple[Region, ...], Items(max_items=64, min_items=1, list_type=ListType.MAP, keys=("name",))]
+    """All regions of the fleet; their order is the order of preference beyond a gateway's own geo."""
+    serve: Annotated[
+        tuple[Name, ...] | None,
+        Items(max_items=64, min_items=1, list_type=ListType.SET, absent="leave it out for all regions"),
+    ] = None
+    """The regions whose gateways run here. Absent: all."""
+    anonymous: AnonymousPolicy | None = None
+    """`Allow`: callers without a key are the consumer `anonymous` of `namespace`. `Deny`: they get 401. Absent: `Allow`
+    in `fairlead up`, `Deny` under Helm. A wrong key is refused in any case."""
+    limits: Limits = Limits()
+    """What a request may be at most."""
+    budgets: Budgets = Budgets()
+    """How spending is counted."""
+    log: Log = Log()
+    """What is written down."""
+
+    constraints: ClassVar = (
+        Rule(
+            holds=_serves_known_regions,
+            cel=None,
+            message="got a region that `regions` does not have, want names of `regions`, add the region or remove it",
+            reads=("serve", "regions"),
+            field="serve",
+        ),
+        Rule(
+            holds=_listens_apart,
+            cel=None,
+            message="got one `listen` address twice, want each region at its own, change one",
+            reads=("regions",),
+            field="regions",
+        ),
+    )
+
+    @property
+    def served(self) -> tuple[Region, ...]:
+        """The regions whose gateways run here, in the order of `regions`."""
+        return tuple(region for region in self.regions if self.serve is None or region.name in self.serve)
+
+
+def decode_installation(document: object) -> Installation | tuple[Problem, ...]:
+    """Return the installation that a mapping describes, or everything that is wrong with it."""
+    _, problems = judge(of_part(Installation), document, "")
+    return problems or Installation.model_validate(document)
