@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types imports check test unit envoy golden crds demo bench clean
+.PHONY: help install lint types imports check test unit envoy golden crds demo bench clean cluster cluster-down images e2e
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -15,7 +15,7 @@ install: $(STAMP) ## Create the environment (.venv) with everything that tests a
 $(STAMP): pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/pip install --quiet --constraint requirements.txt --editable '.[demo]' --group dev
+	$(BIN)/pip install --quiet --constraint requirements.txt --editable '.[demo,operator]' --group dev
 	@touch $@
 
 lint: install ## Style: ruff with all rules
@@ -45,6 +45,17 @@ check: lint types imports unit ## What every commit must pass
 test: install ## Everything, at most ten minutes
 	$(MAKE) lint types imports
 	$(BIN)/pytest
+
+CLUSTER ?= fairlead
+
+cluster: ## Boot a real one-node Kubernetes (root; the first time builds it, 8 minutes), print its KUBECONFIG
+	@e2e/cluster/up.sh $(CLUSTER)
+
+cluster-down: ## End that cluster (CLUSTER=name for another one)
+	@e2e/cluster/down.sh $(CLUSTER)
+
+images: install ## Both images as OCI archives in build/images, without Docker or a registry
+	@images/build.sh build/images
 
 clean: ## Remove the environment and what was built
 	rm -rf $(VENV) build .demo
