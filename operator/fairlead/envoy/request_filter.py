@@ -1,0 +1,46 @@
+"""The request filter of a gateway: Lua's source for `envoy.filters.http.lua`, and what it promises.
+
+It runs once per request, after api_key_auth and before everything that needs to know the model (ratelimit, router).
+
+**It needs**
+- `x-fl-*` and `x-envoy-*` stripped, and `names.ROUTE_HEADER` set to `names.NO_ROUTE`, before the first route is picked;
+- `names.CONSUMER_HEADER`, forwarded by api_key_auth; without it, or without its entry: 401;
+- the directory (`directory.render`) as metadata `names.DIRECTORY_NAMESPACE` of the catch-all route of virtual host `*`.
+
+**It sets**, for a request that goes on
+- header `names.ROUTE_HEADER` = the route's name, then the route is picked anew;
+- for a plan of a wildcard route: `names.ladder_header(0)`, ... = the cluster of each arm's ladder, and, with more than
+  one arm, `names.ARMS_HEADER` = `directory.shape`;
+- dynamic metadata `names.METADATA_NAMESPACE`: `consumer`, `model` (as asked), `stream` (bool), `path` (as sent),
+  `last_model`, `last_target`;
+- the body: `{"model":"<wire id>"` comes first, in these very bytes, so that the upstream filter can swap the id without
+  parsing. All other members keep their bytes and their order, except for these values:
+  - `stream_options`, in streams of /v1/chat/completions and /v1/completions: `include_usage` is made true, other
+    options stay;
+  - `max_tokens`, `max_completion_tokens`, `max_output_tokens` and llama.cpp's `n_predict`, on a route with
+    `maxOutputTokens`: a larger one is lowered to it, and where none of the endpoint's own is given (null is as good as
+    absent) the endpoint's own is added: `max_completion_tokens` for chat, `max_tokens` for completions and messages,
+    `max_output_tokens` for responses, none for embeddings. Anything but a plain integer is refused there with 400
+    (`1e9`, `2.5`, `"100000"`, `-1`): replacing it would guess what was meant. Without `maxOutputTokens` these members
+    are not looked at.
+
+**It answers** by itself, in OpenAI's shape, with dynamic metadata `error` = the code
+- GET /v1/models and /v1/models/{id}: what the caller may use; scopes shadow each other as in routing;
+- 401 `invalid_api_key`, `expired_api_key`;
+- 404 `unknown_url` (any other method or path), `model_not_found` (unknown, refused here, or not among the caller's
+  `allowedModelNames`), `unsupported_endpoint` (embeddings asked of a chat model, or the reverse);
+- 400 `invalid_json` (empty, not an object, bytes after it, a member that is read given twice, or given in a disguise
+  that some servers accept: escapes in the key, other case), `missing_model`, `invalid_model`, `invalid_stream`,
+  `invalid_stream_options`, `invalid_max_tokens`;
+- 500 `internal_error`: Lua failed. Envoy alone would forward the request.
+
+**It does not** check what stands inside other values: a provider refuses that with words of its own. What Python's
+`json` refuses is either refused here or still refused by Python after the rewriting: nothing is ever repaired.
+"""
+
+from importlib import resources
+
+
+def source() -> str:
+    """Read the Lua source: code, not input."""
+    return resources.files("fairlead.envoy").joinpath("lua", "request.lua").read_text(encoding="utf-8")

@@ -1,0 +1,231 @@
+"""A gateway reduced to the request filter: keys, the filter, one virtual host per route, and an echo for a provider."""
+
+import http.client
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from fairlead.envoy import names, request_filter
+
+HTTP = "type.googleapis.com/envoy.extensions.filters.http"
+KEY = "sk-alice"
+CONSUMER = "team/alice"
+BUFFER_BYTES = 32 * 1024 * 1024
+
+SHOWN = (
+    names.CONSUMER_KEY, names.MODEL_KEY, names.STREAM_KEY, names.PATH_KEY, names.LAST_MODEL_KEY, names.LAST_TARGET_KEY
+)  # fmt: skip
+
+
+def bootstrap(
+    *,
+    echo_port: int,
+    directory: Mapping[str, str],
+    routes: Iterable[str],
+    keys: Mapping[str, str] | None = None,
+    lua: str | None = None,
+    access_log: str | None = None,
+) -> dict[str, Any]:
+    """The whole configuration. Responses of a route show the dynamic metadata as `x-metadata-<key>`."""
+    shown = [
+        {"header": {"key": f"x-metadata-{key}", "value": f"%DYNAMIC_METADATA({names.METADATA_NAMESPACE}:{key})%"}}
+        for key in SHOWN
+    ]
+    catch_all = {
+        "name": "*",
+        "domains": ["*"],
+        "routes": [
+            {
+                "match": {"prefix": "/"},
+                "direct_response": {"status": 404, "body": {"inline_string": "no route"}},
+                "metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: dict(directory)}},
+            }
+        ],
+    }
+    hosts = [
+        {
+            "name": route,
+            "domains": [route],
+            "routes": [{"name": route, "match": {"prefix": "/"}, "route": {"cluster": "echo", "timeout": "30s"}}],
+            "response_headers_to_add": [*shown, {"header": {"key": "x-route", "value": "%ROUTE_NAME%"}}],
+        }
+        for route in routes
+    ]
+    manager = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
+        ".HttpConnectionManager",
+        "stat_prefix": "in",
+        "early_header_mutation_extensions": [
+            {
+                "name": "early",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3"
+                    ".HeaderMutation",
+                    "mutations": [
+                        {"remove_on_match": {"key_matcher": {"prefix": names.HEADER_PREFIX}}},
+                        {
+                            "append": {
+                                "header": {"key": names.ROUTE_HEADER, "value": names.NO_ROUTE},
+                                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                            }
+                        },
+                    ],
+                },
+            }
+        ],
+        "route_config": {"name": "r", "vhost_header": names.ROUTE_HEADER, "virtual_hosts": [catch_all, *hosts]},
+        "http_filters": [
+            {
+                "name": names.API_KEY_FILTER,
+                "typed_config": {
+                    "@type": f"{HTTP}.api_key_auth.v3.ApiKeyAuth",
+                    "credentials": [
+                        {"key": key, "client": consumer} for key, consumer in (keys or {KEY: CONSUMER}).items()
+                    ],
+                    "key_sources": [{"header": "Authorization"}],
+                    "forwarding": {"header": names.CONSUMER_HEADER, "hide_credentials": True},
+                },
+            },
+            {
+                "name": "envoy.filters.http.lua",
+                "typed_config": {
+                    "@type": f"{HTTP}.lua.v3.Lua",
+                    "default_source_code": {"inline_string": request_filter.source() if lua is None else lua},
+                },
+            },
+            {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{HTTP}.router.v3.Router"}},
+        ],
+    }
+    if access_log:
+        manager["access_log"] = [
+            {
+                "name": "file",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                    "path": access_log,
+                    "log_format": {
+                        "json_format": {
+                            "status": "%RESPONSE_CODE%",
+                            **{
+                                key: f"%DYNAMIC_METADATA({names.METADATA_NAMESPACE}:{key})%"
+                                for key in (*SHOWN, names.ERROR_KEY)
+                            },
+                        }
+                    },
+                },
+            }
+        ]
+    return {
+        "static_resources": {
+            "listeners": [
+                {
+                    "name": "in",
+                    "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+                    "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+                    "filter_chains": [
+                        {
+                            "filters": [
+                                {
+                                    "name": "envoy.filters.network.http_connection_manager",
+                                    "typed_config": manager,
+                                }
+                            ]
+                        }
+                    ],
+                }
+            ],
+            "clusters": [
+                {
+                    "name": "echo",
+                    "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+                    "load_assignment": {
+                        "cluster_name": "echo",
+                        "endpoints": [
+                            {
+                                "lb_endpoints": [
+                                    {
+                                        "endpoint": {
+                                            "address": {
+                                                "socket_address": {"address": "127.0.0.1", "port_value": echo_port}
+                                            }
+                                        }
+                                    }
+                                ]
+                            }
+                        ],
+                    },
+                }
+            ],
+        }
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def forwarded(self) -> bytes:
+        """The body that the provider got."""
+        assert self.status == 200, self.body
+        return self.body.partition(b"\r\n\r\n")[2]
+
+    @property
+    def head(self) -> dict[str, str]:
+        """The headers that the provider got."""
+        lines = self.body.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+        return dict(line.split(": ", 1) for line in lines)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The dynamic metadata of a request that went on."""
+        return {key: self.headers.get(f"x-metadata-{key}", "") for key in SHOWN}
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """OpenAI's error object."""
+        assert self.headers["content-type"] == "application/json"
+        answer = json.loads(self.body)
+        assert set(answer) == {"error"}
+        assert set(answer["error"]) == {"message", "type", "param", "code"}
+        return dict(answer["error"])
+
+
+class Client:
+    """One kept connection."""
+
+    def __init__(self, port: int, *, key: str = KEY) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._key = key
+
+    def post(
+        self, body: Any, path: str = "/v1/chat/completions", *, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        return self.send("POST", path, body, headers=headers)
+
+    def get(self, path: str) -> Answer:
+        return self.send("GET", path, None)
+
+    def send(self, method: str, path: str, body: Any, *, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send one request. A body that is an iterable of bytes goes out in chunks."""
+        if isinstance(body, str):
+            body = body.encode()
+        extra = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json", **(headers or {})}
+        self._connection.request(method, path, body, extra)
+        response = self._connection.getresponse()
+        return Answer(
+            status=response.status,
+            headers={name.lower(): value for name, value in response.getheaders()},
+            body=response.read(),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()

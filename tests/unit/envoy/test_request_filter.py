@@ -1,0 +1,40 @@
+import re
+
+import pytest
+
+from fairlead.envoy import names, request_filter
+from fairlead.ir import ModelKind
+
+SOURCE = request_filter.source()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        names.ROUTE_HEADER,
+        names.CONSUMER_HEADER,
+        names.ARMS_HEADER,
+        names.LADDER_HEADER_PREFIX,
+        names.METADATA_NAMESPACE,
+        names.CONSUMER_KEY,
+        names.MODEL_KEY,
+        names.STREAM_KEY,
+        names.PATH_KEY,
+        names.LAST_MODEL_KEY,
+        names.LAST_TARGET_KEY,
+        names.ERROR_KEY,
+        *ModelKind,
+    ],
+)
+def test_lua_spells_the_name_alike(name: str) -> None:
+    assert f'"{name}"' in SOURCE
+
+
+def test_lua_uses_no_other_internal_header() -> None:
+    known = {names.ROUTE_HEADER, names.CONSUMER_HEADER, names.ARMS_HEADER, names.LADDER_HEADER_PREFIX}
+    assert set(re.findall(rf'"({names.HEADER_PREFIX}[^"]*)"', SOURCE)) == known
+
+
+@pytest.mark.parametrize("code", sorted(set(re.findall(r'refusal\("\d+", "(\w+)"', SOURCE)) | {"internal_error"}))
+def test_every_error_code_is_documented(code: str) -> None:
+    assert f"`{code}`" in (request_filter.__doc__ or "")
