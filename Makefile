@@ -28,6 +28,9 @@ types: install ## Types: mypy, strict
 imports: install ## Layers: import-linter
 	$(BIN)/lint-imports
 
+demo: install ## See it work: three regions on this machine, until Ctrl-C (ONCE=1: ends by itself)
+	@$(BIN)/fairlead demo $(if $(ONCE),--once)
+
 crds: install ## Generate crds/ and the reference from the models
 	$(BIN)/fairlead crds -o crds
 

@@ -4,8 +4,7 @@
     ├── InstallationError    the installation file cannot be used (the command ends with exit code 1)
     ├── TooLargeError        a rendered file does not fit where it has to go
     ├── EnvoyError           an Envoy process did not start, or refused its configuration
-    ├── StateError           the state folder cannot be used (locked by another process, not writable)
-    └── BookError            the budget server's book cannot be used; it keeps the one that it has
+    └── StateError           the state folder cannot be used (locked by another process, not writable)
 
 A user's mistake in a resource is never an exception: it is a `fairlead.api.problems.Problem` on that object.
 """
@@ -29,7 +28,3 @@ class EnvoyError(FairleadError):
 
 class StateError(FairleadError):
     """The state folder of `fairlead up` cannot be used."""
-
-
-class BookError(FairleadError):
-    """The budget server's configuration is unreadable or contradicts itself."""

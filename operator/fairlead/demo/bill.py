@@ -1,0 +1,133 @@
+"""What traffic costs: prices from the resources, tokens from the gateways' own log lines. Money in nano-dollars."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fairlead.api.quantity import nanodollars
+
+MILLION = 1_000_000
+NANO = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """Nano-dollars per million tokens."""
+
+    input: int
+    cached: int
+    output: int
+
+    def of(self, usage: "Tokens") -> int:
+        """Price some tokens; the cached ones are part of the prompt. Rounded down to a nano-dollar."""
+        fresh = usage.prompt - usage.cached
+        return (fresh * self.input + usage.cached * self.cached + usage.completion * self.output) // MILLION
+
+
+@dataclass(slots=True, kw_only=True)
+class Tokens:
+    """A sum over requests."""
+
+    requests: int = 0
+    prompt: int = 0
+    cached: int = 0
+    completion: int = 0
+
+    def add(self, other: "Tokens") -> None:
+        """Add another sum."""
+        self.requests += other.requests
+        self.prompt += other.prompt
+        self.cached += other.cached
+        self.completion += other.completion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Line:
+    """What a row of the bill stands for."""
+
+    region: str
+    """Of the endpoint that answered."""
+    provider: str
+    model: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Bill:
+    """Tokens by region and model."""
+
+    lines: dict[Line, Tokens] = field(default_factory=dict)
+
+    def total(self) -> Tokens:
+        """Sum over all lines."""
+        everything = Tokens()
+        for tokens in self.lines.values():
+            everything.add(tokens)
+        return everything
+
+    def cost(self, prices: Mapping[tuple[str, str], Price]) -> int:
+        """Price every line by its provider and model."""
+        return sum(prices[line.provider, line.model].of(tokens) for line, tokens in self.lines.items())
+
+
+def prices(documents: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Price]:
+    """Read the prices of all models from the resources, by provider and model."""
+    return {
+        (document["metadata"]["name"], model["name"]): _price(model["usdPerMillionTokens"])
+        for document in documents
+        if document["kind"] == "ModelProvider"
+        for model in document["spec"]["models"]
+    }
+
+
+def _price(usd: Mapping[str, str]) -> Price:
+    fresh = nanodollars(usd["input"])
+    cached = nanodollars(usd["cachedInput"]) if "cachedInput" in usd else fresh
+    return Price(input=fresh, cached=cached, output=nanodollars(usd.get("output", "0")))
+
+
+def read_log(lines: Iterable[str], routes: frozenset[str]) -> Bill:
+    """Sum up the log lines of a gateway's answered requests on some routes (`namespace/name`)."""
+    bill = Bill()
+    for text in lines:
+        entry = json.loads(text)
+        if entry.get("kind") != "request" or entry.get("route") not in routes or entry.get("status") != 200:  # noqa: PLR2004 - HTTP
+            continue
+        provider, _, rest = entry["target"].partition("/")
+        line = Line(region=entry["region"], provider=provider, model=rest.partition("/")[2])
+        tokens = Tokens(
+            requests=1,
+            prompt=_count(entry, "prompt_tokens"),
+            cached=_count(entry, "cached_tokens"),
+            completion=_count(entry, "completion_tokens"),
+        )
+        bill.lines.setdefault(line, Tokens()).add(tokens)
+    return bill
+
+
+def _count(entry: Mapping[str, Any], name: str) -> int:
+    return int(entry.get(name) or 0)
+
+
+def dollars(nano: int) -> str:
+    """Write an amount: `$1.2345`."""
+    return f"${nano / NANO:,.4f}"
+
+
+def table(bill: Bill, prices: Mapping[tuple[str, str], Price], premium: Price) -> tuple[str, ...]:
+    """Write the bill as lines of text, with what the same tokens cost at the premium model's price."""
+    head = f"{'region':<16}{'model':<12}{'requests':>9}{'prompt':>12}{'cached':>11}{'answer':>10}"
+    head += f"{'dollars':>12}{'premium':>12}"
+    rows = [head]
+    for line in sorted(bill.lines):
+        tokens = bill.lines[line]
+        cost = prices[line.provider, line.model].of(tokens)
+        rows.append(_row(line.region, line.model, tokens, cost, premium.of(tokens)))
+    total = bill.total()
+    rows.append(_row("total", "", total, bill.cost(prices), premium.of(total)))
+    return tuple(rows)
+
+
+def _row(region: str, model: str, tokens: Tokens, cost: int, premium: int) -> str:
+    counts = f"{tokens.requests:>9,}{tokens.prompt:>12,}{tokens.cached:>11,}{tokens.completion:>10,}"
+    return f"{region:<16}{model:<12}{counts}{dollars(cost):>12}{dollars(premium):>12}"

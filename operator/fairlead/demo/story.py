@@ -1,0 +1,271 @@
+"""The story that `fairlead demo` tells: each step shows one property, and fails if it does not hold."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.demo.bill import Bill, Price, Tokens, dollars, prices, read_log, table
+from fairlead.demo.cast import Cast, run
+from fairlead.demo.load import QUESTION, Load, client
+from fairlead.demo.narrator import Narrator
+from fairlead.demo.replay import ROUTES, SHOWN_FAILURES, Outcome, replay
+from fairlead.demo.scene import Region, Scene, environment
+from fairlead.demo.trace import Arrival, arrivals
+
+NAME = "chat"
+"""The model name that the visitor calls all the time."""
+SLOW_NAME, SLOW_TOKENS = "assistant", "56"
+"""A simulated model that takes 5 ms a token: slow enough to watch its answer arrive."""
+NAMESPACE = "team-web"
+BEFORE, AFTER, WRONG = "model: sparrow", "model: heron", "model: herron"
+PREMIUM = ("cloud", "premium")
+LOAD_PER_SECOND = 30
+SWAP_TIMEOUT_S = 10
+HOME_TIMEOUT_S = 60
+LOG_TIMEOUT_S = 30
+POLL_S = 0.02
+VICTIM = 1
+"""Which region's provider is killed: the second."""
+
+
+class StoryError(Exception):
+    """A step did not show what it should."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How much of the trace is replayed, and how fast."""
+
+    seconds: float = 120
+    speed: float = 8
+
+
+class Story:
+    """The steps, in order."""
+
+    def __init__(self, scene: Scene, cast: Cast, narrator: Narrator, pace: Pace) -> None:
+        self._scene, self._cast, self._narrator, self._pace = scene, cast, narrator, pace
+        self._regions = scene.regions()
+        self._key = scene.key
+
+    async def tell(self) -> None:
+        """Go through all steps; raise `StoryError` at the first that fails."""
+        tell = self._narrator.step
+        with tell("Three regions come up: a real Envoy and a real llama.cpp server in each"):
+            await self._start()
+        with tell("A chat answer, through the official `openai` client"):
+            await self._chat()
+        with tell("A streamed answer, token by token"):
+            await self._stream()
+        with tell("The same name is answered in each region by its own servers"):
+            await self._everywhere()
+        with tell(f"The inference server of {self._regions[VICTIM].name} is killed under load"):
+            await self._kill()
+        with tell("A model is swapped by editing one string in a YAML file"):
+            await self._swap()
+        with tell("A bad edit is refused, and the old configuration keeps serving"):
+            await self._bad_edit()
+        with tell("Two minutes of a real production hour (Azure LLM trace 2023), replayed faster"):
+            await self._replay()
+
+    async def _start(self) -> None:
+        await self._cast.start()
+        for region in self._regions:
+            self._narrator.say(f"{region.name:<15} gateway {region.base_url}")
+
+    async def _chat(self) -> None:
+        began = time.monotonic()
+        answer = await self._ask(self._regions[0])
+        self._narrator.show(answer)
+        took_ms = (time.monotonic() - began) * 1000
+        self._narrator.say(f"{took_ms:.0f} ms; the first answer came {self._narrator.seconds:.1f} s after the start")
+
+    async def _stream(self) -> None:
+        await self._stream_from(NAME, QUESTION)
+        await self._stream_from(SLOW_NAME, QUESTION, metadata={"completion_tokens": SLOW_TOKENS})
+
+    async def _stream_from(self, name: str, question: Any, **more: Any) -> None:
+        began = time.monotonic()
+        times: list[float] = []
+        async with client(self._regions[0], self._key) as through:
+            stream = await through.chat.completions.create(
+                model=name, messages=question, stream=True, stream_options={"include_usage": True}, **more
+            )
+            usage = None
+            self._narrator.token("    | ")
+            async for chunk in stream:
+                usage = chunk.usage or usage
+                if chunk.choices and chunk.choices[0].delta.content:
+                    times.append((time.monotonic() - began) * 1000)
+                    text = chunk.choices[0].delta.content
+                    self._narrator.token(text if len(times) > 1 else text.lstrip())
+            self._narrator.token("\n")
+        expect(usage is not None and len(times) > 1, f"got {len(times)} chunks and usage {usage}, want a stream")
+        counted = usage.completion_tokens if usage else 0
+        self._narrator.say(
+            f"`{name}`: {len(times)} chunks, the first after {times[0]:.1f} ms, the last after {times[-1]:.1f} ms; "
+            f"the usage chunk counts {counted} tokens"
+        )
+
+    async def _everywhere(self) -> None:
+        for region in self._regions:
+            answer = await self._ask(region)
+            self._narrator.show(f"{region.name:<15} {answer}")
+            expect(region.name in answer, f"the gateway of {region.name} was answered by another region: {answer}")
+
+    async def _kill(self) -> None:
+        victim = self._regions[VICTIM].name
+        async with self._load() as load:
+            await load.answers(LOAD_PER_SECOND)
+            await self._cast.inference[victim].child.kill()
+            load.answered_by.clear()
+            await load.answers(3 * LOAD_PER_SECOND)
+            instead = {by: count for (at, by), count in load.answered_by.items() if at == victim}
+            places = ", ".join(f"{by} ({count})" for by, count in sorted(instead.items()))
+            self._narrator.say(f"killed; callers in {victim} were answered from {places}")
+            expect(bool(set(instead) - {victim}), f"nobody in {victim} was answered from another region")
+            began = time.monotonic()
+            await self._cast.start_inference(victim)
+            load.answered_by.clear()
+            at_home = (victim, victim)
+            await self._until(lambda: load.answered_by[at_home] > 0, HOME_TIMEOUT_S, f"{victim} did not come back")
+            self._narrator.say(f"restarted; {victim} answers at home again {time.monotonic() - began:.1f} s later")
+        self._no_failures(load)
+
+    async def _swap(self) -> None:
+        path = self._scene.routes
+        async with self._load() as load:
+            await load.answers(LOAD_PER_SECOND // 2)
+            self._edit(BEFORE, AFTER)
+            began = time.monotonic()
+            self._narrator.show(f"{path}\n-   {BEFORE}\n+   {AFTER}")
+            for region in self._regions:
+                await self._answered_by("heron", region)
+            self._narrator.say(f"live in all three gateways after {time.monotonic() - began:.2f} s")
+            await load.answers(LOAD_PER_SECOND)
+        self._narrator.show(await self._ask(self._regions[0]))
+        self._no_failures(load)
+
+    async def _bad_edit(self) -> None:
+        scene = self._scene
+        async with self._load() as load:
+            self._edit(AFTER, WRONG)
+            self._narrator.show(f"{scene.routes}\n-   {AFTER}\n+   {WRONG}")
+            resources, installation = str(scene.resources), str(scene.installation)
+            code, printed = await run("check", "-f", resources, "-c", installation, env=environment(scene))
+            self._narrator.say(f"`fairlead check` ends with exit code {code}:")
+            self._narrator.show(printed)
+            expect(code == 1, f"`fairlead check` ended with exit code {code}, want 1")
+            up = self._cast.up
+            await self._until(lambda: up is not None and "herron" in up.tail(), SWAP_TIMEOUT_S, "`up` said nothing")
+            await load.answers(LOAD_PER_SECOND)
+            for region in self._regions:
+                answer = await self._ask(region)
+                expect("heron" in answer.split(), f"the gateway of {region.name} no longer serves heron: {answer}")
+            self._narrator.say("all three gateways still serve heron")
+            self._edit(WRONG, AFTER)
+        self._no_failures(load)
+
+    async def _replay(self) -> None:
+        trace = arrivals(seconds=self._pace.seconds)
+        offsets = {region.name: self._log_size(region) for region in self._regions}
+        self._narrator.say(f"{len(trace):,} requests, {self._pace.speed:g} times faster, to simulated providers")
+        outcome = await replay(trace, self._regions, key=self._key, speed=self._pace.speed)
+        self._say_outcome(outcome)
+        expect(not outcome.failures, f"{len(outcome.failures)} requests failed")
+        bill = await self._bill(offsets, len(trace))
+        costs = prices(self._scene.documents())
+        for row in table(bill, costs, costs[PREMIUM]):
+            self._narrator.show(row)
+        self._compare(bill, trace, costs)
+
+    def _say_outcome(self, outcome: Outcome) -> None:
+        waits = sorted(outcome.first_bytes_ms)
+        median = waits[len(waits) // 2] if waits else 0
+        self._narrator.say(
+            f"{outcome.answered:,} answered in {outcome.seconds:.1f} s, failed requests: {len(outcome.failures)}; "
+            f"first byte after {median:.1f} ms (median)"
+        )
+        for failure in outcome.failures[:SHOWN_FAILURES]:
+            self._narrator.show(failure)
+
+    async def _bill(self, offsets: dict[str, int], wanted: int) -> Bill:
+        """Wait until the gateways have written a line for each request, then sum up."""
+        routes = frozenset(f"{NAMESPACE}/{name}" for name in ROUTES.values())
+        deadline = time.monotonic() + LOG_TIMEOUT_S
+        while True:
+            total = Bill()
+            for region in self._regions:
+                for line, tokens in read_log(self._log_lines(region, offsets[region.name]), routes).lines.items():
+                    total.lines.setdefault(line, Tokens()).add(tokens)
+            if total.total().requests >= wanted:
+                return total
+            counted = total.total().requests
+            expect(time.monotonic() < deadline, f"the gateways logged {counted} requests, want {wanted}")
+            await asyncio.sleep(1)
+
+    def _compare(self, bill: Bill, trace: Sequence[Arrival], costs: dict[tuple[str, str], Price]) -> None:
+        total = bill.total()
+        sent = (sum(each.prompt_tokens for each in trace), sum(each.completion_tokens for each in trace))
+        measured = (total.prompt, total.completion)
+        expect(measured == sent, f"the gateways counted {measured} tokens, the trace has {sent}")
+        cost, premium = bill.cost(costs), costs[PREMIUM].of(total)
+        self._narrator.say(
+            f"tokens are the gateways' own count, and equal the trace's; {dollars(cost)} instead of {dollars(premium)} "
+            f"at one premium model: {premium / cost:.1f} times less"
+        )
+
+    def _log_size(self, region: Region) -> int:
+        path = self._scene.access_log(region.name)
+        return path.stat().st_size if path.exists() else 0
+
+    def _log_lines(self, region: Region, offset: int) -> list[str]:
+        """Read the whole lines after an offset; the last one may still be being written."""
+        with self._scene.access_log(region.name).open("rb") as log:
+            log.seek(offset)
+            return log.read().rpartition(b"\n")[0].decode().splitlines()
+
+    def _load(self) -> Load:
+        return Load(self._regions, model=NAME, key=self._key, per_second=LOAD_PER_SECOND)
+
+    def _no_failures(self, load: Load) -> None:
+        self._narrator.say(
+            f"{load.sent} requests at {LOAD_PER_SECOND}/s meanwhile, failed requests: {len(load.failures)}"
+        )
+        for failure in load.failures[:SHOWN_FAILURES]:
+            self._narrator.show(failure)
+        expect(not load.failures, f"{len(load.failures)} requests failed")
+
+    def _edit(self, old: str, new: str) -> None:
+        """Change one string of the routes' file, by rename as editors do."""
+        path = self._scene.routes
+        text = path.read_text()
+        expect(text.count(old) == 1, f"{path}: got {text.count(old)} times `{old}`, want once")
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.write_text(text.replace(old, new))
+        fresh.rename(path)
+
+    async def _ask(self, region: Region) -> str:
+        async with client(region, self._key) as through:
+            answer = await through.chat.completions.create(model=NAME, messages=QUESTION)
+            return (answer.choices[0].message.content or "").strip()
+
+    async def _answered_by(self, model: str, region: Region) -> None:
+        deadline = time.monotonic() + SWAP_TIMEOUT_S
+        while model not in (await self._ask(region)).split():
+            expect(time.monotonic() < deadline, f"the gateway of {region.name} does not serve {model}")
+            await asyncio.sleep(POLL_S)
+
+    async def _until(self, condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            expect(time.monotonic() < deadline, otherwise)
+            await asyncio.sleep(POLL_S)
+
+
+def expect(condition: bool, otherwise: str) -> None:
+    """Raise `StoryError` unless a step's promise holds."""
+    if not condition:
+        raise StoryError(otherwise)

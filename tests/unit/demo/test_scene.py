@@ -1,0 +1,49 @@
+"""The demo's folder: ports, keys, places, one demo at a time."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from fairlead.demo.scene import Scene, SceneError, free_ports
+
+
+def test_writes_the_examples_with_a_new_key_each_time(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    with Scene(tmp_path) as scene:
+        first = scene.key
+        assert not (tmp_path / "old").exists()
+        assert "model: sparrow" in scene.routes.read_text()
+        assert [region.name for region in scene.regions()] == ["us-east-1", "eu-west-1", "ap-southeast-1"]
+    with Scene(tmp_path) as scene:
+        assert scene.key.startswith("fl-")
+        assert scene.key != first
+
+
+def test_places_are_what_the_yaml_declares(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        places = {place.name: place for place in scene.places("cloud")}
+        ports = [place.port for name in ("llama", "cloud") for place in scene.places(name)]
+    assert (places["eu"].header, places["us"].header) == ("api-key", "Authorization")
+    assert places["us"].models == ("open-chat", "open-code", "premium")
+    assert places["ap"].models == ("open-chat-ap", "open-code-ap")
+    assert places["ap"].key_variable == "FAIRLEAD_DEMO_CLOUD_AP"
+    assert len(set(ports)) == len(ports)
+
+
+def test_a_second_demo_is_refused(tmp_path: Path) -> None:
+    with Scene(tmp_path), pytest.raises(SceneError, match="another demo runs here"):
+        Scene(tmp_path).__enter__()
+
+
+def test_a_port_in_use_is_replaced() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_ports({port})[port] != port
+
+
+def test_ports_differ() -> None:
+    found = free_ports({1, 2, 3})
+    assert len(set(found.values())) == 3
