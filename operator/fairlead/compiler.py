@@ -1,1 +1,115 @@
-"""compile(): resources and observed state in; files, reports and status out. Pure and total."""
+"""compile(): resources and observed state in; files, reports and what to remember out. Pure and total.
+
+The operator, `fairlead up`, `fairlead render`, `fairlead check` and every golden test call this one function. A user's
+mistake is a report, never an exception, and hurts nobody but the object that has it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fairlead import ir
+from fairlead.api.installation import Installation
+from fairlead.api.meta import ObjectKey
+from fairlead.translate import KeyBinding, Report, SecretRef, Secrets, Served, World, anonymous_of, translate
+from fairlead.translate.geography import Geography
+from fairlead.translate.intake import Intake, Manifest, Stray, intake
+
+__all__ = [
+    "Compiled",
+    "CompiledGateway",
+    "KeyBinding",
+    "Manifest",
+    "Observed",
+    "Report",
+    "SecretRef",
+    "Served",
+    "Snapshot",
+    "Stray",
+    "compile",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything that users wrote, as it is now."""
+
+    manifests: tuple[Manifest, ...]
+    """Objects of our four kinds and Namespaces, undecoded, in any order; others are skipped with a warning."""
+    secrets: Mapping[SecretRef, str]
+    """For each entry of a Secret that can be read, a fingerprint: equal for equal values, and never the value."""
+    unreadable: frozenset[SecretRef] = frozenset()
+    """Entries that may exist, but that the shell was not allowed to read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What the shell knows beside what users wrote."""
+
+    last_good: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
+    """`Compiled.last_good` of the compilation before."""
+    home_secrets_readable: bool = True
+    """Whether Secrets of the installation's namespace can be read. False on Kubernetes: then providers' credentials
+    count as there, and consumers cannot live in that namespace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledGateway:
+    """One region's gateway."""
+
+    ir: ir.Gateway
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Path below the gateway's folder to content."""
+    digest: str = ""
+    """Over all files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """What the resources mean for each gateway that runs here, and what is said about each object."""
+
+    gateways: Mapping[str, CompiledGateway]
+    """By region, in the installation's order."""
+    reports: tuple[Report, ...]
+    """One for each object of our four kinds, sorted by key."""
+    strays: tuple[Stray, ...]
+    """What is said about manifests that are no object of ours."""
+    key_bindings: tuple[KeyBinding, ...]
+    """Which entries of Secrets hold API keys of which consumers; the shell fetches the values."""
+    last_good: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
+    """To be remembered until the next compilation: of each object the version that serves, or last did."""
+
+
+def compile(snapshot: Snapshot, installation: Installation, observed: Observed | None = None) -> Compiled:  # noqa: A001  # the word that everybody uses for it; the builtin is never wanted here
+    """Compile everything. The order of manifests makes no difference; twice the same input gives the same bytes."""
+    observed = observed or Observed()
+    taken = intake(snapshot.manifests, default_namespace=installation.namespace, last_good=observed.last_good)
+    world = World(
+        home=installation.namespace,
+        geography=Geography(installation.regions),
+        namespace_labels=taken.namespace_labels,
+        secrets=Secrets(snapshot.secrets, snapshot.unreadable),
+        home_secrets_readable=observed.home_secrets_readable,
+        anonymous=anonymous_of(installation),
+    )
+    translation = translate(taken.objects, installation, world)
+    return Compiled(
+        gateways={gateway.region: CompiledGateway(ir=gateway) for gateway in translation.gateways},
+        reports=translation.reports,
+        strays=taken.strays,
+        key_bindings=translation.key_bindings,
+        last_good=_remembered(taken, observed, {report.key: report.served for report in translation.reports}),
+    )
+
+
+def _remembered(
+    taken: Intake, observed: Observed, served: Mapping[ObjectKey, Served]
+) -> Mapping[ObjectKey, Mapping[str, Any]]:
+    """Choose what to remember of each object that is still there: what serves now, else what served last."""
+    kept = {}
+    for key, choice in served.items():
+        if choice is Served.CURRENT:
+            kept[key] = taken.essence[key]
+        elif key in observed.last_good:
+            kept[key] = observed.last_good[key]
+    return kept

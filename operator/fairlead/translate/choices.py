@@ -1,0 +1,205 @@
+"""Which models may answer a route: the primary, its fallbacks, the shadow, each checked against its provider."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fairlead import ir
+from fairlead.api.conditions import Reason
+from fairlead.api.route import FallbackTarget, ModelRouteSpec, ShadowTarget
+from fairlead.translate.finding import Findings
+from fairlead.translate.providers import Provider
+from fairlead.translate.suggestion import listed, meant
+from fairlead.translate.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A model of a provider's catalogue that at least one endpoint serves."""
+
+    provider: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Menu:
+    """What may answer one name, in order: the primary, then each fallback."""
+
+    kind: ir.ModelKind
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chooser:
+    """Follows the targets of one route."""
+
+    namespace: str
+    world: World
+    providers: Mapping[str, Provider]
+    findings: Findings
+
+    def menu(self, spec: ModelRouteSpec) -> Menu | None:
+        """Return what answers a route whose names share one model; None when nothing can."""
+        if spec.primary is None or spec.primary.model is None:
+            return None
+        choices = []
+        kind = None
+        primary = self._choice(spec.primary.provider, spec.primary.model, "spec.primary")
+        if primary is not None:
+            choices.append(primary)
+            kind = self._kind(primary)
+        for position, fallback in enumerate(spec.fallbacks):
+            path = f"spec.fallbacks[{position}]"
+            choice = self._choice(fallback.provider, fallback.model or spec.primary.model, path)
+            if choice is None:
+                continue
+            kind = kind or self._kind(choice)
+            if choice in choices:
+                self.findings.warn(path, f"got `{choice.provider}/{choice.model}` once more, want each model once")
+            elif self._may_replace(spec.primary.model, kind, choice, path):
+                choices.append(choice)
+        return None if kind is None or not choices else Menu(kind=kind, choices=tuple(choices))
+
+    def menu_per_name(self, spec: ModelRouteSpec, names: tuple[str, ...]) -> Mapping[str, Menu]:
+        """Return what answers each name of a wildcard route: the model of that name at the primary's provider first."""
+        primary = self.providers.get(spec.primary.provider) if spec.primary is not None else None
+        if primary is None or not names:
+            return {}
+        kinds = {name: primary.kinds[name] for name in names}
+        choices = {name: [Choice(provider=primary.name, model=name)] for name in names}
+        for position, fallback in enumerate(spec.fallbacks):
+            path = f"spec.fallbacks[{position}]"
+            for name, choice in self._fallback_per_name(fallback, kinds, path).items():
+                if choice not in choices[name]:
+                    choices[name].append(choice)
+        return {name: Menu(kind=kinds[name], choices=tuple(choices[name])) for name in names}
+
+    def catalogue(self, spec: ModelRouteSpec, menu: Menu | None) -> tuple[str, ...]:
+        """Return the names that `*` stands for: what the primary's provider serves.
+
+        Where all names share one model (a menu), only names of that model's kind.
+        """
+        primary = spec.primary
+        if primary is None or (primary.model is not None and menu is None):
+            return ()
+        found = self._provider(primary.provider, "spec.primary", quiet=primary.model is not None)
+        if found is None:
+            return ()
+        return tuple(name for name in sorted(found.served) if menu is None or found.kinds[name] is menu.kind)
+
+    def shadow(self, written: ShadowTarget, kinds: frozenset[ir.ModelKind]) -> Choice | None:
+        """Return the model that receives copies; every name of the route must make what it makes."""
+        choice = self._choice(written.provider, written.model, "spec.shadow")
+        if choice is None or kinds <= {self._kind(choice)}:
+            return choice
+        other = ", ".join(f"`{kind}`" for kind in sorted(kinds))
+        self.findings.miss(
+            Reason.MODEL_TYPE_MISMATCH,
+            "spec.shadow.model",
+            f"got `{choice.model}` of type `{self._kind(choice)}`, want the type of every name of the route ({other})",
+        )
+        return None
+
+    def _fallback_per_name(
+        self, fallback: FallbackTarget, kinds: Mapping[str, ir.ModelKind], path: str
+    ) -> Mapping[str, Choice]:
+        """Return, for each name that it can stand in for, the model of a fallback of a wildcard route."""
+        found = self._provider(fallback.provider, path)
+        if found is None:
+            return {}
+        if fallback.model is None:
+            fitting = {
+                name: Choice(provider=found.name, model=name)
+                for name, kind in kinds.items()
+                if name in found.served and found.kinds[name] is kind
+            }
+            if not fitting:
+                self.findings.miss(
+                    Reason.MODEL_NOT_FOUND,
+                    f"{path}.provider",
+                    f"got `{fallback.provider}`, which serves none of the route's names, want a provider that does, or"
+                    " add `model`",
+                )
+            return fitting
+        choice = self._choice(fallback.provider, fallback.model, path)
+        if choice is None:
+            return {}
+        kind = self._kind(choice)
+        fitting = {
+            name: choice
+            for name, wanted in kinds.items()
+            if wanted is kind and (kind is ir.ModelKind.CHAT or name == choice.model)
+        }
+        if not fitting:
+            self.findings.miss(
+                Reason.MODEL_TYPE_MISMATCH,
+                f"{path}.model",
+                f"got `{choice.model}` of type `{kind}`, which can stand in for none of the route's names, want a model"
+                " of their type; for vectors only the same model will do",
+            )
+        return fitting
+
+    def _may_replace(self, model: str, kind: ir.ModelKind, choice: Choice, path: str) -> bool:
+        """Tell whether a fallback makes what the primary makes: vectors only come from the same model."""
+        if self._kind(choice) is not kind:
+            self.findings.miss(
+                Reason.MODEL_TYPE_MISMATCH,
+                f"{path}.model",
+                f"got `{choice.model}` of type `{self._kind(choice)}`, want a model of the primary's type, `{kind}`",
+            )
+            return False
+        if kind is ir.ModelKind.EMBEDDING and choice.model != model:
+            self.findings.miss(
+                Reason.MODEL_TYPE_MISMATCH,
+                f"{path}.model",
+                f"got `{choice.model}`, want `{model}` at another provider: vectors of another model do not fit those"
+                " that were stored",
+            )
+            return False
+        return True
+
+    def _kind(self, choice: Choice) -> ir.ModelKind:
+        return self.providers[choice.provider].kinds[choice.model]
+
+    def _choice(self, provider: str, model: str, path: str) -> Choice | None:
+        found = self._provider(provider, path)
+        if found is None:
+            return None
+        if model in found.served:
+            return Choice(provider=provider, model=model)
+        if model in found.kinds:
+            self.findings.miss(
+                Reason.MODEL_NOT_FOUND,
+                f"{path}.model",
+                f"got `{model}`, which no endpoint of provider `{provider}` serves, want one of {listed(found.served)}",
+            )
+        else:
+            self.findings.miss(
+                Reason.MODEL_NOT_FOUND,
+                f"{path}.model",
+                f"got `{model}`, want a model of provider `{provider}` ({listed(found.kinds)})"
+                f"{meant(model, found.kinds)}",
+            )
+        return None
+
+    def _provider(self, name: str, path: str, *, quiet: bool = False) -> Provider | None:
+        """Return a provider that may be used, or say why there is none; quiet where it has been said."""
+        found = self.providers.get(name)
+        if found is not None and found.permits(self.namespace, self.world):
+            return found
+        if quiet:
+            return None
+        if found is None:
+            usable = [p.name for p in self.providers.values() if p.permits(self.namespace, self.world)]
+            want = f"a ModelProvider of namespace `{self.world.home}`"
+            want += f" ({listed(usable)})" if usable else ", create it"
+            self.findings.miss(
+                Reason.PROVIDER_NOT_FOUND, f"{path}.provider", f"got `{name}`, want {want}{meant(name, usable)}"
+            )
+        else:
+            self.findings.miss(
+                Reason.PROVIDER_NOT_ALLOWED,
+                f"{path}.provider",
+                f"got `{name}`, which does not allow routes of namespace `{self.namespace}`, want one that does, add"
+                " the namespace to its `spec.allowedRoutes`",
+            )
+        return None

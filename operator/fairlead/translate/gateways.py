@@ -1,0 +1,149 @@
+"""One `ir.Gateway` per region that runs here, from routes and consumers whose references were followed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fairlead import ir
+from fairlead.api.installation import Installation
+from fairlead.translate.consumers import Consumer
+from fairlead.translate.plans import Planner
+from fairlead.translate.providers import Provider
+from fairlead.translate.routes import Route
+from fairlead.translate.scopes import Directory, Outcome, Scopes
+from fairlead.translate.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one route stands at one gateway where requests may enter."""
+
+    region: str
+    unanswered: tuple[str, ...]
+    """Names that residency leaves without an endpoint here, sorted."""
+    shadowed: bool
+    """Whether a shadow that the route wants has an endpoint within residency here."""
+    rungs: int
+    """Length of the longest ladder, the last resort included; 0 = the route answers nothing here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """All gateways that run here, and what came of each route."""
+
+    gateways: tuple[ir.Gateway, ...]
+    """In the installation's order."""
+    outcome: Outcome
+    standings: Mapping[str, tuple[Standing, ...]]
+    """By route."""
+
+
+def fleet(
+    *,
+    installation: Installation,
+    world: World,
+    providers: Mapping[str, Provider],
+    routes: Sequence[Route],
+    consumers: Sequence[Consumer],
+) -> Fleet:
+    """Make every gateway. Routes without menus keep their names, which are then refused."""
+    callers = [consumer.caller for consumer in consumers]
+    directory = Directory(routes, callers, world)
+    outcome: Outcome = {}
+    standings: dict[str, list[Standing]] = {route.name: [] for route in routes}
+    gateways = []
+    for region in installation.served:
+        planner = Planner(region=region.name, geography=world.geography, providers=providers)
+        entering = [route for route in routes if region.name in route.regions]
+        answered = {route.name: _answered(route, planner) for route in entering}
+        scopes = directory.scopes(answered, outcome)
+        gateways.append(
+            _gateway(
+                region=region.name,
+                limits=ir.Limits(request_bytes=installation.limits.request_bytes),
+                anonymous=None if world.anonymous is None else f"{world.home}/{world.anonymous}",
+                consumers=consumers,
+                routes=[(route, scopes.won[route.name]) for route in entering if route.name in scopes.won],
+                scopes=scopes,
+                planner=planner,
+            )
+        )
+        for route in entering:
+            standings[route.name].append(_standing(route, region.name, answered[route.name], planner))
+    return Fleet(
+        gateways=tuple(gateways),
+        outcome=outcome,
+        standings={name: tuple(found) for name, found in standings.items()},
+    )
+
+
+def _answered(route: Route, planner: Planner) -> frozenset[str]:
+    """Return the names of a route for which there is a rung within residency."""
+    if not route.wildcard:
+        menu = route.menus.get("")
+        if menu is None or planner.reach(menu, route.residency) is None:
+            return frozenset()
+        return frozenset(claim.name for claim in route.claims)
+    return frozenset(name for name, menu in route.menus.items() if planner.reach(menu, route.residency) is not None)
+
+
+def _standing(route: Route, region: str, answered: frozenset[str], planner: Planner) -> Standing:
+    reaches = [planner.reach(menu, route.residency) for menu in route.menus.values()]
+    return Standing(
+        region=region,
+        unanswered=tuple(claim.name for claim in route.claims if claim.name not in answered),
+        shadowed=route.shadow is None or planner.nearest(route.shadow.choice, route.residency) is not None,
+        rungs=max((len(reach[0]) + 1 for reach in reaches if reach is not None), default=0),
+    )
+
+
+def _gateway(
+    *,
+    region: str,
+    limits: ir.Limits,
+    anonymous: str | None,
+    consumers: Iterable[Consumer],
+    routes: Iterable[tuple[Route, frozenset[str]]],
+    scopes: Scopes,
+    planner: Planner,
+) -> ir.Gateway:
+    rendered: list[ir.Route] = []
+    ladders: list[ir.Ladder] = []
+    for route, names in routes:
+        plans, found = planner.plans(route, names)
+        rendered.append(_route(route, plans, found, planner))
+        ladders.extend(found)
+    return ir.Gateway(
+        region=region,
+        limits=limits,
+        anonymous=anonymous,
+        consumers=tuple(
+            ir.Consumer(
+                name=str(consumer.caller),
+                scopes=scopes.of_caller[str(consumer.caller)],
+                allowed_model_names=consumer.allowed_model_names,
+                expires_at=consumer.expires_at,
+            )
+            for consumer in sorted(consumers, key=lambda consumer: str(consumer.caller))
+        ),
+        scopes=scopes.scopes,
+        routes=tuple(sorted(rendered, key=lambda route: route.name)),
+        ladders=tuple(sorted(ladders, key=lambda ladder: ladder.name)),
+        targets=planner.targets(),
+        last_resorts=planner.last_resorts(),
+        credentials=planner.credentials(),
+    )
+
+
+def _route(route: Route, plans: tuple[ir.Plan, ...], ladders: Sequence[ir.Ladder], planner: Planner) -> ir.Route:
+    rungs = max(len(ladder.rungs) for ladder in ladders) + 1
+    target = None if route.shadow is None else planner.shadow(route.shadow.choice, route.residency)
+    return ir.Route(
+        name=route.name,
+        wildcard=route.wildcard,
+        plans=plans,
+        stickiness=route.stickiness,
+        max_attempts=rungs if route.max_attempts is None else min(route.max_attempts, rungs),
+        timeouts=route.timeouts,
+        shadow=None if route.shadow is None or target is None else ir.Shadow(target=target, sample=route.shadow.sample),
+        max_output_tokens=route.max_output_tokens,
+    )

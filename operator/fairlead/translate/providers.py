@@ -1,0 +1,159 @@
+"""ModelProvider: which endpoints serve which models, under which wire ids, and who may route to them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fairlead import ir
+from fairlead.api import quantity
+from fairlead.api.conditions import Reason
+from fairlead.api.provider import Endpoint as EndpointSpec
+from fairlead.api.provider import ModelProvider, split_base_url
+from fairlead.api.selector import Namespaces
+from fairlead.translate.audience import includes
+from fairlead.translate.finding import Findings
+from fairlead.translate.geography import ANYCAST
+from fairlead.translate.suggestion import listed, meant
+from fairlead.translate.world import SecretRef, World
+
+_DEFAULT_HEADER = "Authorization"
+_DEFAULT_PREFIX = "Bearer "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """An endpoint that can serve: its region is known, or it has none."""
+
+    provider: str
+    name: str
+    region: str
+    """Empty = anycast."""
+    upstream: ir.Upstream
+    credential: ir.Credential | None
+    wire_models: Mapping[str, str]
+    """Everything that it serves: the catalogue's name to the id on the wire."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A provider as routes see it."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+    """Sorted by name."""
+    kinds: Mapping[str, ir.ModelKind]
+    """The catalogue."""
+    served: frozenset[str]
+    """Names of the catalogue that at least one endpoint serves."""
+    breaker: ir.Breaker
+    max_in_flight: int | None
+    allowed: Namespaces
+
+    def permits(self, namespace: str, world: World) -> bool:
+        """Tell whether routes of a namespace may send requests here."""
+        return includes(self.allowed, own=world.home, namespace=namespace, labels=world.labels_of(namespace))
+
+
+def provider(written: ModelProvider, world: World, findings: Findings) -> Provider | None:
+    """Follow what a provider refers to: regions of the installation, Secrets of its namespace."""
+    spec = written.spec
+    if written.metadata.namespace != world.home:
+        findings.refuse(
+            Reason.NAMESPACE_NOT_ALLOWED,
+            "metadata.namespace",
+            f"got `{written.metadata.namespace}`, want `{world.home}`: gateways mount Secrets of the installation's"
+            " namespace only, move the provider there",
+        )
+        return None
+    ids = {model.name: model.id or model.name for model in spec.models}
+    endpoints = []
+    for position, endpoint in enumerate(spec.endpoints):
+        path = f"spec.endpoints[{position}]"
+        if endpoint.region is not None and endpoint.region not in world.geography:
+            known = world.geography.names()
+            findings.miss(
+                Reason.REGION_NOT_FOUND,
+                f"{path}.region",
+                f"got `{endpoint.region}`, want a region of the installation ({listed(known)})"
+                f"{meant(endpoint.region, known)}; the endpoint is left out",
+            )
+            continue
+        _check_secret(endpoint, path, world, findings)
+        endpoints.append(_endpoint(written.metadata.name, endpoint, ids))
+    if not endpoints:
+        findings.give_up()
+    served = frozenset(name for endpoint in endpoints for name in endpoint.wire_models)
+    for position, model in enumerate(spec.models):
+        if endpoints and model.name not in served:
+            findings.warn(
+                f"spec.models[{position}].name",
+                f"got `{model.name}`, which no endpoint serves, want it in `models` of an endpoint",
+            )
+    return Provider(
+        name=written.metadata.name,
+        endpoints=tuple(sorted(endpoints, key=lambda endpoint: endpoint.name)),
+        kinds={model.name: ir.ModelKind(model.type) for model in spec.models},
+        served=served,
+        breaker=ir.Breaker(
+            consecutive_failures=spec.circuit_breaker.consecutive_failures,
+            open_for_ms=quantity.milliseconds(spec.circuit_breaker.open_for),
+        ),
+        max_in_flight=spec.circuit_breaker.max_in_flight,
+        allowed=spec.allowed_routes.namespaces,
+    )
+
+
+def _endpoint(provider_name: str, endpoint: EndpointSpec, ids: Mapping[str, str]) -> Endpoint:
+    tls, host, port, base_path = split_base_url(endpoint.base_url)
+    if endpoint.models is None:
+        wire_models = ids
+    else:
+        wire_models = {model.name: model.id or ids[model.name] for model in endpoint.models if model.name in ids}
+    return Endpoint(
+        provider=provider_name,
+        name=endpoint.name,
+        region=endpoint.region or ANYCAST,
+        upstream=ir.Upstream(host=host, port=port, tls=tls, base_path=base_path),
+        credential=_credential(endpoint),
+        wire_models=wire_models,
+    )
+
+
+def _credential(endpoint: EndpointSpec) -> ir.Credential | None:
+    written = endpoint.credential
+    if written is None:
+        return None
+    file = f"{written.secret_name}/{written.key}"
+    return ir.Credential(
+        name=file if written.header is None else f"{file}/{written.header}",
+        secret_name=written.secret_name,
+        key=written.key,
+        header=written.header or _DEFAULT_HEADER,
+        prefix=_DEFAULT_PREFIX if written.header is None else "",
+    )
+
+
+def _check_secret(endpoint: EndpointSpec, path: str, world: World, findings: Findings) -> None:
+    """Say when a credential does not exist. The target stays: it fails closed, to the next rung."""
+    if endpoint.credential is None or not world.home_secrets_readable:
+        return
+    ref = SecretRef(world.home, endpoint.credential.secret_name, endpoint.credential.key)
+    if world.secrets.fingerprint(ref) is None and not world.secrets.is_unreadable(ref):
+        missing_secret(ref, f"{path}.credential", "the endpoint cannot answer", world, findings)
+
+
+def missing_secret(ref: SecretRef, path: str, consequence: str, world: World, findings: Findings) -> None:
+    """Say that a Secret, or one of its keys, does not exist."""
+    keys = world.secrets.keys(ref)
+    if keys:
+        findings.note(
+            Reason.SECRET_NOT_FOUND,
+            f"{path}.key",
+            f"got `{ref.key}`, want a key of Secret `{ref.name}` ({listed(keys)}){meant(ref.key, keys)}; {consequence}",
+        )
+    else:
+        findings.note(
+            Reason.SECRET_NOT_FOUND,
+            f"{path}.secretName",
+            f"got `{ref.name}`, want a Secret of namespace `{ref.namespace}` with the key `{ref.key}`, create it;"
+            f" {consequence}",
+        )

@@ -1,0 +1,84 @@
+"""What is said about one object: conditions for its status, warnings and problems for a person."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
+from fairlead.api.meta import ObjectKey
+from fairlead.api.problem import Problem
+from fairlead.translate.finding import Finding, Resolved, Served
+
+_IN_PLACE = {
+    Served.CURRENT: "",
+    Served.LAST_GOOD: "; the last good version stays in effect",
+    Served.NOTHING: "; nothing of the object is in effect",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What came of one object."""
+
+    key: ObjectKey
+    generation: int | None
+    """Of the version that was judged."""
+    served: Served
+    """Which version is in effect."""
+    conditions: tuple[Condition, ...]
+    """Accepted, then ResolvedRefs."""
+    warnings: tuple[str, ...]
+    """What a user should know although nothing is wrong, each `path: message`."""
+    problems: tuple[Problem, ...]
+    """Everything that is wrong, fields in order for what one object shows by itself."""
+
+
+def report(resolved: Resolved[Any], pending: tuple[Problem, ...]) -> Report:
+    """Write one object's report. `pending` are its fields that have no effect yet."""
+    found = resolved.findings.findings
+    refusals = [finding for finding in found if finding.type is ConditionType.ACCEPTED]
+    missing = [finding for finding in found if finding.type is ConditionType.RESOLVED_REFS]
+    broken = tuple(resolved.problems)
+    reserved = [finding.problem for finding in refusals if finding.reason is Reason.RESERVED]
+    return Report(
+        key=resolved.key,
+        generation=resolved.generation,
+        served=resolved.served,
+        conditions=(_accepted(resolved, broken, refusals), _resolved_refs(resolved, broken, refusals, missing)),
+        warnings=tuple(dict.fromkeys([*(str(problem) for problem in pending), *resolved.findings.warnings])),
+        problems=broken or tuple(finding.problem for finding in found if finding.problem not in reserved),
+    )
+
+
+def _accepted(resolved: Resolved[Any], broken: tuple[Problem, ...], refusals: list[Finding]) -> Condition:
+    kind, generation = ConditionType.ACCEPTED, resolved.generation
+    if broken:
+        message = _one_line(broken) + _IN_PLACE[resolved.served]
+        return _condition(kind, ConditionStatus.FALSE, Reason.INVALID, message, generation)
+    if refusals:
+        message = _one_line(finding.problem for finding in refusals) + _IN_PLACE[resolved.served]
+        return _condition(kind, ConditionStatus.FALSE, refusals[0].reason, message, generation)
+    return _condition(kind, ConditionStatus.TRUE, Reason.ACCEPTED, "the object is well-formed and allowed", generation)
+
+
+def _resolved_refs(
+    resolved: Resolved[Any], broken: tuple[Problem, ...], refusals: list[Finding], missing: list[Finding]
+) -> Condition:
+    kind, generation = ConditionType.RESOLVED_REFS, resolved.generation
+    if missing:
+        ending = "" if broken or refusals else _IN_PLACE[resolved.served]
+        message = _one_line(finding.problem for finding in missing) + ending
+        return _condition(kind, ConditionStatus.FALSE, missing[0].reason, message, generation)
+    if (broken or refusals) and resolved.served is Served.NOTHING:
+        message = "not judged, since the object is not accepted"
+        return _condition(kind, ConditionStatus.UNKNOWN, Reason.PENDING, message, generation)
+    return _condition(kind, ConditionStatus.TRUE, Reason.RESOLVED_REFS, "all references lead somewhere", generation)
+
+
+def _condition(
+    kind: ConditionType, status: ConditionStatus, reason: Reason, message: str, generation: int | None
+) -> Condition:
+    return Condition(type=kind, status=status, reason=reason, message=message, observed_generation=generation)
+
+
+def _one_line(problems: Any) -> str:
+    return "; ".join(" ".join(str(problem).split()) for problem in problems)

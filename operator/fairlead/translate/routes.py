@@ -1,0 +1,210 @@
+"""ModelRoute: which names it answers, for whom, where, and with which models in which order.
+
+Nothing here depends on a gateway: `plans` turns the models into ladders for one region.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fairlead import ir
+from fairlead.api import quantity
+from fairlead.api.conditions import Reason
+from fairlead.api.meta import ObjectKey
+from fairlead.api.route import ModelRoute, Residency
+from fairlead.translate.audience import Audience
+from fairlead.translate.choices import Choice, Chooser, Menu
+from fairlead.translate.finding import Findings
+from fairlead.translate.providers import Provider
+from fairlead.translate.suggestion import listed, meant
+from fairlead.translate.world import World
+
+EXACT = 1 << 16
+"""Specificity of a name that is written in full: above every prefix, whose specificity is its length."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One name that a route wants to answer."""
+
+    name: str
+    specificity: int
+    """EXACT, or the length of the prefix that covers the name; 0 = `*`."""
+    written: int
+    """Position in `modelNames`; -1 when the name is that of the object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shadow:
+    """A model that receives copies."""
+
+    choice: Choice
+    sample: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route whose references were followed."""
+
+    key: ObjectKey
+    created: int | None
+    """Unix time of its creation; None for an object from a file. Decides ties."""
+    audience: Audience
+    claims: tuple[Claim, ...]
+    """Sorted by name, each name once."""
+    wildcard: bool
+    menus: Mapping[str, Menu]
+    """By name in a wildcard route, else one under the empty name. Empty when nothing can answer."""
+    regions: tuple[str, ...]
+    """Gateways where requests may enter, in the installation's order."""
+    regions_written: bool
+    residency: Residency
+    shadow: Shadow | None
+    max_attempts: int | None
+    max_output_tokens: int | None
+    timeouts: ir.Timeouts
+    stickiness: ir.Stickiness
+    downgrade_to: str | None
+
+    @property
+    def name(self) -> str:
+        """`namespace/name`, as gateways know the route."""
+        return f"{self.key.namespace}/{self.key.name}"
+
+    @property
+    def kinds(self) -> frozenset[ir.ModelKind]:
+        """What the route's names make."""
+        return frozenset(menu.kind for menu in self.menus.values())
+
+    @property
+    def age(self) -> tuple[bool, int, str, str]:
+        """Sort key of ties: older first; an object without a time of creation last; then by namespace and name."""
+        return self.created is None, self.created or 0, self.key.namespace, self.key.name
+
+    def path_of(self, claim: Claim) -> str:
+        """Return the field that makes a claim."""
+        return "metadata.name" if claim.written < 0 else f"spec.modelNames[{claim.written}]"
+
+
+def route(written: ModelRoute, world: World, providers: Mapping[str, Provider], findings: Findings) -> Route | None:
+    """Follow what a route refers to: providers, their models, regions."""
+    spec = written.spec
+    if not _is_acceptable(written, world, findings):
+        return None
+    chooser = Chooser(namespace=written.metadata.namespace, world=world, providers=providers, findings=findings)
+    regions = _regions(written, world, findings)
+    patterns = spec.model_names or (written.metadata.name,)
+    wildcard = spec.primary is not None and spec.primary.model is None
+    menus: Mapping[str, Menu]
+    if wildcard:
+        claims = _claims(patterns, written, chooser, None)
+        menus = chooser.menu_per_name(spec, tuple(claim.name for claim in claims))
+    else:
+        menu = chooser.menu(spec)
+        menus = {} if menu is None else {"": menu}
+        claims = _claims(patterns, written, chooser, menu)
+    if not menus or not regions:
+        findings.give_up()
+    shadow = None
+    if spec.shadow is not None:
+        choice = chooser.shadow(spec.shadow, frozenset(menu.kind for menu in menus.values()))
+        if choice is not None:
+            shadow = Shadow(choice=choice, sample=quantity.basis_points(spec.shadow.sample))
+    return Route(
+        key=written.key,
+        created=_created(written.metadata.creation_timestamp),
+        audience=Audience(own=written.metadata.namespace, consumers=spec.consumers),
+        claims=claims,
+        wildcard=wildcard,
+        menus=menus,
+        regions=regions,
+        regions_written=spec.regions is not None,
+        residency=spec.residency,
+        shadow=shadow,
+        max_attempts=spec.max_attempts,
+        max_output_tokens=spec.max_output_tokens,
+        timeouts=_timeouts(written),
+        stickiness=ir.Stickiness.CONSUMER if spec.rollout is None else ir.Stickiness(spec.rollout.stickiness),
+        downgrade_to=spec.downgrade_to,
+    )
+
+
+def _is_acceptable(written: ModelRoute, world: World, findings: Findings) -> bool:
+    spec = written.spec
+    if spec.primary is None:
+        findings.refuse(
+            Reason.RESERVED,
+            "spec.rules",
+            "got `rules`, which are reserved for a later version, want `primary`, name the model that answers",
+        )
+        return False
+    if Audience(own=written.metadata.namespace, consumers=spec.consumers).shared:
+        return shares_from_home(written.metadata.namespace, str(spec.consumers.namespaces.from_), world, findings)
+    return True
+
+
+def shares_from_home(namespace: str, chosen: str, world: World, findings: Findings) -> bool:
+    """Refuse `from: All` and `from: Selector` outside the installation's namespace."""
+    if namespace == world.home:
+        return True
+    findings.refuse(
+        Reason.NAMESPACE_NOT_ALLOWED,
+        "spec.consumers.namespaces.from",
+        f"got `{chosen}` in namespace `{namespace}`, want `Same`: only objects of namespace `{world.home}` may mean"
+        " consumers of other namespaces",
+    )
+    return False
+
+
+def _regions(written: ModelRoute, world: World, findings: Findings) -> tuple[str, ...]:
+    known = world.geography.names()
+    wanted = written.spec.regions
+    if wanted is None:
+        return known
+    for position, region in enumerate(wanted):
+        if region not in world.geography:
+            findings.miss(
+                Reason.REGION_NOT_FOUND,
+                f"spec.regions[{position}]",
+                f"got `{region}`, want a region of the installation ({listed(known)}){meant(region, known)}",
+            )
+    return tuple(region for region in known if region in wanted)
+
+
+def _claims(patterns: tuple[str, ...], written: ModelRoute, chooser: Chooser, menu: Menu | None) -> tuple[Claim, ...]:
+    """Expand `modelNames`: `qwen/*` stands for the names of the primary's catalogue that begin so, the longest wins."""
+    claims: dict[str, Claim] = {}
+    catalogue = chooser.catalogue(written.spec, menu)
+    for position, pattern in enumerate(patterns):
+        place = -1 if written.spec.model_names is None else position
+        if not pattern.endswith("*"):
+            claims[pattern] = Claim(name=pattern, specificity=EXACT, written=place)
+            continue
+        prefix = pattern[:-1]
+        covered = [name for name in catalogue if name.startswith(prefix)]
+        if catalogue and not covered:
+            chooser.findings.miss(
+                Reason.MODEL_NOT_FOUND,
+                f"spec.modelNames[{position}]",
+                f"got `{pattern}`, want the beginning of a name that its provider serves ({listed(catalogue)})",
+            )
+        for name in covered:
+            if name not in claims or claims[name].specificity < len(prefix):
+                claims[name] = Claim(name=name, specificity=len(prefix), written=place)
+    return tuple(claims[name] for name in sorted(claims))
+
+
+def _timeouts(written: ModelRoute) -> ir.Timeouts:
+    timeouts = written.spec.timeouts
+    return ir.Timeouts(
+        first_byte_ms=quantity.milliseconds(timeouts.first_byte),
+        response_ms=quantity.milliseconds(timeouts.response),
+        stream_idle_ms=quantity.milliseconds(timeouts.stream_idle),
+        request_ms=quantity.milliseconds(timeouts.request),
+    )
+
+
+def _created(timestamp: str | None) -> int | None:
+    try:
+        return None if timestamp is None else quantity.unix_seconds(timestamp)
+    except (ValueError, OverflowError):
+        return None

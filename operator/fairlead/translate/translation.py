@@ -1,0 +1,143 @@
+"""translate(): decoded objects in; one `ir.Gateway` per region and one report per object out."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from fairlead import ir
+from fairlead.api.budget import BudgetPolicy
+from fairlead.api.consumer import ModelConsumer
+from fairlead.api.installation import AnonymousPolicy, Installation
+from fairlead.api.meta import ObjectKey
+from fairlead.api.pending import pending
+from fairlead.api.provider import ModelProvider
+from fairlead.api.resource import Resource
+from fairlead.api.route import ModelRoute
+from fairlead.translate import budgets
+from fairlead.translate.audience import Caller
+from fairlead.translate.consumers import ANONYMOUS, Consumer, KeyBinding, bindings, consumer
+from fairlead.translate.finding import Resolved, Served, Versions, resolve
+from fairlead.translate.gateways import fleet
+from fairlead.translate.providers import provider
+from fairlead.translate.report import Report, report
+from fairlead.translate.routes import Route, route
+from fairlead.translate.verdicts import judge
+from fairlead.translate.world import World
+
+V = TypeVar("V")
+R = TypeVar("R", bound=Resource)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objects:
+    """Everything that users wrote, by kind, in any order, each object once."""
+
+    providers: tuple[Versions[ModelProvider], ...] = ()
+    routes: tuple[Versions[ModelRoute], ...] = ()
+    consumers: tuple[Versions[ModelConsumer], ...] = ()
+    budgets: tuple[Versions[BudgetPolicy], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translation:
+    """What the objects mean."""
+
+    gateways: tuple[ir.Gateway, ...]
+    """Those that run here, in the installation's order."""
+    reports: tuple[Report, ...]
+    """Sorted by key."""
+    key_bindings: tuple[KeyBinding, ...]
+    served: Mapping[ObjectKey, Served] = field(default_factory=dict)
+
+
+def anonymous_of(installation: Installation) -> str | None:
+    """Return the name of the consumer that callers without a key are; without a choice they are refused."""
+    return ANONYMOUS if installation.anonymous is AnonymousPolicy.ALLOW else None
+
+
+def translate(objects: Objects, installation: Installation, world: World) -> Translation:
+    """Follow all references. Pure and total: whatever is wrong with an object is said in its report."""
+    providers = {
+        versions.key: resolve(versions, lambda written, findings: provider(written, world, findings))
+        for versions in _sorted(objects.providers)
+    }
+    by_name = {p.name: p for p in (_value(r) for r in providers.values()) if p is not None}
+    routes = {
+        versions.key: resolve(versions, lambda written, findings: route(written, world, by_name, findings))
+        for versions in _sorted(objects.routes)
+    }
+    consumers = {
+        versions.key: resolve(versions, lambda written, findings: consumer(written, world, findings))
+        for versions in _sorted(objects.consumers)
+    }
+    standing = [r for r in (_standing(resolved) for resolved in routes.values()) if r is not None]
+    calling = [c for c in (_value(resolved) for resolved in consumers.values()) if c is not None]
+    made = fleet(
+        installation=installation,
+        world=world,
+        providers=by_name,
+        routes=standing,
+        consumers=_with_anonymous(calling, world),
+    )
+    written = frozenset(f"{key.namespace}/{key.name}" for key in routes)
+    served_routes = {r.name: r for r in standing}
+    for resolved in routes.values():
+        value = _value(resolved)
+        if value is not None:
+            judge(
+                value,
+                outcome=made.outcome,
+                standings=made.standings[value.name],
+                routes=served_routes,
+                written=written,
+                findings=resolved.findings,
+            )
+    key_bindings = bindings(consumers.values(), world)
+    callers = frozenset(f"{key.namespace}/{key.name}" for key in consumers)
+    policies = {
+        versions.key: resolve(
+            versions,
+            lambda policy, findings: budgets.check(policy, world, routes=written, consumers=callers, findings=findings),
+        )
+        for versions in _sorted(objects.budgets)
+    }
+    current = {v.key: v.current for v in _all(objects)}
+    every: dict[ObjectKey, Resolved[Any]] = {**providers, **routes, **consumers, **policies}
+    return Translation(
+        gateways=made.gateways,
+        reports=tuple(report(every[key], _pending(current[key])) for key in sorted(every)),
+        key_bindings=key_bindings,
+        served={key: resolved.served for key, resolved in every.items()},
+    )
+
+
+def _sorted(versions: Iterable[Versions[R]]) -> list[Versions[R]]:
+    return sorted(versions, key=lambda one: one.key)
+
+
+def _all(objects: Objects) -> Iterable[Versions[Any]]:
+    return (*objects.providers, *objects.routes, *objects.consumers, *objects.budgets)
+
+
+def _value(resolved: Resolved[V]) -> V | None:
+    return None if resolved.served is Served.NOTHING else resolved.value
+
+
+def _standing(resolved: Resolved[Route]) -> Route | None:
+    """Return a route that serves, or one that has served and still owns its names."""
+    return resolved.value if resolved.served is not Served.NOTHING or resolved.known else None
+
+
+def _with_anonymous(consumers: list[Consumer], world: World) -> list[Consumer]:
+    """Add the consumer that callers without a key are, unless an object says more about it."""
+    if world.anonymous is None or any(
+        (c.caller.namespace, c.caller.name) == (world.home, world.anonymous) for c in consumers
+    ):
+        return consumers
+    caller = Caller(namespace=world.home, name=world.anonymous, labels={})
+    key = ObjectKey("ModelConsumer", world.home, world.anonymous)
+    return [*consumers, Consumer(key=key, caller=caller, keys=(), allowed_model_names=None, expires_at=None)]
+
+
+def _pending(written: Resource | None) -> tuple[Any, ...]:
+    return () if written is None else pending(written)

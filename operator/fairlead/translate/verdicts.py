@@ -1,0 +1,165 @@
+"""What only shows once all routes are laid side by side: names lost, regions without an endpoint, timers too short."""
+
+from collections.abc import Collection, Mapping
+
+from fairlead.api.conditions import Reason
+from fairlead.api.route import Residency
+from fairlead.ir import ModelKind
+from fairlead.translate.finding import Findings
+from fairlead.translate.gateways import Standing
+from fairlead.translate.routes import Claim, Route
+from fairlead.translate.scopes import SHARED, Outcome, Overlap
+from fairlead.translate.suggestion import listed, meant
+
+_STRICTNESS = (Residency.ANY, Residency.GEO, Residency.REGION)
+
+
+def judge(
+    route: Route,
+    *,
+    outcome: Outcome,
+    standings: Collection[Standing],
+    routes: Mapping[str, Route],
+    written: Collection[str],
+    findings: Findings,
+) -> None:
+    """Say what a served route loses, and to whom. `routes` are served ones, `written` all, by `namespace/name`."""
+    _judge_names(route, outcome, findings)
+    _judge_residency(route, standings, findings)
+    _judge_downgrade(route, routes, written, findings)
+    _judge_timers(route, standings, findings)
+
+
+def _judge_names(route: Route, outcome: Outcome, findings: Findings) -> None:
+    by_place: dict[int, list[Claim]] = {}
+    for claim in route.claims:
+        if (route.name, claim.name) in outcome:
+            by_place.setdefault(claim.written, []).append(claim)
+    for _, claims in sorted(by_place.items()):
+        lost = {claim.name: _lost(outcome[route.name, claim.name]) for claim in claims}
+        overlaps = [overlap for found in lost.values() for overlap in found]
+        if not overlaps:
+            continue
+        winners = listed({overlap.winner.name for overlap in overlaps})
+        path = route.path_of(claims[0])
+        names = [name for name, found in lost.items() if found]
+        entirely = all(
+            len(lost[claim.name]) == len(outcome[route.name, claim.name])
+            and all(overlap.example is None for overlap in lost[claim.name])
+            for claim in claims
+        )
+        if entirely:
+            findings.contest(
+                Reason.NAME_CONFLICT,
+                path,
+                f"got {listed(names)}, which {winners} answers already, want a name of its own, rename one of them",
+            )
+        else:
+            findings.warn(
+                path, f"got {listed(names)}, which {winners} answers already {_where(overlaps)}, want a name of its own"
+            )
+
+
+def _lost(found: list[Overlap | None]) -> list[Overlap]:
+    return [overlap for overlap in found if overlap is not None]
+
+
+def _where(overlaps: list[Overlap]) -> str:
+    examples = sorted({str(overlap.example) for overlap in overlaps if overlap.example is not None})
+    if examples:
+        return f"for consumers such as `{examples[0]}`"
+    if {overlap.tier for overlap in overlaps} == {SHARED}:
+        return "for consumers of other namespaces"
+    return "for some consumers or in some regions"
+
+
+def _judge_residency(route: Route, standings: Collection[Standing], findings: Findings) -> None:
+    """Say where residency leaves names without an endpoint; an older version with a wider residency is no remedy."""
+    if not route.menus:
+        return
+    empty = [standing.region for standing in standings if standing.rungs == 0]
+    if standings and (len(empty) == len(standings) or (empty and route.regions_written)):
+        findings.note(
+            Reason.NO_TARGET_IN_RESIDENCY,
+            "spec.residency",
+            f"got `{route.residency}`, which leaves no endpoint for requests that enter in {listed(empty)}, want"
+            " endpoints there, or a wider residency; these requests get 404",
+        )
+    elif empty:
+        findings.warn(
+            "spec.residency",
+            f"got `{route.residency}`, which leaves no endpoint for requests that enter in {listed(empty)}; they get"
+            " 404, name the others in `regions`",
+        )
+    for standing in standings:
+        if standing.rungs and standing.unanswered:
+            findings.warn(
+                "spec.residency",
+                f"got `{route.residency}`, which leaves no endpoint in `{standing.region}` for"
+                f" {listed(standing.unanswered)}",
+            )
+    bare = [standing.region for standing in standings if standing.rungs and not standing.shadowed]
+    if bare:
+        findings.warn(
+            "spec.shadow",
+            f"got a model without an endpoint within residency for {listed(bare)}; no copies are sent there",
+        )
+
+
+def _judge_downgrade(route: Route, routes: Mapping[str, Route], written: Collection[str], findings: Findings) -> None:
+    name = route.downgrade_to
+    if name is None:
+        return
+    path, namespace = "spec.downgradeTo", route.key.namespace
+    if f"{namespace}/{name}" not in written:
+        near = [other.partition("/")[2] for other in written if other.startswith(f"{namespace}/")]
+        findings.note(
+            Reason.ROUTE_NOT_FOUND,
+            path,
+            f"got `{name}`, want a ModelRoute of namespace `{namespace}` ({listed(near)}){meant(name, near)}",
+        )
+        return
+    if name == route.key.name:
+        findings.note(Reason.ROUTE_NOT_FOUND, path, f"got `{name}`, which is this route, want another one")
+        return
+    if route.kinds == {ModelKind.EMBEDDING}:
+        findings.note(
+            Reason.MODEL_TYPE_MISMATCH,
+            path,
+            f"got `{name}`, want nothing: another model's vectors do not fit those that were stored, remove it",
+        )
+        return
+    other = routes.get(f"{namespace}/{name}")
+    if other is None or not other.menus:
+        return
+    if ModelKind.CHAT not in other.kinds:
+        findings.note(
+            Reason.MODEL_TYPE_MISMATCH,
+            path,
+            f"got `{name}`, whose model is of type `Embedding`, want a route whose model is of type `Chat`",
+        )
+    if _STRICTNESS.index(other.residency) < _STRICTNESS.index(route.residency):
+        findings.note(
+            Reason.NO_TARGET_IN_RESIDENCY,
+            path,
+            f"got `{name}` with residency `{other.residency}`, want one that is as strict as this route's,"
+            f" `{route.residency}`",
+        )
+
+
+def _judge_timers(route: Route, standings: Collection[Standing], findings: Findings) -> None:
+    rungs = max((standing.rungs for standing in standings), default=0)
+    attempts = rungs if route.max_attempts is None else min(rungs, route.max_attempts)
+    timeouts = route.timeouts
+    if attempts > 1 and timeouts.stream_idle_ms < attempts * timeouts.first_byte_ms:
+        findings.warn(
+            "spec.timeouts.streamIdle",
+            f"got {timeouts.stream_idle_ms} ms, want at least {attempts} attempts x `firstByte` ="
+            f" {attempts * timeouts.first_byte_ms} ms, or a stream may end with 504 before the last rung was tried",
+        )
+    if attempts > 1 and timeouts.request_ms <= timeouts.response_ms:
+        findings.warn(
+            "spec.timeouts.request",
+            f"got {timeouts.request_ms} ms, want more than `response`, or a rung that hangs ends the request before the"
+            " next was tried",
+        )
