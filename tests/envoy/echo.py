@@ -9,9 +9,11 @@ from typing import Self
 class Echo:
     """An HTTP/1.1 server on a free port of the loopback, in a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, short: bool = False) -> None:
         self.port = 0
         self.requests = 0
+        self.short = short
+        """Answer `{}` instead."""
         self.transports: set[asyncio.Transport] = set()
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -64,7 +66,8 @@ class _Connection(asyncio.Protocol):
             del self._buffer[:length]
             self._expected = 0
             self._echo.requests += 1
-            self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(request) + request)
+            answer = b"{}" if self._echo.short else request
+            self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(answer) + answer)
 
     def _request_length(self) -> int | None:
         end = self._buffer.find(b"\r\n\r\n")

@@ -26,8 +26,12 @@ def bootstrap(
     keys: Mapping[str, str] | None = None,
     lua: str | None = None,
     access_log: str | None = None,
+    undecided: str | None = None,
 ) -> dict[str, Any]:
-    """The whole configuration. Responses of a route show the dynamic metadata as `x-metadata-<key>`."""
+    """The whole configuration. Responses of a route show the dynamic metadata as `x-metadata-<key>`.
+
+    `undecided` is the cluster that requests without a route go to; None = they get 404, and nothing else is right.
+    """
     shown = [
         {"header": {"key": f"x-metadata-{key}", "value": f"%DYNAMIC_METADATA({names.METADATA_NAMESPACE}:{key})%"}}
         for key in SHOWN
@@ -38,7 +42,11 @@ def bootstrap(
         "routes": [
             {
                 "match": {"prefix": "/"},
-                "direct_response": {"status": 404, "body": {"inline_string": "no route"}},
+                **(
+                    {"route": {"cluster": undecided}}
+                    if undecided
+                    else {"direct_response": {"status": 404, "body": {"inline_string": "no route"}}}
+                ),
                 "metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: dict(directory)}},
             }
         ],
