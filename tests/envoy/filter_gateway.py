@@ -13,9 +13,7 @@ KEY = "sk-alice"
 CONSUMER = "team/alice"
 BUFFER_BYTES = 32 * 1024 * 1024
 
-SHOWN = (
-    names.CONSUMER_KEY, names.MODEL_KEY, names.STREAM_KEY, names.PATH_KEY, names.LAST_MODEL_KEY, names.LAST_TARGET_KEY
-)  # fmt: skip
+SHOWN = (names.CONSUMER_KEY, names.MODEL_KEY, names.STREAM_KEY, names.WAY_KEY)
 
 
 def bootstrap(

@@ -370,8 +370,8 @@ local entry_of = kept(function(text)
   local field = {}
   for word in gmatch(text, "%S+") do field[#field + 1] = word end
   local entry = {
-    route = field[1], kind = field[2], cap = given(field[3]), wire = field[4], last_model = field[5],
-    last_target = field[6],
+    route = field[1], kind = field[2], cap = given(field[3]), wire = field[4],
+    way = field[4] .. " " .. field[5] .. " " .. field[6] .. " ",
   }
   entry.most = tonumber(entry.cap)
   local shape, stem = field[7], field[8]
@@ -514,9 +514,7 @@ local function decide(h, buffer)
 
   local answer, entry = read(h, buffer, endpoint, path, directory, caller, metadata)
   if answer then return answer end
-  metadata:set(NAMESPACE, "path", url)
-  metadata:set(NAMESPACE, "last_model", entry.last_model)
-  metadata:set(NAMESPACE, "last_target", entry.last_target)
+  metadata:set(NAMESPACE, "way", entry.way .. url)
   if entry.ladders then
     for arm = 1, #entry.ladders do headers:replace(entry.headers[arm], entry.ladders[arm]) end
     if entry.arms then headers:replace("x-fl-arms", entry.arms) end
