@@ -2,3 +2,115 @@
 
 Knows the IR only. Every result is plain JSON-able data, sorted and byte-stable.
 """
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fairlead.envoy import bootstrap, clusters, credentials, hops, keys, listener, names, routes, size
+from fairlead.envoy.layout import Layout
+from fairlead.envoy.protobuf import packed
+from fairlead.ir import Gateway
+
+__all__ = ["Layout", "api_keys", "digest", "render", "static"]
+
+BOOTSTRAP = "bootstrap.json"
+LISTENERS = "xds/lds.json"
+CLUSTERS = "xds/cds.json"
+ROUTES = "xds/rds.json"
+
+UNSTAMPED = "0" * 64
+"""The digest in the files that the digest is made from."""
+
+
+def render(gateway: Gateway, layout: Layout) -> dict[str, bytes]:
+    """Render every file of the gateway except keys and secrets, by path relative to its folder.
+
+    Raises:
+        TooLargeError: a file does not fit a ConfigMap.
+
+    """
+    files = {
+        BOOTSTRAP: _bytes(bootstrap.render(gateway, layout)),
+        LISTENERS: _resources(_by_name(listener.render(gateway, layout) + hops.render_listeners(gateway, layout))),
+        CLUSTERS: _resources(_by_name(clusters.render(gateway, layout) + hops.render_clusters(gateway, layout))),
+        ROUTES: _resources([routes.render(gateway, digest=UNSTAMPED)]),
+    }
+    for name, secrets in credentials.secrets(gateway.credentials, layout).items():
+        files[f"xds/{name}"] = _resources(secrets)
+    size.check(files, region=gateway.region)
+    stamp = _digest(files)
+    files[ROUTES] = _resources([routes.render(gateway, digest=stamp)])
+    return dict(sorted(files.items()))
+
+
+def digest(files: Mapping[str, bytes]) -> str:
+    """Return what `/fairlead/ready` answers when Envoy serves these files: a SHA-256 in hex."""
+    (configuration,) = json.loads(files[ROUTES])["resources"]
+    for host in configuration["virtual_hosts"]:
+        for route in host["routes"]:
+            if route["name"] == "ready":
+                stamp: str = json.loads(route["direct_response"]["body"]["inline_string"])["digest"]
+                return stamp
+    raise ValueError("got routes without `ready`, want the output of `render`")
+
+
+def api_keys(pairs: Iterable[tuple[str, str]], anonymous: str | None) -> bytes:
+    """Render `keys/ecds.json` from (key, consumer) pairs and who callers without a key are. Keep it secret."""
+    auth = keys.auth(pairs, anonymous)
+    return _resources(
+        [
+            {
+                **packed("envoy.config.core.v3.TypedExtensionConfig"),
+                "name": names.API_KEY_FILTER,
+                "typed_config": auth,
+            }
+        ]
+    )
+
+
+def static(files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Put it all in one piece for `envoy --mode validate`, which does not read what a path names."""
+    whole: dict[str, Any] = json.loads(files[BOOTSTRAP])
+    del whole["dynamic_resources"]
+    (routing,) = _unpacked(files[ROUTES])
+    listeners = _unpacked(files[LISTENERS])
+    for one in listeners:
+        for chain in one["filter_chains"]:
+            for network_filter in chain["filters"]:
+                manager = network_filter["typed_config"]
+                if manager.pop("rds", None):
+                    manager["route_config"] = routing
+                for http_filter in manager["http_filters"]:
+                    if http_filter.pop("config_discovery", None):
+                        http_filter["typed_config"] = keys.auth([("key", "consumer")], None)
+    whole["static_resources"]["listeners"] = listeners
+    whole["static_resources"]["clusters"] += _unpacked(files[CLUSTERS])
+    return whole
+
+
+def _by_name(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(resources, key=lambda resource: str(resource["name"]))
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    total = hashlib.sha256()
+    for path in sorted(files):
+        total.update(path.encode() + b"\0" + hashlib.sha256(files[path]).digest())
+    return total.hexdigest()
+
+
+def _unpacked(content: bytes) -> list[dict[str, Any]]:
+    resources: list[dict[str, Any]] = json.loads(content)["resources"]
+    for resource in resources:
+        del resource["@type"]
+    return resources
+
+
+def _resources(resources: list[dict[str, Any]]) -> bytes:
+    return _bytes({"resources": resources})
+
+
+def _bytes(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

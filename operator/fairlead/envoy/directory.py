@@ -78,7 +78,7 @@ def _answer(route: Route, plan: Plan, wire_id: str) -> str:
         plan.last_model,
         plan.last_target,
     )
-    wildcard = (shape(plan), names.cluster(_stem(plan))) if route.wildcard else ()
+    wildcard = (shape(plan), names.ladder_cluster(_stem(plan))) if route.wildcard else ()
     return " ".join(_word(field) for field in common + wildcard)
 
 

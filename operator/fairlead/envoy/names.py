@@ -44,6 +44,44 @@ ERROR_KEY = "error"
 API_KEY_FILTER = "fairlead-api-keys"
 """Name of the api_key_auth filter; routes disable it by this name, and its configuration arrives by ECDS."""
 
+ROUTE_CONFIGURATION = "fairlead"
+"""Name of the one route configuration."""
+ADMIN_CLUSTER = "admin"
+"""The cluster of Envoy's own admin interface, which the metrics listener asks."""
+
+TARGET_KEY = "target"
+"""Host metadata of a target, string: `provider/endpoint/model`. A last resort has none; there the upstream filter puts
+it into dynamic metadata, under the same key."""
+PROVIDER_KEY = "provider"
+"""Host metadata, string."""
+REGION_KEY = "region"
+"""Host metadata, string: `-` for an anycast endpoint."""
+WIRE_KEY = "wire"
+"""Host metadata of a target, string: the model's id on the wire."""
+HOST_KEY = "host"
+"""Host metadata, string: what the upstream filters need, as one line `<credential> <wire id> <base path> <hop>`."""
+ANY_MODEL = "*"
+"""The wire id of a last resort's host line: the request brings its own."""
+HOST_HEADER = "x-fl-host"
+"""What the upstream filters read, made anew for each attempt: the host's `HOST_KEY`, then the request's `WAY_KEY`."""
+HOP_HEADER = "x-fl-hop"
+"""The cluster behind a hop."""
+SHADOW_CONSUMER_HEADER = "x-fl-shadow-consumer"
+SHADOW_ROUTE_HEADER = "x-fl-shadow-route"
+WAY_HEADER = "x-fl-way"
+MODEL_HEADER = "x-fl-model"
+STREAM_HEADER = "x-fl-stream"
+"""A shadow's copy has no metadata: these carry it over the hop. None of them is among what an attempt removes."""
+SHADOW_HOST = "shadow"
+"""The host line of the cluster that leads into the shadows' hop. Upstream filters must leave the copy alone before the
+hop: an answer of their own crashes Envoy there (1.40: a mirrored stream has nobody to answer to)."""
+ROUTE_KEY = "route"
+"""Dynamic metadata behind a shadow's hop: the name of the route that asked for the copy."""
+BULKHEAD_LISTENER = "bulkhead"
+SHADOW_LISTENER = "shadow"
+SHADOW_CLUSTER = "!shadow"
+"""The internal listeners, and the cluster that leads into the shadows' one."""
+
 
 def cluster(name: str) -> str:
     """Spell the Envoy name of a target, ladder or last resort.
@@ -56,3 +94,23 @@ def cluster(name: str) -> str:
 def ladder_header(arm: int) -> str:
     """Name the header that names the cluster of a wildcard plan's arm, counted from 0."""
     return f"{LADDER_HEADER_PREFIX}{arm}"
+
+
+def ladder_cluster(name: str) -> str:
+    """Name a ladder's cluster: no target's name starts so, though both are words with slashes."""
+    return f"@{cluster(name)}"
+
+
+def limited_cluster(target: str) -> str:
+    """Name the cluster behind a target's bulkhead."""
+    return f"{cluster(target)}!limited"
+
+
+def shadow_cluster(target: str) -> str:
+    """Name the cluster that takes a target's share of shadows."""
+    return f"{cluster(target)}!shadow"
+
+
+def last_resort_cluster(name: str) -> str:
+    """Name a last resort's cluster; `!` is in no name of the IR."""
+    return f"{cluster(name)}!"

@@ -112,7 +112,7 @@ def test_render_of_a_small_gateway() -> None:
         "c:team/alice": "- - team|*",
         "l:*": "qwen/q3.5",
         "l:team": "chat !eu-only",
-        "n:*|qwen/q3.5": "team/all Chat - q-us flash-last api/us/flash 5000-5000 team/all/qwen/q3~5",
+        "n:*|qwen/q3.5": "team/all Chat - q-us flash-last api/us/flash 5000-5000 @team/all/qwen/q3~5",
         "n:team|chat": "team/chat Chat 2000 flash-us flash-last api/us/flash",
         "n:team|eu-only": "-",
     }

@@ -1,0 +1,92 @@
+"""What a client gets when no provider's answer reaches it: OpenAI's error body, one table for all of them."""
+
+import json
+from dataclasses import dataclass
+
+from fairlead.envoy.protobuf import Json
+
+NEVER = "fairlead.never"
+"""A runtime key that nobody sets: Envoy demands one beside every status that a filter compares with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiError:
+    """One error in OpenAI's words."""
+
+    status: int
+    type: str
+    code: str
+    message: str
+    param: str | None = None
+
+    def body(self) -> str:
+        """Return the JSON that clients of OpenAI's API read."""
+        return json.dumps(
+            {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}},
+            separators=(",", ":"),
+        )
+
+
+UNAUTHORIZED = ApiError(
+    status=401,
+    type="invalid_request_error",
+    code="invalid_api_key",
+    message="No valid API key was provided.",
+)
+UNKNOWN_URL = ApiError(
+    status=404, type="invalid_request_error", code="unknown_url", message="There is nothing at this URL."
+)
+WRONG_ENDPOINT = ApiError(
+    status=404,
+    type="invalid_request_error",
+    code="unsupported_endpoint",
+    message="The model does not answer this endpoint.",
+    param="model",
+)
+REQUEST_TIMEOUT = ApiError(
+    status=408, type="invalid_request_error", code="request_timeout", message="The request did not arrive in time."
+)
+TOO_LARGE = ApiError(
+    status=413, type="invalid_request_error", code="request_too_large", message="The request body is too large."
+)
+PROVIDER_REFUSED = ApiError(
+    status=502,
+    type="server_error",
+    code="provider_refused",
+    message="The model's provider refused the gateway's request.",
+)
+NO_BACKEND = ApiError(
+    status=503,
+    type="server_error",
+    code="no_backend",
+    message="No provider is reachable for this model right now.",
+)
+TIMEOUT = ApiError(
+    status=504, type="server_error", code="backend_timeout", message="The model's provider did not answer in time."
+)
+
+LOCAL = (UNAUTHORIZED, REQUEST_TIMEOUT, TOO_LARGE, NO_BACKEND, TIMEOUT)
+"""Errors that Envoy itself makes up, told apart by status."""
+
+DIRECT = (200, 404)
+"""Statuses of the routes that answer by themselves: the body is right, but Envoy says text/plain."""
+
+
+def local_reply_config() -> Json:
+    """Map a connection manager's own answers; providers' bodies pass untouched. The first match wins."""
+    mappers = [_mapper(error.status, {"inline_string": error.body()}) for error in LOCAL]
+    mappers += [_mapper(status, {"inline_string": "%LOCAL_REPLY_BODY%"}) for status in DIRECT]
+    return {"mappers": mappers}
+
+
+def _mapper(status: int, body: Json) -> Json:
+    comparison = {"op": "EQ", "value": {"default_value": status, "runtime_key": NEVER}}
+    return {
+        "filter": {"status_code_filter": {"comparison": comparison}},
+        "body_format_override": {"content_type": "application/json", "text_format_source": body},
+    }
+
+
+def direct_response(error: ApiError) -> Json:
+    """Make a route action that answers with this error."""
+    return {"status": error.status, "body": {"inline_string": error.body()}}

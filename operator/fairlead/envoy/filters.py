@@ -1,0 +1,141 @@
+"""The HTTP filters, in their two ordered lists: once per request, and once per attempt."""
+
+from importlib import resources
+
+from fairlead.envoy import credentials, errors, names, request_filter
+from fairlead.envoy.layout import Layout
+from fairlead.envoy.protobuf import Json, extension, file_source, packed
+from fairlead.ir import Gateway
+
+HTTP = "envoy.extensions.filters.http"
+
+TOKENS = "envoy.filters.http.ai_protocol_manager"
+REFUSALS = "fairlead-refusals"
+REFUSED = (401, 403, 404)
+
+
+def per_request(layout: Layout, *, ready_path: str) -> list[Json]:
+    """List the filters of the data listener, except the router that ends them."""
+    return [
+        # First: a draining gateway says 503 here before anything else looks at the request.
+        extension(
+            "envoy.filters.http.health_check",
+            f"{HTTP}.health_check.v3.HealthCheck",
+            {"pass_through_mode": True, "headers": [{"name": ":path", "string_match": {"exact": ready_path}}]},
+        ),
+        # Who calls. By a file of its own, because it holds keys.
+        {
+            "name": names.API_KEY_FILTER,
+            "config_discovery": {
+                "config_source": file_source(layout.keys_dir, "ecds.json"),
+                "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth"],
+            },
+        },
+        # What is asked; chooses the route. Needs the consumer.
+        extension(
+            names.DIRECTORY_NAMESPACE,
+            f"{HTTP}.lua.v3.Lua",
+            {"default_source_code": {"inline_string": request_filter.source()}},
+        ),
+        # On the way back: a provider's refusal of our credential or model never reaches the client. Does nothing
+        # outside ModelRoutes' virtual hosts, where a 401 is our own.
+        extension(REFUSALS, f"{HTTP}.custom_response.v3.CustomResponse"),
+        # On the way back: reads usage. Nearest to the router, so that it sees the provider's answer.
+        tokens(),
+    ]
+
+
+def tokens() -> Json:
+    """Make the filter that reads usage from answers."""
+    return extension(
+        TOKENS,
+        f"{HTTP}.ai_protocol_manager.v3.AiProtocolManager",
+        {"response_handling": {"token_usage": {"include_unconfigured_routes": True}}},
+    )
+
+
+def set_header(key: str, value: str) -> Json:
+    """Make a header mutation that sets a header, whatever it was."""
+    return {"append": {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+
+
+def per_attempt(gateway: Gateway, layout: Layout) -> list[Json]:
+    """Upstream filters of the router: they run for every attempt, after its host is chosen.
+
+    Attempts share one header map: what one writes the next one finds, so everything is written absolutely.
+    """
+    return [
+        # What the host is goes in; what the client, or the attempt before, left as a credential goes out.
+        extension(
+            "host", f"{HTTP}.header_mutation.v3.HeaderMutation", {"mutations": {"request_mutations": _host(gateway)}}
+        ),
+        # The host's credential. After the removal, before the host line goes.
+        credentials.injector(gateway.credentials, layout),
+        # Model, path; removes the host line.
+        extension(
+            "envoy.filters.http.lua",
+            f"{HTTP}.lua.v3.Lua",
+            {"default_source_code": {"inline_string": source("upstream.lua")}},
+        ),
+        extension("envoy.filters.http.upstream_codec", f"{HTTP}.upstream_codec.v3.UpstreamCodec"),
+    ]
+
+
+CLIENT_CREDENTIALS = ("authorization", "x-api-key", "api-key")
+
+
+def _host(gateway: Gateway) -> list[Json]:
+    line = (
+        f"%UPSTREAM_METADATA({names.METADATA_NAMESPACE}:{names.HOST_KEY})%"
+        f" %DYNAMIC_METADATA({names.METADATA_NAMESPACE}:{names.WAY_KEY})%"
+    )
+    removed = {*CLIENT_CREDENTIALS, *(credential.header.lower() for credential in gateway.credentials)}
+    return [
+        *({"remove": header} for header in sorted(removed | _ours(gateway))),
+        set_header(names.HOST_HEADER, line),
+    ]
+
+
+def _ours(gateway: Gateway) -> set[str]:
+    """Name the headers that are on a request when its first attempt starts, and are not the client's."""
+    arms = max((len(plan.arms) for route in gateway.routes if route.wildcard for plan in route.plans), default=0)
+    return {
+        "x-envoy-external-address",
+        names.ROUTE_HEADER,
+        names.CONSUMER_HEADER,
+        names.ANONYMOUS_HEADER,
+        *((names.ARMS_HEADER,) if arms > 1 else ()),
+        *(names.ladder_header(arm) for arm in range(arms)),
+    }
+
+
+def refusals() -> Json:
+    """For virtual hosts of ModelRoutes: 401, 403, 404 of a provider become 502."""
+    answer = extension(
+        "refused",
+        "envoy.extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy",
+        {
+            "status_code": errors.PROVIDER_REFUSED.status,
+            "body": {"inline_string": errors.PROVIDER_REFUSED.body()},
+            "response_headers_to_add": [set_header("content-type", "application/json")["append"]],
+            "response_code_details": errors.PROVIDER_REFUSED.code,
+        },
+    )
+    tree = {
+        "input": extension("status", "envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput"),
+        "exact_match_map": {"map": {str(status): {"action": answer} for status in REFUSED}},
+    }
+    return packed(f"{HTTP}.custom_response.v3.CustomResponse", {"custom_response_matcher": {"matcher_tree": tree}})
+
+
+def embedding_tokens() -> Json:
+    """For routes to embeddings: their usage is not detected by itself."""
+    return packed(
+        f"{HTTP}.ai_protocol_manager.v3.AiProtocolManagerPerRoute",
+        {"response": {"llm_protocol": "OPENAI_CHAT_COMPLETIONS"}},
+    )
+
+
+def source(name: str) -> str:
+    """Read a Lua filter's text: package data, code and not input."""
+    return resources.files("fairlead.envoy").joinpath("lua", name).read_text("utf-8")

@@ -1,0 +1,27 @@
+"""Where things stand in the machine or pod that runs one gateway's Envoy."""
+
+from dataclasses import dataclass
+
+from fairlead.ir import ListenAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Absolute paths and addresses as Envoy sees them. No trailing slashes."""
+
+    xds_dir: str
+    """Holds lds.json, cds.json, rds.json and sds-*.json; a change arrives by rename (or by a mount's `..data`)."""
+    keys_dir: str
+    """Holds ecds.json, the API keys: a Secret on Kubernetes, mode 0600 elsewhere."""
+    credentials_dir: str
+    """The provider credentials, one file each: `<credentials_dir>/<secret>/<key>`."""
+    listen: ListenAddress
+    """The data port."""
+    metrics_listen: ListenAddress | None
+    """A port that answers `GET /metrics` and nothing else; None = no such port."""
+    admin: str | ListenAddress
+    """Envoy's admin interface: the path of a unix socket (mode 0600), or an address that nobody else can reach."""
+    access_log: str
+    """The file for request, attempt and shadow lines: `/dev/stdout` in a pod."""
+    ca_file: str
+    """The certificates that providers' TLS is checked against, PEM."""

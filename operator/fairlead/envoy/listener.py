@@ -1,0 +1,101 @@
+"""Listeners: the data port, and the port for metrics."""
+
+from fairlead.envoy import errors, filters, keys, logs, names
+from fairlead.envoy.layout import Layout
+from fairlead.envoy.protobuf import Json, extension, file_source, packed
+from fairlead.envoy.routes import READY_PATH
+from fairlead.ir import Gateway, ListenAddress
+
+LISTENER = "envoy.config.listener.v3.Listener"
+MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+
+FOREIGN_HEADERS = ("accept-encoding", "cookie", "forwarded", "x-forwarded-for", "x-real-ip")
+"""What a client may send and no provider may see; a gzip answer would hide its tokens."""
+
+
+def render(gateway: Gateway, layout: Layout) -> list[Json]:
+    """Make the listeners that have a port."""
+    listeners = [_data(gateway, layout)]
+    if layout.metrics_listen is not None:
+        listeners.append(_metrics(layout.metrics_listen))
+    return listeners
+
+
+def _data(gateway: Gateway, layout: Layout) -> Json:
+    router = extension(
+        "envoy.filters.http.router",
+        "envoy.extensions.filters.http.router.v3.Router",
+        {
+            "suppress_envoy_headers": True,
+            "upstream_log": [
+                logs.file_logger(layout.access_log, logs.attempt_line(gateway.region), only=logs.NOT_COPIES)
+            ],
+            "upstream_http_filters": filters.per_attempt(gateway, layout),
+        },
+    )
+    manager = {
+        "stat_prefix": "fairlead",
+        "use_remote_address": True,  # also replaces a client's x-request-id by one of ours
+        "skip_xff_append": True,
+        "always_set_request_id_in_response": True,
+        "normalize_path": True,
+        "stream_idle_timeout": "60s",  # until a route is chosen: a client that stalls its upload
+        "request_headers_timeout": "10s",
+        "delayed_close_timeout": "0.1s",  # default 1 s: clients notice a broken stream that much later
+        "early_header_mutation_extensions": [_strip(gateway)],
+        "rds": {
+            "route_config_name": names.ROUTE_CONFIGURATION,
+            "config_source": file_source(layout.xds_dir, "rds.json"),
+        },
+        "http_filters": [*filters.per_request(layout, ready_path=READY_PATH), router],
+        "access_log": [logs.file_logger(layout.access_log, logs.request_line(gateway.region), only=logs.NOT_PROBES)],
+        "local_reply_config": errors.local_reply_config(),
+    }
+    return {
+        **_listener("data", layout.listen, manager),
+        "per_connection_buffer_limit_bytes": gateway.limits.request_bytes,
+    }
+
+
+def _strip(gateway: Gateway) -> Json:
+    """Before the first route is looked up, so that no header of a client's takes part in it."""
+    mutations: list[Json] = [
+        {"remove_on_match": {"key_matcher": {"prefix": names.HEADER_PREFIX}}},
+        {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}},
+        *({"remove": header} for header in FOREIGN_HEADERS),
+        filters.set_header(names.ROUTE_HEADER, names.NO_ROUTE),
+    ]
+    if gateway.anonymous is not None:
+        mutations.append(filters.set_header(names.ANONYMOUS_HEADER, keys.ANONYMOUS_KEY))
+    return extension(
+        "strip",
+        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        {"mutations": mutations},
+    )
+
+
+def _metrics(listen: ListenAddress) -> Json:
+    """`GET /metrics` and nothing else of the admin interface."""
+    route = {
+        "match": {"path": "/metrics", "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
+        "route": {"cluster": names.ADMIN_CLUSTER, "path_rewrite": "/stats/prometheus", "timeout": "10s"},
+    }
+    manager = {
+        "stat_prefix": "metrics",
+        "route_config": {
+            "name": "metrics",
+            "virtual_hosts": [{"name": "metrics", "domains": ["*"], "routes": [route]}],
+        },
+        "http_filters": [extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router")],
+    }
+    return _listener("metrics", listen, manager)
+
+
+def _listener(name: str, listen: ListenAddress, manager: Json) -> Json:
+    address = {"address": listen.address, "port_value": listen.port}
+    return {
+        **packed(LISTENER),
+        "name": name,
+        "address": {"socket_address": address},
+        "filter_chains": [{"filters": [extension("http", MANAGER, manager)]}],
+    }

@@ -1,0 +1,40 @@
+-- Fairlead's upstream filter: runs once per attempt, after its host is chosen and the host's credential is on. Writes
+-- model and path as the host wants them, and lets nothing of ours out.
+--
+-- x-fl-host = <credential> <host's wire id> <base path> <hop>  <wire id in the body> <last wire id> <last target> <path>
+-- Attempts share one header map and the body is replayed as it was, so everything is written absolutely.
+
+local match, find, sub = string.match, string.find, string.sub
+local HOST = "^%S+ (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) /v1(/%S+)$"
+
+-- The request filter put the model first, in these very bytes.
+local function write_model(h, model)
+  local body = h:body(true)
+  local text = body:getBytes(0, body:length())
+  local _, last = find(text, '^{"model":"[^"]*"')
+  if last then body:setBytes('{"model":"' .. model .. '"' .. sub(text, last + 1)) end
+  return last ~= nil
+end
+
+local function close(h)
+  h:respond({ [":status"] = "503" }, "")
+end
+
+function envoy_on_request(h)
+  local headers = h:headers()
+  local line = headers:get("x-fl-host") or ""
+  headers:remove("x-fl-host")
+  local model, base, hop, written, last_model, last_target, path = match(line, HOST)
+  if not model then
+    -- A copy on its way to the shadows' hop passes as it is; an answer here would crash Envoy.
+    if sub(line, 1, 7) ~= "shadow " then close(h) end
+    return
+  end
+  headers:replace(":path", base == "-" and path or base .. path)
+  if hop ~= "-" then headers:add("x-fl-hop", hop) end
+  if model == "*" then
+    model = last_model
+    h:streamInfo():dynamicMetadata():set("fairlead", "target", last_target)
+  end
+  if model ~= written and not write_model(h, model) then return close(h) end
+end

@@ -1,0 +1,31 @@
+"""Protobuf's JSON forms: `Any`, `Duration`, and Envoy's named extensions. Plain dicts, no messages."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Json = dict[str, Any]
+"""One JSON object of an Envoy file."""
+
+
+def packed(message: str, fields: Mapping[str, Any] | None = None) -> Json:
+    """Make a `google.protobuf.Any` of the message with this full name."""
+    return {"@type": f"type.googleapis.com/{message}", **(fields or {})}
+
+
+def extension(name: str, message: str, fields: Mapping[str, Any] | None = None) -> Json:
+    """Make a named extension (`TypedExtensionConfig`, a filter, a logger, a transport socket)."""
+    return {"name": name, "typed_config": packed(message, fields)}
+
+
+def duration(milliseconds: int) -> str:
+    """Write a `google.protobuf.Duration`: `8s`, `0.25s`."""
+    whole, rest = divmod(milliseconds, 1000)
+    return f"{whole}.{rest:03d}".rstrip("0") + "s" if rest else f"{whole}s"
+
+
+def file_source(directory: str, name: str) -> Json:
+    """Name one file as a `ConfigSource`, read again whenever something is renamed into its directory."""
+    return {
+        "resource_api_version": "V3",
+        "path_config_source": {"path": f"{directory}/{name}", "watched_directory": {"path": directory}},
+    }

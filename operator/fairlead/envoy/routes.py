@@ -1,0 +1,157 @@
+"""Routes: virtual host `*` answers by itself and carries the directory; each ModelRoute has a virtual host of its own.
+
+Which virtual host is asked says `x-fl-route`, so a request finds its route by a hash, whatever the number of routes.
+"""
+
+from collections.abc import Iterable
+
+from fairlead.envoy import directory, errors, filters, hops, logs, names
+from fairlead.envoy.protobuf import Json, duration, packed
+from fairlead.ir import Arm, Gateway, ModelKind, Plan, Route, Side, Stickiness
+
+READY_PATH = "/fairlead/ready"
+"""Answers 200 with the configuration's digest once routes are there, 503 while draining; needs no key."""
+CHAT_PATHS = "/v1/(chat/completions|completions|responses|messages)"
+EMBEDDING_PATH = "/v1/embeddings"
+
+RETRY_ON = "5xx,reset,connect-failure,refused-stream,retriable-status-codes,envoy-ratelimited"
+"""`envoy-ratelimited`: a provider that runs Envoy itself sends 429 with a header that else forbids the retry."""
+RETRIED_STATUSES = (401, 403, 404, 429)
+"""401, 403: the provider refuses our credential. 404: it lacks our model. Neither is the client's doing."""
+BACK_OFF = "0.001s"
+"""The next rung is another provider: there is nothing to wait for."""
+
+
+def render(gateway: Gateway, *, digest: str) -> Json:
+    """Render the route configuration."""
+    return {
+        **packed("envoy.config.route.v3.RouteConfiguration"),
+        "name": names.ROUTE_CONFIGURATION,
+        "vhost_header": names.ROUTE_HEADER,
+        "max_direct_response_body_size_bytes": 4096,
+        "virtual_hosts": [_own(gateway, digest), *(_virtual_host(route, gateway) for route in gateway.routes)],
+    }
+
+
+def _own(gateway: Gateway, digest: str) -> Json:
+    """Answer what needs no provider, and all that comes before the request filter has chosen a route."""
+    ready = {
+        "name": "ready",
+        "match": {"path": READY_PATH},
+        "direct_response": {"status": 200, "body": {"inline_string": f'{{"digest":"{digest}"}}'}},
+        "typed_per_filter_config": {
+            name: packed("envoy.config.route.v3.FilterConfig", {"disabled": True})
+            for name in (names.API_KEY_FILTER, names.DIRECTORY_NAMESPACE)
+        },
+    }
+    rest = {
+        "name": "gateway",
+        "match": {"prefix": "/"},
+        "direct_response": errors.direct_response(errors.UNKNOWN_URL),
+        "metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: directory.render(gateway)}},
+    }
+    return {"name": "*", "domains": ["*"], "routes": [ready, rest]}
+
+
+def _virtual_host(route: Route, gateway: Gateway) -> Json:
+    host = {
+        "name": route.name,
+        "domains": [route.name],
+        "request_body_buffer_limit": gateway.limits.request_bytes,
+        "response_headers_to_add": _answered_by(route),
+        "typed_per_filter_config": {filters.REFUSALS: filters.refusals()},
+        "routes": list(_forms(route)),
+    }
+    mirrors = hops.mirror(route, gateway)
+    if mirrors:
+        host["request_mirror_policies"] = mirrors
+    return host
+
+
+def _answered_by(route: Route) -> list[Json]:
+    values = {
+        "x-fairlead-route": route.name,
+        "x-fairlead-target": logs.TARGET,
+        "x-fairlead-region": logs.REGION,
+        "x-fairlead-attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+    }
+    return [filters.set_header(key, value)["append"] for key, value in values.items()]
+
+
+def _forms(route: Route) -> Iterable[Json]:
+    """Make the route's Envoy routes: one per kind of answer, since the timers differ, and per form of plan."""
+    for plan in _shapes(route):
+        if plan.kind is ModelKind.CHAT:
+            yield _form(route, plan, streamed=True)
+        yield _form(route, plan, streamed=False)
+
+
+def _shapes(route: Route) -> list[Plan]:
+    """One plan for each form that plans of the route take; those with most arms first, the plain ones are the rest."""
+    forms = {(plan.kind, directory.shape(plan)): plan for plan in route.plans}
+    return [forms[key] for key in sorted(forms, key=lambda key: (-len(forms[key].arms), key))]
+
+
+def _form(route: Route, plan: Plan, *, streamed: bool) -> Json:
+    chat = plan.kind is ModelKind.CHAT
+    match: Json = {"safe_regex": {"regex": CHAT_PATHS}} if chat else {"path": EMBEDDING_PATH}
+    if streamed:
+        match["dynamic_metadata"] = [
+            {
+                "filter": names.METADATA_NAMESPACE,
+                "path": [{"key": names.STREAM_KEY}],
+                "value": {"bool_match": True},
+            }
+        ]
+    if route.wildcard and len(plan.arms) > 1:
+        match["headers"] = [{"name": names.ARMS_HEADER, "string_match": {"exact": directory.shape(plan)}}]
+    form = {"name": route.name, "match": match, "route": _action(route, plan, streamed=streamed)}
+    if not chat:
+        form["typed_per_filter_config"] = {filters.TOKENS: filters.embedding_tokens()}
+    return form
+
+
+def _action(route: Route, plan: Plan, *, streamed: bool) -> Json:
+    timeouts = route.timeouts
+    retry: Json = {
+        "retry_on": RETRY_ON,
+        "retriable_status_codes": list(RETRIED_STATUSES),
+        "num_retries": route.max_attempts - 1,
+        "retry_back_off": {"base_interval": BACK_OFF, "max_interval": BACK_OFF},
+        "per_try_timeout": duration(timeouts.first_byte_ms if streamed else timeouts.response_ms),
+    }
+    if streamed:
+        # Also runs before the first byte, where the other timer must win.
+        retry["per_try_idle_timeout"] = duration(max(timeouts.stream_idle_ms, timeouts.first_byte_ms))
+    return {
+        **_clusters(route, plan),
+        "auto_host_rewrite": True,
+        "timeout": duration(timeouts.request_ms),
+        "idle_timeout": "0s",  # counts from the request on, so a ladder of hung rungs would end in it
+        "retry_policy": retry,
+    }
+
+
+def _clusters(route: Route, plan: Plan) -> Json:
+    if len(plan.arms) == 1:
+        if route.wildcard:
+            return {"cluster_header": names.ladder_header(0)}
+        return {"cluster": names.ladder_cluster(plan.arms[0].ladder)}
+    weighted: Json = {"clusters": [_arm(route, number, arm) for number, arm in enumerate(plan.arms)]}
+    if not _sticky(route, plan):
+        return {"weighted_clusters": weighted}
+    return {
+        "weighted_clusters": {**weighted, "use_hash_policy": True},
+        "hash_policy": [{"header": {"header_name": names.CONSUMER_HEADER}}],
+    }
+
+
+def _arm(route: Route, number: int, arm: Arm) -> Json:
+    if route.wildcard:
+        return {"cluster_header": names.ladder_header(number), "weight": arm.weight}
+    return {"name": names.ladder_cluster(arm.ladder), "weight": arm.weight}
+
+
+def _sticky(route: Route, plan: Plan) -> bool:
+    """Whether a consumer stays on its side: only while there are two, for a spread is drawn per request."""
+    return route.stickiness is Stickiness.CONSUMER and {arm.side for arm in plan.arms} == set(Side)
