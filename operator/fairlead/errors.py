@@ -4,6 +4,7 @@
     ├── InstallationError    the installation file cannot be used (the command ends with exit code 1)
     ├── TooLargeError        a rendered file does not fit where it has to go
     ├── EnvoyError           an Envoy process did not start, or refused its configuration
+    ├── ClusterError         the Kubernetes API refused something, or does not answer
     └── StateError           the state folder cannot be used (locked by another process, not writable)
 
 A user's mistake in a resource is never an exception: it is a `fairlead.api.problems.Problem` on that object.
@@ -24,6 +25,10 @@ class TooLargeError(FairleadError):
 
 class EnvoyError(FairleadError):
     """An Envoy process did not start, or refused what it was given."""
+
+
+class ClusterError(FairleadError):
+    """The Kubernetes API refused something, or does not answer; `fairlead.adapters.kube` has its kinds."""
 
 
 class StateError(FairleadError):

@@ -1,1 +1,67 @@
-"""IR to Kubernetes objects."""
+"""One region's gateway as Kubernetes objects: ConfigMaps, Deployment, Service, disruption budget, autoscaler.
+
+Pure: the IR, the rendered files and the Helm values of a region in, manifests out. What does not differ per region
+(ServiceAccount, NetworkPolicy, the Secret of keys) is in the chart, so that the operator needs no right to make it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fairlead.ir import Gateway
+from fairlead.manifests import configuration, naming, traffic
+from fairlead.manifests.deployment import deployment
+from fairlead.manifests.settings import REGION_LABEL, RegionSettings, Settings, decode_settings
+
+__all__ = ["OWNED_KINDS", "REGION_LABEL", "RegionSettings", "Settings", "decode_settings", "render"]
+
+OWNED_KINDS = ("ConfigMap", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Deployment")
+"""The kinds that `render` makes: what the operator watches, keeps true and prunes."""
+
+
+def render(
+    gateway: Gateway, files: Mapping[str, bytes], *, settings: Settings, namespace: str, owner_uid: str
+) -> tuple[Mapping[str, Any], ...]:
+    """Render every object of a region's gateway, in the order in which they are to be applied.
+
+    Raises `TooLargeError` when the files do not fit into ConfigMaps.
+    """
+    region = settings.regions[gateway.region]
+    name = naming.gateway(settings, gateway.region)
+    selector = naming.selector(settings, gateway.region)
+
+    def head(api_version: str, kind: str, suffix: str = "") -> dict[str, Any]:
+        return naming.manifest(
+            api_version,
+            kind,
+            name + suffix,
+            settings=settings,
+            region=gateway.region,
+            namespace=namespace,
+            owner_uid=owner_uid,
+        )
+
+    parts = configuration.parts(files)
+    objects: list[Mapping[str, Any]] = [
+        configuration.config_map(head("v1", "ConfigMap", f"-{part}"), parts[part])
+        for part in (configuration.BOOTSTRAP, *configuration.XDS_PARTS)
+    ]
+    objects.append(traffic.service(head("v1", "Service"), selector=selector, values=region.service))
+    objects.append(
+        traffic.disruption_budget(
+            head("policy/v1", "PodDisruptionBudget"), selector=selector, max_unavailable=region.max_unavailable
+        )
+    )
+    if region.autoscaling is not None:
+        scaler = head("autoscaling/v2", "HorizontalPodAutoscaler")
+        objects.append(traffic.autoscaler(scaler, name=name, scaling=region.autoscaling))
+    objects.append(
+        deployment(
+            head("apps/v1", "Deployment"),
+            gateway=gateway,
+            bootstrap=parts[configuration.BOOTSTRAP].get("bootstrap.json", ""),
+            settings=settings,
+            region=region,
+            name=name,
+        )
+    )
+    return tuple(objects)

@@ -1,0 +1,163 @@
+"""The pods of one region's gateway.
+
+The template holds nothing that changes often: routes, keys and weights arrive through mounted files, so a model swap
+never restarts a pod. It changes with the chart's values, with the bootstrap, and with the set of Secrets that hold
+providers' credentials; then the pods are replaced one after the other, each when its streams have ended.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from fairlead.ir import Gateway
+from fairlead.manifests import configuration, naming, paths
+from fairlead.manifests.settings import RegionSettings, Settings
+
+_CONTAINER = "envoy"
+_SECOND = 1
+_ENDPOINTS_SETTLE_S = 5
+"""How long a pod that ends still takes new requests, so that every node's routing has heard of it."""
+
+
+def deployment(
+    head: dict[str, Any], *, gateway: Gateway, bootstrap: str, settings: Settings, region: RegionSettings, name: str
+) -> dict[str, Any]:
+    """Make the Deployment. An autoscaler, if there is one, owns the number of replicas."""
+    selector = dict(naming.selector(settings, gateway.region))
+    spec: dict[str, Any] = {
+        "selector": {"matchLabels": selector},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
+        "revisionHistoryLimit": 3,
+        "template": {
+            "metadata": {
+                "labels": {**region.pod_labels, **selector, "app.kubernetes.io/part-of": "fairlead"},
+                "annotations": {
+                    **region.pod_annotations,
+                    # Read once at start: another bootstrap, another pod.
+                    "fairlead.dev/bootstrap": hashlib.sha256(bootstrap.encode()).hexdigest()[:16],
+                    "kubectl.kubernetes.io/default-container": _CONTAINER,
+                },
+            },
+            "spec": _pod(gateway, settings, region, name, selector),
+        },
+    }
+    if region.autoscaling is None:
+        spec["replicas"] = region.replicas
+    return {**head, "spec": spec}
+
+
+def _pod(
+    gateway: Gateway, settings: Settings, region: RegionSettings, name: str, selector: Mapping[str, str]
+) -> dict[str, Any]:
+    secrets = sorted({credential.secret_name for credential in gateway.credentials})
+    placement = region.placement
+    pod: dict[str, Any] = {
+        "serviceAccountName": settings.service_account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "fsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationGracePeriodSeconds": region.grace_period_s + _ENDPOINTS_SETTLE_S + 5,
+        "containers": [_container(settings, region, secrets)],
+        "volumes": _volumes(settings, name, secrets),
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": key,
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": dict(selector)},
+            }
+            for key in placement.topology_keys
+        ],
+    }
+    optional = {
+        "imagePullSecrets": [{"name": secret} for secret in settings.pull_secrets],
+        "nodeSelector": dict(placement.node_selector),
+        "tolerations": list(placement.tolerations),
+        "affinity": dict(placement.affinity),
+        "priorityClassName": placement.priority_class_name,
+    }
+    return pod | {field: value for field, value in optional.items() if value}
+
+
+def _container(settings: Settings, region: RegionSettings, secrets: list[str]) -> dict[str, Any]:
+    ready = {"path": paths.READY_PATH, "port": "http"}
+    return {
+        "name": _CONTAINER,
+        "image": settings.image,
+        "imagePullPolicy": settings.pull_policy,
+        "command": ["envoy"],
+        "args": [
+            "--config-path",
+            f"{paths.BOOTSTRAP_DIR}/bootstrap.json",
+            # A dynamic file with an unknown field is refused as a whole, rather than taken without it.
+            "--reject-unknown-dynamic-fields",
+            "--disable-hot-restart",
+            "--log-level",
+            "warning",
+            "--drain-strategy",
+            "immediate",
+            "--drain-time-s",
+            str(region.grace_period_s),
+            *(["--concurrency", str(region.concurrency)] if region.concurrency else ["--cpuset-threads"]),
+        ],
+        "ports": [
+            {"name": "http", "containerPort": paths.HTTP_PORT, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": paths.METRICS_PORT, "protocol": "TCP"},
+        ],
+        # Both stand on the data port and need no API server: ready = a configuration serves and the pod does not drain.
+        "startupProbe": {
+            "httpGet": dict(ready),
+            "periodSeconds": _SECOND,
+            "failureThreshold": 120,
+            "timeoutSeconds": 5,
+        },
+        "readinessProbe": {"httpGet": dict(ready), "periodSeconds": 2, "failureThreshold": 3, "timeoutSeconds": 5},
+        "livenessProbe": {
+            "tcpSocket": {"port": "http"},
+            "periodSeconds": 10,
+            "failureThreshold": 6,
+            "timeoutSeconds": 5,
+        },
+        "resources": dict(region.placement.resources),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "bootstrap", "mountPath": paths.BOOTSTRAP_DIR, "readOnly": True},
+            {"name": "xds", "mountPath": paths.XDS_DIR, "readOnly": True},
+            {"name": "keys", "mountPath": paths.KEYS_DIR, "readOnly": True},
+            {"name": "run", "mountPath": paths.RUN_DIR},
+            *(
+                {"name": volume, "mountPath": f"{paths.CREDENTIALS_DIR}/{secret}", "readOnly": True}
+                for secret, volume in _credential_volumes(secrets).items()
+            ),
+        ],
+    }
+
+
+def _volumes(settings: Settings, name: str, secrets: list[str]) -> list[dict[str, Any]]:
+    sources = [{"configMap": {"name": f"{name}-{part}"}} for part in configuration.XDS_PARTS]
+    return [
+        {"name": "bootstrap", "configMap": {"name": f"{name}-{configuration.BOOTSTRAP}"}},
+        {"name": "xds", "projected": {"sources": sources}},
+        {"name": "keys", "secret": {"secretName": settings.keys_secret}},
+        {"name": "run", "emptyDir": {"sizeLimit": "16Mi"}},
+        # Optional: a Secret that is not there yet costs its own targets their credential, not the pod its start.
+        *(
+            {"name": volume, "secret": {"secretName": secret, "optional": True}}
+            for secret, volume in _credential_volumes(secrets).items()
+        ),
+    ]
+
+
+def _credential_volumes(secrets: list[str]) -> Mapping[str, str]:
+    """Name a volume per Secret: a Secret's name may hold dots and 253 characters, a volume's may not."""
+    return {secret: f"credential-{hashlib.sha256(secret.encode()).hexdigest()[:12]}" for secret in secrets}

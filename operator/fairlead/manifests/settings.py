@@ -1,0 +1,115 @@
+"""How gateways run in this cluster: the Helm values of each region, as the operator reads them from `gateways.json`.
+
+The chart's `values.schema.json` is what checks them; what arrives here is complete and of the right types.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+REGION_LABEL = "fairlead.dev/region"
+"""On everything that belongs to one region's gateway: which region."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Autoscaling:
+    """Bounds and aim of a HorizontalPodAutoscaler."""
+
+    min_replicas: int
+    max_replicas: int
+    target_cpu_percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where pods go and what they may use, in Kubernetes' own words."""
+
+    resources: Mapping[str, Any]
+    node_selector: Mapping[str, str]
+    tolerations: tuple[Mapping[str, Any], ...]
+    affinity: Mapping[str, Any]
+    topology_keys: tuple[str, ...]
+    priority_class_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionSettings:
+    """How one region's gateway runs."""
+
+    replicas: int
+    autoscaling: Autoscaling | None
+    """Given: the autoscaler owns the number of replicas."""
+    max_unavailable: int | str
+    concurrency: int
+    """Worker threads of Envoy; 0 = as many as there are CPUs."""
+    grace_period_s: int
+    """The longest that a pod waits for its streams."""
+    service: Mapping[str, Any]
+    """`type`, `port`, `annotations` and further fields of a Service's spec."""
+    placement: Placement
+    pod_annotations: Mapping[str, str]
+    pod_labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What all gateways of a release share, and what differs per region."""
+
+    name_prefix: str
+    owner: str
+    """The ConfigMap of the release that owns every object of a gateway: when it goes, they go."""
+    keys_secret: str
+    """The Secret of the release with the API keys that gateways accept."""
+    service_account: str
+    labels: Mapping[str, str]
+    """On every object; some change with each version of the chart."""
+    selector: Mapping[str, str]
+    """What tells gateways' pods from others; never changes."""
+    image: str
+    pull_policy: str
+    pull_secrets: tuple[str, ...]
+    regions: Mapping[str, RegionSettings]
+
+
+def decode_settings(document: Mapping[str, Any]) -> Settings:
+    """Read `gateways.json`, which the chart writes."""
+    return Settings(
+        name_prefix=document["namePrefix"],
+        owner=document["owner"],
+        keys_secret=document["keysSecret"],
+        service_account=document["serviceAccount"],
+        labels=document["labels"],
+        selector=document["selector"],
+        image=document["image"],
+        pull_policy=document["pullPolicy"],
+        pull_secrets=tuple(document["pullSecrets"]),
+        regions={name: _region(region) for name, region in document["regions"].items()},
+    )
+
+
+def _region(values: Mapping[str, Any]) -> RegionSettings:
+    scaling = values["autoscaling"]
+    return RegionSettings(
+        replicas=values["replicas"],
+        autoscaling=Autoscaling(
+            min_replicas=scaling["minReplicas"],
+            max_replicas=scaling["maxReplicas"],
+            target_cpu_percent=scaling["targetCPUUtilizationPercentage"],
+        )
+        if scaling["enabled"]
+        else None,
+        max_unavailable=values["maxUnavailable"],
+        concurrency=values["concurrency"],
+        grace_period_s=values["gracePeriodSeconds"],
+        service=values["service"],
+        placement=Placement(
+            resources=values["resources"],
+            node_selector=values["nodeSelector"],
+            tolerations=tuple(values["tolerations"]),
+            affinity=values["affinity"],
+            topology_keys=tuple(values["topologyKeys"]),
+            priority_class_name=values["priorityClassName"],
+        ),
+        pod_annotations=values["podAnnotations"],
+        pod_labels=values["podLabels"],
+    )
