@@ -68,9 +68,12 @@ class Chooser:
         choices = {name: [Choice(provider=primary.name, model=name)] for name in names}
         for position, fallback in enumerate(spec.fallbacks):
             path = f"spec.fallbacks[{position}]"
-            for name, choice in self._fallback_per_name(fallback, kinds, path).items():
-                if choice not in choices[name]:
-                    choices[name].append(choice)
+            fitting = self._fallback_per_name(fallback, kinds, path)
+            fresh = {name: choice for name, choice in fitting.items() if choice not in choices[name]}
+            if fitting and not fresh:
+                self.findings.warn(path, "got what the primary or another fallback is already, want each model once")
+            for name, choice in fresh.items():
+                choices[name].append(choice)
         return {name: Menu(kind=kinds[name], choices=tuple(choices[name])) for name in names}
 
     def catalogue(self, spec: ModelRouteSpec, menu: Menu | None) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from fairlead.translate.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Presence:
     """How one route stands at one gateway where requests may enter."""
 
     region: str
@@ -33,7 +33,7 @@ class Fleet:
     gateways: tuple[ir.Gateway, ...]
     """In the installation's order."""
     outcome: Outcome
-    standings: Mapping[str, tuple[Standing, ...]]
+    presences: Mapping[str, tuple[Presence, ...]]
     """By route."""
 
 
@@ -49,7 +49,7 @@ def fleet(
     callers = [consumer.caller for consumer in consumers]
     directory = Directory(routes, callers, world)
     outcome: Outcome = {}
-    standings: dict[str, list[Standing]] = {route.name: [] for route in routes}
+    presences: dict[str, list[Presence]] = {route.name: [] for route in routes}
     gateways = []
     for region in installation.served:
         planner = Planner(region=region.name, geography=world.geography, providers=providers)
@@ -68,11 +68,11 @@ def fleet(
             )
         )
         for route in entering:
-            standings[route.name].append(_standing(route, region.name, answered[route.name], planner))
+            presences[route.name].append(_presence(route, region.name, answered[route.name], planner))
     return Fleet(
         gateways=tuple(gateways),
         outcome=outcome,
-        standings={name: tuple(found) for name, found in standings.items()},
+        presences={name: tuple(found) for name, found in presences.items()},
     )
 
 
@@ -86,9 +86,9 @@ def _answered(route: Route, planner: Planner) -> frozenset[str]:
     return frozenset(name for name, menu in route.menus.items() if planner.reach(menu, route.residency) is not None)
 
 
-def _standing(route: Route, region: str, answered: frozenset[str], planner: Planner) -> Standing:
+def _presence(route: Route, region: str, answered: frozenset[str], planner: Planner) -> Presence:
     reaches = [planner.reach(menu, route.residency) for menu in route.menus.values()]
-    return Standing(
+    return Presence(
         region=region,
         unanswered=tuple(claim.name for claim in route.claims if claim.name not in answered),
         shadowed=route.shadow is None or planner.nearest(route.shadow.choice, route.residency) is not None,

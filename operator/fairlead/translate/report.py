@@ -1,12 +1,24 @@
 """What is said about one object: conditions for its status, warnings and problems for a person."""
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
+from fairlead.api.decode import RESOURCES
 from fairlead.api.meta import ObjectKey
 from fairlead.api.problem import Problem
 from fairlead.translate.finding import Finding, Resolved, Served
+
+_ORDER: Mapping[str, Mapping[str, int]] = {
+    resource.kind: {
+        field.alias or name: place
+        for place, (name, field) in enumerate(resource.model_fields["spec"].annotation.model_fields.items())  # type: ignore[union-attr]  # `spec` is a Part
+    }
+    for resource in RESOURCES
+}
+"""Fields of a spec as they stand in the documentation."""
 
 _IN_PLACE = {
     Served.CURRENT: "",
@@ -29,12 +41,12 @@ class Report:
     warnings: tuple[str, ...]
     """What a user should know although nothing is wrong, each `path: message`."""
     problems: tuple[Problem, ...]
-    """Everything that is wrong, fields in order for what one object shows by itself."""
+    """Everything that is wrong, in the order of the fields."""
 
 
 def report(resolved: Resolved[Any], pending: tuple[Problem, ...]) -> Report:
     """Write one object's report. `pending` are its fields that have no effect yet."""
-    found = resolved.findings.findings
+    found = sorted(resolved.findings.findings, key=lambda finding: _place(resolved.key.kind, finding.problem.path))
     refusals = [finding for finding in found if finding.type is ConditionType.ACCEPTED]
     missing = [finding for finding in found if finding.type is ConditionType.RESOLVED_REFS]
     broken = tuple(resolved.problems)
@@ -47,6 +59,12 @@ def report(resolved: Resolved[Any], pending: tuple[Problem, ...]) -> Report:
         warnings=tuple(dict.fromkeys([*(str(problem) for problem in pending), *resolved.findings.warnings])),
         problems=broken or tuple(finding.problem for finding in found if finding.problem not in reserved),
     )
+
+
+def _place(kind: str, path: str) -> int:
+    """Sort problems by field; the metadata comes first."""
+    field = re.match(r"spec[.](\w+)", path)
+    return -1 if field is None else _ORDER[kind].get(field[1], len(_ORDER[kind]))
 
 
 def _accepted(resolved: Resolved[Any], broken: tuple[Problem, ...], refusals: list[Finding]) -> Condition:
@@ -80,5 +98,5 @@ def _condition(
     return Condition(type=kind, status=status, reason=reason, message=message, observed_generation=generation)
 
 
-def _one_line(problems: Any) -> str:
+def _one_line(problems: Iterable[Problem]) -> str:
     return "; ".join(" ".join(str(problem).split()) for problem in problems)

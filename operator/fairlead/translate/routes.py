@@ -92,16 +92,15 @@ def route(written: ModelRoute, world: World, providers: Mapping[str, Provider], 
         return None
     chooser = Chooser(namespace=written.metadata.namespace, world=world, providers=providers, findings=findings)
     regions = _regions(written, world, findings)
-    patterns = spec.model_names or (written.metadata.name,)
     wildcard = spec.primary is not None and spec.primary.model is None
     menus: Mapping[str, Menu]
     if wildcard:
-        claims = _claims(patterns, written, chooser, None)
+        claims = _claims(written, chooser, None, wildcard=True)
         menus = chooser.menu_per_name(spec, tuple(claim.name for claim in claims))
     else:
         menu = chooser.menu(spec)
         menus = {} if menu is None else {"": menu}
-        claims = _claims(patterns, written, chooser, menu)
+        claims = _claims(written, chooser, menu, wildcard=False)
     if not menus or not regions:
         findings.give_up()
     shadow = None
@@ -138,7 +137,7 @@ def _is_acceptable(written: ModelRoute, world: World, findings: Findings) -> boo
         )
         return False
     if Audience(own=written.metadata.namespace, consumers=spec.consumers).shared:
-        return shares_from_home(written.metadata.namespace, str(spec.consumers.namespaces.from_), world, findings)
+        return shares_from_home(written.metadata.namespace, spec.consumers.namespaces.from_, world, findings)
     return True
 
 
@@ -170,16 +169,18 @@ def _regions(written: ModelRoute, world: World, findings: Findings) -> tuple[str
     return tuple(region for region in known if region in wanted)
 
 
-def _claims(patterns: tuple[str, ...], written: ModelRoute, chooser: Chooser, menu: Menu | None) -> tuple[Claim, ...]:
+def _claims(written: ModelRoute, chooser: Chooser, menu: Menu | None, *, wildcard: bool) -> tuple[Claim, ...]:
     """Expand `modelNames`: `qwen/*` stands for the names of the primary's catalogue that begin so, the longest wins."""
-    claims: dict[str, Claim] = {}
+    names = written.spec.model_names
     catalogue = chooser.catalogue(written.spec, menu)
-    for position, pattern in enumerate(patterns):
-        place = -1 if written.spec.model_names is None else position
-        if not pattern.endswith("*"):
-            claims[pattern] = Claim(name=pattern, specificity=EXACT, written=place)
+    claims: dict[str, Claim] = {}
+    for position, pattern in enumerate(names or (written.metadata.name,)):
+        place = -1 if names is None else position
+        prefix, star, _ = pattern.partition("*")
+        if not star:
+            if not wildcard or pattern in catalogue:
+                claims[pattern] = Claim(name=pattern, specificity=EXACT, written=place)
             continue
-        prefix = pattern[:-1]
         covered = [name for name in catalogue if name.startswith(prefix)]
         if catalogue and not covered:
             chooser.findings.miss(

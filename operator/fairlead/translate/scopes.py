@@ -12,6 +12,7 @@ of 184 names stands in the directory once, however many kinds of customers there
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TypeAlias
@@ -37,6 +38,10 @@ class Bid:
     claim: Claim
     served: bool
     rank: Rank
+
+
+Table: TypeAlias = Mapping[str, Bid]
+"""Who wins each name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,19 +118,23 @@ class Directory:
 
         Adds what each route won and lost to the outcome.
         """
-        tables: dict[str, dict[str, Bid]] = {}
+        tables: dict[str, Table] = {}
         won: dict[str, set[str]] = {}
-        for tier in self._tiers:
+        later: set[str] = set()
+        for tier in reversed(self._tiers):
             layers = {text: _layer_table(tier, layer, served, outcome) for text, layer in tier.layers.items()}
-            base = layers.get("", {})
             for table in layers.values():
                 for name, bid in table.items():
                     if bid.served:
                         won.setdefault(bid.route.name, set()).add(name)
+            everybody = layers.get("", {})
+            tables[tier.name] = _needed(everybody, later)
             for matched, caller in self._groups[tier.name].items():
-                tables[tier.name] = base
                 if matched:
-                    tables[tier.scope_name(matched)] = _delta(tier, base, [layers[m] for m in matched], caller, outcome)
+                    delta = _delta(tier, everybody, [layers[m] for m in matched], caller, outcome)
+                    tables[tier.scope_name(matched)] = _needed(delta, later | everybody.keys())
+            if tier.name == SHARED:
+                later = {name for table in layers.values() for name, bid in table.items() if bid.served}
         return Scopes(
             scopes=tuple(_scope(name, tables[name]) for name in sorted(tables) if tables[name]),
             of_caller={
@@ -161,7 +170,7 @@ def _visible(routes: Iterable[Route], world: World) -> list[Route]:
     ]
 
 
-def _layer_table(tier: Tier, layer: Layer, served: Mapping[str, frozenset[str]], outcome: Outcome) -> dict[str, Bid]:
+def _layer_table(tier: Tier, layer: Layer, served: Mapping[str, frozenset[str]], outcome: Outcome) -> Table:
     """Return who wins each name among routes for the same consumers."""
     bids: dict[str, list[Bid]] = {}
     for route in layer.routes:
@@ -183,7 +192,7 @@ def _layer_table(tier: Tier, layer: Layer, served: Mapping[str, frozenset[str]],
 
 def _delta(
     tier: Tier, base: Mapping[str, Bid], layers: Sequence[Mapping[str, Bid]], caller: Caller, outcome: Outcome
-) -> dict[str, Bid]:
+) -> Table:
     """Return the names for which some layer wins over the layer for everybody."""
     best: dict[str, Bid] = {}
     for layer in layers:
@@ -201,6 +210,11 @@ def _delta(
     return {name: bid for name, bid in best.items() if name not in base or bid.rank < base[name].rank}
 
 
+def _needed(table: Table, later: AbstractSet[str]) -> Table:
+    """Leave out refusals of names that no later scope answers: a name that is nowhere is refused as well."""
+    return {name: bid for name, bid in table.items() if bid.served or name in later}
+
+
 def _bid(tier: Tier, route: Route, claim: Claim, *, served: bool) -> Bid:
     audience = route.audience
     rank = (
@@ -213,7 +227,7 @@ def _bid(tier: Tier, route: Route, claim: Claim, *, served: bool) -> Bid:
     return Bid(route=route, claim=claim, served=served, rank=rank)
 
 
-def _scope(name: str, table: Mapping[str, Bid]) -> ir.Scope:
+def _scope(name: str, table: Table) -> ir.Scope:
     return ir.Scope(
         name=name,
         entries=tuple(

@@ -13,16 +13,17 @@ from fairlead.api.pending import pending
 from fairlead.api.provider import ModelProvider
 from fairlead.api.resource import Resource
 from fairlead.api.route import ModelRoute
-from fairlead.translate import budgets
 from fairlead.translate.audience import Caller
+from fairlead.translate.budgets import budget
 from fairlead.translate.consumers import ANONYMOUS, Consumer, KeyBinding, bindings, consumer
-from fairlead.translate.finding import Resolved, Served, Versions, resolve
-from fairlead.translate.gateways import fleet
+from fairlead.translate.finding import Findings, Resolved, Served, Versions, resolve
+from fairlead.translate.gateways import Fleet, fleet
 from fairlead.translate.providers import provider
 from fairlead.translate.report import Report, report
 from fairlead.translate.routes import Route, route
 from fairlead.translate.verdicts import judge
 from fairlead.translate.world import World
+from fairlead.translate.written import Written
 
 V = TypeVar("V")
 R = TypeVar("R", bound=Resource)
@@ -79,26 +80,16 @@ def translate(objects: Objects, installation: Installation, world: World) -> Tra
         routes=standing,
         consumers=_with_anonymous(calling, world),
     )
-    written = frozenset(f"{key.namespace}/{key.name}" for key in routes)
-    served_routes = {r.name: r for r in standing}
+    written = Written(
+        routes=frozenset(f"{key.namespace}/{key.name}" for key in routes),
+        consumers=frozenset(f"{key.namespace}/{key.name}" for key in consumers),
+    )
+    serving = {route.name: route for route in standing}
     for resolved in routes.values():
-        value = _value(resolved)
-        if value is not None:
-            judge(
-                value,
-                outcome=made.outcome,
-                standings=made.standings[value.name],
-                routes=served_routes,
-                written=written,
-                findings=resolved.findings,
-            )
+        _judge(resolved, made, serving, written)
     key_bindings = bindings(consumers.values(), world)
-    callers = frozenset(f"{key.namespace}/{key.name}" for key in consumers)
     policies = {
-        versions.key: resolve(
-            versions,
-            lambda policy, findings: budgets.check(policy, world, routes=written, consumers=callers, findings=findings),
-        )
+        versions.key: resolve(versions, lambda policy, findings: budget(policy, world, written, findings))
         for versions in _sorted(objects.budgets)
     }
     current = {v.key: v.current for v in _all(objects)}
@@ -109,6 +100,26 @@ def translate(objects: Objects, installation: Installation, world: World) -> Tra
         key_bindings=key_bindings,
         served={key: resolved.served for key, resolved in every.items()},
     )
+
+
+def _judge(resolved: Resolved[Route], made: Fleet, serving: Mapping[str, Route], written: Written) -> None:
+    """Say what a route loses to others; of a last good version as warnings, since the fields are not today's."""
+    route = _value(resolved)
+    if route is None:
+        return
+    current = resolved.served is Served.CURRENT
+    findings = resolved.findings if current else Findings()
+    judge(
+        route,
+        outcome=made.outcome,
+        presences=made.presences[route.name],
+        routes=serving,
+        written=written,
+        findings=findings,
+    )
+    if not current:
+        said = [*(str(finding.problem) for finding in findings.findings), *findings.warnings]
+        resolved.findings.warnings.extend(f"last good version: {text}" for text in said)
 
 
 def _sorted(versions: Iterable[Versions[R]]) -> list[Versions[R]]:

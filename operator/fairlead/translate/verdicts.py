@@ -6,10 +6,11 @@ from fairlead.api.conditions import Reason
 from fairlead.api.route import Residency
 from fairlead.ir import ModelKind
 from fairlead.translate.finding import Findings
-from fairlead.translate.gateways import Standing
+from fairlead.translate.gateways import Presence
 from fairlead.translate.routes import Claim, Route
 from fairlead.translate.scopes import SHARED, Outcome, Overlap
-from fairlead.translate.suggestion import listed, meant
+from fairlead.translate.suggestion import listed
+from fairlead.translate.written import Written
 
 _STRICTNESS = (Residency.ANY, Residency.GEO, Residency.REGION)
 
@@ -18,16 +19,22 @@ def judge(
     route: Route,
     *,
     outcome: Outcome,
-    standings: Collection[Standing],
+    presences: Collection[Presence],
     routes: Mapping[str, Route],
-    written: Collection[str],
+    written: Written,
     findings: Findings,
 ) -> None:
-    """Say what a served route loses, and to whom. `routes` are served ones, `written` all, by `namespace/name`."""
+    """Say what a served route loses, and to whom. `routes` are those that serve, by `namespace/name`."""
+    _judge_consumers(route, written, findings)
     _judge_names(route, outcome, findings)
-    _judge_residency(route, standings, findings)
+    _judge_residency(route, presences, findings)
     _judge_downgrade(route, routes, written, findings)
-    _judge_timers(route, standings, findings)
+    _judge_timers(route, presences, findings)
+
+
+def _judge_consumers(route: Route, written: Written, findings: Findings) -> None:
+    if not route.audience.shared:
+        written.check_consumers(route.key.namespace, route.audience.consumers, findings)
 
 
 def _judge_names(route: Route, outcome: Outcome, findings: Findings) -> None:
@@ -73,12 +80,12 @@ def _where(overlaps: list[Overlap]) -> str:
     return "for some consumers or in some regions"
 
 
-def _judge_residency(route: Route, standings: Collection[Standing], findings: Findings) -> None:
+def _judge_residency(route: Route, presences: Collection[Presence], findings: Findings) -> None:
     """Say where residency leaves names without an endpoint; an older version with a wider residency is no remedy."""
     if not route.menus:
         return
-    empty = [standing.region for standing in standings if standing.rungs == 0]
-    if standings and (len(empty) == len(standings) or (empty and route.regions_written)):
+    empty = [presence.region for presence in presences if presence.rungs == 0]
+    if presences and (len(empty) == len(presences) or (empty and route.regions_written)):
         findings.note(
             Reason.NO_TARGET_IN_RESIDENCY,
             "spec.residency",
@@ -91,14 +98,14 @@ def _judge_residency(route: Route, standings: Collection[Standing], findings: Fi
             f"got `{route.residency}`, which leaves no endpoint for requests that enter in {listed(empty)}; they get"
             " 404, name the others in `regions`",
         )
-    for standing in standings:
-        if standing.rungs and standing.unanswered:
+    for presence in presences:
+        if presence.rungs and presence.unanswered:
             findings.warn(
                 "spec.residency",
-                f"got `{route.residency}`, which leaves no endpoint in `{standing.region}` for"
-                f" {listed(standing.unanswered)}",
+                f"got `{route.residency}`, which leaves no endpoint in `{presence.region}` for"
+                f" {listed(presence.unanswered)}",
             )
-    bare = [standing.region for standing in standings if standing.rungs and not standing.shadowed]
+    bare = [presence.region for presence in presences if presence.rungs and not presence.shadowed]
     if bare:
         findings.warn(
             "spec.shadow",
@@ -106,18 +113,12 @@ def _judge_residency(route: Route, standings: Collection[Standing], findings: Fi
         )
 
 
-def _judge_downgrade(route: Route, routes: Mapping[str, Route], written: Collection[str], findings: Findings) -> None:
+def _judge_downgrade(route: Route, routes: Mapping[str, Route], written: Written, findings: Findings) -> None:
     name = route.downgrade_to
     if name is None:
         return
     path, namespace = "spec.downgradeTo", route.key.namespace
-    if f"{namespace}/{name}" not in written:
-        near = [other.partition("/")[2] for other in written if other.startswith(f"{namespace}/")]
-        findings.note(
-            Reason.ROUTE_NOT_FOUND,
-            path,
-            f"got `{name}`, want a ModelRoute of namespace `{namespace}` ({listed(near)}){meant(name, near)}",
-        )
+    if not written.check_route(namespace, name, path, findings):
         return
     if name == route.key.name:
         findings.note(Reason.ROUTE_NOT_FOUND, path, f"got `{name}`, which is this route, want another one")
@@ -147,19 +148,25 @@ def _judge_downgrade(route: Route, routes: Mapping[str, Route], written: Collect
         )
 
 
-def _judge_timers(route: Route, standings: Collection[Standing], findings: Findings) -> None:
-    rungs = max((standing.rungs for standing in standings), default=0)
+def _judge_timers(route: Route, presences: Collection[Presence], findings: Findings) -> None:
+    rungs = max((presence.rungs for presence in presences), default=0)
     attempts = rungs if route.max_attempts is None else min(rungs, route.max_attempts)
     timeouts = route.timeouts
-    if attempts > 1 and timeouts.stream_idle_ms < attempts * timeouts.first_byte_ms:
+    needed = attempts * timeouts.first_byte_ms
+    if attempts > 1 and timeouts.stream_idle_ms < needed:
         findings.warn(
             "spec.timeouts.streamIdle",
-            f"got {timeouts.stream_idle_ms} ms, want at least {attempts} attempts x `firstByte` ="
-            f" {attempts * timeouts.first_byte_ms} ms, or a stream may end with 504 before the last rung was tried",
+            f"got `{_duration(timeouts.stream_idle_ms)}`, want at least {attempts} attempts x `firstByte` ="
+            f" `{_duration(needed)}`, or a stream may end with 504 before the last rung was tried",
         )
     if attempts > 1 and timeouts.request_ms <= timeouts.response_ms:
         findings.warn(
             "spec.timeouts.request",
-            f"got {timeouts.request_ms} ms, want more than `response`, or a rung that hangs ends the request before the"
-            " next was tried",
+            f"got `{_duration(timeouts.request_ms)}`, want more than `response`, or a rung that hangs ends the request"
+            " before the next was tried",
         )
+
+
+def _duration(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{milliseconds}ms" if rest else f"{seconds}s"
