@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fairlead import ir
+from fairlead import envoy, ir
 from fairlead.api.installation import Installation
 from fairlead.api.meta import ObjectKey
+from fairlead.envoy import Layout
+from fairlead.errors import TooLargeError
 from fairlead.translate import KeyBinding, Report, SecretRef, Secrets, Served, World, anonymous_of, translate
 from fairlead.translate.geography import Geography
 from fairlead.translate.intake import Intake, Manifest, Stray, intake
@@ -48,6 +50,8 @@ class Observed:
 
     last_good: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
     """`Compiled.last_good` of the compilation before."""
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    """By region, where the files stand for its Envoy. A region without one is compiled, but not rendered."""
     home_secrets_readable: bool = True
     """Whether Secrets of the installation's namespace can be read. False on Kubernetes: then providers' credentials
     count as there, and consumers cannot live in that namespace."""
@@ -59,9 +63,11 @@ class CompiledGateway:
 
     ir: ir.Gateway
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """Path below the gateway's folder to content."""
+    """Path below the gateway's folder to content. Empty when the region has no layout, or when they are too large."""
     digest: str = ""
-    """Over all files."""
+    """What the gateway's readiness answer says when it serves these files."""
+    too_large: str = ""
+    """Why there are no files: one of them does not fit; the gateway keeps what it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +100,24 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
     )
     translation = translate(taken.objects, installation, world)
     return Compiled(
-        gateways={gateway.region: CompiledGateway(ir=gateway) for gateway in translation.gateways},
+        gateways={
+            gateway.region: _rendered(gateway, observed.layouts.get(gateway.region)) for gateway in translation.gateways
+        },
         reports=translation.reports,
         strays=taken.strays,
         key_bindings=translation.key_bindings,
         last_good=_remembered(taken, observed, {report.key: report.served for report in translation.reports}),
     )
+
+
+def _rendered(gateway: ir.Gateway, layout: Layout | None) -> CompiledGateway:
+    if layout is None:
+        return CompiledGateway(ir=gateway)
+    try:
+        files = envoy.render(gateway, layout)
+    except TooLargeError as error:
+        return CompiledGateway(ir=gateway, too_large=str(error))
+    return CompiledGateway(ir=gateway, files=files, digest=envoy.digest(files))
 
 
 def _remembered(
