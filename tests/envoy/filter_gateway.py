@@ -10,8 +10,47 @@ from fairlead.envoy import names, request_filter
 
 HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 KEY = "sk-alice"
-CONSUMER = "team/alice"
+KEYS = {
+    KEY: "team/alice",
+    "sk-expired": "team/expired",
+    "sk-expiring": "team/expiring",
+    "sk-picky": "team/picky",
+    "sk-nothing": "team/nothing",
+    "sk-gold": "team/gold",
+    "sk-other": "other/bob",
+    "sk-lonely": "lonely/carol",
+    "sk-removed": "team/removed",
+}
+"""API keys and whose they are."""
+
+DIRECTORY = {
+    "c:team/alice": "- - team|*",
+    "c:team/expired": "1700000000 - team|*",
+    "c:team/expiring": "4102444800 - team|*",
+    "c:team/picky": "- chat,qwen/* team|*",
+    "c:team/nothing": "- , team|*",
+    "c:team/gold": "- - team[tier in (gold, pro)]|team|*",
+    "c:other/bob": "- - *",
+    "c:lonely/carol": "- - ",
+    "l:team[tier in (gold, pro)]": "chat",
+    "l:team": "capped chat !eu-only vectors",
+    "l:*": "chat eu-only everyone qwen/q3.5 qwen/q4 spread",
+    "n:team[tier in (gold, pro)]|chat": "team/gold Chat - gold-us gold-last api/us/gold",
+    "n:team|capped": "team/capped Chat 2000 flash-us flash-last api/us/flash",
+    "n:team|chat": "team/chat Chat - flash-us flash-last api/us/flash",
+    "n:team|eu-only": "-",
+    "n:team|vectors": "team/vectors Embedding 2000 bge-us bge-last api/us/bge",
+    "n:*|chat": "shared/chat Chat - pro-us pro-last api/us/pro",
+    "n:*|eu-only": "shared/chat Chat - pro-us pro-last api/us/pro",
+    "n:*|everyone": "shared/chat Chat - pro-us pro-last api/us/pro",
+    "n:*|qwen/q3.5": "shared/all Chat - q35-us q35-last api/us/q3.5 10000 @shared/all/qwen/q3~5",
+    "n:*|qwen/q4": "shared/all Embedding - q4-us q4-last api/us/q4 10000 @shared/all/qwen/q4",
+    "n:*|spread": "shared/all Chat - s-us s-last api/us/s 3334-3333-3333 @shared/all/spread",
+}
+"""Who calls and what they see: one consumer or name for each rule."""
+ROUTES = ("team/chat", "team/capped", "team/gold", "team/vectors", "shared/chat", "shared/all")
 BUFFER_BYTES = 32 * 1024 * 1024
+
 
 SHOWN = (names.CONSUMER_KEY, names.MODEL_KEY, names.STREAM_KEY, names.WAY_KEY)
 
@@ -19,9 +58,8 @@ SHOWN = (names.CONSUMER_KEY, names.MODEL_KEY, names.STREAM_KEY, names.WAY_KEY)
 def bootstrap(
     *,
     echo_port: int,
-    directory: Mapping[str, str],
-    routes: Iterable[str],
-    keys: Mapping[str, str] | None = None,
+    directory: Mapping[str, str] = DIRECTORY,
+    routes: Iterable[str] = ROUTES,
     lua: str | None = None,
     access_log: str | None = None,
     undecided: str | None = None,
@@ -86,9 +124,7 @@ def bootstrap(
                 "name": names.API_KEY_FILTER,
                 "typed_config": {
                     "@type": f"{HTTP}.api_key_auth.v3.ApiKeyAuth",
-                    "credentials": [
-                        {"key": key, "client": consumer} for key, consumer in (keys or {KEY: CONSUMER}).items()
-                    ],
+                    "credentials": [{"key": key, "client": consumer} for key, consumer in KEYS.items()],
                     "key_sources": [{"header": "Authorization"}],
                     "forwarding": {"header": names.CONSUMER_HEADER, "hide_credentials": True},
                 },
@@ -195,7 +231,7 @@ class Answer:
     @property
     def error(self) -> dict[str, Any]:
         """OpenAI's error object."""
-        assert self.headers["content-type"] == "application/json"
+        assert self.headers.get("content-type") == "application/json", self.body
         answer = json.loads(self.body)
         assert set(answer) == {"error"}
         assert set(answer["error"]) == {"message", "type", "param", "code"}

@@ -1,35 +1,156 @@
+"""What the request filter does to a body it understands, on a real Envoy: which bytes change, and which never do."""
+
 import json
 from collections.abc import Iterator
 
 import pytest
-from echo import Echo
-from filter_gateway import Client, bootstrap
-from gateway import EnvoyProcess
+from filter_gateway import Client
 
 pytestmark = pytest.mark.envoy
 
-DIRECTORY = {
-    "c:team/alice": "- - team|*",
-    "l:team": "chat",
-    "n:team|chat": "team/chat Chat - flash-us flash-last api/us/flash",
-}
+DEEP = "[" * 1000 + "]" * 1000
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with (
-        Echo() as echo,
-        EnvoyProcess(bootstrap(echo_port=echo.port, directory=DIRECTORY, routes=["team/chat"])) as envoy,
-        Client(envoy.port("in")) as caller,
-    ):
-        yield caller
+@pytest.mark.parametrize(
+    ("sent", "forwarded"),
+    [
+        # Where the model stands.
+        ('{"model":"chat"}', '{"model":"flash-us"}'),
+        ('{"model":"chat","n":1}', '{"model":"flash-us","n":1}'),
+        ('{"n":1,"model":"chat"}', '{"model":"flash-us","n":1}'),
+        ('{"a":1,"model":"chat","b":2}', '{"model":"flash-us","a":1,"b":2}'),
+        # White space: around the object it goes, between members it stays with them.
+        (' \t\r\n{"model":"chat"} \t\r\n', '{"model":"flash-us"}'),
+        ('{ "model" : "chat" }', '{"model":"flash-us" }'),
+        ('{\n  "a": 1,\n  "model": "chat",\n  "b": 2\n}', '{"model":"flash-us",\n  "a": 1,\n  "b": 2\n}'),
+        ('{"a":1 ,\n "model"\t:\r"chat"\n}', '{"model":"flash-us","a":1 \n}'),
+        ('{\n"model":"chat"\n,"b":2}', '{"model":"flash-us"\n,"b":2}'),
+        # A model, or what looks like one, further inside.
+        ('{"a":{"model":"x"},"model":"chat"}', '{"model":"flash-us","a":{"model":"x"}}'),
+        ('{"a":"\\"model\\":\\"x\\"","model":"chat"}', '{"model":"flash-us","a":"\\"model\\":\\"x\\""}'),
+        ('{"a":["model","x"],"model":"chat"}', '{"model":"flash-us","a":["model","x"]}'),
+        ('{"a":"},{","model":"chat","b":"]}"}', '{"model":"flash-us","a":"},{","b":"]}"}'),
+        # Keys near to one that is read.
+        ('{"models":1,"mode":2,"model":"chat","":3}', '{"model":"flash-us","models":1,"mode":2,"":3}'),
+        ('{"model ":1,"model":"chat"}', '{"model":"flash-us","model ":1}'),
+        # Escapes in other keys are no business of the gateway.
+        ('{"caf\\u00e9\\n":1,"model":"chat"}', '{"model":"flash-us","caf\\u00e9\\n":1}'),
+        ('{"\\\\":1,"\\"":2,"model":"chat"}', '{"model":"flash-us","\\\\":1,"\\"":2}'),
+        ('{"\\\\u006dodel":1,"model":"chat"}', '{"model":"flash-us","\\\\u006dodel":1}'),
+        # Numbers, as they are: 1.0 is not 1, and 2**64 is no float.
+        ('{"a":[1.0,1e3,-0,1E+5,0.10],"model":"chat"}', '{"model":"flash-us","a":[1.0,1e3,-0,1E+5,0.10]}'),
+        ('{"a":18446744073709551617,"model":"chat"}', '{"model":"flash-us","a":18446744073709551617}'),
+        # Text, as it is.
+        ('{"a":"é日本🙂\\ud83d\\ude42\\/","model":"chat"}', '{"model":"flash-us","a":"é日本🙂\\ud83d\\ude42\\/"}'),
+        ('{"a":"\\\\","model":"chat","b":"\\\\\\""}', '{"model":"flash-us","a":"\\\\","b":"\\\\\\""}'),
+        ('{"a":"\x7f\u2028","model":"chat"}', '{"model":"flash-us","a":"\x7f\u2028"}'),
+        # Doubled keys that nobody reads are the provider's to judge.
+        ('{"a":1,"a":2,"model":"chat"}', '{"model":"flash-us","a":1,"a":2}'),
+        # Depth is no reason to refuse.
+        (f'{{"a":{DEEP},"model":"chat"}}', f'{{"model":"flash-us","a":{DEEP}}}'),
+        # null and false for stream are as good as absent, and stay.
+        ('{"stream":null,"model":"chat"}', '{"model":"flash-us","stream":null}'),
+        ('{"stream":false,"model":"chat"}', '{"model":"flash-us","stream":false}'),
+        # Not streamed: options are not looked at.
+        ('{"stream_options":7,"model":"chat"}', '{"model":"flash-us","stream_options":7}'),
+    ],
+)
+def test_the_model_comes_first_and_the_rest_keeps_its_bytes(client: Client, sent: str, forwarded: str) -> None:
+    answer = client.post(sent)
+    assert answer.forwarded.decode() == forwarded
+    assert answer.head["content-length"] == str(len(forwarded.encode()))
 
 
-def test_a_chat_request_goes_to_its_route(client: Client) -> None:
-    answer = client.post('{"messages": [1.0, 1e3],\n "model":"chat", "n": 12345678901234567890}')
-    assert answer.forwarded == b'{"model":"flash-us","messages": [1.0, 1e3], "n": 12345678901234567890}'
-    assert answer.headers["x-route"] == "team/chat"
+def test_a_body_that_needs_no_change_is_left_alone(client: Client) -> None:
+    # The name is the wire id, and it is first already. (Not so: a name that only begins alike.)
+    assert client.post('{"model":"flash-us","a":1}').status == 404
+    sent = '{"model":"everyone","a":1}'
+    assert client.post(sent).forwarded == b'{"model":"pro-us","a":1}'
 
 
-def test_models(client: Client) -> None:
-    assert [model["id"] for model in json.loads(client.get("/v1/models").body)["data"]] == ["chat"]
+@pytest.mark.parametrize(
+    ("options", "forwarded"),
+    [
+        ("", '"stream_options":{"include_usage":true},"stream":true'),
+        (',"stream_options":{"include_usage":true}', '"stream":true,"stream_options":{"include_usage":true}'),
+        (',"stream_options": null', '"stream":true,"stream_options": {"include_usage":true}'),
+        (',"stream_options":{}', '"stream":true,"stream_options":{"include_usage":true}'),
+        (',"stream_options":{ }', '"stream":true,"stream_options":{"include_usage":true }'),
+        (',"stream_options":{"include_usage":false}', '"stream":true,"stream_options":{"include_usage":true}'),
+        (',"stream_options":{"include_usage" : null }', '"stream":true,"stream_options":{"include_usage" : true }'),
+        (',"stream_options":{"include_usage": true }', '"stream":true,"stream_options":{"include_usage": true }'),
+        # Other options stay, also those that nobody knows yet.
+        (
+            ',"stream_options":{"include_obfuscation":false}',
+            '"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}',
+        ),
+        (
+            ',"stream_options":{"x":{"include_usage":false},"include_usage":false,"y":["}"]}',
+            '"stream":true,"stream_options":{"x":{"include_usage":false},"include_usage":true,"y":["}"]}',
+        ),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+def test_streams_are_asked_for_their_usage(client: Client, path: str, options: str, forwarded: str) -> None:
+    # Options after and before the model: the edits must land in the order of their places.
+    after = client.post(f'{{"model":"chat","stream":true{options}}}', path)
+    assert after.forwarded.decode() == f'{{"model":"flash-us",{forwarded}}}'
+    before = client.post(f'{{"stream":true{options},"model":"chat"}}', path)
+    assert before.forwarded.decode() == f'{{"model":"flash-us",{forwarded}}}'
+    assert before.metadata["stream"] == "true"
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/messages"])
+def test_streams_that_always_tell_their_usage_are_not_asked(client: Client, path: str) -> None:
+    answer = client.post('{"stream":true,"model":"chat"}', path)
+    assert answer.forwarded == b'{"model":"flash-us","stream":true}'
+    assert answer.metadata["stream"] == "true"
+
+
+def test_large_bodies(client: Client) -> None:
+    words = 'a "quoted" word, a \\ and a {brace} \n'
+    large = json.dumps({"messages": [{"role": "user", "content": words * 40}] * 7000, "model": "chat"})
+    assert len(large) > 10_000_000
+    expected = '{"model":"flash-us",' + large[1:].replace(', "model": "chat"', "")
+    assert client.post(large).forwarded.decode() == expected
+
+
+@pytest.mark.parametrize(
+    "filler",
+    ["[" * 2_500_000 + "]" * 2_500_000, '"' + '\\"' * 2_500_000 + '"', '"' + "\\\\" * 2_500_000 + '"'],
+    ids=["brackets", "quotes", "backslashes"],
+)
+def test_large_values_of_the_worst_kind(client: Client, filler: str) -> None:
+    answer = client.post(f'{{"a":{filler},"model":"chat"}}')
+    assert answer.forwarded.decode() == f'{{"model":"flash-us","a":{filler}}}'
+
+
+def test_half_a_million_keys(client: Client) -> None:
+    members = ",".join(f'"Key{number}":{number}' for number in range(500_000))
+    answer = client.post(f'{{{members},"model":"chat"}}')
+    assert answer.forwarded.decode() == f'{{"model":"flash-us",{members}}}'
+
+
+def test_a_chunked_upload_goes_on_with_its_length(client: Client) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b'{"messages":["'
+        yield from [b"word " * 1000] * 50
+        yield b'"],"model":'
+        yield b'"chat"}'
+
+    answer = client.post(pieces())
+    text = answer.forwarded.decode()
+    assert text == '{"model":"flash-us","messages":["' + "word " * 50_000 + '"]}'
+    assert "transfer-encoding" not in answer.head
+    assert answer.head["content-length"] == str(len(text))
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "text/plain", "", None])
+def test_the_content_type_does_not_matter(client: Client, content_type: str | None) -> None:
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    assert client.post('{"model":"chat"}', headers=headers).status == 200
+
+
+def test_a_query_is_no_part_of_the_path(client: Client) -> None:
+    answer = client.post('{"model":"chat"}', "/v1/chat/completions?api-version=1&x=/v1/models")
+    assert answer.metadata["way"].endswith(" /v1/chat/completions?api-version=1&x=/v1/models")

@@ -1,0 +1,199 @@
+"""What the request filter answers by itself, on a real Envoy: OpenAI's error body, and nothing is forwarded."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from echo import Echo
+from filter_gateway import Client, bootstrap
+from gateway import EnvoyProcess
+
+from fairlead.envoy import request_filter
+
+pytestmark = pytest.mark.envoy
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("", "invalid_json"),
+        ("   ", "invalid_json"),
+        ("null", "invalid_json"),
+        ("[]", "invalid_json"),
+        ('"model"', "invalid_json"),
+        ("{", "invalid_json"),
+        ("{]", "invalid_json"),
+        ('{"model":"chat"', "invalid_json"),
+        ('{"model":"chat"}}', "invalid_json"),
+        ('{"model":"chat"} x', "invalid_json"),
+        ('{"model":"chat"}{"model":"chat"}', "invalid_json"),
+        ('{"model":"chat",}', "invalid_json"),
+        ('{,"model":"chat"}', "invalid_json"),
+        ('{"a":1,,"model":"chat"}', "invalid_json"),
+        ('{"a":1 "model":"chat"}', "invalid_json"),
+        ('{"a" 1,"model":"chat"}', "invalid_json"),
+        ('{"a":,"model":"chat"}', "invalid_json"),
+        ("{model:'chat'}", "invalid_json"),
+        ('{"a":[1,2,"model":"chat"}', "invalid_json"),
+        ('{"a":"never closed,"model":"chat"}', "invalid_json"),
+        ('{"a":"closed by an escaped quote\\","model":"chat"}', "invalid_json"),
+        ('\ufeff{"model":"chat"}', "invalid_json"),
+        ('{"a":1}\0', "invalid_json"),
+        ('{"a":\f1,"model":"chat"}', "invalid_json"),
+        # Two readers could take different ones.
+        ('{"model":"chat","model":"chat"}', "invalid_json"),
+        ('{"stream":true,"model":"chat","stream":true}', "invalid_json"),
+        ('{"max_tokens":1,"model":"chat","max_tokens":1}', "invalid_json"),
+        ('{"stream_options":{},"model":"chat","stream_options":{}}', "invalid_json"),
+        # One reader could see a second one.
+        ('{"m\\u006fdel":"everyone","model":"chat"}', "invalid_json"),
+        ('{"\\u006d\\u006f\\u0064\\u0065\\u006c":"everyone","model":"chat"}', "invalid_json"),
+        ('{"Model":"everyone","model":"chat"}', "invalid_json"),
+        ('{"MODEL":"everyone"}', "invalid_json"),
+        ('{"\\u004dodel":"everyone","model":"chat"}', "invalid_json"),
+        ('{"\u017ftream":true,"model":"chat"}', "invalid_json"),
+        ('{"\\u017Ftream":true,"model":"chat"}', "invalid_json"),
+        ('{"max_to\u212aens":9,"model":"chat"}', "invalid_json"),
+        ('{"max_to\\u212aens":9,"model":"chat"}', "invalid_json"),
+        ('{"' + "".join(f"\\u{ord(c):04x}" for c in "max_completion_tokens") + '":9,"model":"chat"}', "invalid_json"),
+        ("{}", "missing_model"),
+        ('{"a":{"model":"chat"}}', "missing_model"),
+        ('{"model":null}', "invalid_model"),
+        ('{"model":7}', "invalid_model"),
+        ('{"model":["chat"]}', "invalid_model"),
+        ('{"model":""}', "invalid_model"),
+        ('{"model":"two words"}', "invalid_model"),
+        ('{"model":"ch\\u0061t"}', "invalid_model"),
+        ('{"model":"tschüss"}', "invalid_model"),
+        ('{"model":"a|b"}', "invalid_model"),
+        ('{"model":"' + "a" * 257 + '"}', "invalid_model"),
+        ('{"model":"chat","stream":1}', "invalid_stream"),
+        ('{"model":"chat","stream":"true"}', "invalid_stream"),
+        ('{"model":"chat","stream":{}}', "invalid_stream"),
+        ('{"model":"chat","stream":TRUE}', "invalid_stream"),
+        ('{"model":"chat","stream":true,"stream_options":true}', "invalid_stream_options"),
+        ('{"model":"chat","stream":true,"stream_options":[]}', "invalid_stream_options"),
+        ('{"model":"chat","stream":true,"stream_options":"x"}', "invalid_stream_options"),
+        ('{"model":"chat","stream":true,"stream_options":nulL}', "invalid_stream_options"),
+        ('{"model":"chat","stream":true,"stream_options":{"include_usage":1}}', "invalid_stream_options"),
+        ('{"model":"chat","stream":true,"stream_options":{"include_usage":{}}}', "invalid_stream_options"),
+        ('{"model":"chat","stream":true,"stream_options":{"include_usage":true,}}', "invalid_json"),
+        ('{"model":"chat","stream":true,"stream_options":{]}}', "invalid_json"),
+        (
+            '{"model":"chat","stream":true,"stream_options":{"include_usage":true,"include_usage":false}}',
+            "invalid_json",
+        ),
+        (
+            '{"model":"chat","stream":true,"stream_options":{"include_usage":true,"Include_Usage":false}}',
+            "invalid_json",
+        ),
+    ],
+)
+def test_bad_requests(client: Client, body: str, code: str) -> None:
+    answer = client.post(body)
+    assert answer.status == 400
+    assert answer.error["code"] == code
+    assert answer.error["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", {"Content-Encoding": "gzip"}),
+        (b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nchat\r\n--x--', {}),
+        (b"model=chat", {"Content-Type": "application/x-www-form-urlencoded"}),
+        ('{"model":"chat"}'.encode("utf-16"), {}),
+    ],
+    ids=["gzip", "multipart", "form", "UTF-16"],
+)
+def test_what_is_no_json_is_refused(client: Client, body: bytes, headers: dict[str, str]) -> None:
+    answer = client.post(body, headers=headers)
+    assert (answer.status, answer.error["code"]) == (400, "invalid_json")
+
+
+def test_an_unknown_model_is_named_in_the_words_of_openai(client: Client) -> None:
+    answer = client.post('{"model":"gpt-9"}')
+    assert answer.status == 404
+    assert answer.error == {
+        "message": "The model `gpt-9` does not exist or you do not have access to it.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "model_not_found",
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "message"),
+    [
+        ("POST", "/v1/files", "POST /v1/files."),
+        ("POST", "/", "POST /."),
+        ("POST", "/v1/chat/completions/", "POST /v1/chat/completions/."),
+        ("POST", "/V1/chat/completions", "POST /V1/chat/completions."),
+        ("POST", "/v1/models", "POST /v1/models."),
+        ("GET", "/v1/chat/completions", "GET /v1/chat/completions."),
+        ("PUT", "/v1/chat/completions", "PUT /v1/chat/completions."),
+        ("DELETE", "/v1/models/chat", "DELETE /v1/models/chat."),
+        ("GET", "/v1/models/", "GET /v1/models/."),
+        # The query may hold a secret, and the path may hold anything.
+        ("GET", "/nothing?api_key=sk-secret", "GET /nothing."),
+        ("GET", '/a"b\\c', 'GET /a"b\\c.'),
+    ],
+)
+def test_unknown_urls(client: Client, method: str, path: str, message: str) -> None:
+    answer = client.send(method, path, b'{"model":"chat"}' if method != "GET" else None)
+    assert answer.status == 404
+    assert answer.error["code"] == "unknown_url"
+    assert answer.error["message"] == f"Unknown request URL: {message} Please check the URL for typos."
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "status"),
+    [
+        ("/v1/embeddings", "vectors", 200),
+        ("/v1/embeddings", "chat", 404),
+        ("/v1/chat/completions", "vectors", 404),
+        ("/v1/responses", "qwen/q4", 404),
+        ("/v1/embeddings", "qwen/q4", 200),
+        ("/v1/messages", "chat", 200),
+    ],
+)
+def test_a_model_answers_the_endpoints_of_its_kind(client: Client, path: str, model: str, status: int) -> None:
+    answer = client.post(f'{{"model":"{model}"}}', path)
+    assert answer.status == status
+    if status == 404:
+        assert answer.error["code"] == "unsupported_endpoint"
+        assert answer.error["param"] == "model"
+        assert f"`{model}`" in answer.error["message"]
+        assert path in answer.error["message"]
+
+
+def test_a_failure_in_lua_is_an_answer_and_nothing_is_forwarded(start_envoy: Callable[..., EnvoyProcess]) -> None:
+    broken = request_filter.source().replace(
+        "local function scan(", "local function scan() error('x') end\nlocal function unused("
+    )
+    assert broken != request_filter.source()
+    with Echo() as echo:
+        envoy = start_envoy(bootstrap(echo_port=echo.port, lua=broken))
+        with Client(envoy.port("in")) as client:
+            answer = client.post('{"model":"chat"}')
+        assert answer.status == 500
+        assert answer.error["code"] == "internal_error"
+        assert answer.error["type"] == "server_error"
+        assert echo.requests == 0
+
+
+def test_the_log_names_who_asked_for_what_and_why_it_was_refused(
+    start_envoy: Callable[..., EnvoyProcess], wait_until: Callable[[Callable[[], Any]], Any]
+) -> None:
+    with Echo() as echo:
+        envoy = start_envoy(bootstrap(echo_port=echo.port, access_log="access.log"))
+        with Client(envoy.port("in")) as client:
+            client.post('{"model":"gpt-9","stream":true}')
+        log = envoy.folder / "access.log"
+        line = json.loads(wait_until(log.read_text))
+    assert line["status"] == 404
+    assert line["consumer"] == "team/alice"
+    assert line["model"] == "gpt-9"
+    assert line["stream"] is True
+    assert line["error"] == "model_not_found"
