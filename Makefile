@@ -15,7 +15,7 @@ install: $(STAMP) ## Create the environment (.venv) with everything that tests a
 $(STAMP): pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/pip install --quiet --constraint requirements.txt --editable '.[demo,operator]' --group dev
+	$(BIN)/pip install --quiet --constraint requirements.txt --editable '.[demo,operator,budget]' --group dev
 	@touch $@
 
 lint: install ## Style: ruff with all rules

@@ -5,7 +5,8 @@
     ├── TooLargeError        a rendered file does not fit where it has to go
     ├── EnvoyError           an Envoy process did not start, or refused its configuration
     ├── ClusterError         the Kubernetes API refused something, or does not answer
-    └── StateError           the state folder cannot be used (locked by another process, not writable)
+    ├── StateError           the state folder cannot be used (locked by another process, not writable)
+    └── BookError            the budget server's book cannot be used; it keeps the one that it has
 
 A user's mistake in a resource is never an exception: it is a `fairlead.api.problems.Problem` on that object.
 """
@@ -33,3 +34,7 @@ class ClusterError(FairleadError):
 
 class StateError(FairleadError):
     """The state folder of `fairlead up` cannot be used."""
+
+
+class BookError(FairleadError):
+    """The budget server's configuration is unreadable or contradicts itself."""

@@ -1,0 +1,62 @@
+"""What a check tells the client: how much is left, when it resets, when to come back.
+
+`Retry-After` follows one rule per policy without room: the window's end when the request would not fit even with every
+open reservation released; a few seconds when only reservations stand in the way; nothing when the window never ends.
+Of several policies the latest counts, since each must have room.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fairlead.budget.ledger import Counter, Leg, fits
+from fairlead.budget.policy import Policy
+from fairlead.budget.window import Span
+
+SOON_S = 5
+"""When to come back if only open reservations stand in the way."""
+_SECOND_MS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where one policy stands for one consumer."""
+
+    policy: Policy
+    span: Span
+    counter: Counter
+
+    @property
+    def remaining(self) -> int:
+        """Limit minus spent minus reserved; negative after an overshoot."""
+        return self.policy.limit - self.counter.spent - self.counter.reserved
+
+
+def seconds_until(moment_ms: int, now_ms: int) -> int:
+    """Return whole seconds, rounded up, at least 1: who waits that long is not early."""
+    return max(1, -(-(moment_ms - now_ms) // _SECOND_MS))
+
+
+def tightest(standings: Sequence[Standing]) -> Standing | None:
+    """Return the standing with the least left, the first of equals; None without policies."""
+    return min(standings, key=lambda standing: standing.remaining, default=None)
+
+
+def short(standings: Sequence[Standing], legs: Sequence[Leg], amount: int) -> tuple[Standing, ...]:
+    """Return those that have no room for an amount."""
+    pairs = zip(standings, legs, strict=True)
+    return tuple(standing for standing, leg in pairs if not fits(standing.counter, leg, amount))
+
+
+def retry_after_s(lacking: Sequence[Standing], amount: int, now_ms: int) -> int | None:
+    """Return the seconds after which a rejected request may fit; None: waiting does not help."""
+    waits = [_wait_s(standing, amount, now_ms) for standing in lacking]
+    known = [wait for wait in waits if wait is not None]
+    return max(known) if known and len(known) == len(waits) else None
+
+
+def _wait_s(standing: Standing, amount: int, now_ms: int) -> int | None:
+    cap, spent = standing.policy.cap, standing.counter.spent
+    if cap is None or (spent < cap and spent + amount <= cap):
+        return SOON_S
+    end = standing.span.end_ms
+    return None if end is None else seconds_until(end, now_ms)

@@ -1,0 +1,76 @@
+"""How much a request can cost before it runs, and what is booked when nobody counted its tokens.
+
+The reservation is an upper bound for text: a token is never less than one byte of the JSON body, whose own syntax is
+longer than the few tokens that a chat template adds. Two things can pass it, and the docs say so: an image or a file
+given by its URL, and a provider that does not obey the output limit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fairlead.budget.price import USD, Price, whole
+
+DEFAULT_OUTPUT_TOKENS = 4096
+"""What a request may answer when neither it, its route nor its model says, and the context window is not known."""
+LARGEST = 1_000_000 * USD
+"""No request is held for more, whatever numbers it brings: sums stay far inside 64 bits in every store."""
+_INPUT_BYTES_PER_TOKEN = 2
+"""Prose has 4 bytes to a token, code 3, base64 and digits 2: an estimate that is not below what was sent."""
+_OUTPUT_BYTES_PER_TOKEN = 2
+_STREAM_BYTES_PER_TOKEN = 16
+"""A chunk of a stream is at least 150 bytes of JSON around its text: not below the truth up to 12 tokens a chunk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What the gateway knows of a request before it runs."""
+
+    body_bytes: int
+    output_limit: int | None
+    """The request's own `max_tokens`, `max_completion_tokens` or `max_output_tokens`."""
+    choices: int = 1
+    """The request's `n`: how many answers it wants."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """A target that may answer: its price and what bounds its answer."""
+
+    price: Price
+    max_output_tokens: int | None
+    context_window: int | None
+    generates: bool
+    """False for embeddings: no output tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmetered:
+    """What is known of a request whose tokens nobody counted."""
+
+    body_bytes: int
+    sent_bytes: int
+    """Bytes of the answer that went to the client."""
+    stream: bool
+
+
+def reservation(ask: Ask, rungs: Sequence[Rung], route_limit: int | None) -> int:
+    """Return the most that the request can cost at the dearest of the rungs, in nano-dollars. Without rungs: 0."""
+    return min(LARGEST, max((_most(ask, rung, route_limit) for rung in rungs), default=0))
+
+
+def _most(ask: Ask, rung: Rung, route_limit: int | None) -> int:
+    limits = [limit for limit in (ask.output_limit, route_limit, rung.max_output_tokens) if limit is not None]
+    output = min(limits) if limits else rung.context_window or DEFAULT_OUTPUT_TOKENS
+    if not rung.generates:
+        output = 0
+    price = rung.price
+    per_input = max(price.input, price.cached_input)
+    return whole(ask.body_bytes * per_input + max(0, output) * max(1, ask.choices) * price.output)
+
+
+def unmetered(request: Unmetered, rung: Rung) -> int:
+    """Return what to book for a request without a count, in nano-dollars; the ledger cuts it at the reservation."""
+    per_token = _STREAM_BYTES_PER_TOKEN if request.stream else _OUTPUT_BYTES_PER_TOKEN
+    inputs = -(-max(0, request.body_bytes) // _INPUT_BYTES_PER_TOKEN)
+    outputs = -(-max(0, request.sent_bytes) // per_token) if rung.generates else 0
+    return min(LARGEST, whole(inputs * rung.price.input + outputs * rung.price.output))

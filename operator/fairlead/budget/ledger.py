@@ -1,0 +1,276 @@
+"""Reserve, settle, expire: what happens to money, one request at a time.
+
+    (nothing) --reserve--> open --settle--> settled
+        |                   |                  ^
+        |                   +--expire--> expired (booked in full) or waived (booked by reconciliation)
+        |                                      |
+        +------------- settle -----------------+  a report that comes after all replaces what expiry booked
+
+Every transition is a pure function from the request's entry and the counters that it names to their new values, and
+every store applies it atomically. Laws, which the property tests hold for all stores:
+
+- a counter's `reserved` is the sum of the open entries that name it, its `spent` the sum of all bookings on it;
+- repeating a step changes nothing, and reports in any order give the same sums;
+- at an admission `spent + reserved <= cap` holds for every policy, so what is spent passes a cap at most by what
+  requests cost beyond their own reservations (`estimate` says when that can be), plus what nobody checked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+EXPIRES_AFTER_MS = 15 * 60 * 1000
+"""How long a reservation waits for its report."""
+REMEMBERED_MS = 15 * 60 * 1000
+"""How long a settled request is remembered, so that a repeated report or a late check changes nothing."""
+CORRECTABLE_MS = 24 * 60 * 60 * 1000
+"""How long an expired reservation can still be replaced by its report: longer than any stream."""
+
+
+class Phase(StrEnum):
+    """Where a request stands."""
+
+    OPEN = "open"
+    """Its reservation holds."""
+    EXPIRED = "expired"
+    """No report came; the reservation was booked in full."""
+    WAIVED = "waived"
+    """No report came, but reconciliation had booked its tokens: nothing was booked again."""
+    SETTLED = "settled"
+    """Its cost is booked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """What one policy holds for one consumer (or all) in one window, in nano-dollars."""
+
+    spent: int = 0
+    reserved: int = 0
+    estimated: int = 0
+    """The part of `spent` that nobody counted in tokens."""
+
+
+EMPTY = Counter()
+Counters = Mapping[str, Counter]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One counter that a request draws on."""
+
+    counter: str
+    cap: int | None
+    """What spent and reserved may reach together; None = no cap."""
+    downgrade_at: int | None
+    """What must be spent for a downgrade; None = never."""
+    keep_ms: int | None
+    """How long the counter is kept after its last change; None = forever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an answer may cost, and who pays."""
+
+    amount: int
+    legs: tuple[Leg, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A request asks for room."""
+
+    request: str
+    """Unique for a request of a consumer; a repeated check carries the same."""
+    payer: str
+    """Whom reconciliation may find to have paid already: consumer and route."""
+    plan: Plan
+    downgrade: Plan | None
+    """What happens instead when a policy of `plan` says Downgrade; None: the route has nothing smaller."""
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What the ledger remembers of a request."""
+
+    request: str
+    payer: str
+    phase: Phase
+    amount: int
+    """What was reserved."""
+    booked: int
+    """What is booked now."""
+    estimated: bool
+    downgraded: bool
+    counters: tuple[str, ...]
+    due_ms: int
+    """When an open entry expires, and any other is forgotten."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """How many requests of a payer reconciliation has booked and no expiry has waived yet."""
+
+    requests: int
+    at_ms: int
+    """When reconciliation last booked: reservations made later are not meant."""
+
+
+NO_WAIVER = Waiver(requests=0, at_ms=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """A request ended."""
+
+    request: str
+    payer: str
+    cost: int
+    estimated: bool
+    """True: cost is a guess, at most what was reserved is booked."""
+    legs: tuple[Leg, ...]
+    """Who pays when there is no reservation."""
+    now_ms: int
+
+
+class Verdict(StrEnum):
+    """What a check found."""
+
+    GRANTED = "granted"
+    REJECTED = "rejected"
+    REPLAYED = "replayed"
+    """The same request asked before: the answer is what it was, nothing is reserved again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """The answer to a `Hold`."""
+
+    verdict: Verdict
+    downgraded: bool
+    counters: tuple[Counter, ...]
+    """The counters of the plan that was judged, in the order of its legs, after the step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a transition changes."""
+
+    entry: Entry | None
+    """The request's new entry; None = nothing to remember."""
+    counters: Counters
+    """New values of the counters that change."""
+    waived: int = 0
+    """By how much the payer's count of requests booked by reconciliation changes."""
+
+
+def fits(counter: Counter, leg: Leg, amount: int) -> bool:
+    """Say whether a leg has room: something is left, and the amount fits beside what is spent and reserved."""
+    if leg.cap is None:
+        return True
+    return counter.spent < leg.cap and counter.spent + counter.reserved + amount <= leg.cap
+
+
+def reserve(hold: Hold, entry: Entry | None, counters: Counters) -> tuple[Admission, Step]:
+    """Judge a request: all of its policies must have room, or none is touched."""
+    if entry is not None:
+        plan = hold.downgrade if entry.downgraded and hold.downgrade else hold.plan
+        seen = tuple(counters.get(leg.counter, EMPTY) for leg in plan.legs)
+        admission = Admission(verdict=Verdict.REPLAYED, downgraded=entry.downgraded, counters=seen)
+        return admission, Step(entry=entry, counters={})
+    plan, downgraded = hold.plan, False
+    if hold.downgrade is not None and any(_downgrades(counters.get(leg.counter, EMPTY), leg) for leg in plan.legs):
+        plan, downgraded = hold.downgrade, True
+    before = {leg.counter: counters.get(leg.counter, EMPTY) for leg in plan.legs}
+    if not all(fits(before[leg.counter], leg, plan.amount) for leg in plan.legs):
+        admission = Admission(verdict=Verdict.REJECTED, downgraded=downgraded, counters=tuple(before.values()))
+        return admission, Step(entry=None, counters={})
+    after = {name: replace(counter, reserved=counter.reserved + plan.amount) for name, counter in before.items()}
+    opened = Entry(
+        request=hold.request,
+        payer=hold.payer,
+        phase=Phase.OPEN,
+        amount=plan.amount,
+        booked=0,
+        estimated=False,
+        downgraded=downgraded,
+        counters=tuple(after),
+        due_ms=hold.now_ms + EXPIRES_AFTER_MS,
+    )
+    admission = Admission(verdict=Verdict.GRANTED, downgraded=downgraded, counters=tuple(after.values()))
+    return admission, Step(entry=opened, counters=after)
+
+
+def _downgrades(counter: Counter, leg: Leg) -> bool:
+    return leg.downgrade_at is not None and counter.spent >= leg.downgrade_at
+
+
+def settle(settlement: Settlement, entry: Entry | None, counters: Counters) -> Step:
+    """Book what a request cost and release its reservation; a second report of the same request changes nothing."""
+    if entry is None:
+        entry = Entry(
+            request=settlement.request,
+            payer=settlement.payer,
+            phase=Phase.WAIVED,
+            amount=settlement.cost,
+            booked=0,
+            estimated=False,
+            downgraded=False,
+            counters=tuple(dict.fromkeys(leg.counter for leg in settlement.legs)),
+            due_ms=0,
+        )
+        return _book(settlement, entry, counters, waived=0)
+    match entry.phase:
+        case Phase.SETTLED:
+            return Step(entry=entry, counters={})
+        case Phase.WAIVED:
+            return _book(settlement, entry, counters, waived=1)
+        case Phase.OPEN | Phase.EXPIRED:
+            return _book(settlement, entry, counters, waived=0)
+
+
+def _book(settlement: Settlement, entry: Entry, counters: Counters, *, waived: int) -> Step:
+    """Replace whatever an entry holds or has booked by the cost."""
+    cost = min(settlement.cost, entry.amount) if settlement.estimated else settlement.cost
+    held = entry.amount if entry.phase is Phase.OPEN else 0
+    guessed = entry.booked if entry.estimated else 0
+    after = {}
+    for name in entry.counters:
+        counter = counters.get(name, EMPTY)
+        after[name] = Counter(
+            spent=counter.spent - entry.booked + cost,
+            reserved=counter.reserved - held,
+            estimated=counter.estimated - guessed + (cost if settlement.estimated else 0),
+        )
+    settled = replace(
+        entry,
+        phase=Phase.SETTLED,
+        booked=cost,
+        estimated=settlement.estimated,
+        due_ms=settlement.now_ms + REMEMBERED_MS,
+    )
+    return Step(entry=settled, counters=after, waived=waived)
+
+
+def expire(entry: Entry, counters: Counters, *, now_ms: int, waiver: Waiver) -> Step:
+    """Give up on a report: book the reservation in full, or waive it when reconciliation has booked the request."""
+    if entry.phase is not Phase.OPEN or entry.due_ms > now_ms:
+        return Step(entry=entry, counters={})
+    waived = waiver.requests > 0 and entry.due_ms - EXPIRES_AFTER_MS <= waiver.at_ms
+    booked = 0 if waived else entry.amount
+    after = {}
+    for name in entry.counters:
+        counter = counters.get(name, EMPTY)
+        after[name] = Counter(
+            spent=counter.spent + booked,
+            reserved=counter.reserved - entry.amount,
+            estimated=counter.estimated + booked,
+        )
+    closed = replace(
+        entry,
+        phase=Phase.WAIVED if waived else Phase.EXPIRED,
+        booked=booked,
+        estimated=True,
+        due_ms=now_ms + CORRECTABLE_MS,
+    )
+    return Step(entry=closed, counters=after, waived=-1 if waived else 0)

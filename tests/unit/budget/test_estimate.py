@@ -1,0 +1,66 @@
+"""Reservations are upper bounds; estimates use bytes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead.budget.estimate import Ask, Rung, Unmetered, reservation, unmetered
+from fairlead.budget.price import Price, Tokens, cost
+
+PRICE = Price(input=1_000_000, output=3_000_000, cached_input=500_000)  # 1 and 3 nano-dollars per token
+
+
+def rung(limit: int | None = None, window: int | None = None, *, generates: bool = True, factor: int = 1) -> Rung:
+    price = Price(input=PRICE.input * factor, output=PRICE.output * factor, cached_input=PRICE.cached_input)
+    return Rung(price=price, max_output_tokens=limit, context_window=window, generates=generates)
+
+
+CASES = [
+    (Ask(body_bytes=100, output_limit=10), (rung(),), None, 100 + 30, "a token per byte, and the request's own limit"),
+    (Ask(body_bytes=100, output_limit=10), (rung(7),), None, 100 + 21, "the model's cap is smaller"),
+    (Ask(body_bytes=100, output_limit=10), (rung(7),), 5, 100 + 15, "the route's is smallest"),
+    (Ask(body_bytes=100, output_limit=None), (rung(window=1000),), None, 100 + 3000, "no limit: the context window"),
+    (Ask(body_bytes=100, output_limit=None), (rung(),), None, 100 + 3 * 4096, "nothing known: 4096"),
+    (Ask(body_bytes=100, output_limit=10, choices=4), (rung(),), None, 100 + 120, "n answers"),
+    (Ask(body_bytes=100, output_limit=10), (rung(), rung(factor=2)), None, 260, "the dearest rung"),
+    (Ask(body_bytes=100, output_limit=10), (rung(generates=False),), None, 100, "embeddings answer no tokens"),
+    (Ask(body_bytes=100, output_limit=0), (rung(),), None, 100, "a limit of zero is a limit"),
+    (
+        Ask(body_bytes=100, output_limit=-3, choices=0),
+        (rung(),),
+        None,
+        100,
+        "nonsense does not make it cheaper than that",
+    ),
+    (Ask(body_bytes=100, output_limit=10), (), None, 0, "no target, no cost"),
+]
+
+
+@pytest.mark.parametrize(("ask", "rungs", "cap", "amount", "why"), CASES, ids=[case[-1] for case in CASES])
+def test_reservation(ask: Ask, rungs: tuple[Rung, ...], cap: int | None, amount: int, why: str) -> None:
+    assert reservation(ask, rungs, cap) == amount, why
+
+
+@given(
+    body=st.integers(1, 10**6),
+    limit=st.integers(0, 10**5),
+    share=st.floats(0, 1),
+    cached=st.integers(0, 10**6),
+)
+def test_a_request_that_obeys_costs_at_most_its_reservation(body: int, limit: int, share: float, cached: int) -> None:
+    tokens = Tokens(input=int(body * share), output=int(limit * share), cached=cached)
+    assert cost(PRICE, tokens) <= reservation(Ask(body_bytes=body, output_limit=limit), (rung(),), None)
+
+
+UNMETERED = [
+    (Unmetered(body_bytes=101, sent_bytes=0, stream=True), rung(), 51, "a token per two bytes of the body"),
+    (Unmetered(body_bytes=0, sent_bytes=33, stream=True), rung(), 9, "a stream has at least 16 bytes to a token"),
+    (Unmetered(body_bytes=0, sent_bytes=33, stream=False), rung(), 51, "one answer at least two"),
+    (Unmetered(body_bytes=10, sent_bytes=33, stream=False), rung(generates=False), 5, "embeddings: input only"),
+    (Unmetered(body_bytes=-1, sent_bytes=-1, stream=False), rung(), 0, "nothing is negative"),
+]
+
+
+@pytest.mark.parametrize(("request_", "rung_", "amount", "why"), UNMETERED, ids=[case[-1] for case in UNMETERED])
+def test_unmetered(request_: Unmetered, rung_: Rung, amount: int, why: str) -> None:
+    assert unmetered(request_, rung_) == amount, why

@@ -1,0 +1,37 @@
+"""Prices: exact integers, one rounding, always up."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead.budget.price import FREE, Price, Tokens, cost
+
+PRICE = Price(input=180_000_000, output=250_000_000, cached_input=20_000_000)
+NUMBERS = st.integers(0, 10**7)
+PRICES = st.builds(
+    Price, input=st.integers(0, 10**12), output=st.integers(0, 10**12), cached_input=st.integers(0, 10**12)
+)
+
+CASES = [
+    (Tokens(input=1, output=0), PRICE, 180, "$0.18 per million is 180 nano-dollars per token"),
+    (Tokens(input=11, output=22, cached=4), PRICE, 7 * 180 + 4 * 20 + 22 * 250, "cached tokens are part of the input"),
+    (Tokens(input=3, output=0, cached=9), PRICE, 3 * 20, "more cached than input: all of them were cached"),
+    (Tokens(input=-5, output=-1, cached=-1), PRICE, 0, "nothing is negative"),
+    (Tokens(input=1, output=0), Price(input=1, output=0, cached_input=1), 1, "a part of a nano-dollar counts as one"),
+    (Tokens(input=10**6, output=0), Price(input=1, output=0, cached_input=1), 1, "rounded once, not per token"),
+    (Tokens(input=10**9, output=10**9), FREE, 0, "free is free"),
+]
+
+
+@pytest.mark.parametrize(("tokens", "price", "nanodollars", "why"), CASES, ids=[case[-1] for case in CASES])
+def test_cost(tokens: Tokens, price: Price, nanodollars: int, why: str) -> None:
+    assert cost(price, tokens) == nanodollars, why
+
+
+@given(price=PRICES, inputs=NUMBERS, cached=NUMBERS, outputs=NUMBERS)
+def test_cost_is_the_exact_sum_rounded_up_once(price: Price, inputs: int, cached: int, outputs: int) -> None:
+    hits = min(cached, inputs)
+    exact = Fraction((inputs - hits) * price.input + hits * price.cached_input + outputs * price.output, 10**6)
+    assert 0 <= cost(price, Tokens(input=inputs, output=outputs, cached=cached)) - exact < 1
