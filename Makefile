@@ -32,7 +32,7 @@ demo: install ## See it work: three regions on this machine, until Ctrl-C (ONCE=
 	@$(BIN)/fairlead demo $(if $(ONCE),--once)
 
 crds: install ## Generate crds/ and the reference from the models
-	$(BIN)/fairlead crds -o crds
+	$(BIN)/python docs/generate.py
 
 golden: install ## Refresh the golden files
 	$(BIN)/pytest tests/golden --update-golden -q

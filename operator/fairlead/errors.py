@@ -8,7 +8,7 @@
     ├── StateError           the state folder cannot be used (locked by another process, not writable)
     └── BookError            the budget server's book cannot be used; it keeps the one that it has
 
-A user's mistake in a resource is never an exception: it is a `fairlead.api.problems.Problem` on that object.
+A user's mistake in a resource is never an exception: it is a `fairlead.api.problem.Problem` on that object.
 """
 
 

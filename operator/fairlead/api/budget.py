@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from fairlead.api import quantity
 from fairlead.api.form import Dollars, Items, ListType, LongDuration, Percent, RouteReference, Time, TimeZone
 from fairlead.api.resource import Part, Resource
-from fairlead.api.rule import Rule
+from fairlead.api.rule import Rule, repeated
 from fairlead.api.selector import Consumers
 
 
@@ -63,12 +63,14 @@ class Window(Part):
             cel="!has(self.timeZone) || has(self.calendar)",
             message="got `timeZone` without `calendar`, want both or none, remove `timeZone`",
             reads=("timeZone", "calendar"),
+            field="timeZone",
         ),
         Rule(
             holds=lambda value: "startingAt" not in value or "every" in value,
             cel="!has(self.startingAt) || has(self.every)",
             message="got `startingAt` without `every`, want both or none, remove `startingAt`",
             reads=("startingAt", "every"),
+            field="startingAt",
         ),
     )
 
@@ -90,8 +92,9 @@ class Stage(Part):
     """`Notify`: tell. `Downgrade`: the route's `downgradeTo` answers. `Reject`: 429."""
 
 
-def _is_each_point_once(stages: Any) -> bool:
-    return len({quantity.basis_points(stage["at"]) for stage in stages}) == len(stages)
+def _repeated_points(spec: Any) -> tuple[str, ...]:
+    points = (quantity.basis_points(stage["at"]) for stage in spec.get("stages", ()))
+    return tuple(f"stages[{index}].at" for index in repeated(points))
 
 
 class BudgetPolicySpec(Part):
@@ -116,7 +119,8 @@ class BudgetPolicySpec(Part):
 
     constraints: ClassVar = (
         Rule(
-            holds=lambda value: _is_each_point_once(value.get("stages", ())),
+            holds=lambda value: not _repeated_points(value),
+            places=_repeated_points,
             cel="!has(self.stages) || self.stages.all(a, self.stages.exists_one(b,"
             " double(a.at.substring(0, a.at.size() - 1)) == double(b.at.substring(0, b.at.size() - 1))))",
             message="got two stages at one share, want each `at` once, merge them",

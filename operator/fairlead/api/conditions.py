@@ -3,19 +3,28 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 
-class ConditionType(StrEnum):
+class _Documented(StrEnum):
+    """A word and what it means, which the reference prints."""
+
+    doc: str
+
+    def __new__(cls, value: str, doc: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.doc = doc
+        return member
+
+
+class ConditionType(_Documented):
     """What is said. Each is stated positively: True is well."""
 
-    ACCEPTED = "Accepted"
-    """The object is well-formed and is allowed to say what it says."""
-    RESOLVED_REFS = "ResolvedRefs"
-    """Everything that the object names exists and may be used."""
-    PROGRAMMED = "Programmed"
-    """Every ready gateway serves this generation of the object."""
-    READY = "Ready"
-    """The object does its work: a route is answered, a provider can be reached, a consumer's key opens."""
+    ACCEPTED = "Accepted", "The object is well-formed and is allowed to say what it says."
+    RESOLVED_REFS = "ResolvedRefs", "Everything that the object names exists and may be used."
+    PROGRAMMED = "Programmed", "Every ready gateway serves this generation of the object."
+    READY = "Ready", "The object does its work: a route is answered, a provider can be reached, a consumer's key opens."
 
 
 class ConditionStatus(StrEnum):
@@ -26,65 +35,49 @@ class ConditionStatus(StrEnum):
     UNKNOWN = "Unknown"
 
 
-class Reason(StrEnum):
+class Reason(_Documented):
     """Why a condition stands as it does. `REASONS` says which belongs where."""
 
-    ACCEPTED = "Accepted"
-    """It is taken as written."""
-    INVALID = "Invalid"
-    """It breaks the schema or a rule; the last good version stays in effect."""
-    NAME_CONFLICT = "NameConflict"
-    """Another, older object answers one of its names, or has its name."""
-    DUPLICATE_KEY = "DuplicateKey"
-    """Another consumer holds the same API key."""
-    NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
-    """Objects of this kind, or this choice of namespaces, do not count in this namespace."""
-    RESERVED = "Reserved"
-    """It needs a field that is reserved for later."""
-    RESOLVED_REFS = "ResolvedRefs"
-    """Everything that it names is there."""
-    PROVIDER_NOT_FOUND = "ProviderNotFound"
-    """No ModelProvider of this name in the installation's namespace."""
-    PROVIDER_NOT_ALLOWED = "ProviderNotAllowed"
-    """The provider's `allowedRoutes` leave this namespace out."""
-    MODEL_NOT_FOUND = "ModelNotFound"
-    """The provider's catalogue has no model of this name, or no endpoint serves it."""
-    MODEL_TYPE_MISMATCH = "ModelTypeMismatch"
-    """Targets of one route differ in type: another model's vectors are no substitute."""
-    ROUTE_NOT_FOUND = "RouteNotFound"
-    """No ModelRoute of this name in the namespace."""
-    REGION_NOT_FOUND = "RegionNotFound"
-    """The installation has no region of this name."""
-    CONSUMER_NOT_FOUND = "ConsumerNotFound"
-    """No ModelConsumer of this name in the chosen namespaces."""
-    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  # a reason, no secret
-    """The Secret, or its key, does not exist."""
-    SECRET_NOT_READABLE = "SecretNotReadable"  # noqa: S105  # a reason, no secret
-    """The Secret exists but Fairlead may not read it; the message has the command that allows it."""
-    NO_TARGET_IN_RESIDENCY = "NoTargetInResidency"
-    """`residency` leaves no endpoint for a region where requests enter."""
-    PROGRAMMED = "Programmed"
-    """Every ready gateway serves it."""
-    GATEWAY_BEHIND = "GatewayBehind"
-    """A gateway serves an older configuration."""
-    TOO_LARGE = "TooLarge"
-    """The rendered configuration does not fit where it has to go; gateways keep the one before."""
-    REFUSED_BY_GATEWAY = "RefusedByGateway"
-    """Envoy refused the configuration and keeps the one before."""
-    NOT_IN_EFFECT = "NotInEffect"
-    """The object is not part of any gateway's configuration."""
-    READY = "Ready"
-    """It does its work."""
-    NOT_ENFORCED = "NotEnforced"
-    """Accepted, but this version gives it no effect."""
-    ALL_TARGETS_DOWN = "AllTargetsDown"
-    """Every target is ejected or known to be down; requests still go to the last resort."""
-    EXPIRED = "Expired"
-    """`expiresAt` has passed."""
-    LAST_GOOD = "LastGood"
-    """An older version serves in place of this one."""
-    PENDING = "Pending"
-    """Not judged yet."""
+    ACCEPTED = "Accepted", "It is taken as written."
+    INVALID = "Invalid", "It breaks the schema or a rule; the last good version stays in effect."
+    NAME_CONFLICT = "NameConflict", "Another, older object answers one of its names, or has its name."
+    DUPLICATE_KEY = "DuplicateKey", "Another consumer holds the same API key."
+    NAMESPACE_NOT_ALLOWED = (
+        "NamespaceNotAllowed",
+        "Objects of this kind, or this choice of namespaces, do not count in this namespace.",
+    )
+    RESERVED = "Reserved", "It needs a field that is reserved for later."
+    RESOLVED_REFS = "ResolvedRefs", "Everything that it names is there."
+    PROVIDER_NOT_FOUND = "ProviderNotFound", "No ModelProvider of this name in the installation's namespace."
+    PROVIDER_NOT_ALLOWED = "ProviderNotAllowed", "The provider's `allowedRoutes` leave this namespace out."
+    MODEL_NOT_FOUND = "ModelNotFound", "The provider's catalogue has no model of this name, or no endpoint serves it."
+    MODEL_TYPE_MISMATCH = (
+        "ModelTypeMismatch",
+        "Targets of one route differ in type: another model's vectors are no substitute.",
+    )
+    ROUTE_NOT_FOUND = "RouteNotFound", "No ModelRoute of this name in the namespace."
+    REGION_NOT_FOUND = "RegionNotFound", "The installation has no region of this name."
+    CONSUMER_NOT_FOUND = "ConsumerNotFound", "No ModelConsumer of this name in the chosen namespaces."
+    SECRET_NOT_FOUND = "SecretNotFound", "The Secret, or its key, does not exist."
+    SECRET_NOT_READABLE = (
+        "SecretNotReadable",
+        "The Secret exists but Fairlead may not read it; the message has the command that allows it.",
+    )
+    NO_TARGET_IN_RESIDENCY = "NoTargetInResidency", "`residency` leaves no endpoint for a region where requests enter."
+    PROGRAMMED = "Programmed", "Every ready gateway serves it."
+    GATEWAY_BEHIND = "GatewayBehind", "A gateway serves an older configuration."
+    TOO_LARGE = "TooLarge", "The rendered configuration does not fit where it has to go; gateways keep the one before."
+    REFUSED_BY_GATEWAY = "RefusedByGateway", "Envoy refused the configuration and keeps the one before."
+    NOT_IN_EFFECT = "NotInEffect", "The object is not part of any gateway's configuration."
+    READY = "Ready", "It does its work."
+    NOT_ENFORCED = "NotEnforced", "Accepted, but this version gives it no effect."
+    ALL_TARGETS_DOWN = (
+        "AllTargetsDown",
+        "Every target is ejected or known to be down; requests still go to the last resort.",
+    )
+    EXPIRED = "Expired", "`expiresAt` has passed."
+    LAST_GOOD = "LastGood", "An older version serves in place of this one."
+    PENDING = "Pending", "Not judged yet."
 
 
 _T, _F, _U = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN

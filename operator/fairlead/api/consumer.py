@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from fairlead.api.form import Items, ListType, ModelNamePattern, SecretEntry, SecretName, Time
 from fairlead.api.resource import Part, Resource
-from fairlead.api.rule import Rule
+from fairlead.api.rule import Rule, repeated
 
 
 class ConsumerKey(Part):
@@ -16,8 +16,8 @@ class ConsumerKey(Part):
     """The key of the Secret that holds the API key."""
 
 
-def _is_each_key_once(keys: Any) -> bool:
-    return len({(key["secretName"], key["key"]) for key in keys}) == len(keys)
+def _repeated_keys(spec: Any) -> tuple[str, ...]:
+    return tuple(f"keys[{index}]" for index in repeated((key["secretName"], key["key"]) for key in spec["keys"]))
 
 
 class ModelConsumerSpec(Part):
@@ -37,7 +37,8 @@ class ModelConsumerSpec(Part):
 
     constraints: ClassVar = (
         Rule(
-            holds=lambda value: _is_each_key_once(value["keys"]),
+            holds=lambda value: not _repeated_keys(value),
+            places=_repeated_keys,
             cel="self.keys.all(a, self.keys.exists_one(b, a.secretName == b.secretName && a.key == b.key))",
             message="got the same `secretName` and `key` twice, want each once, remove one",
             reads=("keys",),

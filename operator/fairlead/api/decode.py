@@ -13,9 +13,8 @@ from fairlead.api.problem import Problem
 from fairlead.api.provider import ModelProvider
 from fairlead.api.resource import API_VERSION, GROUP, Resource
 from fairlead.api.route import ModelRoute
-from fairlead.api.rule import Rule
-from fairlead.api.schema import of_part
-from fairlead.api.validation import below, got, judge, listing, nearest, unknown_field
+from fairlead.api.schema import of_spec
+from fairlead.api.validation import got, judge, listing, nearest, unknown_field
 
 RESOURCES: tuple[type[Resource], ...] = (ModelProvider, ModelRoute, ModelConsumer, BudgetPolicy)
 """The four kinds that users write, in the order of the documentation."""
@@ -83,25 +82,20 @@ def decode(manifest: object, *, default_namespace: str) -> Decoded:  # noqa: PLR
 
 def _decode_resource(manifest: Mapping[Any, Any], resource: type[Resource], default_namespace: str) -> Decoded:
     metadata, problems = read_metadata(manifest, default_namespace=default_namespace)
-    spec_node = of_part(resource.model_fields["spec"].annotation)  # type: ignore[arg-type]  # `spec` is a Part
     spec: dict[str, Any] = {}
     if "spec" in manifest:
-        spec, found = judge(spec_node, manifest["spec"], "spec")
+        spec, found = judge(of_spec(resource), manifest["spec"], "spec")
         problems += found
     else:
         problems += (Problem("spec", "got nothing, want a mapping, add it"),)
     problems += tuple(unknown_field("", name, _FIELDS) for name in manifest if name not in _FIELDS)
     if not problems and metadata is not None:
         root = {"metadata": {"name": metadata.name}, "spec": spec}
-        problems = tuple(_broken(rule, root) for rule in resource.constraints if not rule.holds(root))
+        problems = tuple(Problem(at, rule.message) for rule in resource.constraints for at in rule.broken_at(root))
     key = _key(resource.kind, metadata)
     if problems:
         return Decoded(key=key, object=None, problems=problems)
     return Decoded(key=key, object=resource.model_validate({"metadata": metadata, "spec": manifest["spec"]}))
-
-
-def _broken(rule: Rule, _root: object) -> Problem:
-    return Problem(below("", rule.field), rule.message)
 
 
 def _decode_core(manifest: Mapping[Any, Any], kind: str, default_namespace: str) -> Decoded:

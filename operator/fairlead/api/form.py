@@ -47,6 +47,16 @@ class Number:
     minimum: int
     maximum: int = INT32_MAX
 
+    @property
+    def want(self) -> str:
+        """The bounds in few words; the largest number that the API can store is no bound to tell a person."""
+        unbounded = self.maximum in (INT32_MAX, INT64_MAX)
+        return (
+            f"a whole number of at least {self.minimum}"
+            if unbounded
+            else f"a whole number from {self.minimum} to {self.maximum}"
+        )
+
     def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.int_schema(strict=True, ge=self.minimum, le=self.maximum)
 
@@ -88,7 +98,7 @@ def _at_least(duration: str) -> Rule:
     return Rule(
         holds=lambda value: quantity.milliseconds(value) >= least,
         cel=f"duration(self) >= duration('{duration}')",
-        message=f"want at least `{duration}`",
+        message=f"want at least `{duration}`, raise it",
     )
 
 
@@ -114,9 +124,9 @@ _MODEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
 _DURATION_PATTERN = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
 _DURATION_WANT = "a duration in `h`, `m`, `s` or `ms`, such as `10s` or `1h30m`"
 _PERCENT_WANT = "a percentage with at most two decimals, such as `5%` or `0.25%`"
-_LABEL_WANT = "a DNS label: at most 63 lower case letters, digits and `-`, such as `team-web`"
+LABEL_WANT = "a DNS label: at most 63 lower case letters, digits and `-`, such as `team-web`"
 
-Name = Annotated[str, _text(LABEL_PATTERN, _LABEL_WANT, 63)]
+Name = Annotated[str, _text(LABEL_PATTERN, LABEL_WANT, 63)]
 """The name of an object, an endpoint or a region."""
 
 RouteReference = Annotated[
@@ -175,7 +185,7 @@ Share = Annotated[
         _rule(
             lambda value: quantity.basis_points(value) <= quantity.basis_points("100%"),
             "double(self.substring(0, self.size() - 1)) <= 100.0",
-            "want at most `100%`",
+            "want at most `100%`, lower it",
         ),
     ),
 ]
@@ -190,7 +200,7 @@ PositiveShare = Annotated[
         _rule(
             lambda value: 0 < quantity.basis_points(value) <= quantity.basis_points("100%"),
             "double(self.substring(0, self.size() - 1)) > 0.0 && double(self.substring(0, self.size() - 1)) <= 100.0",
-            "want more than `0%` and at most `100%`",
+            "want more than `0%` and at most `100%`, change it",
         ),
     ),
 ]
@@ -200,7 +210,7 @@ Dollars = Annotated[
     str,
     _text(
         r"^[0-9]{1,9}([.][0-9]{1,9})?$",
-        'dollars as a string in quotes, such as `"5.00"` (at most nine decimals)',
+        'dollars in quotes, such as `"5.00"`, with at most nine decimals',
         24,
     ),
 ]
@@ -213,7 +223,7 @@ Time = Annotated[
         max_length=40,
         date_time=True,
         # The API server judges the date by the format `date-time`.
-        rules=(_rule(_is_time, None, "want a date and time that exist"),),
+        rules=(_rule(_is_time, None, "want a date and time that exist, correct it"),),
     ),
 ]
 
@@ -226,7 +236,7 @@ TimeZone = Annotated[
         _rule(
             lambda value: value in TIME_ZONES,
             "timestamp('2026-01-01T00:00:00Z').getFullYear(self) > 2000 && self != 'Local'",
-            "want a name of the IANA time zone database, such as `Europe/Berlin`",
+            "want a name of the IANA time zone database, such as `Europe/Berlin`, correct it",
         ),
     ),
 ]
@@ -252,3 +262,15 @@ LabelValue = Annotated[
 
 AnnotationValue = Annotated[str, _text(r"(?s)^.*$", "a string", 262144, min_length=0)]
 """Any string that an annotation may hold."""
+
+ConditionReason = Annotated[
+    str, _text(r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$", "one word in CamelCase, such as `Accepted`", 128)
+]
+
+ConditionMessage = Annotated[str, _text(r"(?s)^.*$", "one line", 32768, min_length=0)]
+
+Digest = Annotated[str, _text(r"^[0-9a-f]*$", "hexadecimal digits", 64)]
+
+Summary = Annotated[str, _text(r"(?s)^.*$", "one line", 4096, min_length=0)]
+
+TargetName = Annotated[str, _text(r"(?s)^.*$", "`provider/endpoint/model`", 256)]

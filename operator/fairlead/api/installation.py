@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from fairlead.api.form import Duration, Items, ListType, Name, Number, Text
 from fairlead.api.problem import Problem
 from fairlead.api.resource import Part
-from fairlead.api.rule import Rule
+from fairlead.api.rule import Rule, repeated
 from fairlead.api.schema import of_part
 from fairlead.api.validation import judge
 
@@ -107,13 +107,15 @@ class Log(Part):
     """`All`: one line per request and one per attempt, as JSON. `None`: no lines; metrics stay."""
 
 
-def _serves_known_regions(value: Any) -> bool:
-    return set(value.get("serve", ())) <= {region["name"] for region in value["regions"]}
+def _unknown_regions(installation: Any) -> tuple[str, ...]:
+    names = {region["name"] for region in installation["regions"]}
+    return tuple(f"serve[{i}]" for i, name in enumerate(installation.get("serve", ())) if name not in names)
 
 
-def _listens_apart(value: Any) -> bool:
-    listens = [region["listen"] for region in value["regions"] if "listen" in region]
-    return len(set(listens)) == len(listens)
+def _repeated_listens(installation: Any) -> tuple[str, ...]:
+    # A region without an address is like no other: its index stands for it.
+    listens = (region.get("listen", index) for index, region in enumerate(installation["regions"]))
+    return tuple(f"regions[{index}].listen" for index in repeated(listens))
 
 
 class Installation(Part):
@@ -140,18 +142,18 @@ class Installation(Part):
 
     constraints: ClassVar = (
         Rule(
-            holds=_serves_known_regions,
+            holds=lambda value: not _unknown_regions(value),
+            places=_unknown_regions,
             cel=None,
             message="got a region that `regions` does not have, want names of `regions`, add the region or remove it",
             reads=("serve", "regions"),
-            field="serve",
         ),
         Rule(
-            holds=_listens_apart,
+            holds=lambda value: not _repeated_listens(value),
+            places=_repeated_listens,
             cel=None,
             message="got one `listen` address twice, want each region at its own, change one",
             reads=("regions",),
-            field="regions",
         ),
     )
 

@@ -1,6 +1,7 @@
 """ModelProvider: an API that serves models, at one or more endpoints."""
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
@@ -82,6 +83,7 @@ Header = Annotated[
         pattern="^[A-Za-z0-9-]+$",
         want="a header name, such as `api-key`",
         max_length=64,
+        quiet=True,
         rules=(
             Rule(
                 holds=_is_usable_header,
@@ -283,9 +285,24 @@ class Model(Part):
     )
 
 
-def _knows_models_of_endpoints(spec: Any) -> bool:
+def _entries_of_endpoints(spec: Any) -> Iterator[tuple[str, Any]]:
+    for index, endpoint in enumerate(spec["endpoints"]):
+        for number, entry in enumerate(endpoint.get("models", ())):
+            yield f"endpoints[{index}].models[{number}]", entry
+
+
+def _models_without_catalogue(spec: Any) -> tuple[str, ...]:
     names = {model["name"] for model in spec["models"]}
-    return all(entry["name"] in names for endpoint in spec["endpoints"] for entry in endpoint.get("models", ()))
+    return tuple(f"{place}.name" for place, entry in _entries_of_endpoints(spec) if entry["name"] not in names)
+
+
+def _prices_without_output(spec: Any) -> tuple[str, ...]:
+    chats = {model["name"] for model in spec["models"] if model["type"] == ModelType.CHAT}
+    return tuple(
+        f"{place}.usdPerMillionTokens"
+        for place, entry in _entries_of_endpoints(spec)
+        if entry["name"] in chats and "output" not in entry.get("usdPerMillionTokens", {"output": "0"})
+    )
 
 
 class ModelProviderSpec(Part):
@@ -303,6 +320,24 @@ class ModelProviderSpec(Part):
     """When a gateway leaves a failing target alone."""
     models: Annotated[tuple[Model, ...], Items(max_items=512, min_items=1, list_type=ListType.MAP, keys=("name",))]
     """The catalogue: what the provider serves, by the names that routes use, and what it costs."""
+
+    # Each endpoint against the whole catalogue: 50 times what the API server's cost limit allows to be said in CEL.
+    constraints: ClassVar = (
+        Rule(
+            holds=lambda value: not _models_without_catalogue(value),
+            places=_models_without_catalogue,
+            cel=None,
+            message="got a model that the catalogue lacks, want a name in `spec.models`, add it there or remove this",
+            reads=("endpoints", "models"),
+        ),
+        Rule(
+            holds=lambda value: not _prices_without_output(value),
+            places=_prices_without_output,
+            cel=None,
+            message='got a Chat model without a price for output, want `output`, write `output: "0"` if it is free',
+            reads=("endpoints", "models"),
+        ),
+    )
 
 
 class ModelProvider(Resource):

@@ -31,6 +31,8 @@ class Part(BaseModel):
 
     constraints: ClassVar[tuple[Rule, ...]] = ()
     """What holds between the fields of this mapping, judged after each field by itself."""
+    atomic: ClassVar[bool] = False
+    """Whether server-side apply replaces the mapping as a whole: two owners cannot each own half of a selector."""
 
 
 class Resource(Part):

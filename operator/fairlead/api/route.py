@@ -179,6 +179,7 @@ class ModelRouteSpec(Part):
             cel="has(self.primary) || has(self.rules)",
             message="got no `primary`, want what answers, add `primary: {provider: ..., model: ...}`",
             reads=("primary", "rules"),
+            field="primary",
         ),
         Rule(
             holds=lambda value: (
@@ -195,19 +196,21 @@ class ModelRouteSpec(Part):
             " || (has(self.modelNames) && self.modelNames.all(n, n.endsWith('*')))",
             message="got no `primary.model`, want one unless every entry of `modelNames` ends in `*`, add it",
             reads=("primary", "modelNames"),
-            field="primary",
+            field="primary.model",
         ),
         Rule(
             holds=lambda value: "classifier" not in value or "rules" in value,
             cel="!has(self.classifier) || has(self.rules)",
             message="got `classifier` without `rules`, want the rules that match its category, add them",
             reads=("classifier", "rules"),
+            field="classifier",
         ),
         Rule(
             holds=lambda value: "rollout" not in value or "model" in value.get("primary", {}),
             cel="!has(self.rollout) || (has(self.primary) && has(self.primary.model))",
             message="got `rollout` without `primary.model`, want the model to roll out, add it or remove `rollout`",
             reads=("rollout", "primary"),
+            field="rollout",
         ),
     )
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from pydantic_core import PydanticUndefined
 
 from fairlead.api.form import Entries, Items, Number, Text
-from fairlead.api.resource import Part
+from fairlead.api.resource import Part, Resource
 from fairlead.api.rule import Rule
 
 
@@ -28,6 +28,12 @@ class Node:
     """The form of one value."""
 
     kind: Kind
+    title: str = ""
+    """Of an OBJECT: the name of its model."""
+    doc: str = ""
+    """Of an OBJECT: what its model says of itself, in one line."""
+    atomic: bool = False
+    """Of an OBJECT: server-side apply replaces it as a whole."""
     properties: tuple["Property", ...] = ()
     """Of an OBJECT, in the order of the model."""
     items: "Node | None" = None
@@ -57,6 +63,11 @@ class Property:
     """A JSON value, complete with the defaults of its parts; None when absence has no value."""
 
 
+def of_spec(resource: type[Resource]) -> Node:
+    """Return the form of a resource's `spec`."""
+    return _of_annotation(resource.model_fields["spec"].annotation)
+
+
 @cache
 def of_part(part: type[Part]) -> Node:
     """Return the form of a mapping."""
@@ -71,12 +82,14 @@ def of_part(part: type[Part]) -> Node:
         )
         for name, info in part.model_fields.items()
     )
-    return Node(kind=Kind.OBJECT, properties=properties, rules=part.constraints)
-
-
-def of_annotation(annotation: Any) -> Node:
-    """Return the form of a single value, such as `form.Name`."""
-    return _of_annotation(annotation)
+    return Node(
+        kind=Kind.OBJECT,
+        title=part.__name__,
+        doc=" ".join((part.__doc__ or "").split()),
+        atomic=part.atomic,
+        properties=properties,
+        rules=part.constraints,
+    )
 
 
 def _of_annotation(annotation: Any) -> Node:

@@ -53,6 +53,8 @@ class LabelRequirement(Part):
 class LabelSelector(Part):
     """Labels as Kubernetes selects by them: everything that is written must hold; an empty selector selects all."""
 
+    atomic: ClassVar[bool] = True
+
     match_labels: Annotated[dict[LabelKey, LabelValue], Entries(max_properties=32)] = Field(default_factory=dict)
     """Labels that must be there with exactly these values."""
     match_expressions: Annotated[tuple[LabelRequirement, ...], Items(max_items=16)] = ()

@@ -104,9 +104,8 @@ def _broken_rules(node: Node, value: Any, path: str, spoilt: list[Problem]) -> I
         reads = [below(path, field) for field in rule.reads] or [path]
         if any(_is_at_or_below(problem.path, read) for problem in spoilt for read in reads):
             continue
-        if not rule.holds(value):
-            start = f"{_got_text(node.text, value)}, " if node.kind is Kind.STRING else ""
-            yield Problem(below(path, rule.field), start + rule.message)
+        start = f"{got(value)}, " if node.kind is Kind.STRING else ""
+        yield from (Problem(below(path, place), start + rule.message) for place in rule.broken_at(value))
 
 
 def _is_at_or_below(path: str, ancestor: str) -> bool:
@@ -115,7 +114,7 @@ def _is_at_or_below(path: str, ancestor: str) -> bool:
 
 def _judge_object(node: Node, value: object, path: str, problems: list[Problem]) -> dict[str, Any] | None:
     if not isinstance(value, Mapping):
-        problems.append(_wrong_type(value, path, f"a mapping with {listing(p.name for p in node.properties)}"))
+        problems.append(_wrong_type(value, path, want(node)))
         return None
     judged: dict[str, Any] = {}
     for field in node.properties:
@@ -212,10 +211,10 @@ def _judge_string(node: Node, value: object, path: str, problems: list[Problem])
     return value
 
 
-def _got_text(text: Text | None, value: str) -> str:
-    if text is not None and text.quiet:
-        return f"got a string of {len(value)} characters in another form"
-    return "got an empty string" if not value else got(value)
+def _got_text(text: Text, value: str) -> str:
+    if not value:
+        return "got an empty string"
+    return f"got a string of {len(value)} characters in another form" if text.quiet else got(value)
 
 
 def _matches(text: Text, value: str) -> bool:
@@ -226,10 +225,11 @@ def _matches(text: Text, value: str) -> bool:
 def _written(node: Node, value: object) -> str:
     """Return how to write the value that was probably meant, or nothing."""
     text = node.text
-    if text is None or isinstance(value, (Mapping, list, tuple)) or value is None:
+    if text is None or text.quiet or not isinstance(value, (str, int, float)):
         return ""
     plain = str(value).lower() if isinstance(value, bool) else str(value)
-    for guess in (plain, f"{plain}%", plain.replace(" ", ""), plain.lower()):
+    seconds = f"{plain}s" if plain.isdigit() else plain
+    for guess in (plain, f"{plain}%", plain.replace(" ", ""), plain.lower(), seconds):
         if guess != value and _matches(text, guess):
             return f'write `"{guess}"`'
     return ""
@@ -264,8 +264,11 @@ def want(node: Node) -> str:
     if node.text:
         return node.text.want
     if node.number:
-        return f"a whole number from {node.number.minimum} to {node.number.maximum}"
-    return {Kind.ARRAY: "a list", Kind.MAP: "a mapping of strings"}.get(node.kind, "a mapping")
+        return node.number.want
+    if node.kind is Kind.OBJECT:
+        needed = [field.name for field in node.properties if field.required]
+        return f"a mapping with {listing(needed or (field.name for field in node.properties))}"
+    return "a list" if node.kind is Kind.ARRAY else "a mapping of strings"
 
 
 def missing(field: Property, path: str) -> Problem:
