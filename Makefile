@@ -60,5 +60,18 @@ cluster-down: ## End that cluster (CLUSTER=name for another one)
 images: install ## Both images as OCI archives in build/images, without Docker or a registry
 	@images/build.sh build/images
 
+PEERS = build/peers
+
+$(PEERS)/.installed: benchmarks/gateways/peers.txt benchmarks/gateways/package.json
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --requirement benchmarks/gateways/peers.txt
+	cp benchmarks/gateways/package.json $(PEERS)/
+	npm install --silent --prefix $(PEERS)
+	command -v wrk >/dev/null || apt-get install -y -qq wrk
+	@touch $@
+
+bench: install $(PEERS)/.installed ## Compare with other gateways, write docs/benchmarks.md (minutes; needs node and go)
+	PEERS=$(abspath $(PEERS)) $(BIN)/python -m benchmarks.gateways
+
 clean: ## Remove the environment and what was built
 	rm -rf $(VENV) build .demo

@@ -1,0 +1,3 @@
+module fairlead.dev/benchmarks/load
+
+go 1.22
