@@ -127,6 +127,7 @@ def snapshot(*manifests: Mapping[str, Any], secrets: Mapping[SecretRef, str] | N
 def compiled(
     *manifests: Mapping[str, Any],
     secrets: Mapping[SecretRef, str] | None = None,
+    unreadable: frozenset[SecretRef] = frozenset(),
     installed: Installation | None = None,
     before: Compiled | None = None,
     **observed: Any,
@@ -134,5 +135,7 @@ def compiled(
     """Compile manifests; `before` gives the compilation whose last good versions are remembered."""
     last_good = before.last_good if before is not None else {}
     return compiler.compile(
-        snapshot(*manifests, secrets=secrets), installed or installation(), Observed(last_good=last_good, **observed)
+        snapshot(*manifests, secrets=secrets, unreadable=unreadable),
+        installed or installation(),
+        Observed(last_good=last_good, **observed),
     )

@@ -101,8 +101,8 @@ def bindings(resolved: Iterable[Resolved[Consumer]], world: World) -> tuple[KeyB
                 findings.contest(
                     Reason.DUPLICATE_KEY,
                     f"spec.keys[{position}]",
-                    f"got a key that consumer {names} holds too, want a key of its own, make a new one; the key opens"
-                    " neither",
+                    f"got a key that consumer {names} holds too, want a key of its own, make a new one: this one"
+                    " opens neither",
                 )
             elif fingerprint in own:
                 findings.warn(f"spec.keys[{position}]", "got the same key once more, want each once")

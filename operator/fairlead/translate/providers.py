@@ -74,7 +74,7 @@ def provider(written: ModelProvider, world: World, findings: Findings) -> Provid
                 Reason.REGION_NOT_FOUND,
                 f"{path}.region",
                 f"got `{endpoint.region}`, want a region of the installation ({listed(known)})"
-                f"{meant(endpoint.region, known)}; the endpoint is left out",
+                f"{meant(endpoint.region, known)}",
             )
             continue
         _check_secret(endpoint, path, world, findings)
@@ -148,12 +148,13 @@ def missing_secret(ref: SecretRef, path: str, consequence: str, world: World, fi
         findings.note(
             Reason.SECRET_NOT_FOUND,
             f"{path}.key",
-            f"got `{ref.key}`, want a key of Secret `{ref.name}` ({listed(keys)}){meant(ref.key, keys)}; {consequence}",
+            f"got `{ref.key}`, want a key of Secret `{ref.name}` ({listed(keys)}){meant(ref.key, keys)}, or"
+            f" {consequence}",
         )
     else:
         findings.note(
             Reason.SECRET_NOT_FOUND,
             f"{path}.secretName",
-            f"got `{ref.name}`, want a Secret of namespace `{ref.namespace}` with the key `{ref.key}`, create it;"
-            f" {consequence}",
+            f"got `{ref.name}`, want a Secret of namespace `{ref.namespace}` with the key `{ref.key}`, create it,"
+            f" or {consequence}",
         )

@@ -9,7 +9,7 @@ from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, R
 from fairlead.api.decode import RESOURCES
 from fairlead.api.meta import ObjectKey
 from fairlead.api.problem import Problem
-from fairlead.translate.finding import Finding, Resolved, Served
+from fairlead.translate.finding import Finding, Resolved, Served, Standing
 
 _ORDER: Mapping[str, Mapping[str, int]] = {
     resource.kind: {
@@ -21,7 +21,7 @@ _ORDER: Mapping[str, Mapping[str, int]] = {
 """Fields of a spec as they stand in the documentation."""
 
 _IN_PLACE = {
-    Served.CURRENT: "",
+    Served.CURRENT: "; the rest is in effect",
     Served.LAST_GOOD: "; the last good version stays in effect",
     Served.NOTHING: "; nothing of the object is in effect",
 }
@@ -83,7 +83,8 @@ def _resolved_refs(
 ) -> Condition:
     kind, generation = ConditionType.RESOLVED_REFS, resolved.generation
     if missing:
-        ending = "" if broken or refusals else _IN_PLACE[resolved.served]
+        whole = resolved.served is Served.CURRENT and resolved.findings.standing is Standing.WHOLE
+        ending = "" if broken or refusals or whole else _IN_PLACE[resolved.served]
         message = _one_line(finding.problem for finding in missing) + ending
         return _condition(kind, ConditionStatus.FALSE, missing[0].reason, message, generation)
     if (broken or refusals) and resolved.served is Served.NOTHING:

@@ -16,7 +16,7 @@ def listed(names: Collection[str]) -> str:
 
 
 def meant(got: str, names: Collection[str]) -> str:
-    """Return `; did you mean X` for the nearest name, or nothing."""
+    """Return `, did you mean X` for the nearest name, or nothing."""
     lowered = {name.lower(): name for name in sorted(names, reverse=True)}
     near = get_close_matches(got.lower(), sorted(lowered), n=1, cutoff=0.6)
-    return f"; did you mean `{lowered[near[0]]}`" if near else ""
+    return f", did you mean `{lowered[near[0]]}`" if near else ""

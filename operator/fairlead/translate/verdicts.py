@@ -90,13 +90,13 @@ def _judge_residency(route: Route, presences: Collection[Presence], findings: Fi
             Reason.NO_TARGET_IN_RESIDENCY,
             "spec.residency",
             f"got `{route.residency}`, which leaves no endpoint for requests that enter in {listed(empty)}, want"
-            " endpoints there, or a wider residency; these requests get 404",
+            " endpoints there or a wider residency, or these requests get 404",
         )
     elif empty:
         findings.warn(
             "spec.residency",
-            f"got `{route.residency}`, which leaves no endpoint for requests that enter in {listed(empty)}; they get"
-            " 404, name the others in `regions`",
+            f"got `{route.residency}`, which leaves no endpoint for requests that enter in {listed(empty)}, want"
+            " `regions` without them, or these requests get 404",
         )
     for presence in presences:
         if presence.rungs and presence.unanswered:
@@ -109,7 +109,7 @@ def _judge_residency(route: Route, presences: Collection[Presence], findings: Fi
     if bare:
         findings.warn(
             "spec.shadow",
-            f"got a model without an endpoint within residency for {listed(bare)}; no copies are sent there",
+            f"got a model without an endpoint within residency for {listed(bare)}, want one, or no copies are sent",
         )
 
 

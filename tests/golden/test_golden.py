@@ -1,0 +1,36 @@
+"""What goes in and what comes out, case by case. Goldens record; `test_invariants` judges."""
+
+import shutil
+
+import pytest
+
+from golden_cases import ROOT, Case, cases
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+def test_golden(case: Case, request: pytest.FixtureRequest) -> None:
+    made = case.outputs()
+    if request.config.getoption("--update-golden"):
+        shutil.rmtree(case.folder / "out", ignore_errors=True)
+        for path, text in made.items():
+            file = case.folder / "out" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+    kept = case.kept()
+    assert sorted(made) == sorted(kept), "files come or go: run `make golden` and read the difference"
+    for path, text in made.items():
+        assert text == kept[path], f"{case.name}/out/{path} differs: run `make golden` and read the difference"
+
+
+def test_every_folder_is_a_case() -> None:
+    # An orphan is a golden that nothing compares.
+    assert sorted(case.name for case in cases()) == sorted(
+        path.name for path in ROOT.iterdir() if path.is_dir() and path.name != "__pycache__"
+    )
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+def test_case_says_why_it_exists(case: Case) -> None:
+    assert case.options["reason"]
+    known = {"case.yaml", "in.yaml", "before.yaml", "out"}
+    assert {path.name for path in case.folder.iterdir()} <= known
