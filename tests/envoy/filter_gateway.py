@@ -100,6 +100,7 @@ def bootstrap(
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
         ".HttpConnectionManager",
         "stat_prefix": "in",
+        "stream_error_on_invalid_http_message": True,
         "early_header_mutation_extensions": [
             {
                 "name": "early",

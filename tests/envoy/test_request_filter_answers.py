@@ -95,6 +95,7 @@ def test_bad_requests(client: Client, body: str, code: str) -> None:
     assert answer.status == 400
     assert answer.error["code"] == code
     assert answer.error["type"] == "invalid_request_error"
+    assert "connection" not in answer.headers
 
 
 @pytest.mark.parametrize(

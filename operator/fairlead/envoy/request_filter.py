@@ -5,7 +5,9 @@ It runs once per request, after api_key_auth and before everything that needs to
 **It needs**
 - `x-fl-*` and `x-envoy-*` stripped, and `names.ROUTE_HEADER` set to `names.NO_ROUTE`, before the first route is picked;
 - `names.CONSUMER_HEADER`, forwarded by api_key_auth; without it, or without its entry: 401;
-- the directory (`directory.render`) as metadata `names.DIRECTORY_NAMESPACE` of the catch-all route of virtual host `*`.
+- the directory (`directory.render`) as metadata `names.DIRECTORY_NAMESPACE` of the catch-all route of virtual host `*`;
+- `stream_error_on_invalid_http_message: true` on the connection manager. Otherwise Envoy closes an HTTP/1 connection
+  after each 400, also after ours. (Messages that really are malformed close it in any case.)
 
 **It sets**, for a request that goes on
 - header `names.ROUTE_HEADER` = the route's name, then the route is picked anew;

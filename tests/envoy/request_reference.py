@@ -1,0 +1,162 @@
+"""What the request filter should make of a body, told by Python's own JSON parser."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from json.decoder import scanstring
+
+from filter_gateway import DIRECTORY
+
+READ = ("model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
+OWN = {
+    "/v1/chat/completions": ("max_completion_tokens", "max_tokens"),
+    "/v1/completions": ("max_tokens",),
+    "/v1/responses": ("max_output_tokens",),
+    "/v1/messages": ("max_tokens",),
+    "/v1/embeddings": (),
+}
+USAGE_PATHS = ("/v1/chat/completions", "/v1/completions")
+USAGE = '{"include_usage":true}'
+SPACE = re.compile(r"[ \t\r\n]*")
+# Numbers stay text: a float or a long int would lose what must not be lost.
+DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+
+
+class RefusedError(Exception):
+    """The code of the error that the filter should answer with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of an object, as written: quotes and escapes in the key, the value's very bytes."""
+
+    key: str
+    value: str
+    at: int = field(default=-1, compare=False)
+    """Where the value starts in the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """What the provider should get, and what the log should say."""
+
+    members: tuple[Member, ...]
+    model: str
+    stream: bool
+    route: str
+
+
+def members(text: str) -> list[Member]:
+    """Take an object apart.
+
+    Raises:
+        ValueError: Python's json does not accept the text as one object.
+
+    """
+    if not isinstance(DECODER.decode(text), dict):
+        raise ValueError("no object")  # noqa: TRY004  to the caller, one case with all that is no JSON
+    found = []
+    at = _after_space(text, _after_space(text, 0) + 1)
+    while text[at] != "}":
+        _, end = scanstring(text, at + 1, True)
+        key = text[at:end]
+        start = _after_space(text, _after_space(text, end) + 1)
+        _, end = DECODER.raw_decode(text, start)
+        found.append(Member(key, text[start:end], start))
+        at = _after_space(text, end)
+        if text[at] == ",":
+            at = _after_space(text, at + 1)
+    return found
+
+
+def expected(text: str, path: str) -> Forwarded:
+    """Decide as the filter should, for team/alice.
+
+    Raises:
+        ValueError: Python's json does not accept the body as one object.
+        RefusedError: the body is JSON, and must be refused with this code.
+
+    """
+    given = members(text)
+    read = _read(given, READ)
+    if "model" not in read:
+        raise RefusedError("missing_model")
+    named = re.fullmatch(r'"([A-Za-z0-9._:/@+-]{1,256})"', read["model"])
+    if not named:
+        raise RefusedError("invalid_model")
+    if read.get("stream", "null") not in ("true", "false", "null"):
+        raise RefusedError("invalid_stream")
+    model, stream = named[1], read.get("stream") == "true"
+    entry = DIRECTORY.get(f"n:team|{model}") or DIRECTORY.get(f"n:*|{model}") or "-"
+    if entry == "-":
+        raise RefusedError("model_not_found")
+    route, kind, cap, wire = entry.split(" ")[:4]
+    if (kind == "Embedding") != (path == "/v1/embeddings"):
+        raise RefusedError("unsupported_endpoint")
+
+    changed: dict[str, str] = {}
+    added: list[Member] = []
+    if stream and path in USAGE_PATHS:
+        _ask_for_usage(read, changed, added)
+    if cap != "-":
+        _cap(read, OWN[path], int(cap), changed, added)
+    rest = [Member(m.key, changed.get(m.key[1:-1], m.value)) for m in given if m.key != '"model"']
+    return Forwarded((Member('"model"', f'"{wire}"'), *added, *rest), model, stream, route)
+
+
+def _read(given: list[Member], names: tuple[str, ...]) -> dict[str, str]:
+    """Pick the members that are read; each must be there at most once, and not in a disguise."""
+    read: dict[str, str] = {}
+    for member in given:
+        folded = json.loads(member.key).replace("\u017f", "s").replace("\u212a", "k").lower()
+        if folded not in names:
+            continue
+        if member.key != f'"{folded}"' or folded in read:
+            raise RefusedError("invalid_json")
+        read[folded] = member.value
+    return read
+
+
+def _ask_for_usage(read: Mapping[str, str], changed: dict[str, str], added: list[Member]) -> None:
+    options = read.get("stream_options")
+    if options is None:
+        added.append(Member('"stream_options"', USAGE))
+        return
+    if options == "null":
+        changed["stream_options"] = USAGE
+        return
+    if not options.startswith("{"):
+        raise RefusedError("invalid_stream_options")
+    inner = members(options)
+    asked = _read(inner, ("include_usage",)).get("include_usage")
+    if asked is None:
+        rest = options[1:]
+        changed["stream_options"] = '{"include_usage":true' + ("," if inner else "") + rest
+    elif asked in ("false", "null"):
+        at = next(member.at for member in inner if member.key == '"include_usage"')
+        changed["stream_options"] = options[:at] + "true" + options[at + len(asked) :]
+    elif asked != "true":
+        raise RefusedError("invalid_stream_options")
+
+
+def _cap(read: Mapping[str, str], own: tuple[str, ...], cap: int, changed: dict[str, str], added: list[Member]) -> None:
+    for name in READ[3:]:
+        value = read.get(name, "null")
+        if value == "null":
+            continue
+        if not re.fullmatch(r"0|[1-9][0-9]*", value):
+            raise RefusedError("invalid_max_tokens")
+        if int(value) > cap:
+            changed[name] = str(cap)
+    if own and all(read.get(name, "null") == "null" for name in own):
+        if own[0] in read:
+            changed[own[0]] = str(cap)
+        else:
+            added.append(Member(f'"{own[0]}"', str(cap)))
+
+
+def _after_space(text: str, at: int) -> int:
+    found = SPACE.match(text, at)
+    assert found
+    return found.end()
