@@ -11,6 +11,8 @@ from fairlead.errors import StateError
 
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
+PUBLIC_MODE = 0o666
+"""Narrowed by the umask."""
 
 
 def directory(path: Path) -> Path:
@@ -24,16 +26,24 @@ def directory(path: Path) -> Path:
     return path
 
 
-def write(path: Path, content: bytes) -> bool:
-    """Replace a file in one step; False when it had this content already."""
+def write(path: Path, content: bytes, *, private: bool = True) -> bool:
+    """Replace a file in one step; False when it had this content already.
+
+    What is not private gets the permissions that the user's umask gives, as any file that a command writes.
+    """
     if read(path) == content:
         return False
     temporary = path.with_name(f".{path.name}.new")
     try:
-        directory(path.parent)
+        if private:
+            directory(path.parent)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE), "wb") as file:
+        with os.fdopen(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE if private else PUBLIC_MODE), "wb"
+        ) as file:
             file.write(content)
         temporary.replace(path)
     except OSError as error:

@@ -35,6 +35,10 @@ class EnvoyAdmin:
             transport=httpx.AsyncHTTPTransport(uds=str(socket)), base_url="http://envoy", timeout=TIMEOUT_S
         )
 
+    async def aclose(self) -> None:
+        """Close the connections to it."""
+        await self._client.aclose()
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -81,7 +85,7 @@ class EnvoyAdmin:
 
     async def drain_listeners(self) -> None:
         """Accept no new connections; what is in flight goes on."""
-        await self._post("/drain_listeners?graceful&skip_exit")
+        await self._post("/drain_listeners")
 
     async def reopen_logs(self) -> None:
         """Open the log files anew, after they were renamed."""

@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import sys
@@ -13,7 +14,9 @@ from pathlib import Path
 
 from fairlead.errors import EnvoyError
 
-LOG_TAIL_BYTES = 4096
+LOG_TAIL_BYTES = 256 * 1024
+LAST_WORDS = 400
+_COMPLAINT = re.compile(r"^\[[^]]*\]\[\d+\]\[(critical\]|error\]|warning\].*(reject|refus|fail|unable))", re.IGNORECASE)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -97,14 +100,17 @@ class EnvoyProcess:
             await self._process.wait()
 
     def last_words(self) -> str:
-        """Find the last error of its log, for a message; empty when there is none."""
+        """Find the last complaint in its log, in one line, for a message; empty when there is none."""
         try:
             with self._log.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
-                lines = file.read().decode(errors="replace").splitlines()
+                tail = file.read().decode(errors="replace")
         except OSError:
             return ""
-        return next((line for line in reversed(lines) if "[critical]" in line or "[error]" in line), "")
+        # An entry starts with the time in brackets and may have many lines; what is wrong stands at its end.
+        entries = [" ".join(entry.split()) for entry in re.split(r"^(?=\[\d{4}-)", tail, flags=re.MULTILINE)]
+        complaint = next((entry for entry in reversed(entries) if _COMPLAINT.match(entry)), "")
+        return complaint if len(complaint) <= LAST_WORDS else f"... {complaint[-LAST_WORDS:]}"
 
 
 def _dies_with(parent: int) -> Callable[[], None] | None:

@@ -70,7 +70,8 @@ def per_attempt(gateway: Gateway, layout: Layout) -> list[Json]:
             "host", f"{HTTP}.header_mutation.v3.HeaderMutation", {"mutations": {"request_mutations": _host(gateway)}}
         ),
         # The host's credential. After the removal, before the host line goes.
-        credentials.injector(gateway.credentials, layout),
+        # Envoy refuses a matcher without entries: a gateway may have no credential, or nothing to serve yet.
+        *([credentials.injector(gateway.credentials, layout)] if gateway.credentials else []),
         # Model, path; removes the host line.
         extension(
             "envoy.filters.http.lua",

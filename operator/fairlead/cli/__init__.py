@@ -1,0 +1,17 @@
+"""The `fairlead` command: one module per command, imported when it is called and not before."""
+
+from fairlead.cli.lazy import LazyGroup
+
+main = LazyGroup(
+    name="fairlead",
+    help="Multi-region LLM routing on Envoy.",
+    commands_at={
+        "check": ("fairlead.cli.check:command", "Say what is wrong with manifests, object by object."),
+        "render": ("fairlead.cli.render:command", "Write the files that each region's Envoy reads."),
+        "up": ("fairlead.cli.up:command", "Serve manifests from this machine: one Envoy per region."),
+        "status": ("fairlead.cli.status:command", "Show what each region serves."),
+        "crds": ("fairlead.cli.crds:command", "Write the CustomResourceDefinitions."),
+        "demo": ("fairlead.demo.command:demo", "Show all of it on this machine, with real inference servers."),
+    },
+)
+"""What `fairlead` starts."""

@@ -1,0 +1,66 @@
+"""`fairlead check`."""
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from fairlead.cli import options
+from fairlead.standalone import notice
+from fairlead.standalone.judgement import judge
+from fairlead.standalone.notice import Notice, Weight
+
+
+@click.command()
+@options.files
+@options.config(required=False)
+@click.option("--strict", is_flag=True, help="Warnings count as problems.")
+@options.output
+def command(*, paths: tuple[Path, ...], config: Path | None, strict: bool, output: str) -> None:
+    """Say what is wrong with the manifests at PATH, object by object: what was got, what is wanted, what to do.
+
+    Without CONFIG an installation is assumed that has every region which the manifests name. Exit code 1 when there
+    are problems, or with --strict warnings.
+    """
+    edition, _, files = judge(paths, config, dict(os.environ))
+    found = notice.notices(edition, in_effect=False)
+    counts = {
+        "files": len(files),
+        "objects": len(edition.compiled.reports) + sum(key.kind == "Secret" for key in edition.intake.sources),
+        "problems": sum(one.weight is Weight.PROBLEM for one in found),
+        "warnings": sum(one.weight is Weight.WARNING for one in found),
+    }
+    failed = bool(counts["problems"] or (strict and counts["warnings"]))
+    if output == "json":
+        click.echo(json.dumps({"ok": not failed, **counts, "notices": _plain(found)}, indent=2, ensure_ascii=False))
+    else:
+        for line in _lines(counts, found):
+            click.echo(line)
+    raise SystemExit(int(failed))
+
+
+def _plain(found: tuple[Notice, ...]) -> list[dict[str, str]]:
+    return [
+        {"weight": one.weight.value, "object": one.subject, "source": one.source, "message": one.message}
+        for one in found
+    ]
+
+
+def _lines(counts: dict[str, int], found: tuple[Notice, ...]) -> list[str]:
+    """Put first what a person wants to know first."""
+    summary = ", ".join(
+        f"{number} {word if number != 1 else word.removesuffix('s')}" for word, number in counts.items() if number
+    )
+    lines = [f"{'found' if counts['problems'] else 'ok'}: {summary or 'no files'}"]
+    before = None
+    for one in sorted(found, key=lambda one: one.weight is Weight.WARNING):
+        place = (one.weight, one.subject, one.source)
+        if place != before:
+            name = " ".join(
+                part for part in (one.subject, f"({one.source})" if one.subject and one.source else one.source) if part
+            )
+            lines += ["", f"{one.weight.value}: {name}".rstrip(": ")]
+            before = place
+        lines.append(f"  {one.message}")
+    return lines

@@ -1,0 +1,54 @@
+"""`fairlead render`."""
+
+import os
+from pathlib import Path
+
+import click
+
+from fairlead.adapters import disk
+from fairlead.cli import options
+from fairlead.errors import FairleadError
+from fairlead.standalone import notice
+from fairlead.standalone.judgement import judge
+from fairlead.standalone.notice import Weight
+
+
+@click.command()
+@options.files
+@options.config(required=True)
+@click.option("--region", metavar="R", help="Only this region. Default: all that the installation serves.")
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    metavar="DIR",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to write: DIR/<region>/bootstrap.json and DIR/<region>/xds/.",
+)
+def command(*, paths: tuple[Path, ...], config: Path, region: str | None, folder: Path) -> None:
+    """Write the files that each region's Envoy reads, as a pod has them (paths under /etc/fairlead).
+
+    No secret is written: keys and credentials are files that Kubernetes mounts. Objects with problems are left out and
+    named; then the exit code is 1.
+    """
+    edition, installation, _ = judge(paths, config, dict(os.environ))
+    served = [one.name for one in installation.served]
+    if region is not None and region not in served:
+        raise click.BadParameter(f"got `{region}`, want one of {', '.join(served)}", param_hint="--region")
+    problems = [one for one in notice.notices(edition, in_effect=False) if one.weight is Weight.PROBLEM]
+    for problem in problems:
+        click.echo(f"problem: {problem}", err=True)
+    for name in [region] if region else served:
+        if name in edition.too_large:
+            continue
+        files = edition.regions[name].files
+        root = folder / name
+        try:
+            disk.prune(root / "xds", frozenset(root / path for path in files))
+            for path, content in files.items():
+                disk.write(root / path, content, private=False)
+        except FairleadError as error:
+            raise click.ClickException(str(error)) from None
+        click.echo(f"{name}: {len(files)} files, digest {edition.regions[name].digest}, in {root}")
+    raise SystemExit(int(bool(problems)))

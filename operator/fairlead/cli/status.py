@@ -1,0 +1,104 @@
+"""`fairlead status`."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fairlead.adapters import lock
+from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
+from fairlead.cli import options
+from fairlead.errors import EnvoyError, StateError
+from fairlead.standalone import status
+from fairlead.standalone.state import StateFolder
+
+Json = dict[str, Any]
+SHOWN_NAMES = 6
+SHOWN_DIGEST = 12
+
+
+@click.command()
+@options.config(required=False)
+@options.state
+@options.output
+def command(*, config: Path | None, state: Path | None, output: str) -> None:
+    """Show what each region of a running `fairlead up` serves: names, ladders, health of targets, digest, addresses.
+
+    Give CONFIG, or the state folder. Exit code 1 when `fairlead up` does not run there, or when anything is wrong.
+    """
+    if config is None and state is None:
+        raise click.UsageError("give -c CONFIG or --state DIR: what `fairlead up` was started with")
+    folder = StateFolder(root=state.absolute()) if state else StateFolder.beside(config or Path())
+    running = lock.holder(folder.root) is not None
+    document = status.read(folder)
+    if document is None:
+        raise StateError(f"{folder.root}: `fairlead up` {'has not started yet' if running else 'never ran here'}")
+    if running:
+        document["regions"] = asyncio.run(_with_health(document["regions"]))
+    document = {"running": running, **document}
+    if output == "json":
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        for line in _lines(document, folder):
+            click.echo(line)
+    wrong = not running or any(one["weight"] == "problem" for one in document["notices"])
+    raise SystemExit(int(wrong))
+
+
+async def _with_health(regions: list[Json]) -> list[Json]:
+    return await asyncio.gather(*(_region_with_health(region) for region in regions))
+
+
+async def _region_with_health(region: Json) -> Json:
+    clusters: tuple[ClusterHealth, ...] = ()
+    async with EnvoyAdmin(Path(region["admin"])) as admin:
+        live = await admin.live()
+        if live:
+            try:
+                clusters = await admin.clusters()
+            except EnvoyError:
+                live = False
+    return {**status.with_health(region, clusters), "live": live}
+
+
+def _lines(document: Json, folder: StateFolder) -> list[str]:
+    lines = []
+    if not document["running"]:
+        lines += [f"`fairlead up` does not run; this is what it served last ({folder.root})", ""]
+    for region in document["regions"]:
+        lines += _region_lines(region, running=document["running"])
+    wrong = [one for one in document["notices"] if one["weight"] == "problem"]
+    if wrong:
+        lines.append(f"{len(wrong)} {'problem' if len(wrong) == 1 else 'problems'}")
+        lines += [f"  {one['subject'] or one['source']}: {one['message']}" for one in wrong]
+    return lines
+
+
+def _region_lines(region: Json, *, running: bool) -> list[str]:
+    state = "" if not running else ", live" if region["live"] else ", its Envoy does not answer"
+    digest = (region["digest"] or "none")[:SHOWN_DIGEST]
+    lines = [
+        f"{region['name']} ({region['geo']}){state}",
+        f"  http://{region['listen']}/v1   metrics http://{region['metrics']}/metrics   digest {digest}",
+    ]
+    health = {target["name"]: target for target in region["targets"]}
+    for route in region["routes"]:
+        lines.append(f"  {route['name']}")
+        for answer in route["answers"]:
+            names = answer["names"]
+            more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+            lines.append(f"    {', '.join(names[:SHOWN_NAMES]) or '(no consumer sees it)'}{more}")
+            for ladder in answer["ladders"]:
+                rungs = " > ".join(_rung(health.get(target), target) for target in ladder["targets"])
+                share = "" if len(answer["ladders"]) == 1 else f"{ladder['weight']:>7}  "
+                lines.append(f"      {share}{rungs} > last resort {answer['lastResort']}")
+        if route["shadow"]:
+            lines.append(f"    shadow {route['shadow']}")
+    lines.append("")
+    return lines
+
+
+def _rung(target: Json | None, name: str) -> str:
+    return f"{name} [ejected]" if target and target.get("health") == "Ejected" else name

@@ -1,0 +1,59 @@
+"""Where each region's gateway listens, and where it shows its metrics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fairlead.adapters import port
+from fairlead.api.installation import Installation
+from fairlead.errors import InstallationError
+from fairlead.ir import ListenAddress
+
+METRICS_ABOVE = 1000
+"""Metrics are shown that many ports above the gateway's own, where that is free: 8101 and 9101."""
+LAST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """A region's two ports."""
+
+    listen: ListenAddress
+    metrics: ListenAddress
+
+
+def choose(installation: Installation) -> Mapping[str, Addresses]:
+    """Return the addresses of the regions that are served here, by region.
+
+    Raises:
+        InstallationError: a region has no `listen`, or somebody else listens there; all of them are named.
+
+    """
+    problems: list[str] = []
+    chosen: dict[str, Addresses] = {}
+    taken = {address[1] for region in installation.regions if (address := region.listen_address)}
+    for region in installation.served:
+        where = f"region `{region.name}`: listen"
+        if region.listen_address is None:
+            problems.append(f"{where}: got nothing, want an address such as `127.0.0.1:8101`, add it")
+            continue
+        host, number = region.listen_address
+        obstacle = port.problem(host, number)
+        if obstacle:
+            problems.append(f"{where}: got `{region.listen}`, but {obstacle}; end that, or choose another port")
+            continue
+        metrics = number + METRICS_ABOVE
+        if metrics > LAST_PORT or metrics in taken or port.problem(host, metrics):
+            metrics = port.free(host)
+        taken.add(metrics)
+        chosen[region.name] = Addresses(
+            listen=ListenAddress(address=host, port=number), metrics=ListenAddress(address=host, port=metrics)
+        )
+    if problems:
+        raise InstallationError("\n".join(problems))
+    return chosen
+
+
+def shown(address: ListenAddress) -> str:
+    """Write an address as in a URL."""
+    host = f"[{address.address}]" if ":" in address.address else address.address
+    return f"{host}:{address.port}"

@@ -1,0 +1,244 @@
+"""From files to what the compiler wants: manifests, and Secrets taken apart from them.
+
+What is wrong with a file or a Secret is told here; what is wrong with a resource is the compiler's to say. Values of
+Secrets stay in `Redacted` and go no further than `Intake.secrets`.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fairlead.adapters.manifest_files import ManifestFile
+from fairlead.api.core import Redacted, Secret, fill
+from fairlead.api.decode import decode, unpack
+from fairlead.api.meta import ObjectKey
+from fairlead.api.problem import Problem
+from fairlead.compiler import Manifest, SecretRef
+
+Content = Mapping[str, Any]
+SecretName = tuple[str, str]
+"""Namespace and name."""
+Values = Mapping[str, Redacted]
+"""A Secret's values by key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complaint:
+    """What is wrong with a file, or with an object that the compiler never sees."""
+
+    source: str
+    """`path:line`."""
+    message: str
+    key: ObjectKey | None = None
+    warning: bool = False
+    """Nothing is wrong, but something goes without effect."""
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.key}: {self.message}" if self.key else f"{self.source}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileContent:
+    """What a file holds, by name: enough to go on with it when it cannot be read after a restart."""
+
+    objects: tuple[ObjectKey, ...] = ()
+    namespaces: tuple[Content, ...] = ()
+    secrets: Mapping[SecretName, Mapping[str, str]] = field(default_factory=dict)
+    """Fingerprints by key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What was good before."""
+
+    objects: Mapping[ObjectKey, Content] = field(default_factory=dict)
+    """The last good version of each resource."""
+    files: Mapping[str, FileContent] = field(default_factory=dict)
+    secrets: Mapping[SecretName, Values] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Everything that the files say."""
+
+    manifests: tuple[Manifest, ...]
+    """All but Secrets, in the order of the files."""
+    sources: Mapping[ObjectKey, str]
+    """Where each object stands: `path:line`."""
+    secrets: Mapping[SecretName, Values]
+    complaints: tuple[Complaint, ...]
+    files: Mapping[str, FileContent]
+
+    @property
+    def fingerprints(self) -> dict[SecretRef, str]:
+        """Return a digest for each value, which is all that the compiler learns of it."""
+        return {
+            SecretRef(namespace, name, key): fingerprint(value)
+            for (namespace, name), values in self.secrets.items()
+            for key, value in values.items()
+        }
+
+    def value(self, ref: SecretRef) -> Redacted | None:
+        """Look one value up; None when there is none."""
+        return self.secrets.get((ref.namespace, ref.name), {}).get(ref.key)
+
+
+def fingerprint(value: Redacted) -> str:
+    """Return what is equal for equal values and says nothing else about them."""
+    return hashlib.sha256(value.reveal()).hexdigest()
+
+
+def take_in(
+    files: tuple[ManifestFile, ...], *, memory: Memory, environment: Mapping[str, str], default_namespace: str
+) -> Intake:
+    """Sort what the files hold. Total: whatever stands in them, the rest goes on."""
+    reader = _Reader(memory=memory, environment=environment, default_namespace=default_namespace)
+    for file in files:
+        reader.read(file)
+    return reader.result()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """One appearance of a Secret."""
+
+    manifest: Content
+    secret: Secret | None
+    problems: tuple[Problem, ...]
+    source: str
+    path: str
+
+
+class _Reader:
+    def __init__(self, *, memory: Memory, environment: Mapping[str, str], default_namespace: str) -> None:
+        self._memory = memory
+        self._environment = environment
+        self._default_namespace = default_namespace
+        self._manifests: list[Manifest] = []
+        self._sources: dict[ObjectKey, str] = {}
+        self._complaints: list[Complaint] = []
+        self._written: dict[SecretName, list[_Written]] = {}
+        self._recalled: dict[SecretName, str] = {}
+        self._objects: dict[str, list[ObjectKey]] = {}
+        self._namespaces: dict[str, list[Content]] = {}
+
+    def read(self, file: ManifestFile) -> None:
+        """Take one file in."""
+        self._objects[file.path], self._namespaces[file.path] = [], []
+        if file.error is not None:
+            kept = bool(file.documents) or (file.never_read and file.path in self._memory.files)
+            ending = "; its objects stay as they were" if kept else ""
+            self._complaints.append(Complaint(source=file.error.source, message=f"{file.error.message}{ending}"))
+        if file.never_read:
+            self._recall(file.path)
+        for document in file.documents:
+            for content in unpack(document.manifest):
+                self._object(content, document.source, file.path)
+
+    def result(self) -> Intake:
+        """Return all that was taken in."""
+        secrets = {name: self._memory.secrets[name] for name in self._recalled if name in self._memory.secrets}
+        homes = dict(self._recalled)
+        for name, written in self._written.items():
+            values = self._secret(name, written)
+            if values is not None:
+                secrets[name] = values
+                homes[name] = written[0].path
+        return Intake(
+            manifests=tuple(self._manifests),
+            sources=self._sources,
+            secrets=secrets,
+            complaints=tuple(self._complaints),
+            files={
+                path: FileContent(
+                    objects=tuple(dict.fromkeys(self._objects[path])),
+                    namespaces=tuple(self._namespaces[path]),
+                    secrets={
+                        name: {key: fingerprint(value) for key, value in secrets[name].items()}
+                        for name, home in homes.items()
+                        if home == path and name in secrets
+                    },
+                )
+                for path in self._objects
+            },
+        )
+
+    def _recall(self, path: str) -> None:
+        """Go on with what a file held before the restart, as far as it was good."""
+        content = self._memory.files.get(path, FileContent())
+        for remembered in (*(self._memory.objects.get(key) for key in content.objects), *content.namespaces):
+            if remembered is not None:
+                self._object(remembered, path, path)
+        self._recalled |= dict.fromkeys(content.secrets, path)
+
+    def _object(self, content: object, source: str, path: str) -> None:
+        if isinstance(content, Mapping) and content.get("apiVersion") == "v1" and content.get("kind") == "Secret":
+            decoded = decode(content, default_namespace=self._default_namespace)
+            if decoded.key is None:
+                self._complaints.extend(Complaint(source=source, message=str(problem)) for problem in decoded.problems)
+                return
+            self._sources.setdefault(decoded.key, source)
+            secret = decoded.object if isinstance(decoded.object, Secret) else None
+            self._written.setdefault((decoded.key.namespace, decoded.key.name), []).append(
+                _Written(manifest=content, secret=secret, problems=decoded.problems, source=source, path=path)
+            )
+            return
+        if not isinstance(content, Mapping):
+            decoded = decode(content, default_namespace=self._default_namespace)
+            self._complaints.extend(Complaint(source=source, message=str(problem)) for problem in decoded.problems)
+            return
+        self._manifests.append(Manifest(content=content, source=source))
+        key = _key(content, self._default_namespace)
+        if key is not None and key.kind == "Namespace":
+            self._namespaces[path].append(content)
+        elif key is not None:
+            self._sources.setdefault(key, source)
+            self._objects[path].append(key)
+
+    def _secret(self, name: SecretName, written: list[_Written]) -> Values | None:
+        """Return the values that count: those that are written, else the last good ones."""
+        first = written[0]
+        key = ObjectKey("Secret", *name)
+        before = self._memory.secrets.get(name)
+        ending = "" if before is None else "; its last good values stay in effect"
+        problems = tuple(str(problem) for problem in first.problems)
+        values: Values = {}
+        if any(other.manifest != first.manifest for other in written[1:]):
+            places = " and in ".join(f"`{one.source}`" for one in written)
+            problems = (f"metadata.name: got {len(written)} versions in {places}, want one, remove the others",)
+        elif first.secret is not None:
+            values, unset = fill(first.secret, self._environment)
+            problems = tuple(str(problem) for problem in unset)
+        if problems:
+            self._complaints.extend(
+                Complaint(source=first.source, key=key, message=problem + ending) for problem in problems
+            )
+            return before
+        usable = {entry: _one_line(value) for entry, value in values.items()}
+        self._complaints.extend(
+            Complaint(source=first.source, key=key, message=f"data[{entry}]: {_NOT_ONE_LINE}", warning=True)
+            for entry, value in usable.items()
+            if value is None
+        )
+        return {entry: value for entry, value in usable.items() if value is not None}
+
+
+_NOT_ONE_LINE = "got nothing, several lines, or characters that no header can carry, want one line; it is left out"
+
+
+def _one_line(value: Redacted) -> Redacted | None:
+    """Return a value that a header can carry, without the line break that tools leave at its end; else None."""
+    text = value.reveal().rstrip(b"\r\n")
+    return Redacted(text) if text and all(32 <= byte < 127 for byte in text) else None  # noqa: PLR2004  printable ASCII
+
+
+def _key(content: Content, default_namespace: str) -> ObjectKey | None:
+    """Read an object's key off without judging anything; None where it has none."""
+    kind, metadata = content.get("kind"), content.get("metadata")
+    if not isinstance(kind, str) or not isinstance(metadata, Mapping):
+        return None
+    name, namespace = metadata.get("name"), metadata.get("namespace") or default_namespace
+    if not isinstance(name, str) or not isinstance(namespace, str):
+        return None
+    return ObjectKey(kind, "" if kind == "Namespace" else namespace, name)

@@ -1,0 +1,339 @@
+"""One region: its folder, its Envoy, and which files that serves."""
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from fairlead.adapters import disk, envoy_admin
+from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
+from fairlead.adapters.envoy_process import EnvoyProcess
+from fairlead.errors import EnvoyError
+from fairlead.standalone import swap
+from fairlead.standalone.edition import Serving, listeners_between
+from fairlead.standalone.state import RegionFolder
+
+START_S = 30.0
+"""184 models at three endpoints boot in 2 s; a busy machine takes its time."""
+STEP_S = 10.0
+"""How long Envoy may take to serve one file."""
+WARM_S = 0.5
+"""How long new clusters may take to resolve; after that they do so while the next rung serves."""
+POLL_S = (0.002, 0.05)
+"""First and longest pause between two looks at Envoy's counters."""
+BACK_OFF_S = (0.1, 10.0)
+"""First and longest pause before an Envoy that died is started again."""
+CALM_S = 30.0
+"""After a life that long, the first pause is due again."""
+DRAIN_TIME_S = 3600
+"""How long requests of a listener that was replaced may go on; Envoy keeps the old listener that long."""
+ORPHAN_S = 5.0
+"""How long an Envoy that an earlier `fairlead up` left behind may take to end."""
+END_S = 2.0
+"""How long an Envoy may take to end once it was told to."""
+
+_SUBSCRIPTIONS = {
+    swap.CLUSTERS: "cluster_manager.cds.",
+    swap.LISTENERS: "listener_manager.lds.",
+    swap.ROUTES: "http.fairlead.rds.fairlead.",
+}
+"""Whose stats tell which version of a file is served. Secrets' sources are read when a listener first needs them."""
+_WARMING = ("cluster_manager.warming_clusters", "listener_manager.total_listeners_warming")
+_KEYS_WATCHED = r"^extension_config_discovery\..*version_text$"
+_WATCHED = (
+    r"^(cluster_manager\.(cds\.|warming_clusters)|listener_manager\.(lds\.|total_listeners_warming)"
+    r"|http\.fairlead\.rds\.)"
+)
+
+
+class Region:
+    """A region's Envoy and its files. One task applies changes, one keeps the Envoy alive."""
+
+    def __init__(
+        self, *, name: str, folder: RegionFolder, concurrency: int, log_level: str, log: FilteringBoundLogger
+    ) -> None:
+        self.name = name
+        self.folder = folder
+        self._concurrency = concurrency
+        self._log_level = log_level
+        self._log = log.bind(region=name)
+        self._admin = EnvoyAdmin(folder.admin)
+        self._process: EnvoyProcess | None = None
+        self._files: swap.Files = {}
+        self.serving: Serving | None = None
+        self._serving = False
+        self._stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        """Its Envoy's process id; None while there is none."""
+        return self._process.pid if self._process and not self._process.ended else None
+
+    async def start(self, serving: Serving | None) -> None:
+        """Write the files and start an Envoy on them; returns when it serves them.
+
+        None = start on the files that are there, since no others can be made.
+
+        Raises:
+            EnvoyError: it ended, or does not serve the files in time.
+
+        """
+        self.folder.make()
+        if not await envoy_admin.gone(self.folder.admin, within_s=ORPHAN_S):
+            raise EnvoyError(f"region `{self.name}`: an Envoy of an earlier run does not end; end it and start again")
+        disk.remove(self.folder.admin)
+        if serving is None:
+            self._files = self._last_files()
+        else:
+            self._files = swap.stamped(serving.files)
+            self._write_secrets(serving)
+            self._write_keys(serving)
+            for path, content in self._files.items():
+                disk.write(self.folder.root / path, content)
+            disk.prune(self.folder.xds, frozenset(self.folder.root / path for path in self._files))
+            self._prune_secrets(serving)
+        self.serving = serving
+        await self._spawn()
+
+    def _last_files(self) -> swap.Files:
+        paths = [self.folder.bootstrap, *sorted(self.folder.xds.glob("*.json"))]
+        files = {str(path.relative_to(self.folder.root)): disk.read(path) or b"{}" for path in paths}
+        if not files.keys() >= _SUBSCRIPTIONS.keys():
+            raise EnvoyError(f"region `{self.name}`: got no configuration that can be served, want one that fits")
+        return files
+
+    async def apply(self, serving: Serving) -> None:
+        """Make a running Envoy serve these files; returns when it does. Make before break: see `swap`.
+
+        While no Envoy runs the files are written, and the next one starts on them.
+
+        Raises:
+            EnvoyError: Envoy refused a file, or did not take it in time; it serves the files of before.
+
+        """
+        new, before = swap.stamped(serving.files), self._files
+        between = listeners_between(self.serving, serving) if self.serving else None
+        if between is not None:
+            between = swap.stamped({swap.LISTENERS: between})[swap.LISTENERS]
+        self._write_secrets(serving)
+        try:
+            await self._walk(swap.steps(before, new, listeners_between=between))
+        except EnvoyError:
+            # What was written half-way goes back in the same careful order; a second refusal has nothing to go back to.
+            with contextlib.suppress(EnvoyError):
+                await self._walk(swap.steps({**before, **self._on_disk(before)}, before))
+            raise
+        self._files = new
+        self.serving = serving
+        # A key opens what the directory already knows; a credential goes when nothing uses it any more.
+        await self._keys_served(self._write_keys(serving))
+        self._prune_secrets(serving)
+
+    def _write_secrets(self, serving: Serving) -> None:
+        for credential in serving.gateway.credentials:
+            # Envoy watches the folder, so it must be there even while the Secret is not.
+            disk.directory(self.folder.credentials / credential.secret_name)
+        for (secret, key), value in serving.credentials.items():
+            disk.write(self.folder.credentials / secret / key, value.reveal())
+
+    def _prune_secrets(self, serving: Serving) -> None:
+        keep = frozenset(self.folder.credentials / secret / key for secret, key in serving.credentials)
+        disk.prune(self.folder.credentials, keep)
+        for credential in serving.gateway.credentials:
+            disk.directory(self.folder.credentials / credential.secret_name)
+
+    def _write_keys(self, serving: Serving) -> str:
+        """Write the keys where they differ, and return the version to wait for; empty when they do not.
+
+        The version is drawn, not a digest: it stands in a stat, where nobody may try out what the keys could be.
+        """
+        resources = json.loads(serving.keys)["resources"]
+        now = json.loads(disk.read(self.folder.keys / "ecds.json") or b"{}")
+        if now.get("resources") == resources:
+            return ""
+        version = secrets.token_hex(8)
+        content = json.dumps({"resources": resources, "version_info": version}, separators=(",", ":"))
+        disk.write(self.folder.keys / "ecds.json", content.encode())
+        return version
+
+    async def _keys_served(self, version: str) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + STEP_S
+        pause = POLL_S[0]
+        while version and self._serving and version not in (await self._stats(_KEYS_WATCHED)).values():
+            if loop.time() > until:
+                raise EnvoyError(f"region `{self.name}`: Envoy did not take the keys within {STEP_S:.0f} s")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, POLL_S[1])
+
+    def _on_disk(self, names: Mapping[str, bytes]) -> dict[str, bytes]:
+        return {name: content for name in names if (content := disk.read(self.folder.root / name)) is not None}
+
+    async def _walk(self, steps: tuple[swap.Step, ...]) -> None:
+        for step in steps:
+            path = self.folder.root / step.path
+            if step.content is None:
+                disk.remove(path)
+                continue
+            subscription = _SUBSCRIPTIONS.get(step.path)
+            if subscription is None or not self._serving:
+                disk.write(path, step.content)
+                continue
+            refused_before = _refusals(await self._stats(), subscription)
+            disk.write(path, step.content)
+            await self._served(step, subscription, refused_before)
+
+    async def _stats(self, pattern: str = _WATCHED) -> Mapping[str, int | str]:
+        """Ask for the stats of subscriptions; nothing from an Envoy that died or is too busy to answer."""
+        try:
+            return await self._admin.stats(pattern)
+        except EnvoyError:
+            return {}
+
+    async def _served(self, step: swap.Step, subscription: str, refused_before: int) -> None:
+        """Wait until the Envoy serves the step's file, or is no more: the next one starts on it."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + STEP_S
+        warm_until = loop.time() + WARM_S
+        pause = POLL_S[0]
+        while self._serving:
+            stats = await self._stats()
+            if stats.get(f"{subscription}version_text") == step.version:
+                if not any(stats.get(name) for name in _WARMING) or loop.time() > warm_until:
+                    return
+            elif _refusals(stats, subscription) > refused_before:
+                raise EnvoyError(f"region `{self.name}`: Envoy refused {step.path}: {self._last_words()}")
+            if loop.time() > until:
+                raise EnvoyError(f"region `{self.name}`: Envoy did not take {step.path} within {STEP_S:.0f} s")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, POLL_S[1])
+
+    async def _spawn(self) -> None:
+        self._process = await EnvoyProcess.start(
+            bootstrap=self.folder.bootstrap,
+            log=self.folder.envoy_log,
+            concurrency=self._concurrency,
+            drain_time_s=DRAIN_TIME_S,
+            level=self._log_level,
+        )
+        loop = asyncio.get_running_loop()
+        until = loop.time() + START_S
+        pause = POLL_S[0]
+        complaint = "ended at start"
+        while not self._process.ended:
+            stats = await self._stats() if await self._admin.live() else {}
+            if self._all_served(stats):
+                self._serving = True
+                return
+            if any(_refusals(stats, subscription) for subscription in _SUBSCRIPTIONS.values()):
+                complaint = "refused its files"
+                break
+            if loop.time() > until:
+                complaint = f"did not start within {START_S:.0f} s"
+                break
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, POLL_S[1])
+        words = self._last_words()
+        await self._process.end(within_s=END_S)
+        raise EnvoyError(f"region `{self.name}`: Envoy {complaint}: {words}")
+
+    def _all_served(self, stats: Mapping[str, int | str]) -> bool:
+        return not any(stats.get(name) for name in _WARMING) and all(
+            stats.get(f"{subscription}version_text") == swap.version(self._files[path])
+            for path, subscription in _SUBSCRIPTIONS.items()
+        )
+
+    async def keep_alive(self, changed: Callable[[], None]) -> None:
+        """Start the Envoy again whenever it dies, sooner or later; ends when the region stops."""
+        loop = asyncio.get_running_loop()
+        pause = BACK_OFF_S[0]
+        while self._process is not None and not self._stopping:
+            born = loop.time()
+            code = await self._process.wait()
+            self._serving = False
+            if self._stopping:
+                return
+            if loop.time() - born > CALM_S:
+                pause = BACK_OFF_S[0]
+            self._log.error("envoy died", exit_code=code, again_in_s=pause, last_words=self._last_words())
+            changed()
+            while not self._stopping:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, BACK_OFF_S[1])
+                try:
+                    disk.remove(self.folder.admin)
+                    await self._spawn()
+                except EnvoyError as error:
+                    self._log.error("envoy does not start", problem=str(error), again_in_s=pause)
+                    continue
+                self._log.info("envoy serves again", pid=self.pid)
+                changed()
+                break
+
+    async def health(self) -> tuple[ClusterHealth, ...]:
+        """Ask the Envoy for its clusters; none while it does not answer."""
+        try:
+            return await self._admin.clusters()
+        except EnvoyError:
+            return ()
+
+    async def in_flight(self) -> int:
+        """Count the requests that are served right now, and one for answers not yet sent; 0 when no Envoy answers."""
+        requests, unsent = "http.fairlead.downstream_rq_active", "http.fairlead.downstream_cx_tx_bytes_buffered"
+        try:
+            stats = await self._admin.stats(rf"^({requests}|{unsent})$".replace(".", r"\."))
+        except EnvoyError:
+            return 0
+        return int(stats.get(requests, 0)) or (1 if stats.get(unsent) else 0)
+
+    async def drain(self, *, within_s: float) -> int:
+        """Let requests in flight finish while no new connection gets in; returns how many did not in time."""
+        self._stopping = True
+        if self.pid is None:
+            return 0
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        with contextlib.suppress(EnvoyError):
+            await self._admin.fail_healthcheck()
+            await self._admin.drain_listeners()
+        pause = POLL_S[0]
+        while (left := await self.in_flight()) and loop.time() < until:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, POLL_S[1])
+        return left
+
+    async def stop(self) -> None:
+        """End the Envoy at once."""
+        self._stopping = True
+        if self._process is not None:
+            await self._process.end(within_s=END_S)
+        await self._admin.aclose()
+        disk.remove(self.folder.admin)
+
+    async def rotate_logs(self, *, above_bytes: int) -> None:
+        """Rename a log that grew above that to `<name>.1`, in place of the one before, and start a new one."""
+        grown = [log for log in (self.folder.access_log, self.folder.envoy_log) if _size(log) > above_bytes]
+        for log in grown:
+            log.replace(log.with_name(f"{log.name}.1"))
+        if grown:
+            with contextlib.suppress(EnvoyError):
+                await self._admin.reopen_logs()
+
+    def _last_words(self) -> str:
+        return (self._process.last_words() if self._process else "") or f"see {self.folder.envoy_log}"
+
+
+def _refusals(stats: Mapping[str, int | str], subscription: str) -> int:
+    counts = (stats.get(f"{subscription}{name}", 0) for name in ("update_rejected", "update_failure"))
+    return sum(count for count in counts if isinstance(count, int))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

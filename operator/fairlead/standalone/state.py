@@ -1,0 +1,113 @@
+"""The state folder of `fairlead up`: where everything stands.
+
+.fairlead/
+  lock                     who uses the folder
+  status.json              what `fairlead status` shows
+  last-good.json           the newest version of each resource that could be used; no Secrets
+  <region>/
+    bootstrap.json xds/    what Envoy reads; no secrets
+    keys/ecds.json         consumers' keys
+    credentials/           providers' credentials, <secret>/<key>
+    access.log envoy.log   and one older one of each
+    admin.sock             Envoy's admin interface
+"""
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairlead.adapters import disk
+from fairlead.errors import StateError
+
+SOCKET_PATH_BYTES = 100
+"""The system allows 107 for a unix socket's path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionFolder:
+    """The places of one region. All absolute."""
+
+    root: Path
+
+    @property
+    def bootstrap(self) -> Path:
+        """What `envoy -c` is given."""
+        return self.root / "bootstrap.json"
+
+    @property
+    def xds(self) -> Path:
+        """Clusters, listeners, routes, sources of secrets."""
+        return self.root / "xds"
+
+    @property
+    def keys(self) -> Path:
+        """Holds the consumers' keys in clear."""
+        return self.root / "keys"
+
+    @property
+    def credentials(self) -> Path:
+        """Holds the providers' credentials in clear, one file each."""
+        return self.root / "credentials"
+
+    @property
+    def access_log(self) -> Path:
+        """One JSON line per request, attempt and shadow."""
+        return self.root / "access.log"
+
+    @property
+    def envoy_log(self) -> Path:
+        """What Envoy says of itself."""
+        return self.root / "envoy.log"
+
+    @property
+    def admin(self) -> Path:
+        """Envoy's admin socket: beside the rest, or in a folder of its own where that path is too long for a socket."""
+        beside = self.root / "admin.sock"
+        if len(os.fsencode(beside)) <= SOCKET_PATH_BYTES:
+            return beside
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"fairlead-{os.getuid()}-{digest}" / "admin.sock"
+
+    def make(self) -> None:
+        """Make the folders that Envoy watches or writes to."""
+        for folder in (self.xds, self.keys, self.credentials, self.admin.parent):
+            disk.directory(folder)
+        owner = self.admin.parent.stat()
+        if owner.st_uid != os.getuid() or owner.st_mode & 0o022:
+            raise StateError(f"{self.admin.parent}: others may write to it; choose a shorter path with --state")
+        # Envoy would make its logs readable for everybody.
+        for log in (self.access_log, self.envoy_log):
+            log.touch(mode=disk.FILE_MODE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateFolder:
+    """The places of one installation."""
+
+    root: Path
+
+    @classmethod
+    def beside(cls, config: Path) -> "StateFolder":
+        """Name the folder that belongs to an installation file."""
+        return cls(root=config.absolute().parent / ".fairlead")
+
+    @property
+    def status(self) -> Path:
+        """What `fairlead status` shows."""
+        return self.root / "status.json"
+
+    @property
+    def last_good(self) -> Path:
+        """The newest usable version of each resource."""
+        return self.root / "last-good.json"
+
+    @property
+    def sources(self) -> Path:
+        """Which file held what."""
+        return self.root / "sources.json"
+
+    def region(self, name: str) -> RegionFolder:
+        """Name a region's folder."""
+        return RegionFolder(root=self.root / name)

@@ -1,0 +1,134 @@
+"""What a running `fairlead up` serves, as plain data for `status.json` and `fairlead status`. No secrets."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fairlead import ir
+from fairlead.adapters import disk
+from fairlead.adapters.envoy_admin import ClusterHealth
+from fairlead.envoy import names
+from fairlead.standalone import addresses
+from fairlead.standalone.addresses import Addresses
+from fairlead.standalone.edition import Edition
+from fairlead.standalone.notice import Notice
+from fairlead.standalone.region import Region
+from fairlead.standalone.state import StateFolder
+from fairlead.status import ServedRoute, percent, served_routes
+
+Json = dict[str, Any]
+
+
+def write(
+    state: StateFolder,
+    *,
+    geos: Mapping[str, str],
+    listening: Mapping[str, Addresses],
+    regions: Mapping[str, Region],
+    edition: Edition,
+    notices: tuple[Notice, ...],
+) -> None:
+    """Write `status.json` anew. Regions come in the order of `listening`."""
+    document = {
+        "regions": [_region(regions[name], geos[name], listening[name]) for name in listening],
+        "objects": _objects(edition),
+        "notices": [
+            {"weight": one.weight.value, "subject": one.subject, "source": one.source, "message": one.message}
+            for one in notices
+        ],
+    }
+    disk.write(state.status, json.dumps(document, indent=1, ensure_ascii=False).encode())
+
+
+def read(state: StateFolder) -> Json | None:
+    """Read `status.json`; None when there is none that can be read."""
+    try:
+        document = json.loads(disk.read(state.status) or b"null")
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def with_health(region: Json, clusters: tuple[ClusterHealth, ...]) -> Json:
+    """Return a region of `status.json` with what its Envoy says of each target at this moment."""
+    by_name = {cluster.name: cluster for cluster in clusters}
+    targets = []
+    for target in region["targets"]:
+        health = by_name.get(target["cluster"])
+        if health is None:
+            state: Json = {"health": "Unknown"}
+        else:
+            state = {
+                "health": "Ejected" if health.ejected else "Healthy",
+                "requests": health.requests,
+                "errors": health.errors,
+                "active": health.active,
+            }
+        targets.append({**target, **state})
+    return {**region, "targets": targets}
+
+
+def _region(region: Region, geo: str, listening: Addresses) -> Json:
+    serving = region.serving
+    gateway = serving.gateway if serving else None
+    return {
+        "name": region.name,
+        "geo": geo,
+        "listen": addresses.shown(listening.listen),
+        "metrics": addresses.shown(listening.metrics),
+        "pid": region.pid,
+        "admin": str(region.folder.admin),
+        "digest": serving.digest if serving else None,
+        "routes": [_route(route) for route in served_routes(gateway)] if gateway else [],
+        "targets": [_target(target) for target in gateway.targets] if gateway else [],
+    }
+
+
+def _route(route: ServedRoute) -> Json:
+    return {
+        "name": route.name,
+        "maxAttempts": route.max_attempts,
+        "shadow": route.shadow,
+        "answers": [
+            {
+                "names": list(answer.names),
+                "kind": answer.kind.value,
+                "ladders": [
+                    {"weight": percent(share.weight), "targets": list(share.targets)} for share in answer.ladders
+                ],
+                "lastResort": answer.last_resort,
+            }
+            for answer in route.answers
+        ],
+    }
+
+
+def _target(target: ir.Target) -> Json:
+    limited = target.max_in_flight is not None
+    return {
+        "name": target.name,
+        "region": target.region or None,
+        "cluster": names.limited_cluster(target.name) if limited else names.cluster(target.name),
+    }
+
+
+def _objects(edition: Edition) -> list[Json]:
+    return [
+        {
+            "kind": report.key.kind,
+            "namespace": report.key.namespace,
+            "name": report.key.name,
+            "source": edition.intake.sources.get(report.key, ""),
+            "serves": report.served.value,
+            "conditions": [
+                {
+                    "type": condition.type.value,
+                    "status": condition.status.value,
+                    "reason": condition.reason.value,
+                    "message": condition.message,
+                }
+                for condition in report.conditions
+            ],
+        }
+        for report in edition.compiled.reports
+    ]

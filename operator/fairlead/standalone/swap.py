@@ -1,0 +1,108 @@
+"""From one set of Envoy's files to another without a moment in which something is named that is not there.
+
+Envoy reads its files one by one, so the order of the writes decides what a request sees. Make before break, in steps of
+which most changes need one or two:
+
+1. new secrets' sources, then clusters that are new, beside all old ones as they were: they resolve and warm up while
+   nobody asks for them;
+2. listeners, still with what only old clusters need (an injector for a credential, a hop);
+3. clusters as they become, beside those that go: now ladders lead to the new targets;
+4. routes;
+5. clusters that nothing names any more go, then what the listeners kept for them, then secrets' sources.
+
+Every file carries its digest as `version_info`, which Envoy shows in the stat `version_text` once it serves the file:
+that is what is waited for between two steps, never time.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CLUSTERS = "xds/cds.json"
+LISTENERS = "xds/lds.json"
+ROUTES = "xds/rds.json"
+_ORDERED = (CLUSTERS, LISTENERS, ROUTES)
+
+Files = Mapping[str, bytes]
+"""Content by path, relative to the region's folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One file to write, or to remove where there is no content."""
+
+    path: str
+    content: bytes | None
+    version: str
+    """What Envoy shows when it serves the content; empty when there is nothing to wait for."""
+
+
+def stamped(files: Files) -> dict[str, bytes]:
+    """Return the files with each discovery file's own digest as its version; other files as they are."""
+    return {path: _stamp(json.loads(content), content) for path, content in files.items()}
+
+
+def version(content: bytes) -> str:
+    """Return the version of a stamped file; empty when it carries none."""
+    document = json.loads(content)
+    return str(document.get("version_info", ""))
+
+
+def steps(old: Files, new: Files, *, listeners_between: bytes | None = None) -> tuple[Step, ...]:
+    """Plan the writes from `old` to `new`, both stamped, without those that change nothing.
+
+    `listeners_between` is what LISTENERS must be while old and new clusters stand side by side, stamped: it can inject
+    the credentials of both. None = the new ones can.
+    """
+    written = dict(old)
+    result: list[Step] = []
+    for path, content in _writes(old, new, listeners_between or new[LISTENERS]):
+        if written.get(path) == content:
+            continue
+        if content is None:
+            written.pop(path)
+            result.append(Step(path=path, content=None, version=""))
+        else:
+            written[path] = content
+            result.append(Step(path=path, content=content, version=version(content)))
+    return tuple(result)
+
+
+def _writes(old: Files, new: Files, listeners_between: bytes) -> Iterator[tuple[str, bytes | None]]:
+    for path in sorted(new):
+        if path not in _ORDERED:
+            yield path, new[path]
+    if CLUSTERS in old:
+        yield CLUSTERS, _union(first=old[CLUSTERS], second=new[CLUSTERS])
+        yield LISTENERS, _union(first=listeners_between, second=old[LISTENERS])
+        yield CLUSTERS, _union(first=new[CLUSTERS], second=old[CLUSTERS])
+    else:
+        yield CLUSTERS, new[CLUSTERS]
+        yield LISTENERS, new[LISTENERS]
+    yield ROUTES, new[ROUTES]
+    yield CLUSTERS, new[CLUSTERS]
+    yield LISTENERS, new[LISTENERS]
+    for path in sorted(old):
+        if path not in new:
+            yield path, None
+
+
+def _union(*, first: bytes, second: bytes) -> bytes:
+    """Merge the resources of two files by name; where both have one, the first's."""
+    if first == second:
+        return first
+    resources = {item["name"]: item for content in (second, first) for item in json.loads(content)["resources"]}
+    names = [item["name"] for item in json.loads(first)["resources"]]
+    if len(names) == len(resources):
+        return first
+    return _stamp({"resources": [resources[name] for name in sorted(resources)]}, first)
+
+
+def _stamp(document: Any, content: bytes) -> bytes:
+    if not isinstance(document, dict) or "resources" not in document:
+        return content
+    resources = json.dumps(document["resources"], separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    digest = hashlib.sha256(resources.encode()).hexdigest()[:16]
+    return f'{{"resources":{resources},"version_info":"{digest}"}}'.encode()

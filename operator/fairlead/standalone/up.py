@@ -1,0 +1,334 @@
+"""`fairlead up`: files in, local Envoys out.
+
+One task reads and applies, one per region keeps its Envoy alive, one looks after logs; all end together. Any change of
+a file means "read everything again": there are no incremental edits.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from fairlead.adapters import certificates, installation_file, watch
+from fairlead.adapters.lock import StateLock
+from fairlead.adapters.manifest_files import ManifestFiles
+from fairlead.api.installation import AnonymousPolicy, Installation
+from fairlead.envoy import Layout
+from fairlead.errors import EnvoyError, InstallationError
+from fairlead.standalone import addresses, change, edition, memory, notice, status
+from fairlead.standalone.edition import Edition
+from fairlead.standalone.intake import Intake, take_in
+from fairlead.standalone.notice import Notice, Weight
+from fairlead.standalone.region import Region
+from fairlead.standalone.state import StateFolder
+
+SETTLE_S = 0.15
+"""How long something must be gone before it counts as removed: editors empty or move a file before they write it."""
+SETTLE_TIMES = 3
+MOST_WORKERS = 4
+LOG_LOOK_S = 5.0
+"""How often the size of logs is looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the command line says."""
+
+    paths: tuple[Path, ...]
+    config: Path
+    state: StateFolder
+    environment: Mapping[str, str]
+    workers: int | None
+    """Worker threads of each Envoy; None = the cores shared among the regions."""
+    envoy_log_level: str
+    drain_timeout_s: float
+    log_bytes: int
+    """A log above that is rotated."""
+
+
+class Up:
+    """One run of the command."""
+
+    def __init__(self, settings: Settings, *, log: FilteringBoundLogger) -> None:
+        self._settings = settings
+        self._log = log
+        self._files = ManifestFiles(settings.paths, without=(settings.config,))
+        self._config = ManifestFiles((settings.config,))
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._regions: dict[str, Region] = {}
+        self._told: tuple[Notice, ...] = ()
+
+    async def run(self) -> None:
+        """Serve until a signal says otherwise.
+
+        Raises:
+            FairleadError: it cannot start, or cannot go on.
+
+        """
+        self._hear_signals()
+        with StateLock(self._settings.state.root):
+            try:
+                await self._until_stopped(self._serve())
+            finally:
+                await self._end()
+
+    def _hear_signals(self) -> None:
+        def told(number: signal.Signals) -> None:
+            if self._stop.is_set():
+                self._log.warning("stopping", what=f"{number.name} again: requests in flight are cut")
+                self._hurry.set()
+            else:
+                self._log.info("stopping", what=f"{number.name}: requests in flight finish first")
+                self._stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, told, number)
+
+    async def _until_stopped(self, serving: Coroutine[Any, Any, None]) -> None:
+        work = asyncio.create_task(serving)
+        stop = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not work.done():
+            work.cancel()
+        await asyncio.gather(work, stop, return_exceptions=True)
+        if not work.cancelled() and (error := work.exception()):
+            raise error
+
+    async def _serve(self) -> None:
+        await self._start()
+        async with asyncio.TaskGroup() as group:
+            for region in self._regions.values():
+                group.create_task(region.keep_alive(self._write_status))
+            group.create_task(self._follow())
+            group.create_task(self._keep_logs_small())
+
+    async def _start(self) -> None:
+        started = time.monotonic()
+        settings = self._settings
+        self._installation = _read_installation(settings.config)
+        self._addresses = addresses.choose(self._installation)
+        self._ca_file = str(certificates.bundle(settings.environment))
+        self._memory = memory.load(settings.state)
+        self._edition = self._make(self._read(), self._installation)
+        self._regions = {
+            name: Region(
+                name=name,
+                folder=settings.state.region(name),
+                concurrency=settings.workers or _workers(len(self._addresses)),
+                log_level=settings.envoy_log_level,
+                log=self._log,
+            )
+            for name in self._addresses
+        }
+        self._tell(self._edition)
+        await asyncio.gather(*(region.start(self._edition.regions.get(name)) for name, region in self._regions.items()))
+        self._remember(self._edition)
+        for name, address in self._addresses.items():
+            listen, metrics = addresses.shown(address.listen), addresses.shown(address.metrics)
+            what = f"{name} on http://{listen}/v1, metrics on http://{metrics}/metrics"
+            self._log.info("listening", what=what, region=name, ms=_ms_since(started))
+
+    # Changes
+
+    async def _follow(self) -> None:
+        def signature() -> object:
+            return self._files.signature(), self._config.signature()
+
+        paths = (*self._settings.paths, self._settings.config)
+        # What changed while the Envoys started is applied by this first round.
+        await self._reload()
+        async for _ in watch.changes(paths, signature):
+            await self._reload()
+
+    async def _reload(self) -> None:
+        started = time.monotonic()
+        installation = self._reread_installation()
+        intake = await self._settled(await asyncio.to_thread(self._read))
+        new = await asyncio.to_thread(self._make, intake, installation)
+        old = self._edition
+        self._tell(new)
+        lines = [
+            *change.secrets(old.intake, new.intake),
+            *change.objects(old.compiled.last_good, new.compiled.last_good),
+        ]
+        if installation != self._installation:
+            lines.append(f"{self._settings.config}: {change.installation(self._installation, installation)}")
+        outcomes = await asyncio.gather(
+            *(self._apply(name, new) for name in self._regions if name in new.regions), return_exceptions=False
+        )
+        failures = [*(outcome for outcome in outcomes if outcome), *new.too_large.values()]
+        if failures:
+            for failure in failures:
+                self._log.error("refused", what=f"{failure}; the configuration before stays in effect")
+            # What is kept as last good must be able to serve: the next change is compared with what serves now.
+            self._edition = replace(new, compiled=replace(new.compiled, last_good=old.compiled.last_good))
+        else:
+            self._edition = new
+            self._installation = installation
+            self._remember(new)
+            for line in lines:
+                self._log.info("accepted", what=line, ms=_ms_since(started))
+        self._write_status()
+
+    async def _apply(self, name: str, new: Edition) -> str | None:
+        try:
+            await self._regions[name].apply(new.regions[name])
+        except EnvoyError as error:
+            return str(error)
+        return None
+
+    async def _settled(self, intake: Intake) -> Intake:
+        """Look again, a little later, when something is gone that was there before."""
+        before = self._edition.intake.sources.keys()
+        for _ in range(SETTLE_TIMES):
+            if before <= intake.sources.keys():
+                break
+            await asyncio.sleep(SETTLE_S)
+            again = await asyncio.to_thread(self._read)
+            same = again.sources.keys() == intake.sources.keys()
+            intake = again
+            if same:
+                break
+        return intake
+
+    def _read(self) -> Intake:
+        return take_in(
+            self._files.read(),
+            memory=self._memory,
+            environment=self._settings.environment,
+            default_namespace=self._installation.namespace,
+        )
+
+    def _make(self, intake: Intake, installation: Installation) -> Edition:
+        return edition.make(intake, installation, self._memory, self._layouts())
+
+    def _layouts(self) -> dict[str, Layout]:
+        layouts = {}
+        for name, address in self._addresses.items():
+            folder = self._settings.state.region(name)
+            layouts[name] = Layout(
+                xds_dir=str(folder.xds),
+                keys_dir=str(folder.keys),
+                credentials_dir=str(folder.credentials),
+                listen=address.listen,
+                metrics_listen=address.metrics,
+                admin=str(folder.admin),
+                access_log=str(folder.access_log),
+                ca_file=self._ca_file,
+            )
+        return layouts
+
+    def _reread_installation(self) -> Installation:
+        """Return the installation of now, or the one before where it cannot be taken while the gateways run."""
+        try:
+            new = _read_installation(self._settings.config)
+            _check_live(self._installation, new)
+        except InstallationError as error:
+            problem = str(error)
+        else:
+            problem, self._installation_problem = "", ""
+            return new
+        if problem != self._installation_problem:
+            self._installation_problem = problem
+            for line in problem.splitlines():
+                self._log.error("refused", what=f"{line}; the installation before stays in effect")
+        return self._installation
+
+    _installation_problem = ""
+
+    def _remember(self, served: Edition) -> None:
+        last_good, files = served.compiled.last_good, served.intake.files
+        memory.save(self._settings.state, last_good=last_good, files=files)
+        self._memory = replace(self._memory, objects=last_good, files=files, secrets=served.intake.secrets)
+        self._write_status()
+
+    # What people see
+
+    def _tell(self, new: Edition) -> None:
+        """Log what is newly wrong, and what is no longer."""
+        found = notice.notices(new, in_effect=True)
+        for one in found:
+            if one not in self._told:
+                level = self._log.error if one.weight is Weight.PROBLEM else self._log.warning
+                level("refused" if one.weight is Weight.PROBLEM else "warning", what=str(one))
+        subjects = {(one.subject, one.source.rpartition(":")[0]) for one in found}
+        for one in self._told:
+            subject = (one.subject, one.source.rpartition(":")[0])
+            if one.weight is Weight.PROBLEM and subject not in subjects:
+                subjects.add(subject)
+                self._log.info("mended", what=one.subject or one.source)
+        self._told = found
+
+    def _write_status(self) -> None:
+        status.write(
+            self._settings.state,
+            geos={region.name: region.geo for region in self._installation.regions},
+            listening=self._addresses,
+            regions=self._regions,
+            edition=self._edition,
+            notices=self._told,
+        )
+
+    async def _keep_logs_small(self) -> None:
+        while True:
+            for region in self._regions.values():
+                await region.rotate_logs(above_bytes=self._settings.log_bytes)
+            await asyncio.sleep(LOG_LOOK_S)
+
+    # The end
+
+    async def _end(self) -> None:
+        regions = self._regions.values()
+        limit = self._settings.drain_timeout_s
+        drain = asyncio.ensure_future(self._drain(limit))
+        hurry = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait({drain, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        if drain.done():
+            cut = drain.result()
+        else:
+            drain.cancel()
+            cut = sum(await asyncio.gather(*(region.in_flight() for region in regions)))
+        if cut:
+            self._log.warning("stopping", what=f"{cut} requests were still in flight and are cut")
+        await asyncio.gather(*(region.stop() for region in regions))
+        self._log.info("stopped", what="all gateways have ended")
+
+    async def _drain(self, limit_s: float) -> int:
+        return sum(await asyncio.gather(*(region.drain(within_s=limit_s) for region in self._regions.values())))
+
+
+def _read_installation(path: Path) -> Installation:
+    """Read the installation as `fairlead up` takes it: without a choice, callers without a key are let in."""
+    installation = installation_file.read(path)
+    if installation.anonymous is None:
+        return installation.model_copy(update={"anonymous": AnonymousPolicy.ALLOW})
+    return installation
+
+
+def _check_live(old: Installation, new: Installation) -> None:
+    """Raise where the gateways would have to start anew."""
+    before, after = ({region.name: region.listen for region in one.served} for one in (old, new))
+    if before != after:
+        differing = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+        raise InstallationError(
+            f"regions: got another address or another choice of served regions ({', '.join(differing)}), want the ones"
+            " that `fairlead up` started with; stop it and start it again"
+        )
+
+
+def _ms_since(moment: float) -> int:
+    return round(1000 * (time.monotonic() - moment))
+
+
+def _workers(regions: int) -> int:
+    """Share the cores among the regions; a laptop serves people and needs no more than a few."""
+    return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) // max(1, regions)))
