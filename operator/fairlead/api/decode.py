@@ -14,7 +14,7 @@ from fairlead.api.provider import ModelProvider
 from fairlead.api.resource import API_VERSION, GROUP, Resource
 from fairlead.api.route import ModelRoute
 from fairlead.api.schema import of_spec
-from fairlead.api.validation import got, judge, listing, nearest, unknown_field
+from fairlead.api.validation import got, judge, listing, nearest, unknown_field, want
 
 RESOURCES: tuple[type[Resource], ...] = (ModelProvider, ModelRoute, ModelConsumer, BudgetPolicy)
 """The four kinds that users write, in the order of the documentation."""
@@ -87,7 +87,7 @@ def _decode_resource(manifest: Mapping[Any, Any], resource: type[Resource], defa
         spec, found = judge(of_spec(resource), manifest["spec"], "spec")
         problems += found
     else:
-        problems += (Problem("spec", "got nothing, want a mapping, add it"),)
+        problems += (Problem("spec", f"got nothing, want {want(of_spec(resource))}, add it"),)
     problems += tuple(unknown_field("", name, _FIELDS) for name in manifest if name not in _FIELDS)
     if not problems and metadata is not None:
         root = {"metadata": {"name": metadata.name}, "spec": spec}

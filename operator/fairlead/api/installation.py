@@ -1,5 +1,6 @@
 """The installation: what belongs to no resource. One file, from Helm values or beside `fairlead up`."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
@@ -8,7 +9,7 @@ from fairlead.api.problem import Problem
 from fairlead.api.resource import Part
 from fairlead.api.rule import Rule, repeated
 from fairlead.api.schema import of_part
-from fairlead.api.validation import judge
+from fairlead.api.validation import got, judge
 
 ListenAddress = Annotated[
     str,
@@ -165,5 +166,7 @@ class Installation(Part):
 
 def decode_installation(document: object) -> Installation | tuple[Problem, ...]:
     """Return the installation that a mapping describes, or everything that is wrong with it."""
+    if not isinstance(document, Mapping):
+        return (Problem("(document)", f"{got(document)}, want a mapping with `regions`, rewrite it"),)
     _, problems = judge(of_part(Installation), document, "")
     return problems or Installation.model_validate(document)

@@ -91,7 +91,7 @@ def _judge(node: Node, value: object, path: str, problems: list[Problem]) -> Any
             judged = _judge_array(node, value, path, problems)
         case Kind.STRING:
             judged = _judge_string(node, value, path, problems)
-        case Kind.INTEGER:
+        case _:
             judged = _judge_integer(node, value, path, problems)
     spoilt = problems[before:]
     if judged is not None:
@@ -133,16 +133,16 @@ def _judge_map(node: Node, value: object, path: str, problems: list[Problem]) ->
     if not isinstance(value, Mapping):
         problems.append(_wrong_type(value, path, want(node)))
         return None
-    if node.entries and len(value) > node.entries.max_properties:
-        most = node.entries.max_properties
+    if node.items is None or node.map_key is None or node.entries is None:  # pragma: no cover  # every MAP has all
+        raise TypeError(path)
+    if len(value) > (most := node.entries.max_properties):
         problems.append(Problem(path, f"got {len(value)} entries, want at most {most}, remove some"))
     judged: dict[str, Any] = {}
     for key, entry in value.items():
         place = f"{path}[{_plain(str(key))}]"
-        if node.map_key and not (isinstance(key, str) and _matches(node.map_key, key)):
+        if not (isinstance(key, str) and _matches(node.map_key, key)):
             problems.append(Problem(place, f"got the key {quoted(str(key))}, want {node.map_key.want}, rename it"))
-        if node.items:
-            judged[str(key)] = _judge(node.items, entry, place, problems)
+        judged[str(key)] = _judge(node.items, entry, place, problems)
     return judged
 
 

@@ -1,0 +1,35 @@
+from typing import Any
+
+import pytest
+
+import builders
+from fairlead.api.decode import decode
+from fairlead.api.pending import pending
+from fairlead.api.resource import Resource
+
+SMART = builders.manifest(
+    "ModelRoute", "auto", "team-web", {"classifier": {"service": {"name": "i", "port": 1}}, "rules": [{"route": "a"}]}
+)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "paths"),
+    [
+        (builders.route("chat"), []),
+        (builders.consumer("agent-7"), []),
+        (builders.provider("p"), []),
+        (builders.provider("p", healthCheck={"type": "None"}), ["spec.healthCheck: not enforced yet"]),
+        (builders.budget("b"), ["spec: not enforced yet"]),
+        (builders.route("chat", downgradeTo="small"), ["spec.downgradeTo: not enforced yet"]),
+        (builders.route("chat", rollout={"steps": [{"traffic": "5%"}]}), ["spec.rollout: not enforced yet"]),
+        (SMART, ["spec.rules: reserved", "spec.classifier: reserved"]),
+    ],
+)
+def test_what_has_no_effect_is_said(manifest: dict[str, Any], paths: list[str]) -> None:
+    resource = decode(manifest, default_namespace="fairlead").object
+    assert isinstance(resource, Resource)
+    warnings = [str(problem) for problem in pending(resource)]
+    assert [
+        warning.rpartition(": ")[0] if "yet" in warning else warning[: len(path)]
+        for warning, path in zip(warnings, paths, strict=True)
+    ] == paths
