@@ -126,7 +126,7 @@ def test_large_values_of_the_worst_kind(client: Client, filler: str) -> None:
 
 
 def test_half_a_million_keys(client: Client) -> None:
-    members = ",".join(f'"Key{number}":{number}' for number in range(500_000))
+    members = ",".join(f'"Model{number}":{number}' for number in range(500_000))
     answer = client.post(f'{{{members},"model":"chat"}}')
     assert answer.forwarded.decode() == f'{{"model":"flash-us",{members}}}'
 

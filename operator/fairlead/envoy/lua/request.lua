@@ -7,7 +7,7 @@
 -- kept by content.
 
 local byte, char, find, format, gmatch = string.byte, string.char, string.find, string.format, string.gmatch
-local gsub, lower, match, sub = string.gsub, string.lower, string.match, string.sub
+local gsub, lower, match, sub, upper = string.gsub, string.lower, string.match, string.sub, string.upper
 local concat, sort = table.concat, table.sort
 local now = os.time
 
@@ -16,16 +16,28 @@ local CHAT, EMBEDDING = "Chat", "Embedding"
 local MODEL_GRAMMAR = '^"([%w._:/@+-]+)"$'
 local MODEL_LENGTH = 256
 local KEPT = 4096 -- entries of a cache, then it starts anew
+local LARGE = 1048576 -- bytes; the garbage of a larger body is collected at once: three copies of it
 
--- The members of the body that are read, each with its slot in the tables of a scan.
+-- The members that are read of an object, numbered from `first` on: each has a slot in the tables of a scan. `starts`
+-- are the bytes that such a key, or one in its disguise, can begin with; most keys of a request begin with others.
+local function readable(first, names)
+  local reading = { slots = {}, starts = { [92] = true, [197] = true, [226] = true }, first = first, last = first - 1 }
+  for _, name in ipairs(names) do
+    reading.last = reading.last + 1
+    reading.slots[name] = reading.last
+    reading.starts[byte(name)] = true
+    reading.starts[byte(upper(name))] = true
+  end
+  return reading
+end
+
 local MODEL, STREAM, STREAM_OPTIONS, FIRST_LIMIT, LAST_LIMIT = 1, 2, 3, 4, 7
 local MEMBERS = {
   "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict",
 }
-local BODY_SLOTS = {}
-for slot, name in ipairs(MEMBERS) do BODY_SLOTS[name] = slot end
-local INCLUDE_USAGE = 8
-local OPTION_SLOTS = { include_usage = INCLUDE_USAGE }
+local BODY = readable(MODEL, MEMBERS)
+local INCLUDE_USAGE = LAST_LIMIT + 1
+local OPTIONS = readable(INCLUDE_USAGE, { "include_usage" })
 local LONGEST_ESCAPED = 6 * #"max_completion_tokens"
 
 local USAGE = '{"include_usage":true}'
@@ -185,16 +197,22 @@ end
 -- case as Go does (there the long s and the Kelvin sign are letters too). Two readers that disagree on which model is
 -- asked for, or on a limit, are a way around both.
 local function disguise(key, slots)
-  if #key > LONGEST_ESCAPED or not find(key, "[%u\\\128-\255]") then return nil end
-  local plain = gsub(key, "\\u(%x%x%x%x)", unescape)
-  plain = lower(gsub(gsub(plain, "\197\191", "s"), "\226\132\170", "k"))
+  if #key > LONGEST_ESCAPED then return nil end
+  if find(key, "[\\\128-\255]") then
+    key = gsub(key, "\\u(%x%x%x%x)", unescape)
+    key = gsub(gsub(key, "\197\191", "s"), "\226\132\170", "k")
+  elseif not find(key, "%u") then
+    return nil
+  end
+  local plain = lower(key)
   return slots[plain] and plain
 end
 
--- Notes where the members of `slots` (numbers first to last) stand in the object at i. Returns the position after the
--- object, or nil and the refusal.
-local function scan(s, i, slots, first, last)
-  for slot = first, last do key_at[slot] = 0 end
+-- Notes where the members to read stand in the object at i. Returns the position after the object, or nil and the
+-- refusal.
+local function scan(s, i, reading)
+  local slots, starts = reading.slots, reading.starts
+  for slot = reading.first, reading.last do key_at[slot] = 0 end
   if byte(s, i) ~= 123 then return nil, MALFORMED end
   i = skip_space(s, i + 1)
   if byte(s, i) == 125 then return i + 1 end
@@ -203,19 +221,21 @@ local function scan(s, i, slots, first, last)
     local key_start = i
     local key_end = skip_string(s, i)
     if not key_end then return nil, MALFORMED end
-    local key = sub(s, i + 1, key_end - 2)
     i = skip_space(s, key_end)
     if byte(s, i) ~= 58 then return nil, MALFORMED end
     local value = skip_space(s, i + 1)
     i = skip_value(s, value)
     if not i then return nil, MALFORMED end
-    local slot = slots[key]
-    if slot then
-      if key_at[slot] ~= 0 then return nil, doubled(key) end
-      key_at[slot], comma_at[slot], value_at[slot], value_end[slot] = key_start, comma, value, i
-    else
-      local name = disguise(key, slots)
-      if name then return nil, disguised(name) end
+    if starts[byte(s, key_start + 1)] then
+      local key = sub(s, key_start + 1, key_end - 2)
+      local slot = slots[key]
+      if slot then
+        if key_at[slot] ~= 0 then return nil, doubled(key) end
+        key_at[slot], comma_at[slot], value_at[slot], value_end[slot] = key_start, comma, value, i
+      else
+        local name = disguise(key, slots)
+        if name then return nil, disguised(name) end
+      end
     end
     i = skip_space(s, i)
     local c = byte(s, i)
@@ -287,7 +307,7 @@ local function ask_for_usage(s)
     return nil
   end
   if byte(options, 1) ~= 123 then return BAD_OPTIONS end
-  local done, problem = scan(s, from, OPTION_SLOTS, INCLUDE_USAGE, INCLUDE_USAGE)
+  local done, problem = scan(s, from, OPTIONS)
   if not done then return problem end
   local asked = value_of(s, INCLUDE_USAGE)
   if not asked then
@@ -312,12 +332,12 @@ local function cap_output(s, own, cap, most)
     end
   end
   for _, name in ipairs(own) do
-    local given = value_of(s, BODY_SLOTS[name])
+    local given = value_of(s, BODY.slots[name])
     if given and given ~= "null" then return nil end
   end
   local name = own[1]
   if not name then return nil end
-  local slot = BODY_SLOTS[name]
+  local slot = BODY.slots[name]
   if key_at[slot] ~= 0 then
     replace(value_at[slot], value_end[slot], cap)
   else
@@ -455,7 +475,7 @@ local function read(h, buffer, endpoint, path, directory, caller, metadata)
   if length == 0 then return EMPTY end
   local s = buffer:getBytes(0, length)
   local open = skip_space(s, 1)
-  local close, problem = scan(s, open, BODY_SLOTS, MODEL, LAST_LIMIT)
+  local close, problem = scan(s, open, BODY)
   if not close then return problem end
   if skip_space(s, close) <= length then return MALFORMED end
 
@@ -526,7 +546,9 @@ end
 
 function envoy_on_request(h)
   local buffer = h:body(true) -- yields; what is taken from h before it would be out of scope after it
+  local large = buffer:length() > LARGE
   local ok, answer = pcall(decide, h, buffer)
+  if large then collectgarbage() end
   if ok and not answer then return end
   if not ok then
     h:logErr("request.lua: " .. tostring(answer))
