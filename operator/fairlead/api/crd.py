@@ -52,7 +52,7 @@ _COLUMNS: Mapping[type[Resource], tuple[dict[str, Any], ...]] = {
         _column("Residency", ".spec.residency", priority=1),
         *_DETAILS,
     ),
-    ModelConsumer: (_READY, _column("Expires", ".spec.expiresAt", kind="date"), _WHERE, *_DETAILS),
+    ModelConsumer: (_READY, _column("Expires", ".spec.expiresAt"), _WHERE, *_DETAILS),
     BudgetPolicy: (
         _READY,
         _column("USD", ".spec.limit.usd"),
@@ -172,7 +172,6 @@ def _string(text: Text | None) -> dict[str, Any]:
     anything = text.pattern == "(?s)^.*$"
     return {
         "type": "string",
-        **({"format": "date-time"} if text.date_time else {}),
         **({} if anything else {"pattern": text.pattern}),
         **({"minLength": text.min_length} if text.min_length else {}),
         "maxLength": text.max_length,
