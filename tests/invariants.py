@@ -117,7 +117,7 @@ def check_residency(result: Compiled, installation: Installation, manifests: Seq
     current = {report.key for report in result.reports if report.served is Served.CURRENT}
     residency = {}
     for manifest in manifests:
-        if manifest.get("kind") == "ModelRoute" and "metadata" in manifest:
+        if manifest.get("kind") == "ModelRoute" and isinstance(manifest.get("spec"), Mapping):
             namespace = manifest["metadata"].get("namespace", installation.namespace)
             residency[f"{namespace}/{manifest['metadata']['name']}"] = manifest["spec"].get("residency", "Any")
     names = {f"{key.namespace}/{key.name}" for key in current if key.kind == "ModelRoute"}
