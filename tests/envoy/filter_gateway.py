@@ -49,6 +49,10 @@ DIRECTORY = {
 }
 """Who calls and what they see: one consumer or name for each rule."""
 ROUTES = ("team/chat", "team/capped", "team/gold", "team/vectors", "shared/chat", "shared/all")
+MAPPED = "Envoy's own answer"
+UNAUTHORIZED = {
+    "status_code_filter": {"comparison": {"op": "EQ", "value": {"default_value": 401, "runtime_key": "fairlead.never"}}}
+}
 BUFFER_BYTES = 32 * 1024 * 1024
 
 
@@ -101,6 +105,15 @@ def bootstrap(
         ".HttpConnectionManager",
         "stat_prefix": "in",
         "stream_error_on_invalid_http_message": True,
+        # As the gateway has it: bodies of Envoy's own answers are replaced, those of the filter are not.
+        "local_reply_config": {
+            "mappers": [
+                {
+                    "filter": {"and_filter": {"filters": [UNAUTHORIZED, request_filter.not_answered()]}},
+                    "body_format_override": {"text_format_source": {"inline_string": MAPPED}},
+                }
+            ]
+        },
         "early_header_mutation_extensions": [
             {
                 "name": "early",

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from filter_gateway import Client
+from filter_gateway import MAPPED, Client
 
 pytestmark = pytest.mark.envoy
 
@@ -52,6 +52,12 @@ def test_keys_that_are_not_good_any_more(filter_port: int, key: str, code: str, 
     with Client(filter_port, key=key) as client:
         answer = client.post('{"model":"chat"}', path)
     assert (answer.status, answer.error["code"]) == (401, code)
+
+
+def test_an_unknown_key_is_not_the_filters_to_answer(filter_port: int) -> None:
+    with Client(filter_port, key="sk-nobody") as client:
+        answer = client.post('{"model":"chat"}')
+    assert (answer.status, answer.body.decode()) == (401, MAPPED)
 
 
 def test_what_a_client_forges_is_gone(client: Client) -> None:

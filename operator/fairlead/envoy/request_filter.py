@@ -7,7 +7,9 @@ It runs once per request, after api_key_auth and before everything that needs to
 - `names.CONSUMER_HEADER`, forwarded by api_key_auth; without it, or without its entry: 401;
 - the directory (`directory.render`) as metadata `names.DIRECTORY_NAMESPACE` of the catch-all route of virtual host `*`;
 - `stream_error_on_invalid_http_message: true` on the connection manager. Otherwise Envoy closes an HTTP/1 connection
-  after each 400, also after ours. (Messages that really are malformed close it in any case.)
+  after each 400, also after ours (messages that really are malformed close it in any case);
+- `not_answered()` beside the status in each mapper of `local_reply_config` that replaces bodies: to Envoy, an answer of
+  this filter is a local reply like its own.
 
 **It sets**, for a request that goes on
 - header `names.ROUTE_HEADER` = the route's name, then the route is picked anew;
@@ -41,8 +43,20 @@ It runs once per request, after api_key_auth and before everything that needs to
 """
 
 from importlib import resources
+from typing import Any
+
+from fairlead.envoy import names
 
 
 def source() -> str:
     """Read the Lua source: code, not input."""
     return resources.files("fairlead.envoy").joinpath("lua", "request.lua").read_text(encoding="utf-8")
+
+
+def not_answered() -> dict[str, Any]:
+    """Make an access log filter that is true unless this filter answered with an error.
+
+    The key is asked for rather than its value: Envoy 1.40 takes `present_match` with `invert` as true in any case.
+    """
+    matcher = {"filter": names.METADATA_NAMESPACE, "path": [{"key": names.ERROR_KEY}], "value": {"null_match": {}}}
+    return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": True}}
