@@ -21,15 +21,16 @@ EVENT_STEP_MS = 25
 
 
 async def changes(paths: tuple[Path, ...], signature: Callable[[], Hashable]) -> AsyncIterator[None]:
-    """Yield after each burst of changes to what `signature` describes; `paths` are the files and folders to listen at.
+    """Yield once at first, then after each burst of changes to what `signature` describes.
 
-    The first yield is for the first change after the call: read everything once before, or after, as you like.
+    `paths` are the files and folders to listen at. Who reads everything at each yield misses nothing.
     """
     woken = asyncio.Event()
     stop = asyncio.Event()
     seen = await asyncio.to_thread(signature)
     listeners = [asyncio.create_task(_listen(folder, woken, stop, deep=deep)) for folder, deep in _folders(paths)]
     try:
+        yield
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), LOOK_S)

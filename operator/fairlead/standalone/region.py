@@ -65,6 +65,7 @@ class Region:
         self._process: EnvoyProcess | None = None
         self._files: swap.Files = {}
         self.serving: Serving | None = None
+        self._refusals: dict[str, int] = {}
         self._serving = False
         self._stopping = False
 
@@ -183,9 +184,8 @@ class Region:
             if subscription is None or not self._serving:
                 disk.write(path, step.content)
                 continue
-            refused_before = _refusals(await self._stats(), subscription)
             disk.write(path, step.content)
-            await self._served(step, subscription, refused_before)
+            await self._served(step, subscription)
 
     async def _stats(self, pattern: str = _WATCHED) -> Mapping[str, int | str]:
         """Ask for the stats of subscriptions; nothing from an Envoy that died or is too busy to answer."""
@@ -194,7 +194,7 @@ class Region:
         except EnvoyError:
             return {}
 
-    async def _served(self, step: swap.Step, subscription: str, refused_before: int) -> None:
+    async def _served(self, step: swap.Step, subscription: str) -> None:
         """Wait until the Envoy serves the step's file, or is no more: the next one starts on it."""
         loop = asyncio.get_running_loop()
         until = loop.time() + STEP_S
@@ -205,7 +205,7 @@ class Region:
             if stats.get(f"{subscription}version_text") == step.version:
                 if not any(stats.get(name) for name in _WARMING) or loop.time() > warm_until:
                     return
-            elif _refusals(stats, subscription) > refused_before:
+            elif self._refused(stats, subscription):
                 raise EnvoyError(f"region `{self.name}`: Envoy refused {step.path}: {self._last_words()}")
             if loop.time() > until:
                 raise EnvoyError(f"region `{self.name}`: Envoy did not take {step.path} within {STEP_S:.0f} s")
@@ -220,6 +220,7 @@ class Region:
             drain_time_s=DRAIN_TIME_S,
             level=self._log_level,
         )
+        self._refusals.clear()
         loop = asyncio.get_running_loop()
         until = loop.time() + START_S
         pause = POLL_S[0]
@@ -229,7 +230,7 @@ class Region:
             if self._all_served(stats):
                 self._serving = True
                 return
-            if any(_refusals(stats, subscription) for subscription in _SUBSCRIPTIONS.values()):
+            if any(self._refused(stats, subscription) for subscription in _SUBSCRIPTIONS.values()):
                 complaint = "refused its files"
                 break
             if loop.time() > until:
@@ -240,6 +241,14 @@ class Region:
         words = self._last_words()
         await self._process.end(within_s=END_S)
         raise EnvoyError(f"region `{self.name}`: Envoy {complaint}: {words}")
+
+    def _refused(self, stats: Mapping[str, int | str], subscription: str) -> bool:
+        """Tell whether Envoy refused a file of the subscription since this was asked last."""
+        counts = (stats.get(f"{subscription}{name}", 0) for name in ("update_rejected", "update_failure"))
+        now = sum(count for count in counts if isinstance(count, int))
+        before = self._refusals.get(subscription, 0)
+        self._refusals[subscription] = max(now, before)
+        return now > before
 
     def _all_served(self, stats: Mapping[str, int | str]) -> bool:
         return not any(stats.get(name) for name in _WARMING) and all(
@@ -319,17 +328,13 @@ class Region:
         grown = [log for log in (self.folder.access_log, self.folder.envoy_log) if _size(log) > above_bytes]
         for log in grown:
             log.replace(log.with_name(f"{log.name}.1"))
+            log.touch(mode=disk.FILE_MODE)  # Envoy would make it readable for everybody
         if grown:
             with contextlib.suppress(EnvoyError):
                 await self._admin.reopen_logs()
 
     def _last_words(self) -> str:
         return (self._process.last_words() if self._process else "") or f"see {self.folder.envoy_log}"
-
-
-def _refusals(stats: Mapping[str, int | str], subscription: str) -> int:
-    counts = (stats.get(f"{subscription}{name}", 0) for name in ("update_rejected", "update_failure"))
-    return sum(count for count in counts if isinstance(count, int))
 
 
 def _size(path: Path) -> int:

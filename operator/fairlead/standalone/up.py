@@ -143,8 +143,6 @@ class Up:
             return self._files.signature(), self._config.signature()
 
         paths = (*self._settings.paths, self._settings.config)
-        # What changed while the Envoys started is applied by this first round.
-        await self._reload()
         async for _ in watch.changes(paths, signature):
             await self._reload()
 

