@@ -4,7 +4,7 @@ import pytest
 
 import builders
 from fairlead.api.decode import decode
-from fairlead.api.pending import pending
+from fairlead.api.pending import pending, pending_settings
 from fairlead.api.resource import Resource
 
 SMART = builders.manifest(
@@ -29,7 +29,16 @@ def test_what_has_no_effect_is_said(manifest: dict[str, Any], paths: list[str]) 
     resource = decode(manifest, default_namespace="fairlead").object
     assert isinstance(resource, Resource)
     warnings = [str(problem) for problem in pending(resource)]
-    assert [
-        warning.rpartition(": ")[0] if "yet" in warning else warning[: len(path)]
-        for warning, path in zip(warnings, paths, strict=True)
-    ] == paths
+    assert [warning[: len(start)] for warning, start in zip(warnings, paths, strict=True)] == paths
+
+
+@pytest.mark.parametrize(
+    ("fields", "paths"),
+    [
+        ({}, []),
+        ({"limits": {"requestBytes": 1024}}, []),
+        ({"budgets": {}, "log": {"level": "Debug"}}, ["budgets", "log"]),
+    ],
+)
+def test_settings_without_effect_are_said(fields: dict[str, Any], paths: list[str]) -> None:
+    assert [problem.path for problem in pending_settings(builders.installation(**fields))] == paths
