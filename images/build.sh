@@ -68,7 +68,7 @@ gateway_image() {
 }
 
 cd "$REPOSITORY"
-sources() { find operator pyproject.toml requirements.txt images/operator images/build.sh -type f -not -name '*.pyc' | LC_ALL=C sort | xargs sha256sum; }
+sources() { find operator examples/demo pyproject.toml requirements.txt images/operator images/build.sh -type f -not -name '*.pyc' | LC_ALL=C sort | xargs sha256sum; }
 OPERATOR=$(sources | digest)
 GATEWAY=$({ sha256sum <"$ENVOY"; sha256sum <"$CERTIFICATES"; cat images/build.sh images/gateway/Dockerfile; } | digest)
 grep -qs "tag: \"$OPERATOR\"" "$OUTPUT/values.yaml" && [ -e "$OUTPUT/operator.tar" ] || operator_image "$OPERATOR"

@@ -47,9 +47,11 @@ class GatewayState(Part):
     observed_generation: Generation | None = None
     """The generation of the object that the gateway serves."""
     digest: Digest | None = None
-    """The configuration that the gateway serves, by the digest of its files."""
+    """The configuration with which the gateway began to serve this generation, by the digest of its files."""
     target: TargetName | None = None
-    """For a route: the first rung that is up, `provider/endpoint/model`."""
+    """For a route: the first rung, `provider/endpoint/model`."""
+    ladder: Annotated[tuple[TargetName, ...], Items(max_items=64, list_type=ListType.ATOMIC)] = ()
+    """For a route: where attempts can go, in order, the last resort included; a wildcard route's models as one `*`."""
 
 
 class Status(Part):

@@ -10,6 +10,7 @@ main = LazyGroup(
         "render": ("fairlead.cli.render:command", "Write the files that each region's Envoy reads."),
         "up": ("fairlead.cli.up:command", "Serve manifests from this machine: one Envoy per region."),
         "status": ("fairlead.cli.status:command", "Show what each region serves."),
+        "operator": ("fairlead.controller.command:operator", "Keep a cluster's gateways what the resources say."),
         "crds": ("fairlead.cli.crds:command", "Write the CustomResourceDefinitions."),
         "demo": ("fairlead.demo.command:demo", "Show all of it on this machine, with real inference servers."),
     },

@@ -2,5 +2,22 @@
 
 from fairlead.status.conditions import merge
 from fairlead.status.serving import Answer, ServedRoute, Share, document, percent, served_routes
+from fairlead.status.verdict import RegionState, conditions
+from fairlead.status.written import Serving, differs, ladder, news, status
 
-__all__ = ["Answer", "ServedRoute", "Share", "document", "merge", "percent", "served_routes"]
+__all__ = [
+    "Answer",
+    "RegionState",
+    "ServedRoute",
+    "Serving",
+    "Share",
+    "conditions",
+    "differs",
+    "document",
+    "ladder",
+    "merge",
+    "news",
+    "percent",
+    "served_routes",
+    "status",
+]

@@ -12,6 +12,7 @@ from fairlead.demo.provider.settings import Settings
 
 
 @click.command()
+@click.option("--address", default=ADDRESS, help="Where to listen; in a pod 0.0.0.0.")
 @click.option("--port", default=0, help="Where to listen; 0: any free port.")
 @click.option("--control-port", default=0, help="Where to take commands; 0: any free port.")
 @click.option("--key", "keys", multiple=True, envvar="SIMULATED_PROVIDER_KEYS", help="A credential to take; repeats.")
@@ -24,25 +25,31 @@ from fairlead.demo.provider.settings import Settings
 @click.option("--tokens-per-chunk", default=1, help="Tokens in one chunk of a stream.")
 @click.option("--chunk-gap-ms", default=0, help="Wait between two chunks.")
 @click.option("--first-byte-ms", default=0, help="Wait before the response headers.")
-def main(
-    port: int, control_port: int, keys: tuple[str, ...], models: str, embedding_models: str, **rest: object
+def main(  # noqa: PLR0917  click passes them by name
+    address: str,
+    port: int,
+    control_port: int,
+    keys: tuple[str, ...],
+    models: str,
+    embedding_models: str,
+    **rest: object,
 ) -> None:
     """Serve until SIGTERM or SIGINT; the first line of output is `{"port": ..., "control_port": ...}`."""
     settings = Settings(keys=keys, models=_names(models), embedding_models=_names(embedding_models), **rest)  # type: ignore[arg-type] # click checked them
-    asyncio.run(_serve(settings, port=port, control_port=control_port))
+    asyncio.run(_serve(settings, address=address, port=port, control_port=control_port))
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name for name in text.split(",") if name)
 
 
-async def _serve(settings: Settings, *, port: int, control_port: int) -> None:
+async def _serve(settings: Settings, *, address: str, port: int, control_port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = ProviderServer(settings, port=port)
+    server = ProviderServer(settings, port=port, address=address)
     await server.start(control_port=control_port)
-    where = {"port": server.port, "control_port": server.control_port, "address": ADDRESS}
+    where = {"port": server.port, "control_port": server.control_port, "address": address}
     sys.stdout.write(json.dumps(where) + "\n")
     sys.stdout.flush()
     await stop.wait()

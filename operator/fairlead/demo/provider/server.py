@@ -25,10 +25,12 @@ START_TIMEOUT_S = 30
 class ProviderServer:
     """A provider in the running event loop: its service behind a socket, its commands behind another."""
 
-    def __init__(self, settings: Settings, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, port: int = 0, tls: ssl.SSLContext | None = None, address: str = ADDRESS
+    ) -> None:
         self._service = Service(settings)
-        self._tls = tls
-        self._place = _bound(port)  # never listens: keeps the port while the provider is dead
+        self._tls, self._address = tls, address
+        self._place = _bound(address, port)  # never listens: keeps the port while the provider is dead
         self.port: int = self._place.getsockname()[1]
         self.control_port = 0
         self._web: web.Server | None = None
@@ -70,7 +72,9 @@ class ProviderServer:
         await self.revive()
         if control_port is not None:
             self._control_web = web.Server(ControlService(self).handle, access_log=None)
-            self._control = await asyncio.get_running_loop().create_server(self._control_web, ADDRESS, control_port)
+            self._control = await asyncio.get_running_loop().create_server(
+                self._control_web, self._address, control_port
+            )
             self.control_port = self._control.sockets[0].getsockname()[1]
 
     async def revive(self) -> None:
@@ -85,7 +89,7 @@ class ProviderServer:
             self._service.journal.stats.connections += 1
             return server()
 
-        listening = _bound(self.port)
+        listening = _bound(self._address, self.port)
         self._listener = await asyncio.get_running_loop().create_server(
             accept, sock=listening, backlog=BACKLOG, ssl=self._tls
         )
@@ -111,12 +115,12 @@ class ProviderServer:
         self._place.close()
 
 
-def _bound(port: int) -> socket.socket:
+def _bound(address: str, port: int) -> socket.socket:
     """Bind without listening: two sockets may share a port so, as long as one of them listens at most."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setblocking(False)
-    sock.bind((ADDRESS, port))
+    sock.bind((address, port))
     return sock
 
 

@@ -1,0 +1,54 @@
+"""What an operator is told when it starts: the installation, how gateways run here, who it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fairlead.api.installation import Installation
+from fairlead.envoy import Layout
+from fairlead.ir import ListenAddress
+from fairlead.manifests import Settings, paths
+
+COMPONENT_LABEL = "app.kubernetes.io/component"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Constant while the operator runs."""
+
+    installation: Installation
+    settings: Settings
+    watch_namespaces: tuple[str, ...]
+    """Empty = all namespaces."""
+    lease: str
+    """Name of the Lease by which one of several operators leads."""
+    identity: str
+    """Of this operator among them: its pod's name."""
+    owner_uid: str
+    """Of the ConfigMap that owns everything that the operator makes."""
+
+    @property
+    def namespace(self) -> str:
+        """Return the installation's namespace, which is the release's."""
+        return self.installation.namespace
+
+    @property
+    def watched_namespaces(self) -> tuple[str, ...]:
+        """Return the namespaces to watch, its own among them; empty = all."""
+        return tuple(sorted({*self.watch_namespaces, self.namespace})) if self.watch_namespaces else ()
+
+    @property
+    def layouts(self) -> Mapping[str, Layout]:
+        """Return where each region's Envoy finds its files: every pod is alike."""
+        return {region.name: POD_LAYOUT for region in self.installation.served}
+
+
+POD_LAYOUT = Layout(
+    xds_dir=paths.XDS_DIR,
+    keys_dir=paths.KEYS_DIR,
+    credentials_dir=paths.CREDENTIALS_DIR,
+    listen=ListenAddress(address="0.0.0.0", port=paths.HTTP_PORT),  # noqa: S104  a pod serves its Service
+    metrics_listen=ListenAddress(address="0.0.0.0", port=paths.METRICS_PORT),  # noqa: S104  and its scraper
+    admin=paths.ADMIN_SOCKET,
+    access_log=paths.ACCESS_LOG,
+    ca_file=paths.CA_FILE,
+)

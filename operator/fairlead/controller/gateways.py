@@ -1,0 +1,168 @@
+"""Making the cluster's gateways what was compiled: keys, ConfigMaps, the rest, and a nudge to the kubelets."""
+
+import asyncio
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from fairlead import envoy, manifests
+from fairlead.adapters.clock import Clock
+from fairlead.adapters.kube import Kube
+from fairlead.compiler import Compiled
+from fairlead.controller.context import Context
+from fairlead.controller.keys import KeyRing
+from fairlead.controller.live import Live
+from fairlead.controller.metrics import Metrics
+from fairlead.controller.plan import plan
+from fairlead.errors import TooLargeError
+from fairlead.manifests import OWNED_KINDS, REGION_LABEL, naming
+
+Object = Mapping[str, Any]
+
+DIGEST_ANNOTATION = "fairlead.dev/configuration"
+"""On a gateway pod: the configuration that it is to serve. A change makes the kubelet refresh its mounts at once."""
+KEYS_ANNOTATION = "fairlead.dev/keys"
+"""On a gateway pod: the version of the Secret of keys that it is to serve."""
+KEYS_FILE = "ecds.json"
+
+_BETWEEN_NUDGES_S = 1.0
+"""A kubelet syncs a pod about once a second; changes that come faster wait for each other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What came of applying."""
+
+    too_large: frozenset[str]
+    """Regions whose files do not fit; their gateways keep what they have."""
+    writes: int
+    again_in_s: float | None
+    """When pods that were nudged just now may be nudged again; None = nothing is left to do."""
+
+
+class Gateways:
+    """All gateways of this cluster."""
+
+    def __init__(
+        self, *, kube: Kube, clock: Clock, context: Context, live: Live, metrics: Metrics, log: FilteringBoundLogger
+    ) -> None:
+        self._kube, self._clock, self._context = kube, clock, context
+        self._live, self._metrics, self._log = live, metrics, log
+        self._keys_written: bytes | None = None
+        self._keys_version = ""
+        self._nudged: dict[str, float] = {}
+
+    async def apply(self, compiled: Compiled, keys: KeyRing) -> Applied:
+        """Write what differs, in an order that no gateway suffers from; raises `ClusterError`.
+
+        Keys and clusters before the routes that need them, configuration before pods, deletions at the end.
+        """
+        desired: dict[str, Sequence[Object]] = {}
+        too_large = {region for region, gateway in compiled.gateways.items() if gateway.too_large}
+        for region, gateway in compiled.gateways.items():
+            if region in too_large:
+                continue
+            try:
+                desired[region] = manifests.render(
+                    gateway.ir,
+                    gateway.files,
+                    settings=self._context.settings,
+                    namespace=self._context.namespace,
+                    owner_uid=self._context.owner_uid,
+                )
+            except TooLargeError as error:
+                too_large.add(region)
+                self._log.warning("too large", region=region, what=str(error))
+        kept = [naming.gateway(self._context.settings, region) for region in too_large]
+        planned = plan(
+            [manifest for region in desired for manifest in desired[region]],
+            [found for kind in OWNED_KINDS for found in self._live.of_kind(kind)],
+            owner_uid=self._context.owner_uid,
+            keep=kept,
+        )
+        writes = await self._write_keys(compiled, keys)
+        by_region = groupby(planned.apply, key=lambda manifest: manifest["metadata"]["labels"][REGION_LABEL])
+        await asyncio.gather(*(self._apply(tuple(group)) for _, group in by_region))
+        digests = {region: gateway.digest for region, gateway in compiled.gateways.items() if region in desired}
+        nudged, again_in_s = await self._nudge(digests)
+        for found in planned.delete:
+            await self._delete(found)
+        return Applied(
+            too_large=frozenset(too_large),
+            writes=writes + len(planned.apply) + nudged + len(planned.delete),
+            again_in_s=again_in_s,
+        )
+
+    async def _apply(self, objects: Iterable[Object]) -> None:
+        for manifest in objects:
+            applied = await self._kube.apply(manifest)
+            self._live.put({**applied, "kind": manifest["kind"]})
+            self._wrote("apply", manifest)
+
+    async def _delete(self, found: Object) -> None:
+        name = found["metadata"]["name"]
+        await self._kube.delete(found["kind"], namespace=self._context.namespace, name=name)
+        self._live.remove(found["kind"], name)
+        self._wrote("delete", found)
+
+    async def _write_keys(self, compiled: Compiled, keys: KeyRing) -> int:
+        """Write the keys of all consumers. The operator cannot read them back, so it remembers what it wrote."""
+        bound = [(binding.consumer, keys.value(binding.ref)) for binding in compiled.key_bindings]
+        anonymous = next((gateway.ir.anonymous for gateway in compiled.gateways.values()), None)
+        content = envoy.api_keys([(value, consumer) for consumer, value in bound if value], anonymous)
+        if content == self._keys_written:
+            return 0
+        secret = self._context.settings.keys_secret
+        written = await self._kube.merge(
+            "Secret",
+            namespace=self._context.namespace,
+            name=secret,
+            patch={"data": {KEYS_FILE: base64.b64encode(content).decode()}},
+        )
+        if written is None:
+            self._log.error("no secret for keys", what=f"Secret {secret} is missing, run helm upgrade")
+            return 0
+        version = written["metadata"]["resourceVersion"]
+        self._keys_written, self._keys_version, was = content, version, self._keys_version
+        self._metrics.writes.labels("patch", "Secret").inc()
+        if version != was:
+            self._log.info("keys", what=f"{len(bound)} keys of consumers", version=version)
+        return 1
+
+    async def _nudge(self, digests: Mapping[str, str]) -> tuple[int, float | None]:
+        """Tell the kubelets of pods that are behind to refresh their mounts, each at most once a second."""
+        now = self._clock.monotonic()
+        pods = {pod["metadata"]["name"]: pod for pod in self._live.of_kind("Pod")}
+        self._nudged = {name: moment for name, moment in self._nudged.items() if name in pods}
+        behind = {name: wanted for name, pod in pods.items() if (wanted := self._annotations(pod, digests))}
+        due = {name: self._nudged.get(name, now - _BETWEEN_NUDGES_S) + _BETWEEN_NUDGES_S for name in behind}
+        ready = [name for name, moment in due.items() if moment <= now]
+        await asyncio.gather(*(self._annotate(name, behind[name]) for name in ready))
+        later = [moment - now for moment in due.values() if moment > now]
+        return len(ready), min(later, default=None)
+
+    def _annotations(self, pod: Object, digests: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the annotations that a pod lacks; none for one that ends or whose region is not rendered."""
+        region = pod["metadata"].get("labels", {}).get(REGION_LABEL, "")
+        if region not in digests or "deletionTimestamp" in pod["metadata"]:
+            return {}
+        wanted = {DIGEST_ANNOTATION: digests[region][:16], KEYS_ANNOTATION: self._keys_version}
+        there = pod["metadata"].get("annotations", {})
+        return {name: value for name, value in wanted.items() if there.get(name) != value}
+
+    async def _annotate(self, name: str, annotations: Mapping[str, str]) -> None:
+        patched = await self._kube.merge(
+            "Pod", namespace=self._context.namespace, name=name, patch={"metadata": {"annotations": dict(annotations)}}
+        )
+        self._nudged[name] = self._clock.monotonic()
+        if patched is not None:
+            self._live.put({**patched, "kind": "Pod"})
+            self._metrics.writes.labels("patch", "Pod").inc()
+
+    def _wrote(self, verb: str, manifest: Object) -> None:
+        self._metrics.writes.labels(verb, manifest["kind"]).inc()
+        self._log.info(verb, what=f"{manifest['kind']} {manifest['metadata']['name']}")

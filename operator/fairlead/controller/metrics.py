@@ -1,0 +1,52 @@
+"""The operator's own metrics. Names end in their unit; no label holds what a client could choose."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """One operator's instruments, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.reconciles = Counter(
+            "fairlead_reconciles", "Passes over the whole view, by how they ended.", ["result"], registry=self.registry
+        )
+        self.reconcile_seconds = Histogram(
+            "fairlead_reconcile_seconds", "How long a pass took.", buckets=_SECONDS, registry=self.registry
+        )
+        self.compile_seconds = Histogram(
+            "fairlead_compile_seconds", "How long compiling took, of a pass.", buckets=_SECONDS, registry=self.registry
+        )
+        self.propagation_seconds = Histogram(
+            "fairlead_propagation_seconds",
+            "From a change's event until every ready gateway pod answered with its configuration.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.pending_events = Gauge(
+            "fairlead_pending_events", "Changes seen that no pass has taken up yet.", registry=self.registry
+        )
+        self.last_success = Gauge(
+            "fairlead_last_success_timestamp_seconds", "When a pass last succeeded.", registry=self.registry
+        )
+        self.leads = Gauge("fairlead_leader", "1 while this operator is the one that writes.", registry=self.registry)
+        self.writes = Counter(
+            "fairlead_api_writes", "Writes to the API server.", ["verb", "kind"], registry=self.registry
+        )
+        self.object_ready = Gauge(
+            "fairlead_object_ready",
+            "Condition Ready of an object: 1 True, 0 False.",
+            ["kind", "namespace", "name"],
+            registry=self.registry,
+        )
+        self.gateway_pods = Gauge(
+            "fairlead_gateway_pods",
+            "Ready gateway pods, by whether they serve the newest configuration.",
+            ["region", "current"],
+            registry=self.registry,
+        )
+        self.errors = Counter(
+            "fairlead_errors", "What went wrong and will be tried again.", ["operation"], registry=self.registry
+        )

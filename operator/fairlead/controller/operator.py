@@ -1,0 +1,301 @@
+"""The operator's loops: watches and lists fill the view, one pass at a time makes the cluster so, status follows."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextlib import suppress
+from functools import partial
+
+from structlog.typing import FilteringBoundLogger
+
+from fairlead.adapters.clock import Clock
+from fairlead.adapters.gateway_answer import GatewayAnswers
+from fairlead.adapters.kube import Kube
+from fairlead.api.meta import ObjectKey
+from fairlead.compiler import Compiled, Observed
+from fairlead.compiler import compile as compile_all
+from fairlead.controller.context import COMPONENT_LABEL, Context
+from fairlead.controller.gateways import Gateways
+from fairlead.controller.inputs import Inputs
+from fairlead.controller.lease import RENEW_EVERY_S, Election
+from fairlead.controller.live import Live, follow
+from fairlead.controller.memory import LastGood, Memory
+from fairlead.controller.metrics import Metrics
+from fairlead.controller.progress import Progress
+from fairlead.controller.readback import Readback, ready_pods
+from fairlead.controller.statuses import Statuses, ladders
+from fairlead.errors import ClusterError
+from fairlead.manifests import OWNED_KINDS
+
+KEYS_EVERY_S = 10.0
+"""How often consumers' Secrets are read again."""
+_LISTS_EVERY_S = 60.0
+_QUIET_S, _BURST_S = 0.03, 0.15
+"""A pass begins when no event came for so long, or so long after the first one: ten events in a burst are one pass."""
+_RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+_HEALTHY_WITHIN_S = 120.0
+_FOLLOWED = (*OWNED_KINDS, "Pod")
+
+
+class Operator:
+    """One operator. `run` ends when it is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        kube: Kube,
+        clock: Clock,
+        answers: GatewayAnswers,
+        context: Context,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._kube, self._clock, self._context, self._metrics, self._log = kube, clock, context, metrics, log
+        self._inputs = Inputs(kube=kube, clock=clock, context=context, metrics=metrics, log=log, changed=self._mark)
+        self._live = Live()
+        self._progress, self._readback = Progress(), Readback(answers)
+        self._election = Election(
+            kube, clock, namespace=context.namespace, name=context.lease, identity=context.identity
+        )
+        self._gateways = Gateways(kube=kube, clock=clock, context=context, live=self._live, metrics=metrics, log=log)
+        self._statuses = Statuses(
+            kube=kube,
+            clock=clock,
+            view=self._inputs.view,
+            progress=self._progress,
+            readback=self._readback,
+            metrics=metrics,
+            log=log,
+        )
+        self._memory = self._new_memory()
+        self._last_good: LastGood | None = None
+        self._compiled: Compiled | None = None
+        self._too_large: frozenset[str] = frozenset()
+        self._inputs_changed = True
+        self._wake, self._wake_status, self._wake_readback = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._changed_at: float | None = None
+        self._turned_at = clock.monotonic()
+        self._pending = 0
+
+    @property
+    def is_healthy(self) -> bool:
+        """Tell whether the loops still turn."""
+        return self._clock.monotonic() - self._turned_at < _HEALTHY_WITHIN_S
+
+    async def run(self) -> None:
+        """Keep the cluster's gateways what users wrote, until cancelled; then give the lease back."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._inputs.watch())
+                for kind in _FOLLOWED:
+                    tasks.create_task(self._again_and_again(f"watch {kind}", 0.0, partial(self._follow, kind)))
+                tasks.create_task(self._again_and_again("lead", RENEW_EVERY_S, self._lead))
+                tasks.create_task(self._again_and_again("list", _LISTS_EVERY_S, self._inputs.list_all))
+                tasks.create_task(self._again_and_again("keys", KEYS_EVERY_S, self._inputs.read_keys))
+                tasks.create_task(self._again_and_again("pass", 0.0, self._pass))
+                tasks.create_task(self._again_and_again("status", 0.0, self._write_status))
+                tasks.create_task(self._again_and_again("readback", 0.0, self._read_back))
+        finally:
+            await self._resign()
+
+    async def _again_and_again(self, operation: str, pause_s: float, step: Callable[[], Awaitable[None]]) -> None:
+        """Repeat a step. An API server that refuses or does not answer is asked again, ever more slowly."""
+        failures = 0
+        while True:
+            try:
+                await step()
+                failures = 0
+                await self._clock.sleep(pause_s)
+            except ClusterError as error:
+                failures += 1
+                self._failed(operation, error)
+                await self._clock.sleep(_RETRY_S[min(failures, len(_RETRY_S)) - 1])
+
+    def _failed(self, operation: str, error: ClusterError) -> None:
+        self._metrics.errors.labels(operation.partition(" ")[0]).inc()
+        self._log.warning("try again", what=f"{operation}: {error}")
+
+    def _mark(self) -> None:
+        """Note that something changed: the next pass compiles."""
+        self._inputs_changed = True
+        self._pending += 1
+        self._metrics.pending_events.set(self._pending)
+        if self._changed_at is None:
+            self._changed_at = self._clock.monotonic()
+        self._wake.set()
+
+    # What the operator owns
+
+    async def _follow(self, kind: str) -> None:
+        context = self._context
+        await follow(
+            self._kube,
+            self._live,
+            kind,
+            namespace=context.namespace,
+            labels={**context.settings.selector, COMPONENT_LABEL: "gateway"},
+            changed=lambda: self._live_changed(kind),
+        )
+
+    def _live_changed(self, kind: str) -> None:
+        self._wake.set()
+        if kind == "Pod":
+            self._wake_readback.set()
+
+    # Leading
+
+    async def _lead(self) -> None:
+        led = self._election.leads
+        try:
+            await self._election.step()
+        finally:
+            leads = self._election.leads
+            self._metrics.leads.set(1 if leads else 0)
+            if leads != led:
+                self._log.info("leads" if leads else "stands by", what=self._context.identity)
+                self._last_good = None
+                self._wake.set()
+
+    async def _resign(self) -> None:
+        try:
+            await self._election.resign()
+        except ClusterError as error:
+            self._failed("resign", error)
+
+    # The pass
+
+    async def _pass(self) -> None:
+        """Wait for a change, then make the cluster what the view says."""
+        self._turned_at = self._clock.monotonic()
+        try:
+            await asyncio.wait_for(self._wake.wait(), _LISTS_EVERY_S)
+        except TimeoutError:
+            return
+        await self._quiet()
+        if not await self._is_prepared():
+            await self._clock.sleep(0.2)
+            return
+        self._wake.clear()
+        began = self._clock.monotonic()
+        try:
+            await self._reconcile()
+        except ClusterError:
+            self._wake.set()
+            self._metrics.reconciles.labels("error").inc()
+            raise
+        self._metrics.reconciles.labels("success").inc()
+        self._metrics.reconcile_seconds.observe(self._clock.monotonic() - began)
+        self._metrics.last_success.set(self._clock.now().timestamp())
+
+    async def _quiet(self) -> None:
+        """Wait until events pause, but not for long: a burst is one pass."""
+        began = self._clock.monotonic()
+        pending = -1
+        while pending != self._pending and self._clock.monotonic() - began < _BURST_S:
+            pending = self._pending
+            await self._clock.sleep(_QUIET_S)
+
+    async def _is_prepared(self) -> bool:
+        """Tell whether the picture is whole: half a picture would take routes away that are only not seen yet."""
+        if not (self._election.leads and self._live.has_listed(_FOLLOWED) and await self._inputs.are_whole()):
+            return False
+        if self._last_good is None:
+            self._memory = self._new_memory()
+            self._last_good = await self._memory.load()
+            self._inputs_changed = True
+        return True
+
+    async def _reconcile(self) -> None:
+        compiled = self._compiled
+        if self._inputs_changed or compiled is None:
+            self._compiled = compiled = await self._compile()
+        applied = await self._gateways.apply(compiled, self._inputs.keys)
+        self._too_large = applied.too_large
+        digests = {
+            region: gateway.digest for region, gateway in compiled.gateways.items() if region not in applied.too_large
+        }
+        self._progress.compiled(digests, _essences(compiled), monotonic=self._clock.monotonic())
+        self._wake_readback.set()
+        self._wake_status.set()
+        if applied.again_in_s is not None:
+            asyncio.get_running_loop().call_later(applied.again_in_s, self._wake.set)
+        if not await self._memory.store(compiled.last_good):
+            self._log.warning("memory full", what="the last good versions do not fit a ConfigMap and are not kept")
+
+    async def _compile(self) -> Compiled:
+        """Compile in a thread: leases are renewed and probes answered meanwhile."""
+        self._inputs_changed, self._pending = False, 0
+        self._metrics.pending_events.set(0)
+        began = self._clock.monotonic()
+        observed = Observed(last_good=self._last_good or {}, layouts=self._context.layouts, home_secrets_readable=False)
+        compiled = await asyncio.to_thread(compile_all, self._inputs.snapshot(), self._context.installation, observed)
+        self._metrics.compile_seconds.observe(self._clock.monotonic() - began)
+        self._last_good = compiled.last_good
+        return compiled
+
+    # What came of it
+
+    async def _read_back(self) -> None:
+        """Ask the pods: often while some are behind, rarely otherwise."""
+        pods = ready_pods(self._live.of_kind("Pod"))
+        if await self._readback.ask(pods):
+            self._wake_status.set()
+        current = self._is_current()
+        if current and self._changed_at is not None and not self._inputs_changed and not self._wake.is_set():
+            self._metrics.propagation_seconds.observe(self._clock.monotonic() - self._changed_at)
+            self._changed_at = None
+        waiting = self._changed_at is not None and self._clock.monotonic() - self._changed_at < _HEALTHY_WITHIN_S / 10
+        self._wake_readback.clear()
+        try:
+            await asyncio.wait_for(self._wake_readback.wait(), 0.05 if waiting else 1.0 if not current else 5.0)
+        except TimeoutError:
+            return
+
+    def _is_current(self) -> bool:
+        """Tell whether every ready pod of every region serves the newest configuration, and keep the gauge."""
+        current = True
+        for region in self._compiled.gateways if self._compiled else ():
+            digest, answers = self._progress.digest(region), self._readback.of_region(region)
+            newest = sum(answer == digest for answer in answers)
+            self._metrics.gateway_pods.labels(region, "true").set(newest)
+            self._metrics.gateway_pods.labels(region, "false").set(len(answers) - newest)
+            current = current and newest == len(answers) > 0
+        return current and self._compiled is not None
+
+    async def _write_status(self) -> None:
+        with suppress(TimeoutError):  # an expired consumer says so without an event
+            await asyncio.wait_for(self._wake_status.wait(), KEYS_EVERY_S)
+        self._wake_status.clear()
+        if self._compiled is None or not self._election.leads:
+            return
+        try:
+            waiting = await self._statuses.write(self._compiled, too_large=self._too_large)
+        except ClusterError:
+            self._wake_status.set()
+            raise
+        if waiting:
+            asyncio.get_running_loop().call_later(1.0, self._wake_status.set)
+
+    def _new_memory(self) -> Memory:
+        context = self._context
+        settings = context.settings
+        return Memory(
+            self._kube,
+            namespace=context.namespace,
+            name=f"{settings.name_prefix}-last-good",
+            owner={"apiVersion": "v1", "kind": "ConfigMap", "name": settings.owner, "uid": context.owner_uid},
+            labels={**settings.labels, COMPONENT_LABEL: "operator"},
+        )
+
+
+def _essences(compiled: Compiled) -> Mapping[ObjectKey, Hashable]:
+    """Return what each object means for the gateways; equal = its status need not wait for them again."""
+    served = ladders(compiled)
+
+    def of_routes(key: ObjectKey) -> Hashable:
+        name = f"{key.namespace}/{key.name}"
+        return tuple(served.get((region, name)) for region in compiled.gateways) if key.kind == "ModelRoute" else ()
+
+    return {
+        report.key: (report.generation, report.served, report.conditions, of_routes(report.key))
+        for report in compiled.reports
+    }

@@ -1,0 +1,67 @@
+"""How far each object has come at each gateway: what was compiled in which pass, against what the pods answer.
+
+An object waits for the pass in which it last changed, not for the newest: a change of one route makes no other wait.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+
+from fairlead.api.meta import ObjectKey
+
+_REMEMBERED_DIGESTS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Since when an object is as it is."""
+
+    essence: Hashable
+    """What the gateways are to do for it; equal = nothing changed."""
+    number: int
+    """The pass in which it became so."""
+    since: float
+    """Monotonic seconds."""
+
+
+class Progress:
+    """Passes by number, digests by the last pass that rendered them, objects by the pass that last changed them."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._passes: dict[str, dict[str, int]] = {}
+        self._digests: dict[str, str] = {}
+        self._objects: dict[ObjectKey, Waiting] = {}
+
+    def compiled(self, digests: Mapping[str, str], essences: Mapping[ObjectKey, Hashable], *, monotonic: float) -> None:
+        """Note what a pass made: each region's digest and what each object means for the gateways."""
+        self._number += 1
+        for region, digest in digests.items():
+            known = self._passes.setdefault(region, {})
+            known.pop(digest, None)
+            known[digest] = self._number
+            self._digests[region] = digest
+            while len(known) > _REMEMBERED_DIGESTS:
+                del known[next(iter(known))]
+        self._objects = {key: self._waiting(key, essence, monotonic) for key, essence in essences.items()}
+
+    def _waiting(self, key: ObjectKey, essence: Hashable, monotonic: float) -> Waiting:
+        before = self._objects.get(key)
+        if before is not None and before.essence == essence:
+            return before
+        return Waiting(essence=essence, number=self._number, since=monotonic)
+
+    def digest(self, region: str) -> str:
+        """Return the digest that a region's gateway is to serve; empty before the first pass."""
+        return self._digests.get(region, "")
+
+    def serves(self, key: ObjectKey, region: str, answers: Iterable[str]) -> bool:
+        """Tell whether every answering pod of a region has an object as it is now; no answer is no."""
+        waiting = self._objects.get(key)
+        passes = self._passes.get(region, {})
+        numbers = [passes.get(answer, 0) for answer in answers]
+        return waiting is not None and bool(numbers) and min(numbers) >= waiting.number
+
+    def waited(self, key: ObjectKey, *, monotonic: float) -> float:
+        """Return for how many seconds an object has been as it is."""
+        waiting = self._objects.get(key)
+        return 0.0 if waiting is None else monotonic - waiting.since

@@ -1,0 +1,62 @@
+"""Asking every ready gateway pod which configuration it serves: what Programmed rests on."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.adapters.gateway_answer import GatewayAnswers
+from fairlead.manifests import REGION_LABEL
+from fairlead.manifests.paths import HTTP_PORT
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayPod:
+    """A pod that takes requests."""
+
+    name: str
+    region: str
+    address: str
+
+
+def ready_pods(pods: Iterable[Object]) -> tuple[GatewayPod, ...]:
+    """Choose the pods that take requests: ready, with an address, not about to end."""
+    return tuple(
+        GatewayPod(
+            name=pod["metadata"]["name"],
+            region=pod["metadata"].get("labels", {}).get(REGION_LABEL, ""),
+            address=pod["status"]["podIP"],
+        )
+        for pod in pods
+        if _is_ready(pod)
+    )
+
+
+def _is_ready(pod: Object) -> bool:
+    status = pod.get("status", {})
+    if "deletionTimestamp" in pod["metadata"] or not status.get("podIP"):
+        return False
+    return any(found["type"] == "Ready" and found["status"] == "True" for found in status.get("conditions", ()))
+
+
+class Readback:
+    """The last answer of each ready pod."""
+
+    def __init__(self, answers: GatewayAnswers) -> None:
+        self._answers = answers
+        self._digests: dict[GatewayPod, str] = {}
+
+    async def ask(self, pods: Iterable[GatewayPod]) -> bool:
+        """Ask these pods, and forget all others; tell whether anything differs. No answer leaves the last one."""
+        asked = tuple(pods)
+        answered = await asyncio.gather(*(self._answers.digest(pod.address, HTTP_PORT) for pod in asked))
+        digests = {pod: digest or self._digests.get(pod, "") for pod, digest in zip(asked, answered, strict=True)}
+        differs = digests != self._digests
+        self._digests = digests
+        return differs
+
+    def of_region(self, region: str) -> tuple[str, ...]:
+        """Return what the ready pods of a region serve, one entry per pod; empty = it never answered."""
+        return tuple(digest for pod, digest in self._digests.items() if pod.region == region)

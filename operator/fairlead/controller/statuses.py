@@ -1,0 +1,206 @@
+"""Saying in status what came of each object, and in Events what has happened. Written only when it differs."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from fairlead import status
+from fairlead.adapters.clock import Clock
+from fairlead.adapters.kube import RESOURCES, Kube
+from fairlead.api.conditions import Condition, ConditionStatus, ConditionType
+from fairlead.api.meta import ObjectKey
+from fairlead.compiler import Compiled, Report, Served
+from fairlead.controller.metrics import Metrics
+from fairlead.controller.progress import Progress
+from fairlead.controller.readback import Readback
+from fairlead.controller.view import View
+from fairlead.errors import ClusterError
+from fairlead.status import RegionState, Serving
+
+Object = Mapping[str, Any]
+Ladders = Mapping[tuple[str, str], tuple[str, ...]]
+"""By region and route (`namespace/name`)."""
+
+_PATIENCE_S = 5.0
+"""How long a gateway may take to follow before it is called behind: until then an object's status waits."""
+_AT_ONCE = 8
+_LONGEST_EVENT_MESSAGE = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One object with what is to be said about it."""
+
+    report: Report
+    stated: tuple[Condition, ...]
+    serving: tuple[Serving, ...]
+
+
+class Statuses:
+    """The writer of all status and of all Events."""
+
+    def __init__(
+        self,
+        *,
+        kube: Kube,
+        clock: Clock,
+        view: View,
+        progress: Progress,
+        readback: Readback,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._kube, self._clock, self._view = kube, clock, view
+        self._progress, self._readback, self._metrics, self._log = progress, readback, metrics, log
+        self._gauges: set[ObjectKey] = set()
+
+    async def write(self, compiled: Compiled, *, too_large: Collection[str]) -> bool:
+        """Write every status that differs; tell whether some wait for their gateways; raises `ClusterError`."""
+        served = ladders(compiled)
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(report: Report) -> bool:
+            judged = self._judge(report, compiled, served, too_large)
+            if judged is None:
+                return True
+            self._gauge(judged)
+            async with gate:
+                await self._write(judged)
+            return False
+
+        self._forget({report.key for report in compiled.reports})
+        waiting = await asyncio.gather(*(one(report) for report in compiled.reports))
+        return any(waiting)
+
+    def _judge(self, report: Report, compiled: Compiled, served: Ladders, too_large: Collection[str]) -> Judged | None:
+        """State conditions, or None while gateways may still be on their way."""
+        name = f"{report.key.namespace}/{report.key.name}"
+        states = {region: self._state(report.key, region, too_large) for region in compiled.gateways}
+        if (
+            report.served is Served.CURRENT
+            and RegionState.BEHIND in states.values()
+            and self._progress.waited(report.key, monotonic=self._clock.monotonic()) < _PATIENCE_S
+        ):
+            return None
+        stated = status.conditions(report, states.items(), expired=self._is_expired(report.key))
+        if report.served is not Served.CURRENT:
+            return Judged(report=report, stated=stated, serving=())
+        serving = tuple(
+            self._serving(report, region, served.get((region, name), ()))
+            for region, state in states.items()
+            if state is RegionState.SERVES and (report.key.kind != "ModelRoute" or (region, name) in served)
+        )
+        return Judged(report=report, stated=stated, serving=serving)
+
+    def _state(self, key: ObjectKey, region: str, too_large: Collection[str]) -> RegionState:
+        if region in too_large:
+            return RegionState.TOO_LARGE
+        serves = self._progress.serves(key, region, self._readback.of_region(region))
+        return RegionState.SERVES if serves else RegionState.BEHIND
+
+    def _serving(self, report: Report, region: str, ladder: tuple[str, ...]) -> Serving:
+        """Keep the digest that was confirmed first: later ones hold the same for this object."""
+        stored = ((self._view.get(report.key) or {}).get("status") or {}).get("gateways") or []
+        for gateway in stored:
+            is_same = gateway.get("observedGeneration") == report.generation and gateway.get("ladder", []) == [*ladder]
+            if gateway["region"] == region and is_same and gateway.get("digest"):
+                return Serving(region=region, digest=gateway["digest"], ladder=ladder)
+        return Serving(region=region, digest=self._progress.digest(region), ladder=ladder)
+
+    def _is_expired(self, key: ObjectKey) -> bool:
+        if key.kind != "ModelConsumer":
+            return False
+        until = ((self._view.get(key) or {}).get("spec") or {}).get("expiresAt")
+        return isinstance(until, str) and datetime.fromisoformat(until) <= self._clock.now()
+
+    async def _write(self, judged: Judged) -> None:
+        key = judged.report.key
+        found = self._view.get(key)
+        if found is None:
+            return
+        before = found.get("status") or {}
+        generation = judged.report.generation
+        written = status.status(
+            judged.stated,
+            judged.serving,
+            generation=generation,
+            before=before,
+            now=self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+        if not status.differs(written, before) or (before.get("observedGeneration") or 0) > (generation or 0):
+            return
+        head = {"apiVersion": RESOURCES[key.kind].api_version, "kind": key.kind}
+        applied = await self._kube.apply_status(
+            {**head, "metadata": {"name": key.name, "namespace": key.namespace}, "status": written}
+        )
+        self._metrics.writes.labels("status", key.kind).inc()
+        if applied is None:
+            return
+        if applied["metadata"].get("generation") == generation:
+            self._view.put({**found, "status": applied.get("status", {})})
+        news = status.news(judged.stated, before)
+        self._tell(key, news)
+        await self._record(found, news)
+
+    def _tell(self, key: ObjectKey, news: Sequence[Condition]) -> None:
+        for one in news:
+            level = self._log.info if one.status is ConditionStatus.TRUE else self._log.warning
+            level(str(one.reason), what=f"{key}: {one.message}", condition=str(one.type), status=str(one.status))
+
+    async def _record(self, found: Object, news: Sequence[Condition]) -> None:
+        """Write Events; one that is refused is lost, and the status stands all the same."""
+        now = self._clock.now()
+        metadata = found["metadata"]
+        reference = {
+            "apiVersion": found["apiVersion"],
+            "kind": found["kind"],
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata.get("uid", ""),
+        }
+        for one in news:
+            moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+            event = {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": {"generateName": f"{metadata['name'][:200]}.", "namespace": metadata["namespace"]},
+                "involvedObject": reference,
+                "type": "Normal" if one.status is ConditionStatus.TRUE else "Warning",
+                "reason": str(one.reason),
+                "message": one.message[:_LONGEST_EVENT_MESSAGE],
+                "source": {"component": "fairlead"},
+                "reportingComponent": "fairlead",
+                "firstTimestamp": moment,
+                "lastTimestamp": moment,
+                "count": 1,
+            }
+            try:
+                await self._kube.create(event)
+                self._metrics.writes.labels("create", "Event").inc()
+            except ClusterError as error:
+                self._metrics.errors.labels("event").inc()
+                self._log.warning("event lost", what=str(error))
+
+    def _gauge(self, judged: Judged) -> None:
+        key = judged.report.key
+        ready = any(one.type is ConditionType.READY and one.status is ConditionStatus.TRUE for one in judged.stated)
+        self._metrics.object_ready.labels(key.kind, key.namespace, key.name).set(1 if ready else 0)
+        self._gauges.add(key)
+
+    def _forget(self, there: Collection[ObjectKey]) -> None:
+        for key in self._gauges.difference(there):
+            self._metrics.object_ready.remove(key.kind, key.namespace, key.name)
+            self._gauges.discard(key)
+
+
+def ladders(compiled: Compiled) -> Ladders:
+    """Return where attempts of each route can go, in each region that serves it."""
+    return {
+        (region, route.name): status.ladder(route)
+        for region, gateway in compiled.gateways.items()
+        for route in status.served_routes(gateway.ir)
+    }

@@ -1,0 +1,103 @@
+"""Everything that users wrote, as watches and lists last told it: the operator's only picture of spec and status.
+
+Two sources keep it: watches, which are fast but say nothing of what was deleted while they were away, and lists, which
+say everything but a moment late. A list never undoes what a watch told while the list was on its way.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fairlead.api.meta import ObjectKey
+
+Object = Mapping[str, Any]
+
+_KEPT = ("name", "namespace", "labels", "annotations", "creationTimestamp", "generation", "uid", "resourceVersion")
+
+
+class View:
+    """Objects by key. Kept small: no managed fields."""
+
+    def __init__(self) -> None:
+        self._objects: dict[ObjectKey, Object] = {}
+        self._told: dict[ObjectKey, int] = {}
+        self._moment = 0
+
+    @property
+    def moment(self) -> int:
+        """Return a number that grows with everything that is told; note it before a list is asked for."""
+        return self._moment
+
+    def put(self, found: Object) -> bool:
+        """Take an object, unless a newer version is known; tell whether anything but its status differs."""
+        key, trimmed = key_of(found), _trimmed(found)
+        before = self._objects.get(key)
+        is_same = before is not None and before["metadata"].get("uid") == trimmed["metadata"].get("uid")
+        if before is not None and is_same and _version(trimmed) < _version(before):
+            return False
+        self._tell(key)
+        self._objects[key] = trimmed
+        return before is None or _essence(before) != _essence(trimmed)
+
+    def remove(self, key: ObjectKey) -> bool:
+        """Forget an object that is gone; tell whether it was known."""
+        self._tell(key)
+        return self._objects.pop(key, None) is not None
+
+    def replace(self, kind: str, found: Iterable[Object], *, asked_at: int, namespace: str | None = None) -> bool:
+        """Take a list of a whole kind, or of one namespace, asked for at moment `asked_at`; tell whether it differs."""
+        listed = {key_of(one): one for one in found}
+        unseen = [
+            key
+            for key in self._objects
+            if key.kind == kind
+            and key not in listed
+            and namespace in (None, key.namespace)
+            and not self._since(key, asked_at)
+        ]
+        differs = [self.remove(key) for key in unseen]
+        differs += [
+            self.put(one) for key, one in listed.items() if key in self._objects or not self._since(key, asked_at)
+        ]
+        # What was removed before any list that may still come needs no memory.
+        self._told = {key: moment for key, moment in self._told.items() if key in self._objects or moment > asked_at}
+        return any(differs)
+
+    def get(self, key: ObjectKey) -> Object | None:
+        """Return one object, or None."""
+        return self._objects.get(key)
+
+    def of_kind(self, kind: str) -> tuple[Object, ...]:
+        """Return all objects of a kind, sorted by key."""
+        return tuple(self._objects[key] for key in sorted(self._objects) if key.kind == kind)
+
+    def objects(self) -> tuple[Object, ...]:
+        """Return all objects, sorted by key."""
+        return tuple(self._objects[key] for key in sorted(self._objects))
+
+    def _tell(self, key: ObjectKey) -> None:
+        self._moment += 1
+        self._told[key] = self._moment
+
+    def _since(self, key: ObjectKey, asked_at: int) -> bool:
+        return self._told.get(key, 0) > asked_at
+
+
+def key_of(found: Object) -> ObjectKey:
+    """Identify an object; a Namespace has no namespace."""
+    metadata = found["metadata"]
+    return ObjectKey(kind=found["kind"], namespace=metadata.get("namespace", ""), name=metadata["name"])
+
+
+def _version(found: Object) -> int:
+    """Order versions of one object: the API server promises that they are integers that grow."""
+    return int(found["metadata"].get("resourceVersion") or 0)
+
+
+def _trimmed(found: Object) -> Object:
+    metadata = {field: value for field, value in found["metadata"].items() if field in _KEPT}
+    return {**found, "metadata": metadata}
+
+
+def _essence(found: Object) -> Object:
+    metadata = {field: value for field, value in found["metadata"].items() if field != "resourceVersion"}
+    return {**found, "metadata": metadata, "status": None}

@@ -1,0 +1,77 @@
+"""What the compiler reported and what the gateways answered, as the four conditions of one object."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
+from fairlead.translate import Report, Served
+
+
+class RegionState(StrEnum):
+    """How far an object's present version has come in one region's gateway."""
+
+    SERVES = "serves"
+    """Every ready pod answered with a configuration that has it."""
+    BEHIND = "behind"
+    """A ready pod still serves an older configuration, or no pod is ready."""
+    TOO_LARGE = "too large"
+    """The configuration does not fit where it has to go."""
+
+
+_BEHIND = "not every gateway in {} serves this generation, want one that is ready and takes its configuration"
+_TOO_LARGE = "the configuration of {} is larger than a ConfigMap, gateways keep the one before, split the installation"
+
+
+def conditions(
+    report: Report, regions: Iterable[tuple[str, RegionState]], *, expired: bool = False
+) -> tuple[Condition, ...]:
+    """State the conditions of one object: Accepted, ResolvedRefs, Programmed, Ready, in this order.
+
+    `expired`: a consumer whose `expiresAt` has passed.
+    """
+    programmed = _programmed(report, tuple(regions))
+    return (*report.conditions, programmed, _ready(report, programmed, expired=expired))
+
+
+def _programmed(report: Report, regions: tuple[tuple[str, RegionState], ...]) -> Condition:
+    def state(status: ConditionStatus, reason: Reason, message: str) -> Condition:
+        return _condition(ConditionType.PROGRAMMED, status, reason, message, report.generation)
+
+    if report.served is Served.NOTHING:
+        return state(ConditionStatus.FALSE, Reason.NOT_IN_EFFECT, "nothing of the object is in effect")
+    if report.served is Served.LAST_GOOD:
+        return state(ConditionStatus.FALSE, Reason.LAST_GOOD, "gateways serve the last good version")
+    too_large = sorted(region for region, found in regions if found is RegionState.TOO_LARGE)
+    if too_large:
+        return state(ConditionStatus.FALSE, Reason.TOO_LARGE, _TOO_LARGE.format(_listed(too_large)))
+    behind = sorted(region for region, found in regions if found is RegionState.BEHIND)
+    if behind:
+        return state(ConditionStatus.FALSE, Reason.GATEWAY_BEHIND, _BEHIND.format(_listed(behind)))
+    return state(ConditionStatus.TRUE, Reason.PROGRAMMED, "every ready gateway serves this generation")
+
+
+def _ready(report: Report, programmed: Condition, *, expired: bool) -> Condition:
+    def state(status: ConditionStatus, reason: Reason, message: str) -> Condition:
+        return _condition(ConditionType.READY, status, reason, message, report.generation)
+
+    unwell = next((found for found in report.conditions if found.status is not ConditionStatus.TRUE), None)
+    if report.served is not Served.CURRENT:
+        reason = Reason.LAST_GOOD if report.served is Served.LAST_GOOD else Reason.NOT_IN_EFFECT
+        return state(ConditionStatus.FALSE, reason, unwell.message if unwell else programmed.message)
+    if expired:
+        return state(ConditionStatus.FALSE, Reason.EXPIRED, "`spec.expiresAt` has passed, its keys are refused")
+    if unwell is not None:
+        return state(ConditionStatus.FALSE, Reason.NOT_IN_EFFECT, f"not all of it is in effect: {unwell.message}")
+    if programmed.status is not ConditionStatus.TRUE:
+        return state(ConditionStatus.FALSE, Reason.NOT_IN_EFFECT, programmed.message)
+    return state(ConditionStatus.TRUE, Reason.READY, "the object does its work")
+
+
+def _condition(
+    kind: ConditionType, status: ConditionStatus, reason: Reason, message: str, generation: int | None
+) -> Condition:
+    return Condition(type=kind, status=status, reason=reason, message=message, observed_generation=generation)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

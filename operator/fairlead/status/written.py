@@ -1,0 +1,96 @@
+"""An object's whole `status` as the API server stores it, and what of it is news.
+
+Written by server-side apply, so conditions of others stay theirs and need not be repeated here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.api.conditions import Condition, ConditionStatus, ConditionType
+from fairlead.status.conditions import merge
+from fairlead.status.serving import ServedRoute
+
+_LONGEST_LADDER = 64
+_OURS = frozenset(str(kind) for kind in ConditionType)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """One region's gateway and what it serves of an object."""
+
+    region: str
+    digest: str
+    """Of the configuration with which the gateway began to serve this generation; it does not follow later ones."""
+    ladder: tuple[str, ...] = ()
+    """For a route: where attempts can go."""
+
+
+def ladder(route: ServedRoute) -> tuple[str, ...]:
+    """List where attempts of a route can go, in order, each once; models of a wildcard route as one `*`."""
+    targets = []
+    for answer in route.answers:
+        rungs = [target for share in answer.ladders for target in share.targets] + [answer.last_resort]
+        targets += rungs if len(route.answers) == 1 else [_any_model(target) for target in rungs]
+    return tuple(dict.fromkeys(targets))[:_LONGEST_LADDER]
+
+
+def _any_model(target: str) -> str:
+    provider, endpoint, _ = target.split("/", 2)
+    return f"{provider}/{endpoint}/*"
+
+
+def status(
+    stated: Sequence[Condition],
+    serving: Iterable[Serving],
+    *,
+    generation: int | None,
+    before: Mapping[str, Any],
+    now: str,
+) -> Mapping[str, Any]:
+    """Write the status. `before` is the one that is stored, `now` the time in RFC 3339."""
+    ours = [found for found in before.get("conditions", ()) if found.get("type") in _OURS]
+    gateways = [_gateway(one, generation) for one in sorted(serving, key=lambda one: one.region)]
+    written = {
+        "conditions": merge(ours, stated, now=now),
+        "gateways": gateways,
+        "servedIn": ", ".join(gateway["region"] for gateway in gateways),
+    }
+    return written if generation is None else written | {"observedGeneration": generation}
+
+
+def _gateway(one: Serving, generation: int | None) -> dict[str, Any]:
+    gateway: dict[str, Any] = {"region": one.region, "digest": one.digest}
+    if generation is not None:
+        gateway["observedGeneration"] = generation
+    return gateway | ({"target": one.ladder[0], "ladder": list(one.ladder)} if one.ladder else {})
+
+
+def differs(written: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Tell whether a status says anything that the stored one does not; conditions of others do not count."""
+    stored = [found for found in before.get("conditions", ()) if found.get("type") in _OURS]
+    return {**written, "conditions": _by_type(written["conditions"])} != {
+        **{field: before.get(field) for field in written},
+        "conditions": _by_type(stored),
+    }
+
+
+def _by_type(conditions: Iterable[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    return {str(condition.get("type")): condition for condition in conditions}
+
+
+def news(stated: Sequence[Condition], before: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """Choose what deserves an Event: conditions that went wrong, changed their reason, or came right.
+
+    Well from the start is no news, but for Ready: one Event says that an object began to do its work.
+    """
+    known = _by_type(before.get("conditions", ()))
+    chosen = []
+    for one in stated:
+        old = known.get(str(one.type), {})
+        moved = (old.get("status"), old.get("reason")) != (str(one.status), str(one.reason))
+        is_told_when_well = one.type is ConditionType.READY or bool(old)
+        is_told = one.status is ConditionStatus.FALSE or (one.status is ConditionStatus.TRUE and is_told_when_well)
+        if moved and is_told:
+            chosen.append(one)
+    return tuple(chosen)
