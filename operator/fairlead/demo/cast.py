@@ -87,7 +87,7 @@ class Cast:
         scene = self._scene
         command = (*COMMAND, "up", "-f", str(scene.resources), "-c", str(scene.installation))
         env = environment(scene)
-        self.up = await Child.start("fairlead up", command, log=scene.folder / "up.log", env=env, talks=False)
+        self.up = await Child.start("fairlead up", command, log=scene.up_log, env=env, talks=False)
         self._stack.push_async_callback(self.up.stop)
         await ready(scene.regions(), key=scene.key, up=self.up)
 

@@ -76,6 +76,11 @@ class Scene:
         """The file that the story edits."""
         return self.resources / "routes.yaml"
 
+    @property
+    def up_log(self) -> Path:
+        """What `fairlead up` says."""
+        return self.folder / "up.log"
+
     def access_log(self, region: str) -> Path:
         """Where a region's gateway writes a line for each request."""
         return self.folder / ".fairlead" / region / "access.log"

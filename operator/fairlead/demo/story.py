@@ -3,8 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
+
+import openai
 
 from fairlead.demo.bill import Bill, Price, Tokens, dollars, prices, read_log, table
 from fairlead.demo.cast import Cast, run
@@ -16,7 +19,7 @@ from fairlead.demo.trace import Arrival, arrivals
 
 NAME = "chat"
 """The model name that the visitor calls all the time."""
-SLOW_NAME, SLOW_TOKENS = "assistant", "56"
+SLOW_NAME, SLOW_TOKENS = "assistant", "43"
 """A simulated model that takes 5 ms a token: slow enough to watch its answer arrive."""
 NAMESPACE = "team-web"
 BEFORE, AFTER, WRONG = "model: sparrow", "model: heron", "model: herron"
@@ -49,9 +52,19 @@ class Story:
         self._scene, self._cast, self._narrator, self._pace = scene, cast, narrator, pace
         self._regions = scene.regions()
         self._key = scene.key
+        self._clients = {region.name: client(region, scene.key) for region in self._regions}
 
     async def tell(self) -> None:
-        """Go through all steps; raise `StoryError` at the first that fails."""
+        """Go through all steps; raise `StoryError` at the first that fails, a client's error included."""
+        async with AsyncExitStack() as stack:
+            for each in self._clients.values():
+                await stack.enter_async_context(each)
+            try:
+                await self._steps()
+            except openai.OpenAIError as error:
+                raise StoryError(f"a request failed: {error}") from error
+
+    async def _steps(self) -> None:
         tell = self._narrator.step
         with tell("Three regions come up: a real Envoy and a real llama.cpp server in each"):
             await self._start()
@@ -89,19 +102,18 @@ class Story:
     async def _stream_from(self, name: str, question: Any, **more: Any) -> None:
         began = time.monotonic()
         times: list[float] = []
-        async with client(self._regions[0], self._key) as through:
-            stream = await through.chat.completions.create(
-                model=name, messages=question, stream=True, stream_options={"include_usage": True}, **more
-            )
-            usage = None
-            self._narrator.token("    | ")
-            async for chunk in stream:
-                usage = chunk.usage or usage
-                if chunk.choices and chunk.choices[0].delta.content:
-                    times.append((time.monotonic() - began) * 1000)
-                    text = chunk.choices[0].delta.content
-                    self._narrator.token(text if len(times) > 1 else text.lstrip())
-            self._narrator.token("\n")
+        stream = await self._clients[self._regions[0].name].chat.completions.create(
+            model=name, messages=question, stream=True, stream_options={"include_usage": True}, **more
+        )
+        usage = None
+        self._narrator.token("    | ")
+        async for chunk in stream:
+            usage = chunk.usage or usage
+            if chunk.choices and chunk.choices[0].delta.content:
+                times.append((time.monotonic() - began) * 1000)
+                text = chunk.choices[0].delta.content
+                self._narrator.token(text if len(times) > 1 else text.lstrip())
+        self._narrator.token("\n")
         expect(usage is not None and len(times) > 1, f"got {len(times)} chunks and usage {usage}, want a stream")
         counted = usage.completion_tokens if usage else 0
         self._narrator.say(
@@ -160,6 +172,8 @@ class Story:
             expect(code == 1, f"`fairlead check` ended with exit code {code}, want 1")
             up = self._cast.up
             await self._until(lambda: up is not None and "herron" in up.tail(), SWAP_TIMEOUT_S, "`up` said nothing")
+            self._narrator.say("`fairlead up` says:")
+            self._narrator.show(next(line for line in scene.up_log.read_text().splitlines() if "herron" in line))
             await load.answers(LOAD_PER_SECOND)
             for region in self._regions:
                 answer = await self._ask(region)
@@ -248,9 +262,8 @@ class Story:
         fresh.rename(path)
 
     async def _ask(self, region: Region) -> str:
-        async with client(region, self._key) as through:
-            answer = await through.chat.completions.create(model=NAME, messages=QUESTION)
-            return (answer.choices[0].message.content or "").strip()
+        answer = await self._clients[region.name].chat.completions.create(model=NAME, messages=QUESTION)
+        return (answer.choices[0].message.content or "").strip()
 
     async def _answered_by(self, model: str, region: Region) -> None:
         deadline = time.monotonic() + SWAP_TIMEOUT_S
