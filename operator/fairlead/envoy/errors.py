@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+from fairlead.envoy import request_filter
 from fairlead.envoy.protobuf import Json
 
 NEVER = "fairlead.never"
@@ -81,8 +82,9 @@ def local_reply_config() -> Json:
 
 def _mapper(status: int, body: Json) -> Json:
     comparison = {"op": "EQ", "value": {"default_value": status, "runtime_key": NEVER}}
+    filters = [{"status_code_filter": {"comparison": comparison}}, request_filter.not_answered()]
     return {
-        "filter": {"status_code_filter": {"comparison": comparison}},
+        "filter": {"and_filter": {"filters": filters}},
         "body_format_override": {"content_type": "application/json", "text_format_source": body},
     }
 

@@ -39,6 +39,7 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         "skip_xff_append": True,
         "always_set_request_id_in_response": True,
         "normalize_path": True,
+        "stream_error_on_invalid_http_message": True,  # keep the connection after a 400 of the request filter
         "stream_idle_timeout": "60s",  # until a route is chosen: a client that stalls its upload
         "request_headers_timeout": "10s",
         "delayed_close_timeout": "0.1s",  # default 1 s: clients notice a broken stream that much later
