@@ -66,6 +66,10 @@ class Book:
     def _dearest(self) -> Rung | None:
         return max(self.targets.values(), key=lambda rung: rung.price.input + rung.price.output, default=None)
 
+    def policy(self, name: str) -> Policy | None:
+        """Return a policy by its name."""
+        return self._by_name.get(name)
+
     def policies_of(self, consumer: str, routes: tuple[str, ...]) -> tuple[Policy, ...]:
         """Return the policies that count a request of a consumer on these routes, in the order of their names."""
         named = (self._by_name[name] for name in self.consumers.get(consumer, ()))

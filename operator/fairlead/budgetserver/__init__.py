@@ -1,1 +1,14 @@
-"""The rate-limit service that prices tokens, and the usage API."""
+"""`fairlead budget-server`: Envoy's rate limit service in dollars, the usage API, and the stores behind them.
+
+messages     the protocol's messages, made at run time
+descriptor   what a gateway asks and reports, as plain values
+teller       decides: room or not, what a report costs, who pays
+answer       what a client is told
+store        the protocol of stores; memory, sqlite, rediskeeper implement it, batch amortizes their round trips
+backlog      settlements that the store could not take yet
+reconciler   books what reports lost, from the gateways' own counters; exposition reads those
+bookfile     the book, loaded again when it changes
+metrics      what the server says about itself
+web          `/v1/usage`, `/v1/budgets`, `/metrics`, `/healthz`
+server       all of it in one process
+"""

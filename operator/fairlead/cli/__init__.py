@@ -11,6 +11,10 @@ main = LazyGroup(
         "up": ("fairlead.cli.up:command", "Serve manifests from this machine: one Envoy per region."),
         "status": ("fairlead.cli.status:command", "Show what each region serves."),
         "operator": ("fairlead.controller.command:operator", "Keep a cluster's gateways what the resources say."),
+        "budget-server": (
+            "fairlead.cli.budget_server:command",
+            "Answer gateways' budget checks, and book what was spent.",
+        ),
         "crds": ("fairlead.cli.crds:command", "Write the CustomResourceDefinitions."),
         "demo": ("fairlead.demo.command:demo", "Show all of it on this machine, with real inference servers."),
     },

@@ -1,0 +1,38 @@
+"""What a report books: pure rules, one for each way in which a request can end.
+
+answered, tokens counted                 the tokens at the price of the target that answered
+answered, no usage in the reply; or      an estimate from bytes, at most the reservation
+  the client left; or the provider broke
+refused by everybody (4xx, 5xx), or      nothing: the reservation is released
+  never sent to a provider
+"""
+
+from dataclasses import dataclass
+
+from fairlead.budget.estimate import Rung, Unmetered, unmetered
+from fairlead.budget.price import Tokens, cost
+from fairlead.budgetserver.descriptor import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What is to be booked for one request."""
+
+    cost: int
+    estimated: bool
+
+
+NOTHING = Charge(cost=0, estimated=False)
+
+
+def charge(report: Report, rung: Rung | None) -> Charge:
+    """Return what a report books. Without a rung (no targets are known at all) nothing has a price."""
+    if rung is None:
+        return NOTHING
+    if report.metered:
+        tokens = Tokens(input=report.input, output=report.output, cached=report.cached)
+        return Charge(cost=cost(rung.price, tokens), estimated=False)
+    if report.unanswered:
+        return NOTHING
+    known = Unmetered(body_bytes=report.body_bytes or 0, sent_bytes=report.sent_bytes, stream=report.stream)
+    return Charge(cost=unmetered(known, rung), estimated=True)

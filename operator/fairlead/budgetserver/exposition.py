@@ -1,0 +1,43 @@
+"""Reads gateways' counters out of Prometheus' text format: pure.
+
+A gateway counts, per consumer, route and target, the requests whose tokens its provider told, and those tokens. Other
+series are skipped.
+"""
+
+import re
+from collections.abc import Mapping
+
+from fairlead.budget.meter import NOTHING, Count, MeterKey
+
+SERIES: Mapping[str, str] = {
+    "envoy_fairlead_metered_requests": "requests",
+    "envoy_fairlead_prompt_tokens": "input",
+    "envoy_fairlead_completion_tokens": "output",
+    "envoy_fairlead_cached_tokens": "cached",
+}
+_LINE = re.compile(r"^(envoy_fairlead_[a-z_]+)\{(.*)\} ([0-9.eE+]+)$")
+_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
+_ESCAPES = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
+
+
+def counts(text: str, *, gateway: str) -> dict[MeterKey, Count]:
+    """Return what a gateway counted. `gateway` names it when its series carry no label `gateway`."""
+    found: dict[MeterKey, Count] = {}
+    for line in text.splitlines():
+        match = _LINE.match(line)
+        kind = SERIES.get(match.group(1)) if match else None
+        if match is None or kind is None:
+            continue
+        labels = {name: _unescape(value) for name, value in _LABEL.findall(match.group(2))}
+        key = MeterKey(
+            gateway=labels.get("gateway", gateway),
+            consumer=labels.get("consumer", "-"),
+            route=labels.get("route", "-"),
+            target=labels.get("target", "-"),
+        )
+        found[key] = found.get(key, NOTHING) + Count(**{kind: int(float(match.group(3)))})
+    return found
+
+
+def _unescape(value: str) -> str:
+    return re.sub(r"\\.", lambda match: _ESCAPES.get(match.group(0), match.group(0)), value)

@@ -1,0 +1,22 @@
+-- ARGV: now, limit, expires after, correctable.
+-- Returns: payer, booked for each reservation that was given up.
+local now, after = ARGV[1], tonumber(ARGV[3])
+local reply = {}
+for _, request in ipairs(redis.call("ZRANGEBYSCORE", OPEN, "-inf", now, "LIMIT", 0, ARGV[2])) do
+  local key = entry_key(request)
+  local found = redis.call("HMGET", key, "p", "a", "k", "y", "t")
+  redis.call("ZREM", OPEN, request)
+  if found[1] == "open" then
+    local amount, payer = found[2], found[4]
+    local left = tonumber(redis.call("HGET", WAIVERS, payer) or "0")
+    local at = tonumber(redis.call("HGET", WAIVERS, payer .. "\n") or "0")
+    local waived = left > 0 and tonumber(found[5]) - after <= at
+    local booked = waived and "0" or amount
+    for name in string.gmatch(found[3], "[^\n]+") do add(name, booked, minus(amount), booked, nil) end
+    if waived then redis.call("HINCRBY", WAIVERS, payer, -1) end
+    redis.call("HSET", key, "p", waived and "waived" or "expired", "b", booked, "g", "1")
+    redis.call("PEXPIRE", key, ARGV[4])
+    reply[#reply + 1], reply[#reply + 2] = payer, booked
+  end
+end
+return reply

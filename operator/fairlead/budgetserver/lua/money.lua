@@ -1,0 +1,46 @@
+-- Put before each script. Nano-dollars do not fit into a double above 9 million dollars, so a number is never taken
+-- from Redis as a double: sums are made by HINCRBY, which is exact, and compared as two parts, dollars and the rest.
+local function split(text)
+  if not text then return 0, 0 end
+  if #text <= 9 then return 0, tonumber(text) end
+  return tonumber(string.sub(text, 1, -10)), tonumber(string.sub(text, -9))
+end
+
+local function plus(a, b, c, d)
+  local high, low = a + c, b + d
+  if low >= 1000000000 then return high + 1, low - 1000000000 end
+  return high, low
+end
+
+local function less(a, b, c, d) return a < c or (a == c and b < d) end
+
+local PREFIX = KEYS[1]
+local function counter_key(name) return PREFIX .. "c:" .. name end
+local function entry_key(request) return PREFIX .. "e:" .. request end
+local OPEN, WAIVERS, BOOKED = PREFIX .. "open", PREFIX .. "waivers", PREFIX .. "booked"
+
+-- Adds to a counter, and gives a new one the time after which nobody asks for it any more.
+local function add(name, spent, reserved, estimated, keep)
+  local key = counter_key(name)
+  local new = keep and keep ~= "-" and redis.call("EXISTS", key) == 0
+  local now = spent == "0" and tonumber(redis.call("HGET", key, "s") or "0") or redis.call("HINCRBY", key, "s", spent)
+  if reserved ~= "0" then redis.call("HINCRBY", key, "r", reserved) end
+  if estimated ~= "0" then redis.call("HINCRBY", key, "g", estimated) end
+  if new then redis.call("PEXPIRE", key, keep) end
+  return now
+end
+
+local function minus(text)
+  if text == "0" then return text end
+  if string.sub(text, 1, 1) == "-" then return string.sub(text, 2) end
+  return "-" .. text
+end
+
+-- A difference of two amounts as text, exact: HINCRBY does the sum.
+local function difference(a, b)
+  redis.call("SET", PREFIX .. "t", a)
+  redis.call("DECRBY", PREFIX .. "t", b)
+  local text = redis.call("GET", PREFIX .. "t")
+  redis.call("DEL", PREFIX .. "t")
+  return text
+end

@@ -1,0 +1,27 @@
+-- ARGV: version, now, number of meters, then field, state for each; number of gateways, then their names; then for each
+-- booking: payer, requests, cost, number of legs, and counter, keep for each leg.
+-- Returns 1, or 0 when somebody else wrote since that version.
+local METERS, GATEWAYS, VERSION = PREFIX .. "meters", PREFIX .. "gateways", PREFIX .. "version"
+if (redis.call("GET", VERSION) or "0") ~= ARGV[1] then return 0 end
+redis.call("INCR", VERSION)
+local now = ARGV[2]
+local at = 4
+for _ = 1, tonumber(ARGV[3]) do
+  redis.call("HSET", METERS, ARGV[at], ARGV[at + 1])
+  at = at + 2
+end
+local gateways = tonumber(ARGV[at])
+for index = 1, gateways do redis.call("HSET", GATEWAYS, ARGV[at + index], now) end
+at = at + gateways + 1
+while ARGV[at] do
+  local payer, cost = ARGV[at], ARGV[at + 2]
+  redis.call("HINCRBY", WAIVERS, payer, ARGV[at + 1])
+  redis.call("HSET", WAIVERS, payer .. "\n", now)
+  local legs = tonumber(ARGV[at + 3])
+  at = at + 4
+  for _ = 1, legs do
+    add(ARGV[at], cost, "0", "0", ARGV[at + 1])
+    at = at + 2
+  end
+end
+return 1

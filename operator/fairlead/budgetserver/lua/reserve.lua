@@ -1,0 +1,83 @@
+-- ARGV: request, payer, now, expires after, forget after, then one or two plans: amount, number of legs, and for each
+-- leg: counter, cap, downgrade at, keep (`-` = none).
+-- Returns: verdict, downgraded, then spent, reserved and estimated of each leg of the plan that was judged.
+local request, payer, now, after, forget = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+
+local function plan_at(at)
+  if not ARGV[at] then return nil, at end
+  local plan = { amount = ARGV[at], legs = {} }
+  local legs = tonumber(ARGV[at + 1])
+  at = at + 2
+  for leg = 1, legs do
+    plan.legs[leg] = { counter = ARGV[at], cap = ARGV[at + 1], downgrade = ARGV[at + 2], keep = ARGV[at + 3] }
+    at = at + 4
+  end
+  return plan, at
+end
+
+local direct, at = plan_at(6)
+local smaller = plan_at(at)
+
+local function read(plan)
+  for _, leg in ipairs(plan.legs) do
+    local found = redis.call("HMGET", counter_key(leg.counter), "s", "r", "g")
+    leg.spent, leg.reserved, leg.estimated = found[1] or "0", found[2] or "0", found[3] or "0"
+    leg.new = not (found[1] or found[2])
+  end
+end
+
+local function answer(verdict, downgraded, plan)
+  local reply = { verdict, downgraded }
+  for _, leg in ipairs(plan.legs) do
+    reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = leg.spent, leg.reserved, leg.estimated
+  end
+  return reply
+end
+
+local known = redis.call("HGET", entry_key(request), "d")
+if known then
+  local plan = known == "1" and smaller or direct
+  read(plan)
+  return answer("replayed", known, plan)
+end
+
+local plan, downgraded = direct, "0"
+read(plan)
+if smaller then
+  for _, leg in ipairs(direct.legs) do
+    if leg.downgrade ~= "-" then
+      local a, b = split(leg.spent)
+      local c, d = split(leg.downgrade)
+      if not less(a, b, c, d) then plan, downgraded = smaller, "1" end
+    end
+  end
+  if downgraded == "1" then read(plan) end
+end
+
+local amount_high, amount_low = split(plan.amount)
+for _, leg in ipairs(plan.legs) do
+  if leg.cap ~= "-" then
+    local spent_high, spent_low = split(leg.spent)
+    local cap_high, cap_low = split(leg.cap)
+    local high, low = split(leg.reserved)
+    high, low = plus(high, low, spent_high, spent_low)
+    high, low = plus(high, low, amount_high, amount_low)
+    if not less(spent_high, spent_low, cap_high, cap_low) or less(cap_high, cap_low, high, low) then
+      return answer("rejected", downgraded, plan)
+    end
+  end
+end
+
+local names = {}
+for index, leg in ipairs(plan.legs) do
+  names[index] = leg.counter
+  local key = counter_key(leg.counter)
+  redis.call("HINCRBY", key, "r", plan.amount)
+  leg.reserved = redis.call("HGET", key, "r")
+  if leg.new and leg.keep ~= "-" then redis.call("PEXPIRE", key, leg.keep) end
+end
+redis.call("HSET", entry_key(request), "p", "open", "y", payer, "a", plan.amount, "b", "0", "g", "0", "d", downgraded,
+  "k", table.concat(names, "\n"), "t", string.format("%d", now + after))
+redis.call("PEXPIRE", entry_key(request), forget)
+redis.call("ZADD", OPEN, now + after, request)
+return answer("granted", downgraded, plan)

@@ -1,0 +1,50 @@
+-- ARGV: request, payer, cost, estimated (0/1), remembered, gateway's meter (`-` = none), its requests, input, output,
+-- cached, then for each leg: counter, keep.
+-- Returns: what is booked, then counter, spent for each that changed. Nothing for a repeated report.
+local request, payer, cost, estimated, remembered = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local LEGS = 11
+
+local key = entry_key(request)
+local found = redis.call("HMGET", key, "p", "a", "b", "g", "k", "y")
+local phase, held, booked, guessed, names = found[1], found[2], found[3], found[4], found[5]
+if phase == "settled" then return {} end
+
+local keep = {}
+if not phase then
+  held, booked, guessed, names = cost, "0", "0", ""
+  for at = LEGS, #ARGV, 2 do
+    if not keep[ARGV[at]] then
+      names = names == "" and ARGV[at] or names .. "\n" .. ARGV[at]
+      keep[ARGV[at]] = ARGV[at + 1]
+    end
+  end
+elseif phase == "waived" then
+  redis.call("HINCRBY", WAIVERS, found[6], 1)
+end
+
+if estimated == "1" then
+  local a, b = split(held)
+  local c, d = split(cost)
+  if less(a, b, c, d) then cost = held end
+end
+local spent = booked == "0" and cost or difference(cost, booked)
+local guess = estimated == "1" and cost or "0"
+if guessed == "1" and booked ~= "0" then guess = difference(guess, booked) end
+local release = phase == "open" and minus(held) or "0"
+
+local reply = { cost }
+for name in string.gmatch(names, "[^\n]+") do
+  reply[#reply + 1] = name
+  reply[#reply + 1] = string.format("%d", add(name, spent, release, guess, keep[name]))
+end
+redis.call("HSET", key, "p", "settled", "y", payer, "a", held, "b", cost, "g", estimated, "k", names)
+if not phase then redis.call("HSET", key, "d", "0") end
+redis.call("PEXPIRE", key, remembered)
+if phase == "open" then redis.call("ZREM", OPEN, request) end
+if ARGV[6] ~= "-" then
+  for index, suffix in ipairs({ "n", "i", "o", "c" }) do
+    local number = ARGV[6 + index]
+    if number ~= "0" or suffix == "n" then redis.call("HINCRBY", BOOKED, ARGV[6] .. suffix, number) end
+  end
+end
+return reply

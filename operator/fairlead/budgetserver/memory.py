@@ -1,0 +1,130 @@
+"""A store that lives and dies with the process: for tests and benchmarks, and the model of the other stores."""
+
+import heapq
+from collections.abc import Sequence
+
+from fairlead.budget.ledger import (
+    EMPTY,
+    NO_WAIVER,
+    Admission,
+    Counter,
+    Entry,
+    Hold,
+    Phase,
+    Settlement,
+    Step,
+    Waiver,
+    expire,
+    reserve,
+    settle,
+)
+from fairlead.budget.meter import NOTHING, Count, Meter, MeterKey
+from fairlead.budgetserver.store import FORGET_GATEWAY_MS, Expired, Meters, MeterUpdate, Settled
+
+
+class MemoryStore:
+    """Dictionaries; atomic because nothing in a step awaits."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, Counter] = {}
+        self._entries: dict[str, Entry] = {}
+        self._open: list[tuple[int, str]] = []
+        self._done: list[tuple[int, str]] = []
+        self._waivers: dict[str, Waiver] = {}
+        self._booked: dict[MeterKey, Count] = {}
+        self._meters: dict[MeterKey, Meter] = {}
+        self._gateways: dict[str, int] = {}
+        self._version = 0
+
+    async def reserve(self, hold: Hold) -> Admission:
+        """See `Store`."""
+        self._forget(hold.now_ms)
+        admission, step = reserve(hold, self._entries.get(hold.request), self._counters)
+        self._apply(hold.request, hold.payer, step)
+        return admission
+
+    async def settle(self, settlement: Settlement, metered: tuple[MeterKey, Count] | None) -> Settled:
+        """See `Store`."""
+        self._forget(settlement.now_ms)
+        before = self._entries.get(settlement.request)
+        if before is not None and before.phase is Phase.SETTLED:
+            return Settled(cost=0, counters={})
+        step = settle(settlement, before, self._counters)
+        self._apply(settlement.request, settlement.payer, step)
+        if metered is not None:
+            key, count = metered
+            self._booked[key] = self._booked.get(key, NOTHING) + count
+        booked = step.entry.booked if step.entry is not None else 0
+        return Settled(cost=booked, counters={name: counter.spent for name, counter in step.counters.items()})
+
+    async def expire(self, now_ms: int, limit: int) -> Sequence[Expired]:
+        """See `Store`."""
+        expired: list[Expired] = []
+        while self._open and self._open[0][0] <= now_ms and len(expired) < limit:
+            _, request = heapq.heappop(self._open)
+            entry = self._entries.get(request)
+            if entry is None or entry.phase is not Phase.OPEN:
+                continue
+            step = expire(entry, self._counters, now_ms=now_ms, waiver=self._waivers.get(entry.payer, NO_WAIVER))
+            self._apply(entry.request, entry.payer, step)
+            expired.append(Expired(payer=entry.payer, booked=step.entry.booked if step.entry else 0))
+        return expired
+
+    async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
+        """See `Store`."""
+        return [self._counters.get(name, EMPTY) for name in names]
+
+    async def read_meters(self) -> Meters:
+        """See `Store`."""
+        return Meters(
+            version=self._version,
+            meters=dict(self._meters),
+            known_gateways=frozenset(self._gateways),
+            booked=dict(self._booked),
+        )
+
+    async def write_meters(self, update: MeterUpdate) -> bool:
+        """See `Store`."""
+        if update.version != self._version:
+            return False
+        self._version += 1
+        self._meters |= update.meters
+        self._gateways |= dict.fromkeys(update.gateways, update.now_ms)
+        for booking in update.bookings:
+            for leg in booking.legs:
+                counter = self._counters.get(leg.counter, EMPTY)
+                self._counters[leg.counter] = Counter(
+                    spent=counter.spent + booking.cost, reserved=counter.reserved, estimated=counter.estimated
+                )
+            waiver = self._waivers.get(booking.payer, NO_WAIVER)
+            self._waivers[booking.payer] = Waiver(requests=waiver.requests + booking.requests, at_ms=update.now_ms)
+        gone = {name for name, seen_ms in self._gateways.items() if seen_ms < update.now_ms - FORGET_GATEWAY_MS}
+        for name in gone:
+            del self._gateways[name]
+        self._meters = {key: meter for key, meter in self._meters.items() if key.gateway not in gone}
+        self._booked = {key: count for key, count in self._booked.items() if key.gateway not in gone}
+        return True
+
+    async def ping(self) -> None:
+        """See `Store`."""
+
+    async def close(self) -> None:
+        """See `Store`."""
+
+    def _apply(self, request: str, payer: str, step: Step) -> None:
+        self._counters.update(step.counters)
+        if step.entry is not None and self._entries.get(request) is not step.entry:
+            self._entries[request] = step.entry
+            heap = self._open if step.entry.phase is Phase.OPEN else self._done
+            heapq.heappush(heap, (step.entry.due_ms, request))
+        if step.waived:
+            waiver = self._waivers.get(payer, NO_WAIVER)
+            self._waivers[payer] = Waiver(requests=waiver.requests + step.waived, at_ms=waiver.at_ms)
+
+    def _forget(self, now_ms: int) -> None:
+        """Drop entries that are done and no longer needed to recognize a repetition."""
+        while self._done and self._done[0][0] <= now_ms:
+            _, request = heapq.heappop(self._done)
+            entry = self._entries.get(request)
+            if entry is not None and entry.phase is not Phase.OPEN and entry.due_ms <= now_ms:
+                del self._entries[request]

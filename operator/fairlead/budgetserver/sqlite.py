@@ -1,0 +1,342 @@
+"""A store in one SQLite file: `fairlead up`, and installations with one budget server.
+
+One thread owns the connection, so there is one writer and no lock to wait for; WAL lets others read. Operations that
+come together share a transaction. `synchronous = NORMAL`: a killed process loses nothing, a power cut loses at most
+the last transactions, never the file.
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fairlead.budget.ledger import (
+    EMPTY,
+    NO_WAIVER,
+    Admission,
+    Counter,
+    Entry,
+    Hold,
+    Leg,
+    Phase,
+    Settlement,
+    Step,
+    Waiver,
+    expire,
+    reserve,
+    settle,
+)
+from fairlead.budget.meter import Count, Meter, MeterKey
+from fairlead.budgetserver.batch import Batch
+from fairlead.budgetserver.store import FORGET_GATEWAY_MS, Expired, Meters, MeterUpdate, Settled, StoreError
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS counter (
+  name TEXT PRIMARY KEY, spent INTEGER NOT NULL, reserved INTEGER NOT NULL, estimated INTEGER NOT NULL, gone_ms INTEGER
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entry (
+  request TEXT PRIMARY KEY, payer TEXT NOT NULL, phase TEXT NOT NULL, amount INTEGER NOT NULL, booked INTEGER NOT NULL,
+  estimated INTEGER NOT NULL, downgraded INTEGER NOT NULL, counters TEXT NOT NULL, due_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS entry_due ON entry (phase, due_ms);
+CREATE TABLE IF NOT EXISTS waiver (
+  payer TEXT PRIMARY KEY, requests INTEGER NOT NULL, at_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS booked (
+  key TEXT PRIMARY KEY,
+  requests INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL, cached INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS meter (key TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS gateway (name TEXT PRIMARY KEY, seen_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS version (number INTEGER NOT NULL);
+INSERT INTO version SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM version);
+"""
+_FORGET = 200
+"""Rows that one transaction may clean up: keeps it short."""
+
+Operation = Callable[[sqlite3.Connection], Any]
+
+
+class SqliteStore:
+    """Tables of the ledger's values; every operation loads what it touches, applies the transition, writes it back."""
+
+    def __init__(self, path: Path, *, timeout_s: float) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
+        self._batch: Batch[Operation] = Batch(self._execute, lanes=1, timeout_s=timeout_s)
+
+    async def reserve(self, hold: Hold) -> Admission:
+        """See `Store`."""
+        admission: Admission = await self._batch.submit(partial(_reserve, hold=hold))
+        return admission
+
+    async def settle(self, settlement: Settlement, metered: tuple[MeterKey, Count] | None) -> Settled:
+        """See `Store`."""
+        settled: Settled = await self._batch.submit(partial(_settle, settlement=settlement, metered=metered))
+        return settled
+
+    async def expire(self, now_ms: int, limit: int) -> Sequence[Expired]:
+        """See `Store`."""
+        expired: Sequence[Expired] = await self._batch.submit(partial(_expire, now_ms=now_ms, limit=limit))
+        return expired
+
+    async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
+        """See `Store`."""
+        found: Mapping[str, Counter] = await self._batch.submit(partial(_counters, names=names))
+        return [found.get(name, EMPTY) for name in names]
+
+    async def read_meters(self) -> Meters:
+        """See `Store`."""
+        meters: Meters = await self._batch.submit(_read_meters)
+        return meters
+
+    async def write_meters(self, update: MeterUpdate) -> bool:
+        """See `Store`."""
+        written: bool = await self._batch.submit(partial(_write_meters, update=update))
+        return written
+
+    async def ping(self) -> None:
+        """See `Store`."""
+        await self._batch.submit(_ping)
+
+    async def close(self) -> None:
+        """See `Store`."""
+        await self._batch.close()
+        self._thread.shutdown(wait=True)
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    async def _execute(self, operations: Sequence[Operation]) -> Sequence[Any]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, operations)
+
+    def _transaction(self, operations: Sequence[Operation]) -> Sequence[Any]:
+        """Run operations in one transaction: all of them happen, or none."""
+        try:
+            connection = self._connection or self._open()
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                return [operation(connection) for operation in operations]
+        except sqlite3.Error as error:
+            self._drop()
+            raise StoreError(f"{self._path}: {error}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=1.0, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found not in (0, SCHEMA_VERSION):
+            connection.close()
+            raise StoreError(
+                f"{self._path}: got schema {found}, want {SCHEMA_VERSION}; it was written by a newer version"
+            )
+        connection.executescript(_SCHEMA)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self._connection = connection
+        return connection
+
+    def _drop(self) -> None:
+        """Forget a connection that failed: the next operation opens the file anew, also when it was replaced."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _ping(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE version SET number = number")
+
+
+def _counters(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, Counter]:
+    found = {}
+    for name in names:
+        row = connection.execute("SELECT spent, reserved, estimated FROM counter WHERE name = ?", (name,)).fetchone()
+        if row is not None:
+            found[name] = Counter(spent=row[0], reserved=row[1], estimated=row[2])
+    return found
+
+
+def _entry(connection: sqlite3.Connection, request: str) -> Entry | None:
+    row = connection.execute(
+        "SELECT payer, phase, amount, booked, estimated, downgraded, counters, due_ms FROM entry WHERE request = ?",
+        (request,),
+    ).fetchone()
+    if row is None:
+        return None
+    return Entry(
+        request=request,
+        payer=row[0],
+        phase=Phase(row[1]),
+        amount=row[2],
+        booked=row[3],
+        estimated=bool(row[4]),
+        downgraded=bool(row[5]),
+        counters=tuple(json.loads(row[6])),
+        due_ms=row[7],
+    )
+
+
+def _waiver(connection: sqlite3.Connection, payer: str) -> Waiver:
+    row = connection.execute("SELECT requests, at_ms FROM waiver WHERE payer = ?", (payer,)).fetchone()
+    return NO_WAIVER if row is None else Waiver(requests=row[0], at_ms=row[1])
+
+
+def _apply(connection: sqlite3.Connection, before: Entry | None, step: Step, keep: Mapping[str, int | None]) -> None:
+    for name, counter in step.counters.items():
+        connection.execute(
+            "INSERT INTO counter VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+            " spent = excluded.spent, reserved = excluded.reserved, estimated = excluded.estimated",
+            (name, counter.spent, counter.reserved, counter.estimated, keep.get(name)),
+        )
+    entry = step.entry
+    if entry is not None and entry is not before:
+        connection.execute(
+            "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                entry.request,
+                entry.payer,
+                entry.phase.value,
+                entry.amount,
+                entry.booked,
+                entry.estimated,
+                entry.downgraded,
+                json.dumps(entry.counters),
+                entry.due_ms,
+            ),
+        )
+        if step.waived:
+            connection.execute("UPDATE waiver SET requests = requests + ? WHERE payer = ?", (step.waived, entry.payer))
+
+
+def _keep(legs: Sequence[Leg], now_ms: int) -> dict[str, int | None]:
+    return {leg.counter: None if leg.keep_ms is None else now_ms + leg.keep_ms for leg in legs}
+
+
+def _reserve(connection: sqlite3.Connection, hold: Hold) -> Admission:
+    _forget(connection, hold.now_ms)
+    legs = (*hold.plan.legs, *(hold.downgrade.legs if hold.downgrade else ()))
+    counters = _counters(connection, [leg.counter for leg in legs])
+    entry = _entry(connection, hold.request)
+    admission, step = reserve(hold, entry, counters)
+    _apply(connection, entry, step, _keep(legs, hold.now_ms))
+    return admission
+
+
+def _settle(connection: sqlite3.Connection, settlement: Settlement, metered: tuple[MeterKey, Count] | None) -> Settled:
+    entry = _entry(connection, settlement.request)
+    if entry is not None and entry.phase is Phase.SETTLED:
+        return Settled(cost=0, counters={})
+    names = entry.counters if entry is not None else [leg.counter for leg in settlement.legs]
+    step = settle(settlement, entry, _counters(connection, names))
+    _apply(connection, entry, step, _keep(settlement.legs, settlement.now_ms))
+    if metered is not None:
+        key, count = metered
+        connection.execute(
+            "INSERT INTO booked VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
+            " requests = requests + excluded.requests,"
+            " input = input + excluded.input, output = output + excluded.output, cached = cached + excluded.cached",
+            (_text(key), count.requests, count.input, count.output, count.cached),
+        )
+    spent = {name: counter.spent for name, counter in step.counters.items()}
+    return Settled(cost=step.entry.booked if step.entry else 0, counters=spent)
+
+
+def _expire(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[Expired]:
+    rows = connection.execute(
+        "SELECT request FROM entry WHERE phase = ? AND due_ms <= ? ORDER BY due_ms, request LIMIT ?",
+        (Phase.OPEN.value, now_ms, limit),
+    ).fetchall()
+    expired = []
+    for (request,) in rows:
+        entry = _entry(connection, request)
+        if entry is None:
+            continue
+        counters = _counters(connection, entry.counters)
+        step = expire(entry, counters, now_ms=now_ms, waiver=_waiver(connection, entry.payer))
+        _apply(connection, entry, step, {})
+        expired.append(Expired(payer=entry.payer, booked=step.entry.booked if step.entry else 0))
+    return expired
+
+
+def _forget(connection: sqlite3.Connection, now_ms: int) -> None:
+    """Drop a few rows that nobody needs any more."""
+    connection.execute(
+        "DELETE FROM entry WHERE request IN (SELECT request FROM entry WHERE phase != ? AND due_ms <= ? LIMIT ?)",
+        (Phase.OPEN.value, now_ms, _FORGET),
+    )
+
+
+def _text(key: MeterKey) -> str:
+    return json.dumps([key.gateway, key.consumer, key.route, key.target])
+
+
+def _key(text: str) -> MeterKey:
+    gateway, consumer, route, target = json.loads(text)
+    return MeterKey(gateway=gateway, consumer=consumer, route=route, target=target)
+
+
+def _state(meter: Meter) -> str:
+    return json.dumps(asdict(meter))
+
+
+def _meter(text: str) -> Meter:
+    return Meter(**{name: Count(**count) for name, count in json.loads(text).items()})
+
+
+def _read_meters(connection: sqlite3.Connection) -> Meters:
+    booked = connection.execute("SELECT key, requests, input, output, cached FROM booked")
+    return Meters(
+        version=connection.execute("SELECT number FROM version").fetchone()[0],
+        meters={_key(key): _meter(state) for key, state in connection.execute("SELECT key, state FROM meter")},
+        known_gateways=frozenset(name for (name,) in connection.execute("SELECT name FROM gateway")),
+        booked={
+            _key(key): Count(requests=requests, input=inputs, output=outputs, cached=cached)
+            for key, requests, inputs, outputs, cached in booked
+        },
+    )
+
+
+def _write_meters(connection: sqlite3.Connection, update: MeterUpdate) -> bool:
+    now_ms = update.now_ms
+    matched = connection.execute("UPDATE version SET number = number + 1 WHERE number = ?", (update.version,)).rowcount
+    if not matched:
+        return False
+    connection.executemany(
+        "INSERT OR REPLACE INTO meter VALUES (?, ?)",
+        [(_text(key), _state(meter)) for key, meter in update.meters.items()],
+    )
+    connection.executemany("INSERT OR REPLACE INTO gateway VALUES (?, ?)", [(name, now_ms) for name in update.gateways])
+    for booking in update.bookings:
+        for leg in booking.legs:
+            connection.execute(
+                "INSERT INTO counter VALUES (?, ?, 0, 0, ?)"
+                " ON CONFLICT (name) DO UPDATE SET spent = spent + excluded.spent",
+                (leg.counter, booking.cost, None if leg.keep_ms is None else now_ms + leg.keep_ms),
+            )
+        connection.execute(
+            "INSERT INTO waiver VALUES (?, ?, ?) ON CONFLICT (payer) DO UPDATE SET"
+            " requests = requests + excluded.requests, at_ms = excluded.at_ms",
+            (booking.payer, booking.requests, now_ms),
+        )
+    _forget_gateways(connection, now_ms)
+    connection.execute("DELETE FROM counter WHERE gone_ms < ?", (now_ms,))
+    return True
+
+
+def _forget_gateways(connection: sqlite3.Connection, now_ms: int) -> None:
+    rows = connection.execute("SELECT name FROM gateway WHERE seen_ms < ?", (now_ms - FORGET_GATEWAY_MS,)).fetchall()
+    gone = {name for (name,) in rows}
+    if not gone:
+        return
+    for table in ("meter", "booked"):
+        keys = [key for (key,) in connection.execute(f"SELECT key FROM {table}")]  # noqa: S608 - two constants
+        dead = [(key,) for key in keys if _key(key).gateway in gone]
+        connection.executemany(f"DELETE FROM {table} WHERE key = ?", dead)  # noqa: S608 - two constants
+    connection.executemany("DELETE FROM gateway WHERE name = ?", [(name,) for name in gone])

@@ -1,0 +1,102 @@
+"""The protocol of stores: who keeps counters, entries and meters, and applies the ledger's transitions atomically.
+
+Every method is one atomic step. A step that raises `StoreError` may have happened or not: all of them can be repeated.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fairlead.budget.ledger import Admission, Counter, Hold, Leg, Settlement
+from fairlead.budget.meter import Count, Meter, MeterKey
+from fairlead.errors import FairleadError
+
+KEEP_MS = 7 * 24 * 60 * 60 * 1000
+"""How long a counter is kept after its window ended: late reports, and people who ask."""
+FORGET_GATEWAY_MS = 24 * 60 * 60 * 1000
+"""How long the counters of a gateway that is gone are kept."""
+
+
+class StoreError(FairleadError):
+    """The store did not do what it was asked: away, slow, full, or wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """Tokens that reconciliation found, priced."""
+
+    payer: str
+    requests: int
+    cost: int
+    legs: tuple[Leg, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired:
+    """A reservation whose report never came."""
+
+    payer: str
+    booked: int
+    """0 when reconciliation had booked the request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What settling did."""
+
+    cost: int
+    """What is booked for the request; 0 for a repeated report."""
+    counters: Mapping[str, int]
+    """Counter -> what is spent now, for those that changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meters:
+    """All that reconciliation keeps."""
+
+    version: int
+    """Grows with each write; two replicas that read the same version cannot both write."""
+    meters: Mapping[MeterKey, Meter]
+    known_gateways: frozenset[str]
+    booked: Mapping[MeterKey, Count]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterUpdate:
+    """What one reading of the gateways changes."""
+
+    version: int
+    """The version that was read before."""
+    meters: Mapping[MeterKey, Meter]
+    gateways: tuple[str, ...]
+    """Those that were read."""
+    bookings: tuple[Booking, ...]
+    now_ms: int
+
+
+class Store(Protocol):
+    """A place where money is counted."""
+
+    async def reserve(self, hold: Hold) -> Admission:
+        """Judge a request and hold its amount."""
+
+    async def settle(self, settlement: Settlement, metered: tuple[MeterKey, Count] | None) -> Settled:
+        """Book a request; `metered` is added to what reports booked, once per request."""
+
+    async def expire(self, now_ms: int, limit: int) -> Sequence[Expired]:
+        """Expire at most `limit` open reservations that are due."""
+
+    async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
+        """Read counters, in the order of the names."""
+
+    async def read_meters(self) -> Meters:
+        """Read all that reconciliation keeps."""
+
+    async def write_meters(self, update: MeterUpdate) -> bool:
+        """Store a reading and book what it found; False when somebody else wrote since it was begun."""
+
+    async def ping(self) -> None:
+        """Do nothing, or raise."""
+
+    async def close(self) -> None:
+        """Let go of files and connections."""

@@ -1,0 +1,68 @@
+"""HTTP: what a key may still spend, for clients through their gateway; what everybody spent, for operators.
+
+Two applications on two addresses. `/v1/usage` believes `x-fl-consumer`, which gateways set after they checked the key
+and strip from what clients send; whoever else reaches that address could read other consumers' budgets. So it is an
+address of its own: a socket file in a private folder, or a port that a NetworkPolicy opens to gateways alone.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from fairlead.budget import usage
+from fairlead.budgetserver.ledgerview import overview
+from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.store import StoreError
+from fairlead.budgetserver.teller import Teller
+
+CONSUMER_HEADER = "x-fl-consumer"
+
+
+def _error(status: int, code: str, message: str) -> web.Response:
+    kind = "server_error" if status >= web.HTTPInternalServerError.status_code else "invalid_request_error"
+    error = {"message": message, "type": kind, "param": None, "code": code}
+    return web.json_response({"error": error}, status=status)
+
+
+def usage_application(teller: Teller) -> web.Application:
+    """Make the application that gateways lead clients to."""
+
+    async def own(request: web.Request) -> web.Response:
+        consumer = request.headers.get(CONSUMER_HEADER, "")
+        if not consumer:
+            return _error(401, "invalid_api_key", "No valid API key was provided.")
+        try:
+            standings = await teller.standings(consumer)
+        except StoreError:
+            return _error(503, "budget_unavailable", "The budget store does not answer.")
+        headers = {"cache-control": "no-store"}
+        return web.json_response(usage.document(standings), headers=headers)
+
+    application = web.Application()
+    application.router.add_get("/v1/usage", own)
+    return application
+
+
+def operator_application(teller: Teller, metrics: Metrics, health: Callable[[], dict[str, Any]]) -> web.Application:
+    """Make the application for operators and Prometheus."""
+
+    async def show_metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=metrics.text(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    async def show_health(_request: web.Request) -> web.Response:
+        state = health()
+        return web.json_response(state, status=200 if state["ok"] else 503)
+
+    async def show_budgets(_request: web.Request) -> web.Response:
+        try:
+            return web.json_response(await overview(teller) | health())
+        except StoreError as error:
+            return _error(503, "budget_unavailable", str(error))
+
+    application = web.Application()
+    application.router.add_get("/metrics", show_metrics)
+    application.router.add_get("/healthz", show_health)
+    application.router.add_get("/v1/budgets", show_budgets)
+    return application

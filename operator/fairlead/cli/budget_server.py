@@ -1,0 +1,124 @@
+"""`fairlead budget-server`."""
+
+import asyncio
+import importlib.util
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from fairlead.budgetserver.settings import Settings
+
+EXTRAS = ("grpc", "google.protobuf", "redis", "aiohttp", "prometheus_client", "structlog")
+
+
+@click.command()
+@click.option(
+    "--config",
+    "book",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The book: policies, consumers, prices, made by the compiler. Read again whenever it changes.",
+)
+@click.option("--rpc", default="127.0.0.1:8081", show_default=True, help="Where gateways ask: HOST:PORT or unix:PATH.")
+@click.option(
+    "--usage",
+    default="127.0.0.1:8082",
+    show_default=True,
+    help="Where gateways lead GET /v1/usage; it believes the consumer's name, so only they may reach it.",
+)
+@click.option("--http", default="127.0.0.1:8083", show_default=True, help="Metrics, health and /v1/budgets.")
+@click.option(
+    "--store",
+    default="sqlite:budget.db",
+    show_default=True,
+    envvar="FAIRLEAD_BUDGET_STORE",
+    help="redis://HOST:PORT/DB, rediss://, unix://PATH, sqlite:PATH or memory:. A password belongs into the variable.",
+)
+@click.option(
+    "--store-timeout",
+    type=click.FloatRange(min=0.001),
+    default=0.2,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a step of the store may take: less than the gateways wait for a check.",
+)
+@click.option(
+    "--gateway",
+    "gateways",
+    multiple=True,
+    metavar="URL",
+    help="Where a gateway shows its metrics (every address of the name is read), or file:PATH with one URL per line.",
+)
+@click.option(
+    "--reconcile-every",
+    type=click.FloatRange(min=0.1, max=10),
+    default=8.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often gateways' counters are read; what reports lost is booked within twice this time.",
+)
+def command(
+    *,
+    book: Path,
+    rpc: str,
+    usage: str,
+    http: str,
+    store: str,
+    store_timeout: float,
+    gateways: tuple[str, ...],
+    reconcile_every: float,
+) -> None:
+    """Answer gateways' budget checks, and book what was spent.
+
+    SIGTERM ends it in order: what is under way is answered and booked first.
+    """
+    missing = [name for name in EXTRAS if importlib.util.find_spec(name.partition(".")[0]) is None]
+    if missing:
+        raise click.ClickException(
+            f"got no {', '.join(f'`{name}`' for name in missing)}, want the budget server's extras; "
+            "run `pip install 'fairlead[budget]'`"
+        )
+    from fairlead.budgetserver.settings import Settings  # noqa: PLC0415 - one command's, loaded with it
+
+    settings = Settings(
+        book=book,
+        rpc=rpc,
+        usage=usage,
+        http=http,
+        store=store,
+        store_timeout_s=store_timeout,
+        gateways=gateways,
+        reconcile_every_s=reconcile_every,
+    )
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: "Settings") -> None:
+    import structlog  # noqa: PLC0415 - an extra, which may be missing
+
+    from fairlead.adapters.clock import SystemClock  # noqa: PLC0415
+    from fairlead.budgetserver.server import BudgetServer  # noqa: PLC0415
+    from fairlead.errors import FairleadError  # noqa: PLC0415
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(),
+    )
+    clock = SystemClock()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        server = BudgetServer(settings, lambda: int(clock.now().timestamp() * 1000))
+        await server.start()
+    except (FairleadError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    await stopped.wait()
+    await server.stop()

@@ -1,0 +1,180 @@
+"""Every store does what the memory store does, step by step, whatever the steps are."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from budget.redis_server import RedisServer
+from fairlead.budget.ledger import EXPIRES_AFTER_MS, Counter, Hold, Leg, Plan, Settlement, Verdict
+from fairlead.budget.meter import Count, Meter, MeterKey
+from fairlead.budgetserver.memory import MemoryStore
+from fairlead.budgetserver.redisstore import RedisStore
+from fairlead.budgetserver.sqlite import SqliteStore
+from fairlead.budgetserver.store import Booking, MeterUpdate, Store
+
+NOW = 1_800_000_000_000
+PAYER = "t/a|t/chat"
+EXAMPLES = count()
+BIG = 3_000_000_000 * 10**9  # three billion dollars: far above 2 ** 53 nano-dollars
+CAPS = {"a": 100, "b": 60, "c": None, "big": BIG + 7}
+TIMEOUT_S = 10.0
+
+COUNTERS = st.sampled_from(sorted(CAPS))
+REQUESTS = st.integers(0, 7)
+AMOUNTS = st.one_of(st.integers(0, 40), st.sampled_from([BIG, BIG + 1, BIG + 7, BIG + 8, 2**53 + 1]))
+LEGS = st.lists(COUNTERS, min_size=1, max_size=3, unique=True)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("reserve"), REQUESTS, AMOUNTS, LEGS, st.none() | st.tuples(st.integers(0, 5), LEGS)),
+        st.tuples(st.just("settle"), REQUESTS, AMOUNTS, LEGS, st.booleans(), st.integers(0, 9)),
+        st.tuples(st.just("expire"), st.booleans()),
+        st.tuples(st.just("reconcile"), st.integers(0, 3), LEGS, st.booleans()),
+    ),
+    max_size=25,
+)
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module", params=["sqlite", "redis"])
+def store(
+    request: pytest.FixtureRequest, runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    made: Store
+    if request.param == "sqlite":
+        made = SqliteStore(tmp_path_factory.mktemp("sqlite") / "budget.db", timeout_s=TIMEOUT_S)
+    else:
+        server: RedisServer = request.getfixturevalue("redis_server")
+        made = RedisStore(server.url, timeout_s=TIMEOUT_S)
+    yield made
+    runner.run(made.close())
+
+
+class Player:
+    """Plays steps on a store, under names of its own."""
+
+    def __init__(self, store: Store, example: int) -> None:
+        self._store = store
+        self._example = example
+        self._version: int | None = None
+
+    def leg(self, name: str) -> Leg:
+        downgrade_at = {"a": 50, "big": BIG}.get(name)
+        return Leg(
+            counter=self.name(name), cap=CAPS[name], downgrade_at=downgrade_at, keep_ms=None if name == "c" else 10**9
+        )
+
+    def name(self, name: str) -> str:
+        return f"{self._example}/{name}"
+
+    def legs(self, names: Sequence[str]) -> tuple[Leg, ...]:
+        return tuple(self.leg(name) for name in names)
+
+    async def play(self, step: tuple[Any, ...]) -> Any:
+        match step:
+            case ("reserve", request, amount, names, smaller):
+                hold = Hold(
+                    request=self.name(f"r{request}"),
+                    payer=self.name(PAYER),
+                    plan=Plan(amount=amount, legs=self.legs(names)),
+                    downgrade=Plan(amount=smaller[0], legs=self.legs(smaller[1])) if smaller else None,
+                    now_ms=NOW,
+                )
+                return await self._store.reserve(hold)
+            case ("settle", request, cost, names, estimated, tokens):
+                settlement = Settlement(
+                    request=self.name(f"r{request}"),
+                    payer=self.name(PAYER),
+                    cost=cost,
+                    estimated=estimated,
+                    legs=self.legs(names),
+                    now_ms=NOW,
+                )
+                key = MeterKey(gateway=f"g{self._example}", consumer="t/a", route="t/chat", target="p/e/m")
+                metered = (key, Count(requests=1, input=tokens, output=2 * tokens, cached=0)) if tokens else None
+                settled = await self._store.settle(settlement, metered)
+                return settled.cost, {
+                    name: int(float(spent)) for name, spent in settled.counters.items() if spent < 2**53
+                }
+            case ("expire", ripe):
+                return list(await self._store.expire(NOW + (EXPIRES_AFTER_MS if ripe else 0), 3))
+            case ("reconcile", requests, names, stale):
+                return await self.reconcile(requests, names, stale=stale)
+        raise AssertionError(step)
+
+    async def reconcile(self, requests: int, names: Sequence[str], *, stale: bool) -> Any:
+        known = await self._store.read_meters()
+        key = MeterKey(gateway=f"g{self._example}", consumer="t/a", route="t/chat", target="p/e/m")
+        update = MeterUpdate(
+            version=known.version - 1 if stale else known.version,
+            meters={key: Meter(seen=Count(requests=requests), due=Count(input=3))},
+            gateways=(f"g{self._example}",),
+            bookings=(Booking(payer=self.name(PAYER), requests=requests, cost=requests * 3, legs=self.legs(names)),),
+            now_ms=NOW + 1,
+        )
+        written = await self._store.write_meters(update)
+        after = await self._store.read_meters()
+        return written, after.meters.get(key), after.booked.get(key), f"g{self._example}" in after.known_gateways
+
+    async def counters(self) -> list[Counter]:
+        return list(await self._store.counters([self.name(name) for name in sorted(CAPS)]))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_a_store_does_what_the_model_does(runner: asyncio.Runner, store: Store, steps: list[tuple[Any, ...]]) -> None:
+    async def run() -> None:
+        example = next(EXAMPLES)
+        # Open entries of earlier examples must not be found by this one's expiry.
+        while await store.expire(NOW + 10 * EXPIRES_AFTER_MS, 100):
+            pass
+        real, model = Player(store, example), Player(MemoryStore(), example)
+        for step in steps:
+            assert await real.play(step) == await model.play(step), step
+            assert await real.counters() == await model.counters(), step
+
+    runner.run(run())
+
+
+def test_many_at_once_never_pass_the_cap(runner: asyncio.Runner, store: Store) -> None:
+    async def run() -> None:
+        name = f"{next(EXAMPLES)}/burst"
+        leg = Leg(counter=name, cap=1_000, downgrade_at=None, keep_ms=None)
+        other = Leg(counter=f"{name}/other", cap=500_000, downgrade_at=None, keep_ms=None)
+
+        async def ask(number: int) -> Verdict:
+            plan = Plan(amount=7, legs=(leg, other))
+            hold = Hold(request=f"{name}/{number}", payer=PAYER, plan=plan, downgrade=None, now_ms=NOW)
+            return (await store.reserve(hold)).verdict
+
+        verdicts = await asyncio.gather(*(ask(number) for number in range(2_000)))
+        assert verdicts.count(Verdict.GRANTED) == 1_000 // 7
+        assert list(await store.counters([name, f"{name}/other"])) == [Counter(reserved=994), Counter(reserved=994)]
+
+    runner.run(run())
+
+
+def test_what_was_written_is_there_after_a_restart(runner: asyncio.Runner, tmp_path: Path) -> None:
+    async def run() -> None:
+        path = tmp_path / "budget.db"
+        leg = Leg(counter="x", cap=100, downgrade_at=None, keep_ms=None)
+        hold = Hold(request="r", payer=PAYER, plan=Plan(amount=7, legs=(leg,)), downgrade=None, now_ms=NOW)
+        first = SqliteStore(path, timeout_s=TIMEOUT_S)
+        await first.reserve(hold)
+        await first.close()
+        second = SqliteStore(path, timeout_s=TIMEOUT_S)
+        assert (await second.reserve(hold)).verdict is Verdict.REPLAYED
+        assert list(await second.counters(["x"])) == [Counter(reserved=7)]
+        await second.close()
+
+    runner.run(run())

@@ -1,0 +1,112 @@
+"""What clients are told."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fairlead.budget.admission import Standing
+from fairlead.budget.ledger import Counter
+from fairlead.budget.policy import Policy, Scope
+from fairlead.budget.price import USD
+from fairlead.budget.window import Forever, Span
+from fairlead.budgetserver import answer
+from fairlead.budgetserver.messages import OK, OVER_LIMIT, Response
+
+NOW = 1_767_225_600_000
+
+
+def standing(spent: int, reserved: int, end_ms: int | None) -> Standing:
+    policy = Policy(name="t/agents", scope=Scope.SHARED, limit=5 * USD, window=Forever(), stages=(), routes=None)
+    return Standing(
+        policy=policy,
+        span=Span(start_ms=NOW - 1000, end_ms=end_ms),
+        counter=Counter(spent=spent, reserved=reserved),
+    )
+
+
+def headers(response: Any) -> dict[str, str]:
+    sent = Response.FromString(response.SerializeToString())
+    return {header.key: header.value for header in sent.response_headers_to_add}
+
+
+AMOUNTS = [
+    (0, "0"),
+    (1, "0.000000001"),
+    (5 * USD, "5"),
+    (4_200_000_000, "4.2"),
+    (-1_500_000_000, "-1.5"),
+    (9_007_199_254_740_993, "9007199.254740993"),
+]
+
+
+@pytest.mark.parametrize(("nanodollars", "text"), AMOUNTS)
+def test_exact(nanodollars: int, text: str) -> None:
+    assert answer.exact(nanodollars) == text
+
+
+def test_granted() -> None:
+    response = answer.granted("x1", standing(2 * USD, USD, None), None)
+    assert response.overall_code == OK
+    assert headers(response) == {"x-fairlead-budget-remaining": "2"}
+    assert response.dynamic_metadata.fields["reservation"].string_value == "x1"
+    assert not response.request_headers_to_add
+
+
+def test_granted_beyond_the_limit_has_nothing_left() -> None:
+    assert headers(answer.granted("x1", standing(6 * USD, 0, None), None)) == {"x-fairlead-budget-remaining": "0"}
+
+
+def test_a_downgrade_names_the_route() -> None:
+    response = answer.granted("x1", None, "t/small")
+    assert [(header.key, header.value) for header in response.request_headers_to_add] == [("x-fl-downgrade", "t/small")]
+    assert headers(response) == {}
+
+
+def test_unbudgeted_is_plain() -> None:
+    assert answer.unbudgeted() == Response(overall_code=OK)
+
+
+def test_rejected_in_a_window() -> None:
+    response = answer.rejected([standing(4_990_000_000, 0, NOW + 18_000_000 - 1000)], USD, NOW)
+    assert response.overall_code == OVER_LIMIT
+    assert headers(response) == {
+        "content-type": "application/json",
+        "x-fairlead-budget-remaining": "0.01",
+        "x-ratelimit-limit": '5000000, 5000000;w=18000;name="t/agents"',
+        "x-ratelimit-remaining": "10000",
+        "x-ratelimit-reset": "17999",
+        "retry-after": "17999",
+        "x-should-retry": "false",
+    }
+    error = json.loads(response.raw_body)["error"]
+    assert (error["type"], error["code"], error["param"]) == ("insufficient_quota", "insufficient_quota", None)
+    assert error["message"] == (
+        "Budget `t/agents`: $4.99 of $5 are spent, this request may cost up to $1,"
+        " the budget resets at 2026-01-01T04:59:59Z."
+    )
+
+
+def test_rejected_because_of_reservations_comes_back_soon() -> None:
+    found = headers(answer.rejected([standing(0, 5 * USD, NOW + 18_000_000)], USD, NOW))
+    assert found["retry-after"] == "5"
+    assert "x-should-retry" not in found
+
+
+def test_rejected_without_a_window_has_no_retry_after() -> None:
+    response = answer.rejected([standing(5 * USD, USD, None)], USD, NOW)
+    assert headers(response) == {
+        "content-type": "application/json",
+        "x-fairlead-budget-remaining": "0",
+        "x-ratelimit-limit": '5000000, 5000000;name="t/agents"',
+        "x-ratelimit-remaining": "0",
+        "x-should-retry": "false",
+    }
+    assert "does not reset" in json.loads(response.raw_body)["error"]["message"]
+
+
+def test_killed() -> None:
+    response = answer.killed("t/a")
+    assert response.overall_code == OVER_LIMIT
+    assert json.loads(response.raw_body)["error"]["code"] == "insufficient_quota"
+    assert "retry-after" not in headers(response)

@@ -1,0 +1,317 @@
+"""Checks and reports from end to end, on the memory store, with a clock of the test's own."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from fairlead.budget.book import Book, RouteTerms
+from fairlead.budget.estimate import Rung
+from fairlead.budget.ledger import Admission, Counter, Hold, Settlement
+from fairlead.budget.meter import Count, MeterKey
+from fairlead.budget.policy import Action, Policy, Scope, Stage
+from fairlead.budget.price import Price
+from fairlead.budget.window import Every, Forever, Window
+from fairlead.budgetserver.descriptor import Check, Report, check, report
+from fairlead.budgetserver.memory import MemoryStore
+from fairlead.budgetserver.messages import OK, OVER_LIMIT
+from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.store import Settled, StoreError
+from fairlead.budgetserver.teller import Teller
+
+HOUR = 3_600_000
+BIG = Rung(
+    price=Price(input=10**6, output=10**6, cached_input=10**6),
+    max_output_tokens=100,
+    context_window=None,
+    generates=True,
+)
+SMALL = Rung(
+    price=Price(input=10**5, output=10**5, cached_input=10**5),
+    max_output_tokens=100,
+    context_window=None,
+    generates=True,
+)
+
+
+def policy(
+    name: str,
+    limit: int,
+    *,
+    scope: Scope = Scope.PER_CONSUMER,
+    window: Window | None = None,
+    stages: tuple[Stage, ...] = (),
+    routes: frozenset[str] | None = None,
+) -> Policy:
+    return Policy(name=name, scope=scope, limit=limit, window=window or Forever(), stages=stages, routes=routes)
+
+
+def book(
+    *policies: Policy, consumers: dict[str, tuple[str, ...]] | None = None, killed: frozenset[str] = frozenset()
+) -> Book:
+    names = tuple(found.name for found in policies)
+    return Book(
+        fail_closed=False,
+        request_bytes=5_000,
+        policies=policies,
+        consumers=consumers or {"t/a": names, "t/b": names},
+        killed=killed,
+        routes={
+            "t/chat": RouteTerms(max_output_tokens=None, downgrade_to="t/small", plans={"": ("p/e/big", "p/e/small")}),
+            "t/small": RouteTerms(max_output_tokens=None, downgrade_to=None, plans={"": ("p/e/small",)}),
+        },
+        targets={"p/e/big": BIG, "p/e/small": SMALL},
+    )
+
+
+class World:
+    """A teller, a clock, and shorthand."""
+
+    def __init__(self, rules: Book, store: MemoryStore | None = None) -> None:
+        self.now_ms = 1_800_000_000_000
+        self.metrics = Metrics()
+        self.store = store or MemoryStore()
+        self.teller = Teller(store=self.store, book=rules, clock=lambda: self.now_ms, metrics=self.metrics)
+
+    def check(
+        self, request: str, *, consumer: str = "t/a", body: int = 100, limit: int = 50, route: str = "t/chat"
+    ) -> Any:
+        return asyncio.run(self.teller.check(asked(request, consumer=consumer, body=body, limit=limit, route=route)))
+
+    def report(self, request: str, **changes: str) -> None:
+        asyncio.run(self.teller.report(ended(request, **changes)))
+
+    def spent(self, name: str, *, consumer: str = "t/a") -> tuple[int, int]:
+        for standing in asyncio.run(self.teller.standings(consumer)):
+            if standing.policy.name == name:
+                return standing.counter.spent, standing.counter.reserved
+        raise AssertionError(name)
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(name, labels)
+
+
+def asked(
+    request: str, *, consumer: str = "t/a", body: int | str = 100, limit: int = 50, route: str = "t/chat"
+) -> Check:
+    values = {
+        "consumer": consumer,
+        "id": request,
+        "route": route,
+        "model": "chat",
+        "bytes": str(body),
+        "limit": str(limit),
+    }
+    return check(values)
+
+
+def ended(request: str, **changes: str) -> Report:
+    values = {
+        "consumer": "t/a",
+        "id": request,
+        "reservation": request,
+        "route": "t/chat",
+        "model": "chat",
+        "target": "p/e/big",
+        "input": "30",
+        "output": "40",
+        "cached": "0",
+        "status": "1",
+        "stream": "false",
+        "bytes": "100",
+        "http": "200/-/1/500/9",
+        "gateway": "eu-1",
+    }
+    return report(values | changes)
+
+
+def test_reserve_then_commit() -> None:
+    world = World(book(policy("t/p", 1_000)))
+    assert world.check("r1").overall_code == OK
+    assert world.spent("t/p") == (0, 150), "a token per byte and the request's own limit, at the dearest rung"
+    world.report("r1")
+    assert world.spent("t/p") == (70, 0)
+    assert world.sample("fairlead_spend_usd_total", consumer="t/a", route="t/chat", budgeted="true") == pytest.approx(
+        7e-8
+    )
+
+
+def test_the_price_is_that_of_the_target_that_answered() -> None:
+    world = World(book(policy("t/p", 1_000)))
+    world.check("r1")
+    world.report("r1", target="p/e/small")
+    assert world.spent("t/p") == (7, 0)
+
+
+def test_no_room() -> None:
+    world = World(book(policy("t/p", 299, window=Every(length_ms=HOUR))))
+    assert world.check("r1").overall_code == OK
+    rejected = world.check("r2")
+    assert rejected.overall_code == OVER_LIMIT
+    assert json.loads(rejected.raw_body)["error"]["code"] == "insufficient_quota"
+    assert world.spent("t/p") == (0, 150)
+    world.report("r2", http="429/RL/0/310/0", target="none", status="-1", input="-1")
+    assert world.spent("t/p") == (0, 150), "our own 429 books nothing"
+
+
+def test_a_new_window_starts_at_zero_and_late_reports_land_in_theirs() -> None:
+    world = World(book(policy("t/p", 1_000, window=Every(length_ms=HOUR))))
+    world.check("r1")
+    world.now_ms += HOUR
+    assert world.spent("t/p") == (0, 0)
+    world.report("r1")
+    assert world.spent("t/p") == (0, 0)
+    world.now_ms -= HOUR
+    assert world.spent("t/p") == (70, 0), "a clock that steps back finds the window as it was"
+
+
+def test_every_policy_must_have_room() -> None:
+    world = World(book(policy("t/p", 1_000), policy("t/q", 100, scope=Scope.SHARED)))
+    assert world.check("r1").overall_code == OVER_LIMIT
+    assert world.spent("t/p") == (0, 0)
+
+
+def test_a_shared_limit_is_shared() -> None:
+    world = World(book(policy("t/p", 200, scope=Scope.SHARED)))
+    assert world.check("r1", consumer="t/a").overall_code == OK
+    assert world.check("r2", consumer="t/b").overall_code == OVER_LIMIT
+    world = World(book(policy("t/p", 200)))
+    assert world.check("r1", consumer="t/a").overall_code == OK
+    assert world.check("r2", consumer="t/b").overall_code == OK
+
+
+def test_a_policy_of_other_routes_does_not_count() -> None:
+    world = World(book(policy("t/p", 0, routes=frozenset({"t/small"}))))
+    assert world.check("r1", route="t/chat").overall_code == OK
+    assert world.check("r2", route="t/small").overall_code == OVER_LIMIT
+
+
+def test_downgrade() -> None:
+    stages = (Stage(at=5_000, action=Action.DOWNGRADE),)
+    world = World(book(policy("t/p", 400, stages=stages), policy("t/q", 1_000, routes=frozenset({"t/small"}))))
+    first = world.check("r1")
+    assert not first.request_headers_to_add
+    world.report("r1", input="200", output="0")
+    second = world.check("r2")
+    assert [header.value for header in second.request_headers_to_add] == ["t/small"]
+    assert world.spent("t/p") == (200, 15)
+    assert world.spent("t/q") == (0, 15), "the policy of the route that answers counts too"
+    world.report("r2", route="t/small", target="p/e/small", input="10", output="0")
+    assert world.spent("t/p") == (201, 0)
+    assert world.spent("t/q") == (1, 0)
+    assert world.sample("fairlead_budget_checks_total", verdict="downgraded") == 1
+    assert world.sample("fairlead_budget_stage_reached_total", policy="t/p", action="Downgrade") == 1
+
+
+def test_killed_consumers_are_stopped_without_asking_the_store() -> None:
+    world = World(book(killed=frozenset({"t/a"}), consumers={"t/a": ()}))
+    assert world.check("r1").overall_code == OVER_LIMIT
+
+
+def test_a_consumer_without_policies_goes_on_and_is_counted() -> None:
+    world = World(book(consumers={"t/a": ()}))
+    assert world.check("r1").overall_code == OK
+    world.report("r1", reservation="none")
+    assert world.sample("fairlead_budget_checks_total", verdict="unbudgeted") == 1
+    assert world.sample("fairlead_spend_usd_total", consumer="t/a", route="t/chat", budgeted="false") == pytest.approx(
+        7e-8
+    )
+
+
+def test_a_report_without_a_check_is_booked_all_the_same() -> None:
+    world = World(book(policy("t/p", 1_000)))
+    world.report("r1", reservation="none")
+    assert world.spent("t/p") == (70, 0)
+    assert world.sample("fairlead_budget_reports_total", kind="unchecked") == 1
+    world.check("r1")
+    assert world.spent("t/p") == (70, 0), "the check that was overtaken holds nothing"
+
+
+def test_a_client_that_left_is_estimated_at_most_at_the_reservation() -> None:
+    world = World(book(policy("t/p", 1_000)))
+    world.check("r1")
+    world.report("r1", http="200/DC/1/99999/9", status="-1", input="-1", output="-1", stream="true")
+    assert world.spent("t/p") == (150, 0)
+    assert world.sample("fairlead_budget_reports_total", kind="estimated") == 1
+
+
+def test_a_body_of_unknown_size_is_taken_for_the_largest() -> None:
+    world = World(book(policy("t/p", 10_000)))
+    asyncio.run(world.teller.check(asked("r1", body="-")))
+    assert world.spent("t/p") == (0, 5_050)
+
+
+def test_spend_survives_another_book() -> None:
+    world = World(book(policy("t/p", 1_000)))
+    world.report("r1")
+    world.teller.use(book())
+    world.teller.use(book(policy("t/p", 70)))
+    assert world.check("r2").overall_code == OVER_LIMIT
+    assert world.spent("t/p") == (70, 0)
+
+
+def test_requests_that_reached_no_route_are_ignored() -> None:
+    world = World(book(policy("t/p", 1_000)))
+    world.report("r1", route="-", reservation="none", http="404/-/0/1/1", status="-1", input="-1")
+    assert world.sample("fairlead_budget_reports_total", kind="ignored") == 1
+
+
+def test_stages_are_told_once() -> None:
+    world = World(book(policy("t/p", 1_000, stages=(Stage(at=1_000, action=Action.NOTIFY),))))
+    for number in range(4):
+        world.report(f"r{number}")
+    assert world.sample("fairlead_budget_stage_reached_total", policy="t/p", action="Notify") == 1
+
+
+class Shaky(MemoryStore):
+    """A memory store that can be away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = True
+        self.asked = 0
+
+    async def reserve(self, hold: Hold) -> Admission:
+        self.asked += 1
+        if not self.up:
+            raise StoreError("away")
+        return await super().reserve(hold)
+
+    async def settle(self, settlement: Settlement, metered: tuple[MeterKey, Count] | None) -> Settled:
+        if not self.up:
+            raise StoreError("away")
+        return await super().settle(settlement, metered)
+
+    async def ping(self) -> None:
+        if not self.up:
+            raise StoreError("away")
+
+
+def test_while_the_store_is_away_checks_fail_at_once_and_reports_wait() -> None:
+    store = Shaky()
+    world = World(book(policy("t/p", 1_000)), store)
+    store.up = False
+    for number in range(5):
+        with pytest.raises(StoreError):
+            world.check(f"r{number}")
+    assert store.asked == 3, "then it is not waited for"
+    assert not world.teller.store_up
+    world.report("r1")
+    world.report("r2")
+    assert len(world.teller.backlog) == 2
+    with pytest.raises(StoreError):
+        asyncio.run(world.teller.ping())
+    store.up = True
+    asyncio.run(world.teller.ping())
+    assert world.teller.store_up
+    assert asyncio.run(world.teller.backlog.drain())
+    assert world.spent("t/p") == (140, 0)
+    assert world.check("r3").overall_code == OK
+
+
+def test_counters_of_no_names_need_no_store() -> None:
+    world = World(book())
+    assert list(asyncio.run(world.teller.counters([]))) == []
+    assert asyncio.run(world.teller.standings("t/unknown")) == ()
+    assert Counter() == Counter()
