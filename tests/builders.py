@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from fairlead import compiler
+from fairlead.api.decode import decode
 from fairlead.api.installation import Installation, decode_installation
 from fairlead.compiler import Compiled, Manifest, Observed, SecretRef, Snapshot
+from fairlead.translate.finding import Findings
+from fairlead.translate.geography import Geography
+from fairlead.translate.world import Secrets, World
 
 HOME = "fairlead"
 REGIONS = (
@@ -139,3 +143,30 @@ def compiled(
         installed or installation(),
         Observed(last_good=last_good, **observed),
     )
+
+
+def decoded(written: Mapping[str, Any]) -> Any:
+    """The object that a manifest describes."""
+    found = decode(written, default_namespace=HOME)
+    assert found.object is not None, found.problems
+    return found.object
+
+
+def world(**fields: Any) -> World:
+    """What surrounds objects in unit tests: three regions, no Secrets, no labels."""
+    return World(
+        **{
+            "home": HOME,
+            "geography": Geography(installation().regions),
+            "namespace_labels": {},
+            "secrets": Secrets({}),
+            "home_secrets_readable": True,
+            "anonymous": None,
+            **fields,
+        }
+    )
+
+
+def said(findings: Findings) -> list[str]:
+    """Everything that was found, as `reason path: message`, then warnings."""
+    return [f"{finding.reason} {finding.problem}" for finding in findings.findings] + findings.warnings
