@@ -10,12 +10,14 @@ from typing import Self
 from fairlead.adapters import disk
 from fairlead.errors import StateError
 
+NAME = "up.lock"
+
 
 class StateLock:
     """An advisory lock that the kernel releases however its holder ends; the file names the holder for messages."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "lock"
+        self._path = folder / NAME
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
@@ -51,7 +53,7 @@ class StateLock:
 def holder(folder: Path) -> int | None:
     """Find the process that holds the folder's lock, 0 if it holds it without a name; None when nobody does."""
     try:
-        descriptor = os.open(folder / "lock", os.O_RDONLY)
+        descriptor = os.open(folder / NAME, os.O_RDONLY)
     except OSError:
         return None
     try:

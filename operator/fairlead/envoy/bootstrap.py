@@ -41,8 +41,8 @@ def render(gateway: Gateway, layout: Layout) -> Json:
         },
         "static_resources": {"clusters": [_admin_cluster(admin)]},
         "dynamic_resources": {
-            "lds_config": file_source(layout.xds_dir, "lds.json"),
-            "cds_config": file_source(layout.xds_dir, "cds.json"),
+            "lds_config": file_source(layout.xds_dir, "lds.json", mounted=layout.mounted),
+            "cds_config": file_source(layout.xds_dir, "cds.json", mounted=layout.mounted),
         },
     }
 

@@ -51,7 +51,7 @@ def _inject(credential: Credential, layout: Layout) -> Json:
     generic: Json = {
         "credential": {
             "name": _secret_name(credential),
-            "sds_config": file_source(layout.xds_dir, file_name(credential)),
+            "sds_config": file_source(layout.xds_dir, file_name(credential), mounted=layout.mounted),
         },
         "header": credential.header,
     }

@@ -27,7 +27,7 @@ def per_request(layout: Layout, *, ready_path: str) -> list[Json]:
         {
             "name": names.API_KEY_FILTER,
             "config_discovery": {
-                "config_source": file_source(layout.keys_dir, "ecds.json"),
+                "config_source": file_source(layout.keys_dir, "ecds.json", mounted=layout.mounted),
                 "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth"],
             },
         },

@@ -23,5 +23,8 @@ class Layout:
     """Envoy's admin interface: the path of a unix socket (mode 0600), or an address that nobody else can reach."""
     access_log: str
     """The file for request, attempt and shadow lines: `/dev/stdout` in a pod."""
+    mounted: bool = True
+    """True: the files lie in mounts, which the kubelet changes as a whole. False: each file is replaced by itself, so
+    that a change of the routes does not make Envoy read a megabyte of clusters again."""
     ca_file: str
     """The certificates that providers' TLS is checked against, PEM."""

@@ -46,7 +46,7 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         "early_header_mutation_extensions": [_strip(gateway)],
         "rds": {
             "route_config_name": names.ROUTE_CONFIGURATION,
-            "config_source": file_source(layout.xds_dir, "rds.json"),
+            "config_source": file_source(layout.xds_dir, "rds.json", mounted=layout.mounted),
         },
         "http_filters": [*filters.per_request(layout, ready_path=READY_PATH), router],
         "access_log": [logs.file_logger(layout.access_log, logs.request_line(gateway.region), only=logs.NOT_PROBES)],

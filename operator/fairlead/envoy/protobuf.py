@@ -23,9 +23,13 @@ def duration(milliseconds: int) -> str:
     return f"{whole}.{rest:03d}".rstrip("0") + "s" if rest else f"{whole}s"
 
 
-def file_source(directory: str, name: str) -> Json:
-    """Name one file as a `ConfigSource`, read again whenever something is renamed into its directory."""
-    return {
-        "resource_api_version": "V3",
-        "path_config_source": {"path": f"{directory}/{name}", "watched_directory": {"path": directory}},
-    }
+def file_source(directory: str, name: str, *, mounted: bool) -> Json:
+    """Name one file as a `ConfigSource`.
+
+    In a mount, which changes as a whole by a renamed link, it is read again whenever something is renamed into its
+    directory; else only when it is itself replaced by a rename.
+    """
+    source: Json = {"path": f"{directory}/{name}"}
+    if mounted:
+        source["watched_directory"] = {"path": directory}
+    return {"resource_api_version": "V3", "path_config_source": source}

@@ -13,7 +13,7 @@ from fairlead.adapters import disk
 from fairlead.api.core import Redacted
 from fairlead.api.meta import ObjectKey
 from fairlead.standalone.intake import Content, FileContent, Memory, SecretName, fingerprint
-from fairlead.standalone.state import RegionFolder, StateFolder
+from fairlead.standalone.state import StateFolder
 
 
 def save(state: StateFolder, *, last_good: Mapping[ObjectKey, Content], files: Mapping[str, FileContent]) -> None:
@@ -47,10 +47,7 @@ def _recognised(
 
 def _values(state: StateFolder) -> Iterator[Redacted]:
     """All values that Envoys of this folder read."""
-    if not state.root.is_dir():
-        return
-    for root in sorted(path for path in state.root.iterdir() if path.is_dir()):
-        folder = RegionFolder(root=root)
+    for folder in state.regions():
         for path in sorted(folder.credentials.glob("*/*")):
             content = disk.read(path)
             if content is not None:

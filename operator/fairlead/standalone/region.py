@@ -9,16 +9,16 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from fairlead.adapters import disk, envoy_admin
+from fairlead.adapters import disk
 from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
 from fairlead.adapters.envoy_process import EnvoyProcess
-from fairlead.errors import EnvoyError
+from fairlead.errors import EnvoyError, FairleadError
 from fairlead.standalone import swap
 from fairlead.standalone.edition import Serving, listeners_between
 from fairlead.standalone.state import RegionFolder
 
-START_S = 30.0
-"""184 models at three endpoints boot in 2 s; a busy machine takes its time."""
+PATIENCE_S = 30.0
+"""An Envoy that starts for longer is worth a word: it resolves the names of all providers before it listens."""
 STEP_S = 10.0
 """How long Envoy may take to serve one file."""
 WARM_S = 0.5
@@ -31,8 +31,6 @@ CALM_S = 30.0
 """After a life that long, the first pause is due again."""
 DRAIN_TIME_S = 3600
 """How long requests of a listener that was replaced may go on; Envoy keeps the old listener that long."""
-ORPHAN_S = 5.0
-"""How long an Envoy that an earlier `fairlead up` left behind may take to end."""
 END_S = 2.0
 """How long an Envoy may take to end once it was told to."""
 
@@ -68,6 +66,7 @@ class Region:
         self._refusals: dict[str, int] = {}
         self._serving = False
         self._stopping = False
+        self._changing = asyncio.Lock()
 
     @property
     def pid(self) -> int | None:
@@ -80,13 +79,15 @@ class Region:
         None = start on the files that are there, since no others can be made.
 
         Raises:
-            EnvoyError: it ended, or does not serve the files in time.
+            EnvoyError: it ended, or refused the files.
 
         """
+        async with self._changing:
+            self._write_all(serving)
+        await self._spawn()
+
+    def _write_all(self, serving: Serving | None) -> None:
         self.folder.make()
-        if not await envoy_admin.gone(self.folder.admin, within_s=ORPHAN_S):
-            raise EnvoyError(f"region `{self.name}`: an Envoy of an earlier run does not end; end it and start again")
-        disk.remove(self.folder.admin)
         if serving is None:
             self._files = self._last_files()
         else:
@@ -98,7 +99,6 @@ class Region:
             disk.prune(self.folder.xds, frozenset(self.folder.root / path for path in self._files))
             self._prune_secrets(serving)
         self.serving = serving
-        await self._spawn()
 
     def _last_files(self) -> swap.Files:
         paths = [self.folder.bootstrap, *sorted(self.folder.xds.glob("*.json"))]
@@ -116,6 +116,10 @@ class Region:
             EnvoyError: Envoy refused a file, or did not take it in time; it serves the files of before.
 
         """
+        async with self._changing:
+            await self._change(serving)
+
+    async def _change(self, serving: Serving) -> None:
         new, before = swap.stamped(serving.files), self._files
         between = listeners_between(self.serving, serving) if self.serving else None
         if between is not None:
@@ -123,9 +127,9 @@ class Region:
         self._write_secrets(serving)
         try:
             await self._walk(swap.steps(before, new, listeners_between=between))
-        except EnvoyError:
+        except FairleadError:
             # What was written half-way goes back in the same careful order; a second refusal has nothing to go back to.
-            with contextlib.suppress(EnvoyError):
+            with contextlib.suppress(FairleadError):
                 await self._walk(swap.steps({**before, **self._on_disk(before)}, before))
             raise
         self._files = new
@@ -222,7 +226,7 @@ class Region:
         )
         self._refusals.clear()
         loop = asyncio.get_running_loop()
-        until = loop.time() + START_S
+        patient_until = loop.time() + PATIENCE_S
         pause = POLL_S[0]
         complaint = "ended at start"
         while not self._process.ended:
@@ -233,9 +237,9 @@ class Region:
             if any(self._refused(stats, subscription) for subscription in _SUBSCRIPTIONS.values()):
                 complaint = "refused its files"
                 break
-            if loop.time() > until:
-                complaint = f"did not start within {START_S:.0f} s"
-                break
+            if loop.time() > patient_until:
+                self._log.warning("waiting", what=f"{self.name} is not ready, providers' names resolve slowly or not")
+                patient_until += PATIENCE_S
             await asyncio.sleep(pause)
             pause = min(2 * pause, POLL_S[1])
         words = self._last_words()

@@ -1,7 +1,7 @@
 """The state folder of `fairlead up`: where everything stands.
 
 .fairlead/
-  lock                     who uses the folder
+      up.lock                  who uses the folder (names of regions have no dots)
   status.json              what `fairlead status` shows
   last-good.json           the newest version of each resource that could be used; no Secrets
   <region>/
@@ -15,6 +15,7 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,6 +108,19 @@ class StateFolder:
     def sources(self) -> Path:
         """Which file held what."""
         return self.root / "sources.json"
+
+    def regions(self) -> tuple[RegionFolder, ...]:
+        """List the folders of all regions that were ever served here."""
+        if not self.root.is_dir():
+            return ()
+        return tuple(RegionFolder(root=path) for path in sorted(self.root.iterdir()) if path.is_dir())
+
+    def forget_secrets_but_of(self, regions: Collection[str]) -> None:
+        """Remove keys and credentials of regions that are served no longer."""
+        for folder in self.regions():
+            if folder.root.name not in regions:
+                disk.prune(folder.keys, frozenset())
+                disk.prune(folder.credentials, frozenset())
 
     def region(self, name: str) -> RegionFolder:
         """Name a region's folder."""

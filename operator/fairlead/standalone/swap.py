@@ -16,14 +16,18 @@ that is what is waited for between two steps, never time.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 CLUSTERS = "xds/cds.json"
 LISTENERS = "xds/lds.json"
 ROUTES = "xds/rds.json"
 _ORDERED = (CLUSTERS, LISTENERS, ROUTES)
+_BEGIN = b'{"resources":'
+"""How the renderer begins a discovery file, and no other."""
+_VERSION = re.compile(rb',"version_info":"([^"]*)"}$')
+VERSION_CHARACTERS = 16
 
 Files = Mapping[str, bytes]
 """Content by path, relative to the region's folder."""
@@ -41,13 +45,13 @@ class Step:
 
 def stamped(files: Files) -> dict[str, bytes]:
     """Return the files with each discovery file's own digest as its version; other files as they are."""
-    return {path: _stamp(json.loads(content), content) for path, content in files.items()}
+    return {path: _stamp(content) for path, content in files.items()}
 
 
 def version(content: bytes) -> str:
     """Return the version of a stamped file; empty when it carries none."""
-    document = json.loads(content)
-    return str(document.get("version_info", ""))
+    found = _VERSION.search(content)
+    return found[1].decode() if found else ""
 
 
 def steps(old: Files, new: Files, *, listeners_between: bytes | None = None) -> tuple[Step, ...]:
@@ -97,12 +101,13 @@ def _union(*, first: bytes, second: bytes) -> bytes:
     names = [item["name"] for item in json.loads(first)["resources"]]
     if len(names) == len(resources):
         return first
-    return _stamp({"resources": [resources[name] for name in sorted(resources)]}, first)
+    merged = {"resources": [resources[name] for name in sorted(resources)]}
+    return _stamp(json.dumps(merged, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode())
 
 
-def _stamp(document: Any, content: bytes) -> bytes:
-    if not isinstance(document, dict) or "resources" not in document:
+def _stamp(content: bytes) -> bytes:
+    """Put the version at the end, without taking a megabyte of JSON apart."""
+    if not content.startswith(_BEGIN) or _VERSION.search(content):
         return content
-    resources = json.dumps(document["resources"], separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-    digest = hashlib.sha256(resources.encode()).hexdigest()[:16]
-    return f'{{"resources":{resources},"version_info":"{digest}"}}'.encode()
+    digest = hashlib.sha256(content).hexdigest()[:VERSION_CHARACTERS]
+    return content[: -len(b"}")] + f',"version_info":"{digest}"}}'.encode()

@@ -15,13 +15,14 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from fairlead.adapters import certificates, installation_file, watch
+from fairlead.adapters import certificates, disk, envoy_admin, installation_file, watch
 from fairlead.adapters.lock import StateLock
 from fairlead.adapters.manifest_files import ManifestFiles
 from fairlead.api.installation import AnonymousPolicy, Installation
 from fairlead.envoy import Layout
-from fairlead.errors import EnvoyError, InstallationError
+from fairlead.errors import EnvoyError, FairleadError, InstallationError, StateError
 from fairlead.standalone import addresses, change, edition, memory, notice, status
+from fairlead.standalone.addresses import Addresses
 from fairlead.standalone.edition import Edition
 from fairlead.standalone.intake import Intake, take_in
 from fairlead.standalone.notice import Notice, Weight
@@ -32,6 +33,10 @@ SETTLE_S = 0.15
 """How long something must be gone before it counts as removed: editors empty or move a file before they write it."""
 SETTLE_TIMES = 3
 MOST_WORKERS = 4
+ORPHAN_S = 5.0
+"""How long an Envoy that an earlier run left behind may take to end."""
+PORT_PATIENCE_S = 1.0
+PORT_LOOK_S = 0.1
 LOG_LOOK_S = 5.0
 """How often the size of logs is looked at."""
 
@@ -72,6 +77,7 @@ class Up:
             FairleadError: it cannot start, or cannot go on.
 
         """
+        self._began = time.monotonic()
         self._hear_signals()
         with StateLock(self._settings.state.root):
             try:
@@ -103,21 +109,25 @@ class Up:
             raise error
 
     async def _serve(self) -> None:
-        await self._start()
-        async with asyncio.TaskGroup() as group:
-            for region in self._regions.values():
-                group.create_task(region.keep_alive(self._write_status))
-            group.create_task(self._follow())
-            group.create_task(self._keep_logs_small())
+        try:
+            await self._prepare()
+            async with asyncio.TaskGroup() as group:
+                for region in self._regions.values():
+                    group.create_task(self._keep(region))
+                group.create_task(self._follow())
+                group.create_task(self._keep_logs_small())
+        except* FairleadError as group_of_errors:
+            raise _first(group_of_errors) from None
 
-    async def _start(self) -> None:
-        started = time.monotonic()
+    async def _prepare(self) -> None:
         settings = self._settings
         self._installation = _read_installation(settings.config)
-        self._addresses = addresses.choose(self._installation)
+        await self._end_orphans()
+        self._addresses = await self._choose_addresses()
         self._ca_file = str(certificates.bundle(settings.environment))
         self._memory = memory.load(settings.state)
-        self._edition = self._make(self._read(), self._installation)
+        settings.state.forget_secrets_but_of(self._addresses.keys())
+        self._edition = self._make(self._read(self._installation), self._installation)
         self._regions = {
             name: Region(
                 name=name,
@@ -129,12 +139,40 @@ class Up:
             for name in self._addresses
         }
         self._tell(self._edition)
-        await asyncio.gather(*(region.start(self._edition.regions.get(name)) for name, region in self._regions.items()))
         self._remember(self._edition)
-        for name, address in self._addresses.items():
-            listen, metrics = addresses.shown(address.listen), addresses.shown(address.metrics)
-            what = f"{name} on http://{listen}/v1, metrics on http://{metrics}/metrics"
-            self._log.info("listening", what=what, region=name, ms=_ms_since(started))
+
+    async def _end_orphans(self) -> None:
+        """End Envoys that an earlier run left behind: it was killed where the kernel does not end its children."""
+        folders = self._settings.state.regions()
+        for ended, folder in zip(
+            await asyncio.gather(*(envoy_admin.gone(folder.admin, within_s=ORPHAN_S) for folder in folders)),
+            folders,
+            strict=True,
+        ):
+            if not ended:
+                raise EnvoyError(f"{folder.root}: an Envoy of an earlier run does not end; end it and start again")
+            disk.remove(folder.admin)
+
+    async def _choose_addresses(self) -> Mapping[str, Addresses]:
+        """Choose, with a moment's patience: gateways of a run that was killed just now may still be ending."""
+        until = time.monotonic() + PORT_PATIENCE_S
+        while True:
+            try:
+                return addresses.choose(self._installation)
+            except InstallationError:
+                if time.monotonic() > until:
+                    raise
+            await asyncio.sleep(PORT_LOOK_S)
+
+    async def _keep(self, region: Region) -> None:
+        """Start one region's Envoy and keep it alive."""
+        await region.start(self._edition.regions.get(region.name))
+        address = self._addresses[region.name]
+        listen, metrics = addresses.shown(address.listen), addresses.shown(address.metrics)
+        what = f"{region.name} on http://{listen}/v1, metrics on http://{metrics}/metrics"
+        self._log.info("listening", what=what, region=region.name, ms=_ms_since(self._began))
+        self._write_status()
+        await region.keep_alive(self._write_status)
 
     # Changes
 
@@ -147,9 +185,15 @@ class Up:
             await self._reload()
 
     async def _reload(self) -> None:
+        try:
+            await self._take_over()
+        except FairleadError as error:  # a full disk, say: the gateways serve what they have
+            self._log.error("refused", what=f"{error}; the configuration before stays in effect")
+
+    async def _take_over(self) -> None:
         started = time.monotonic()
         installation = self._reread_installation()
-        intake = await self._settled(await asyncio.to_thread(self._read))
+        intake = await self._settled(installation)
         new = await asyncio.to_thread(self._make, intake, installation)
         old = self._edition
         self._tell(new)
@@ -159,9 +203,7 @@ class Up:
         ]
         if installation != self._installation:
             lines.append(f"{self._settings.config}: {change.installation(self._installation, installation)}")
-        outcomes = await asyncio.gather(
-            *(self._apply(name, new) for name in self._regions if name in new.regions), return_exceptions=False
-        )
+        outcomes = await asyncio.gather(*(self._apply(name, new) for name in self._regions if name in new.regions))
         failures = [*(outcome for outcome in outcomes if outcome), *new.too_large.values()]
         if failures:
             for failure in failures:
@@ -179,30 +221,31 @@ class Up:
     async def _apply(self, name: str, new: Edition) -> str | None:
         try:
             await self._regions[name].apply(new.regions[name])
-        except EnvoyError as error:
+        except FairleadError as error:
             return str(error)
         return None
 
-    async def _settled(self, intake: Intake) -> Intake:
-        """Look again, a little later, when something is gone that was there before."""
+    async def _settled(self, installation: Installation) -> Intake:
+        """Read, and look again a little later when something is gone that was there before."""
+        intake = await asyncio.to_thread(self._read, installation)
         before = self._edition.intake.sources.keys()
         for _ in range(SETTLE_TIMES):
             if before <= intake.sources.keys():
                 break
             await asyncio.sleep(SETTLE_S)
-            again = await asyncio.to_thread(self._read)
+            again = await asyncio.to_thread(self._read, installation)
             same = again.sources.keys() == intake.sources.keys()
             intake = again
             if same:
                 break
         return intake
 
-    def _read(self) -> Intake:
+    def _read(self, installation: Installation) -> Intake:
         return take_in(
             self._files.read(),
             memory=self._memory,
             environment=self._settings.environment,
-            default_namespace=self._installation.namespace,
+            default_namespace=installation.namespace,
         )
 
     def _make(self, intake: Intake, installation: Installation) -> Edition:
@@ -220,6 +263,7 @@ class Up:
                 metrics_listen=address.metrics,
                 admin=str(folder.admin),
                 access_log=str(folder.access_log),
+                mounted=False,
                 ca_file=self._ca_file,
             )
         return layouts
@@ -266,14 +310,17 @@ class Up:
         self._told = found
 
     def _write_status(self) -> None:
-        status.write(
-            self._settings.state,
-            geos={region.name: region.geo for region in self._installation.regions},
-            listening=self._addresses,
-            regions=self._regions,
-            edition=self._edition,
-            notices=self._told,
-        )
+        try:
+            status.write(
+                self._settings.state,
+                geos={region.name: region.geo for region in self._installation.regions},
+                listening=self._addresses,
+                regions=self._regions,
+                edition=self._edition,
+                notices=self._told,
+            )
+        except StateError as error:
+            self._log.warning("warning", what=f"{error}; `fairlead status` shows something older")
 
     async def _keep_logs_small(self) -> None:
         while True:
@@ -321,6 +368,12 @@ def _check_live(old: Installation, new: Installation) -> None:
             f"regions: got another address or another choice of served regions ({', '.join(differing)}), want the ones"
             " that `fairlead up` started with; stop it and start it again"
         )
+
+
+def _first(group: BaseExceptionGroup[FairleadError]) -> FairleadError:
+    """Pick the error that a person is told: several tasks that fail together fail for one reason."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _ms_since(moment: float) -> int:

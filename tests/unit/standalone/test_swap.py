@@ -10,7 +10,8 @@ Spec = dict[str, str]
 def resources(names: str) -> bytes:
     """`a b:2` = the resources a and b, b in its second version."""
     items = [name.partition(":") for name in names.split()]
-    return json.dumps({"resources": [{"name": name, "v": version or "1"} for name, _, version in items]}).encode()
+    resources = [{"name": name, "v": version or "1"} for name, _, version in items]
+    return json.dumps({"resources": resources}, separators=(",", ":")).encode()
 
 
 def files(*, cds: str, lds: str = "data", rds: str = "r", **other: str) -> dict[str, bytes]:
