@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.demo.scene import free_ports
+from fairlead.demo.port import PortClaims
 
 pytestmark = [pytest.mark.envoy, pytest.mark.timeout(90)]
 
@@ -19,7 +19,8 @@ BLOCKS = dict(re.findall(r"^```yaml\n# (\S+)\n(.*?)^```", README, re.DOTALL | re
 
 
 def test_the_readme_runs(tmp_path: Path) -> None:
-    ports = free_ports({8101, 9001})
+    with PortClaims(tmp_path / "ports") as claims:
+        ports = claims.claim({8101, 9001})
     texts = {**BLOCKS, "run.sh": f"set -eu\n{COMMANDS}"}
     for name, text in texts.items():
         path = tmp_path / name

@@ -12,7 +12,7 @@ from typing import Self
 PR_SET_PDEATHSIG = 1
 STOP_TIMEOUT_S = 10
 READY_TIMEOUT_S = 60
-LOG_TAIL = 2_000
+LOG_TAIL = 1_000
 """Characters of a child's log that an error shows."""
 
 

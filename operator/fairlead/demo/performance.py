@@ -9,10 +9,11 @@ from fairlead.demo.cast import Cast
 from fairlead.demo.child import ChildError
 from fairlead.demo.invitation import invitation
 from fairlead.demo.narrator import Narrator
+from fairlead.demo.port import PortError
 from fairlead.demo.scene import Scene, SceneError
 from fairlead.demo.story import Pace, Story, StoryError
 
-ERRORS = (StoryError, SceneError, ChildError)
+ERRORS = (StoryError, SceneError, ChildError, PortError)
 
 
 async def perform(folder: Path, *, once: bool, seconds: float, speed: float) -> int:

@@ -5,7 +5,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from typing import Any, Self
 
 import yaml
 
-ADDRESS = "127.0.0.1"
+from fairlead.demo.port import ADDRESS, PortClaims
+
 KEY_VARIABLE = "FAIRLEAD_DEMO_KEY"
 _PLACE = re.compile(r"127\.0\.0\.1:([0-9]+)")
 _VARIABLE = re.compile(r"\$\{(FAIRLEAD_DEMO_[A-Z_]+)\}")
@@ -113,7 +113,7 @@ class Scene:
     def _write(self) -> None:
         texts = {path.relative_to(source()): path.read_text() for path in sorted(source().rglob("*.yaml"))}
         everything = "".join(texts.values())
-        ports = free_ports({int(port) for port in _PLACE.findall(everything)})
+        ports = self._open.enter_context(PortClaims()).claim({int(port) for port in _PLACE.findall(everything)})
         self.environment = {name: f"fl-{secrets.token_hex(12)}" for name in sorted(set(_VARIABLE.findall(everything)))}
         for path, text in texts.items():
             target = self.folder / path
@@ -163,24 +163,6 @@ def source() -> Path:
     """Find the YAML: inside an installed package, or in `examples/demo` of a clone."""
     packaged = Path(__file__).with_name("examples")
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "examples" / "demo"
-
-
-def free_ports(wanted: set[int]) -> dict[int, int]:
-    """Map every wanted port to itself if it is free, else to one that is."""
-    with ExitStack() as held:
-        return {port: _free_port(port, held) for port in sorted(wanted)}
-
-
-def _free_port(port: int, held: ExitStack) -> int:
-    for candidate in (port, 0):
-        sock = held.enter_context(socket.socket())
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((ADDRESS, candidate))
-        except OSError:
-            continue
-        return int(sock.getsockname()[1])
-    raise SceneError(f"got no free port on {ADDRESS}, want one")
 
 
 def _empty(folder: Path) -> None:

@@ -1,11 +1,10 @@
 """The demo's folder: ports, keys, places, one demo at a time."""
 
-import socket
 from pathlib import Path
 
 import pytest
 
-from fairlead.demo.scene import Scene, SceneError, free_ports
+from fairlead.demo.scene import Scene, SceneError
 
 
 def test_writes_the_examples_with_a_new_key_each_time(tmp_path: Path) -> None:
@@ -34,16 +33,3 @@ def test_places_are_what_the_yaml_declares(tmp_path: Path) -> None:
 def test_a_second_demo_is_refused(tmp_path: Path) -> None:
     with Scene(tmp_path), pytest.raises(SceneError, match="another demo runs here"):
         Scene(tmp_path).__enter__()
-
-
-def test_a_port_in_use_is_replaced() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert free_ports({port})[port] != port
-
-
-def test_ports_differ() -> None:
-    found = free_ports({1, 2, 3})
-    assert len(set(found.values())) == 3
