@@ -1,7 +1,7 @@
 """Reports and observations to conditions and status: pure values; writing them is the shells' work."""
 
 from fairlead.status.conditions import merge
-from fairlead.status.serving import Answer, ServedRoute, Share, document, percent, served_routes
+from fairlead.status.serving import Answer, ServedRoute, Share, percent, served_routes
 from fairlead.status.verdict import RegionState, conditions
 from fairlead.status.written import Serving, differs, ladder, news, status
 
@@ -13,7 +13,6 @@ __all__ = [
     "Share",
     "conditions",
     "differs",
-    "document",
     "ladder",
     "merge",
     "news",

@@ -2,12 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from fairlead import ir
-
-_LISTED = 16
-"""Answers that a status shows; a catalogue has hundreds, and a status is read by people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,18 +62,6 @@ def served_routes(gateway: ir.Gateway) -> tuple[ServedRoute, ...]:
     )
 
 
-def document(served: Iterable[ServedRoute]) -> list[dict[str, Any]]:
-    """Write `status.gateways[]` of one route: an entry for each gateway that serves it, in the order given."""
-    return [
-        {
-            "region": one.region,
-            "names": sum(len(answer.names) for answer in one.answers),
-            "answers": [_document(answer) for answer in one.answers[:_LISTED]],
-        }
-        for one in served
-    ]
-
-
 def _answer(plan: ir.Plan, names: Iterable[str], rungs: Mapping[str, tuple[str, ...]]) -> Answer:
     return Answer(
         names=tuple(sorted(names)),
@@ -85,14 +69,6 @@ def _answer(plan: ir.Plan, names: Iterable[str], rungs: Mapping[str, tuple[str, 
         ladders=tuple(Share(weight=arm.weight, targets=rungs[arm.ladder]) for arm in plan.arms),
         last_resort=plan.last_target,
     )
-
-
-def _document(answer: Answer) -> dict[str, Any]:
-    return {
-        "names": list(answer.names),
-        "ladders": [{"weight": percent(share.weight), "targets": list(share.targets)} for share in answer.ladders],
-        "lastResort": answer.last_resort,
-    }
 
 
 def percent(basis_points: int) -> str:
