@@ -1,12 +1,11 @@
 """What the demo prints."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-
-WIDTH = 100
 
 
 class Narrator:
@@ -30,6 +29,9 @@ class Narrator:
         click.secho(f"{self._steps:>2}  {title}", bold=True)
         try:
             yield
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            click.secho(f"    stopped after {time.monotonic() - began:.1f} s", fg="yellow")
+            raise
         except BaseException:
             click.secho(f"    failed after {time.monotonic() - began:.1f} s", fg="red")
             raise

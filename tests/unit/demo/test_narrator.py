@@ -1,5 +1,7 @@
 """What the screen shows."""
 
+import asyncio
+
 import pytest
 
 from fairlead.demo.narrator import Narrator
@@ -19,3 +21,9 @@ def test_steps_are_numbered_and_end_with_a_verdict(capsys: pytest.CaptureFixture
     assert lines[7] == " 2  The second"
     assert lines[8].startswith("    failed after ")
     assert narrator.seconds > 0
+
+
+def test_a_step_that_is_stopped_did_not_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(asyncio.CancelledError), Narrator().step("The first"):
+        raise asyncio.CancelledError
+    assert "    stopped after 0.0 s" in capsys.readouterr().out
