@@ -10,15 +10,34 @@ from structlog.typing import FilteringBoundLogger
 
 _COLOURS = {"error": "31", "warning": "33", "info": "32"}
 _EVENT_WIDTH = 10
+_WEIGHTS = ("debug", "info", "warning", "error")
 
 
-def to_stdout(form: str) -> FilteringBoundLogger:
+class Threshold:
+    """From which weight on events are said; may change while the command runs."""
+
+    def __init__(self) -> None:
+        self._level = "info"
+
+    def set(self, level: str) -> None:
+        """Take one of the installation's `log.level`."""
+        self._level = level.lower()
+
+    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Drop what weighs less."""
+        if _WEIGHTS.index(event["level"]) < _WEIGHTS.index(self._level):
+            raise structlog.DropEvent
+        return event
+
+
+def to_stdout(form: str, threshold: Threshold | None = None) -> FilteringBoundLogger:
     """Make a logger of `form` `text` or `json`. Text has colours on a terminal."""
     text = form == "text"
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(sys.stdout),
         processors=[
             structlog.processors.add_log_level,
+            threshold or Threshold(),
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if text else "iso", utc=not text, key="ts"),
             _Text(coloured=sys.stdout.isatty()) if text else _json,
         ],

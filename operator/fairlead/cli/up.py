@@ -67,4 +67,6 @@ def command(
         drain_timeout_s=drain_timeout,
         log_bytes=log_megabytes * 1024 * 1024,
     )
-    asyncio.run(Up(settings, log=journal.to_stdout(log_format)).run())
+    threshold = journal.Threshold()
+    log = journal.to_stdout(log_format, threshold)
+    asyncio.run(Up(settings, log=log, set_log_level=threshold.set).run())

@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,11 @@ class Settings:
 class Up:
     """One run of the command."""
 
-    def __init__(self, settings: Settings, *, log: FilteringBoundLogger) -> None:
+    def __init__(self, settings: Settings, *, log: FilteringBoundLogger, set_log_level: Callable[[str], None]) -> None:
+        """`set_log_level` is told the installation's `log.level` whenever that may have changed."""
         self._settings = settings
         self._log = log
+        self._set_log_level = set_log_level
         self._files = ManifestFiles(settings.paths, without=(settings.config,))
         self._config = ManifestFiles((settings.config,))
         self._stop = asyncio.Event()
@@ -122,6 +124,7 @@ class Up:
     async def _prepare(self) -> None:
         settings = self._settings
         self._installation = _read_installation(settings.config)
+        self._set_log_level(self._installation.log.level)
         await self._end_orphans()
         self._addresses = await self._choose_addresses()
         self._ca_file = str(certificates.bundle(settings.environment))
@@ -213,6 +216,7 @@ class Up:
         else:
             self._edition = new
             self._installation = installation
+            self._set_log_level(installation.log.level)
             self._remember(new)
             for line in lines:
                 self._log.info("accepted", what=line, ms=_ms_since(started))
