@@ -1,6 +1,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running_up import CREDENTIAL, RunningUp, Site, provider, route, secret
@@ -40,7 +41,7 @@ def start() -> Iterator[Callable[..., RunningUp]]:
     """Start `fairlead up` on a site; it ends with the test."""
     with ExitStack() as stack:
 
-        def run(site: Site, *options: str, **environment: str) -> RunningUp:
-            return stack.enter_context(RunningUp(site, *options, **environment))
+        def run(site: Site, *options: str, **settings: Any) -> RunningUp:
+            return stack.enter_context(RunningUp(site, *options, **settings))
 
         yield run

@@ -105,13 +105,13 @@ def consumer(name: str, *keys: str) -> dict[str, Any]:
 class RunningUp:
     """The process, and what it says."""
 
-    def __init__(self, site: Site, *options: str, **environment: str) -> None:
+    def __init__(self, site: Site, *options: str, command: tuple[str, ...] = COMMAND, **environment: str) -> None:
         self.site = site
         self.events: list[Event] = []
         self._queue: queue.Queue[Event | None] = queue.Queue()
-        command = [*COMMAND, "up", "-f", str(site.manifests), "-c", str(site.config), "--log-format", "json", *options]
+        paths = ("-f", str(site.manifests), "-c", str(site.config))
         self.process = subprocess.Popen(
-            command,
+            [*command, "up", *paths, "--log-format", "json", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -12,7 +12,8 @@ from fairlead.api.meta import ObjectKey, ObjectMeta
 from fairlead.api.problem import Problem
 from fairlead.api.validation import got, unknown_field
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)\}")
+"""`${NAME}`, or with a second dollar before it the same characters as they are."""
 _SECRET_FIELDS = ("apiVersion", "kind", "metadata", "type", "immutable", "data", "stringData")
 
 
@@ -79,20 +80,23 @@ def read_secret(manifest: Mapping[Any, Any], metadata: ObjectMeta | None) -> tup
 def fill(secret: Secret, environment: Mapping[str, str]) -> tuple[Mapping[str, Redacted], tuple[Problem, ...]]:
     """Return a Secret's values with every `${NAME}` of its `stringData` taken from the environment, and its problems.
 
+    `$${NAME}` stands for `${NAME}` itself; any other `$` is one.
     A value with a variable that is not set is left out: an error of this Secret alone.
     """
     problems: list[Problem] = []
     values = dict(secret.data)
     for key, value in secret.string_data.items():
         text = value.reveal().decode()
-        unset = sorted({name for name in _VARIABLE.findall(text) if name not in environment})
+        unset = sorted({name for plain, name in _VARIABLE.findall(text) if not plain and name not in environment})
         problems.extend(
             Problem(f"stringData[{key}]", f"got `${{{name}}}`, want it in the environment, set the variable `{name}`")
             for name in unset
         )
         values.pop(key, None)
         if not unset:
-            values[key] = Redacted(_VARIABLE.sub(lambda match: environment[match[1]], text).encode())
+            values[key] = Redacted(
+                _VARIABLE.sub(lambda match: match[0][1:] if match[1] else environment[match[2]], text).encode()
+            )
     return MappingProxyType(values), tuple(problems)
 
 

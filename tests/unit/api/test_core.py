@@ -53,10 +53,16 @@ def test_redacted_values_compare_by_what_they_hide() -> None:
 
 
 def test_variables_come_from_the_environment() -> None:
-    secret = _decoded(data={"a": "YQ==", "b": "YQ=="}, stringData={"b": "Bearer ${TOKEN}-${TOKEN}", "c": "$TOKEN"})
+    secret = _decoded(
+        data={"a": "YQ==", "b": "YQ=="}, stringData={"b": "Bearer ${TOKEN}-${TOKEN}", "c": "$TOKEN $$ $${TOKEN}"}
+    )
     values, problems = fill(secret, {"TOKEN": "x"})
     assert problems == ()
-    assert {key: value.reveal() for key, value in values.items()} == {"a": b"a", "b": b"Bearer x-x", "c": b"$TOKEN"}
+    assert {key: value.reveal() for key, value in values.items()} == {
+        "a": b"a",
+        "b": b"Bearer x-x",
+        "c": b"$TOKEN $$ ${TOKEN}",
+    }
 
 
 def test_a_variable_that_is_not_set_is_an_error_of_that_value_alone() -> None:

@@ -17,6 +17,11 @@ ROOT = Path(__file__).resolve().parents[3]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT / "examples" / "demo").rglob("*.yaml"))}
 BLOCKS = re.findall(r"^```yaml\n# (\S+)\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
 TEXTS |= {f"README.md: {name}": text for name, text in BLOCKS}
+QUICKSTART = (ROOT / "docs" / "quickstart.md").read_text()
+TEXTS |= {
+    f"docs/quickstart.md: {name.replace('fairlead.yaml', 'installation.yaml')}": text
+    for name, text in re.findall(r"^```yaml\n# (\S+)\n(.*?)^```", QUICKSTART, re.DOTALL | re.MULTILINE)
+}
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -32,14 +37,16 @@ def test_decodes(name: str) -> None:
         assert (decoded.problems, decoded.key is not None) == ((), True)
 
 
-@pytest.mark.parametrize("prefix", ["examples/demo/", "README.md: "])
+@pytest.mark.parametrize("prefix", ["examples/demo/", "README.md: ", "docs/quickstart.md: "])
 def test_compiles_without_a_word(prefix: str) -> None:
     installation = decode_installation(yaml.safe_load(TEXTS[f"{prefix}installation.yaml"]))
     assert isinstance(installation, Installation)
     resources = "\n---\n".join(text for name, text in TEXTS.items() if name.startswith(f"{prefix}resources/"))
     documents = [document for document in yaml.safe_load_all(resources) if document is not None]
     secrets = {
-        SecretRef(namespace=each["metadata"]["namespace"], name=each["metadata"]["name"], key=key): f"digest of {value}"
+        SecretRef(
+            namespace=each["metadata"].get("namespace", "fairlead"), name=each["metadata"]["name"], key=key
+        ): f"digest of {value}"
         for each in documents
         if each["kind"] == "Secret"
         for key, value in each["stringData"].items()

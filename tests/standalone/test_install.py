@@ -1,0 +1,27 @@
+"""`pip install '.[standalone]'` brings all that `fairlead up` needs, and nothing of the demo's or the tests'."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from running_up import RunningUp, Site, ask
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.envoy
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_up_runs_in_a_fresh_environment(tmp_path: Path, site: Site, start: Callable[..., RunningUp]) -> None:
+    environment = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    pip = [environment / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--constraint", ROOT / "requirements.txt", f"{ROOT}[standalone]"], check=True, timeout=280)
+    start(site, command=(str(environment / "bin" / "fairlead"),)).serving()
+    assert ask(site.ports[0])[:2] == (200, "sim/one/sparrow")
+    installed = subprocess.run(
+        [environment / "bin" / "pip", "list", "--format", "freeze"], check=True, capture_output=True, text=True
+    ).stdout.lower()
+    assert not any(name in installed for name in ("aiohttp", "pytest", "openai", "numpy", "kopf"))
