@@ -106,7 +106,7 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
         reports=translation.reports,
         strays=taken.strays,
         key_bindings=translation.key_bindings,
-        last_good=_remembered(taken, observed, {report.key: report.served for report in translation.reports}),
+        last_good=_remembered(taken, observed, translation.chosen),
     )
 
 
@@ -121,11 +121,11 @@ def _rendered(gateway: ir.Gateway, layout: Layout | None) -> CompiledGateway:
 
 
 def _remembered(
-    taken: Intake, observed: Observed, served: Mapping[ObjectKey, Served]
+    taken: Intake, observed: Observed, chosen: Mapping[ObjectKey, Served]
 ) -> Mapping[ObjectKey, Mapping[str, Any]]:
-    """Choose what to remember of each object that is still there: what serves now, else what served last."""
+    """Choose what to remember of each object that is still there: the version it stands by, else the last such one."""
     kept = {}
-    for key, choice in served.items():
+    for key, choice in chosen.items():
         if choice is Served.CURRENT:
             kept[key] = taken.essence[key]
         elif key in observed.last_good:

@@ -87,7 +87,7 @@ def _resolved_refs(
         ending = "" if broken or refusals or whole else _IN_PLACE[resolved.served]
         message = _one_line(finding.problem for finding in missing) + ending
         return _condition(kind, ConditionStatus.FALSE, missing[0].reason, message, generation)
-    if (broken or refusals) and resolved.served is Served.NOTHING:
+    if (broken or refusals) and resolved.value is None:
         message = "not judged, since the object is not accepted"
         return _condition(kind, ConditionStatus.UNKNOWN, Reason.PENDING, message, generation)
     return _condition(kind, ConditionStatus.TRUE, Reason.RESOLVED_REFS, "all references lead somewhere", generation)

@@ -1,7 +1,7 @@
 """translate(): decoded objects in; one `ir.Gateway` per region and one report per object out."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from fairlead import ir
@@ -10,6 +10,7 @@ from fairlead.api.consumer import ModelConsumer
 from fairlead.api.installation import AnonymousPolicy, Installation
 from fairlead.api.meta import ObjectKey
 from fairlead.api.pending import pending
+from fairlead.api.problem import Problem
 from fairlead.api.provider import ModelProvider
 from fairlead.api.resource import Resource
 from fairlead.api.route import ModelRoute
@@ -48,7 +49,8 @@ class Translation:
     reports: tuple[Report, ...]
     """Sorted by key."""
     key_bindings: tuple[KeyBinding, ...]
-    served: Mapping[ObjectKey, Served] = field(default_factory=dict)
+    chosen: Mapping[ObjectKey, Served]
+    """The version that each object stands by. A report says NOTHING where a good version lost all that it wanted."""
 
 
 def anonymous_of(installation: Installation) -> str | None:
@@ -93,12 +95,19 @@ def translate(objects: Objects, installation: Installation, world: World) -> Tra
         for versions in _sorted(objects.budgets)
     }
     current = {v.key: v.current for v in _all(objects)}
+    idle = _idle(standing, made)
     every: dict[ObjectKey, Resolved[Any]] = {**providers, **routes, **consumers, **policies}
     return Translation(
         gateways=made.gateways,
-        reports=tuple(report(every[key], _pending(current[key])) for key in sorted(every)),
+        reports=tuple(
+            report(
+                every[key] if key not in idle else replace(every[key], served=Served.NOTHING),
+                _pending(current[key]),
+            )
+            for key in sorted(every)
+        ),
         key_bindings=key_bindings,
-        served={key: resolved.served for key, resolved in every.items()},
+        chosen={key: resolved.served for key, resolved in every.items()},
     )
 
 
@@ -139,6 +148,17 @@ def _standing(resolved: Resolved[Route]) -> Route | None:
     return resolved.value if resolved.served is not Served.NOTHING or resolved.known else None
 
 
+def _pending(written: Resource | None) -> tuple[Problem, ...]:
+    """Return what the current version says without effect; nothing where it cannot be decoded."""
+    return () if written is None else pending(written)
+
+
+def _idle(routes: Iterable[Route], made: Fleet) -> frozenset[ObjectKey]:
+    """Return routes that might enter a gateway that runs here, and answer nothing at any."""
+    answering = {route.name for gateway in made.gateways for route in gateway.routes}
+    return frozenset(r.key for r in routes if made.presences[r.name] and r.name not in answering)
+
+
 def _with_anonymous(consumers: list[Consumer], world: World) -> list[Consumer]:
     """Add the consumer that callers without a key are, unless an object says more about it."""
     if world.anonymous is None or any(
@@ -148,7 +168,3 @@ def _with_anonymous(consumers: list[Consumer], world: World) -> list[Consumer]:
     caller = Caller(namespace=world.home, name=world.anonymous, labels={})
     key = ObjectKey("ModelConsumer", world.home, world.anonymous)
     return [*consumers, Consumer(key=key, caller=caller, keys=(), allowed_model_names=None, expires_at=None)]
-
-
-def _pending(written: Resource | None) -> tuple[Any, ...]:
-    return () if written is None else pending(written)
