@@ -50,6 +50,7 @@ def target_host(target: Target, *, hop: str = "") -> Json:
 
 def _last_resort(last: LastResort, gateway: Gateway, layout: Layout) -> Json:
     host = {
+        names.ENDPOINT_KEY: last.name,
         names.PROVIDER_KEY: last.provider,
         names.REGION_KEY: last.region or "-",
         names.HOST_KEY: _host_line(last.credential, names.ANY_MODEL, last.upstream.base_path),

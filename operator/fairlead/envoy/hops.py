@@ -5,7 +5,7 @@ own circuit breaker, but behind a hop an overflow is a provider's 503, and the n
 connection manager of their own sees their tokens.
 """
 
-from fairlead.envoy import clusters, errors, filters, logs, names
+from fairlead.envoy import clusters, errors, filters, logs, names, stats
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, extension, packed
 from fairlead.ir import Gateway, Route, Target
@@ -177,7 +177,10 @@ def _shadow_manager(gateway: Gateway, layout: Layout) -> Json:
             filters.tokens(),
             _router(filters.per_attempt(gateway, layout)),
         ],
-        "access_log": [logs.file_logger(layout.access_log, logs.shadow_line(gateway.region), only={})],
+        "access_log": [
+            logs.file_logger(layout.access_log, logs.shadow_line(gateway.region), only={}),
+            stats.shadows(),
+        ],
     }
 
 

@@ -73,7 +73,7 @@ def _answered_by(route: Route) -> list[Json]:
         "x-fairlead-route": route.name,
         "x-fairlead-target": logs.TARGET,
         "x-fairlead-region": logs.REGION,
-        "x-fairlead-attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+        "x-fairlead-attempts": logs.ATTEMPTS,
     }
     return [filters.set_header(key, value)["append"] for key, value in values.items()]
 

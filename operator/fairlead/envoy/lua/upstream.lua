@@ -34,7 +34,10 @@ function envoy_on_request(h)
   if hop ~= "-" then headers:add("x-fl-hop", hop) end
   if model == "*" then
     model = last_model
-    h:streamInfo():dynamicMetadata():set("fairlead", "target", last_target)
+    local metadata = h:streamInfo():dynamicMetadata()
+    metadata:set("fairlead", "last_target", last_target)
+    metadata:set("fairlead", "last_model", match(last_target, "^[^/]*/[^/]*/(.*)$"))
+    metadata:set("fairlead", "last_wire", last_model)
   end
   if model ~= written and not write_model(h, model) then return close(h) end
 end
