@@ -18,6 +18,7 @@ from running_up import (
     provider,
     route,
     secret,
+    stream,
     until,
 )
 
@@ -217,6 +218,39 @@ def test_the_installation_may_change_while_it_runs(site: Site, start: Start) -> 
     assert answer(site)[0] == 200
     site.write_config(regions=regions, limits={"requestBytes": 4096})
     up.wait_for("accepted", "limits.requestBytes 1024 -> 4096")
+
+
+def test_the_log_may_be_switched_off_and_on(site: Site, start: Start) -> None:
+    up = start(site).serving()
+    log = site.state / "us-east-1" / "access.log"
+    site.write_config(log={"access": "None"})
+    up.wait_for("accepted", "log.access All -> None")
+    assert answer(site, "unseen")[0] == 404
+    site.write_config(log={"access": "All"})
+    up.wait_for("accepted", "log.access None -> All")
+    assert answer(site, "seen")[0] == 404
+    until(lambda: '"seen"' in log.read_text())
+    assert "unseen" not in log.read_text()
+
+
+def test_a_stream_survives_every_kind_of_change(site: Site, start: Start, simulated: SimulatedProvider) -> None:
+    up = start(site).serving()
+    simulated.control.set(chunk_gap_ms=200)
+    chunks = stream(site.ports[0])
+    next(chunks)
+    site.write("route.yaml", route("chat", "heron"))  # clusters, routes
+    up.wait_for("accepted", "-> heron")
+    site.write("extra.yaml", *extra(simulated))  # listeners, sources of secrets, keys
+    up.wait_for("accepted", "ModelRoute fairlead/extra: added")
+    site.write_config(limits={"requestBytes": 4096})  # listeners
+    up.wait_for("accepted", "limits.requestBytes")
+    for name in ("extra.yaml", "route.yaml"):
+        (site.manifests / name).unlink()
+    up.wait_for("accepted", "ModelRoute fairlead/chat: removed")
+    received = list(chunks)
+    assert received[-1] == b"data: [DONE]"
+    assert b"sparrow" in received[0]
+    assert answer(site)[0] == 404
 
 
 def test_regions_without_anything_to_serve_answer_all_the_same(site: Site, start: Start) -> None:

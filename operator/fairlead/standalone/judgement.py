@@ -1,5 +1,6 @@
 """Files judged once, without serving them: for `fairlead check` and `fairlead render`."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from fairlead.adapters.manifest_files import ManifestFile, ManifestFiles
 from fairlead.api.consumer import ModelConsumer
 from fairlead.api.core import Redacted
 from fairlead.api.decode import decode, unpack
-from fairlead.api.installation import Installation
+from fairlead.api.installation import AccessLog, Installation
 from fairlead.api.provider import ModelProvider
 from fairlead.envoy import Layout
 from fairlead.ir import ListenAddress
@@ -36,7 +37,9 @@ def judge(
     intake = take_in(files, memory=Memory(), environment=environment, default_namespace=installation.namespace)
     if not intake.secrets and not any(key.kind == "Secret" for key in intake.sources):
         intake = replace(intake, secrets=_elsewhere(_documents(files), installation.namespace))
-    layouts = {region.name: POD for region in installation.served}
+    no_lines = installation.log.access is AccessLog.NONE
+    layout = replace(POD, access_log=os.devnull) if no_lines else POD
+    layouts = {region.name: layout for region in installation.served}
     return edition.make(intake, installation, Memory(), layouts), installation, files
 
 

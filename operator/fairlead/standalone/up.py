@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger
 from fairlead.adapters import certificates, disk, envoy_admin, installation_file, watch
 from fairlead.adapters.lock import StateLock
 from fairlead.adapters.manifest_files import ManifestFiles
-from fairlead.api.installation import AnonymousPolicy, Installation
+from fairlead.api.installation import AccessLog, AnonymousPolicy, Installation
 from fairlead.envoy import Layout
 from fairlead.errors import EnvoyError, FairleadError, InstallationError, StateError
 from fairlead.standalone import addresses, change, edition, memory, notice, status
@@ -253,9 +253,10 @@ class Up:
         )
 
     def _make(self, intake: Intake, installation: Installation) -> Edition:
-        return edition.make(intake, installation, self._memory, self._layouts())
+        return edition.make(intake, installation, self._memory, self._layouts(installation))
 
-    def _layouts(self) -> dict[str, Layout]:
+    def _layouts(self, installation: Installation) -> dict[str, Layout]:
+        no_lines = installation.log.access is AccessLog.NONE
         layouts = {}
         for name, address in self._addresses.items():
             folder = self._settings.state.region(name)
@@ -266,7 +267,7 @@ class Up:
                 listen=address.listen,
                 metrics_listen=address.metrics,
                 admin=str(folder.admin),
-                access_log=str(folder.access_log),
+                access_log=os.devnull if no_lines else str(folder.access_log),
                 mounted=False,
                 ca_file=self._ca_file,
             )
