@@ -1,8 +1,11 @@
 """compile() as its callers see it."""
 
-from builders import EU_WEST, US, compiled, consumer, endpoint, model, provider, route, secret, target
+import time
+
+from builders import EU_WEST, HOME, US, compiled, consumer, endpoint, model, provider, route, secret, target
 from fairlead.api.meta import ObjectKey
 from fairlead.compiler import KeyBinding, Served
+from golden_cases import layouts
 
 CHAT = ObjectKey("ModelRoute", "team-web", "chat")
 
@@ -49,3 +52,61 @@ def test_a_vanished_dependency_drops_its_rungs_only() -> None:
     assert good.gateways[US].ir.ladders[0].rungs == ("p/us/small", "q/eu/large")
     assert without.gateways[US].ir.ladders[0].rungs == ("p/us/small",)
     assert next(report for report in without.reports if report.key == CHAT).served is Served.CURRENT
+
+
+def test_a_catalogue_of_184_models_at_three_endpoints_fits() -> None:
+    names = [f"vendor-{number % 12}/some-model-name-{number}" for number in range(184)]
+    result = compiled(
+        provider(
+            "global-api",
+            endpoints=[
+                endpoint(f"e{number}", region, credential={"secretName": "global", "key": f"k{number}"})
+                for number, region in enumerate([US, EU_WEST, "eu-central-1"])
+            ],
+            models=[model(name, id=f"Org/{name.upper()}") for name in names],
+        ),
+        route("all", target("global-api"), namespace=HOME, modelNames=["*"], consumers={"namespaces": {"from": "All"}}),
+        *[consumer(f"c{number}", namespace=f"team-{number}") for number in range(50)],
+        layouts=layouts([US]),
+    )
+    gateway = result.gateways[US]
+    assert gateway.too_large == ""
+    assert (len(gateway.ir.targets), len(gateway.ir.ladders), len(gateway.ir.last_resorts)) == (552, 184, 1)
+
+
+def test_what_does_not_fit_is_said_and_not_cut_off() -> None:
+    models = [model(f"m{number}", id=f"m{number}" + "x" * 100) for number in range(500)]
+    regions = [endpoint(f"e{number}", US) for number in range(4)]
+    result = compiled(
+        provider("p", endpoints=regions, models=models),
+        route("all", target("p"), modelNames=["*"]),
+        layouts=layouts([US]),
+    )
+    assert "xds/cds.json" in result.gateways[US].too_large
+    assert result.gateways[US].files == {}
+    assert result.gateways[EU_WEST].too_large == "", "a region without a layout is not rendered"
+
+
+def test_a_thousand_routes_take_about_a_second() -> None:
+    providers = [
+        provider(
+            f"p{number}",
+            endpoints=[endpoint(f"us{number}", US), endpoint(f"eu{number}", EU_WEST)],
+            models=[model(f"m{one}") for one in range(20)],
+        )
+        for number in range(10)
+    ]
+    routes = [
+        route(
+            f"r{number}",
+            target(f"p{number % 10}", f"m{number % 20}"),
+            namespace=f"team-{number % 50}",
+            fallbacks=[target(f"p{(number + 1) % 10}", f"m{number % 20}")],
+        )
+        for number in range(1_000)
+    ]
+    began = time.process_time()
+    result = compiled(*providers, *routes, layouts=layouts([US]))
+    # 0.5 s measured; the bound is far above noise and far below anything quadratic
+    assert time.process_time() - began < 5
+    assert len(result.gateways[US].ir.ladders) == 1_000

@@ -108,9 +108,10 @@ def route(written: ModelRoute, world: World, providers: Mapping[str, Provider], 
         choice = chooser.shadow(spec.shadow, frozenset(menu.kind for menu in menus.values()))
         if choice is not None:
             shadow = Shadow(choice=choice, sample=quantity.basis_points(spec.shadow.sample))
+    created = written.metadata.creation_timestamp
     return Route(
         key=written.key,
-        created=_created(written.metadata.creation_timestamp),
+        created=None if created is None else quantity.unix_seconds(created),
         audience=Audience(own=written.metadata.namespace, consumers=spec.consumers),
         claims=claims,
         wildcard=wildcard,
@@ -202,10 +203,3 @@ def _timeouts(written: ModelRoute) -> ir.Timeouts:
         stream_idle_ms=quantity.milliseconds(timeouts.stream_idle),
         request_ms=quantity.milliseconds(timeouts.request),
     )
-
-
-def _created(timestamp: str | None) -> int | None:
-    try:
-        return None if timestamp is None else quantity.unix_seconds(timestamp)
-    except (ValueError, OverflowError):
-        return None

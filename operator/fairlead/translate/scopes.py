@@ -48,7 +48,6 @@ Table: TypeAlias = Mapping[str, Bid]
 class Overlap:
     """A name that a route lost to an older one of the same rank, at one gateway."""
 
-    tier: str
     winner: Route
     example: Caller | None
     """A caller who sees both, where their consumers differ; None where they are the same consumers."""
@@ -131,7 +130,7 @@ class Directory:
             tables[tier.name] = _needed(everybody, later)
             for matched, caller in self._groups[tier.name].items():
                 if matched:
-                    delta = _delta(tier, everybody, [layers[m] for m in matched], caller, outcome)
+                    delta = _delta(everybody, [layers[m] for m in matched], caller, outcome)
                     tables[tier.scope_name(matched)] = _needed(delta, later | everybody.keys())
             if tier.name == SHARED:
                 later = {name for table in layers.values() for name, bid in table.items() if bid.served}
@@ -185,14 +184,12 @@ def _layer_table(tier: Tier, layer: Layer, served: Mapping[str, frozenset[str]],
             if bid.served:
                 lost = bid is not winner and bid.rank[:-1] == winner.rank[:-1]
                 outcome.setdefault((bid.route.name, name), []).append(
-                    Overlap(tier=tier.name, winner=winner.route, example=None) if lost else None
+                    Overlap(winner=winner.route, example=None) if lost else None
                 )
     return table
 
 
-def _delta(
-    tier: Tier, base: Mapping[str, Bid], layers: Sequence[Mapping[str, Bid]], caller: Caller, outcome: Outcome
-) -> Table:
+def _delta(base: Mapping[str, Bid], layers: Sequence[Mapping[str, Bid]], caller: Caller, outcome: Outcome) -> Table:
     """Return the names for which some layer wins over the layer for everybody."""
     best: dict[str, Bid] = {}
     for layer in layers:
@@ -204,9 +201,7 @@ def _delta(
             winner, loser = (bid, rival) if bid.rank < rival.rank else (rival, bid)
             best[name] = winner
             if loser.served and loser.rank[:-1] == winner.rank[:-1]:
-                outcome.setdefault((loser.route.name, name), []).append(
-                    Overlap(tier=tier.name, winner=winner.route, example=caller)
-                )
+                outcome.setdefault((loser.route.name, name), []).append(Overlap(winner=winner.route, example=caller))
     return {name: bid for name, bid in best.items() if name not in base or bid.rank < base[name].rank}
 
 

@@ -8,7 +8,7 @@ from fairlead.ir import ModelKind
 from fairlead.translate.finding import Findings
 from fairlead.translate.gateways import Presence
 from fairlead.translate.routes import Claim, Route
-from fairlead.translate.scopes import SHARED, Outcome, Overlap
+from fairlead.translate.scopes import Outcome, Overlap
 from fairlead.translate.suggestion import listed
 from fairlead.translate.written import Written
 
@@ -75,15 +75,11 @@ def _where(overlaps: list[Overlap]) -> str:
     examples = sorted({str(overlap.example) for overlap in overlaps if overlap.example is not None})
     if examples:
         return f"for consumers such as `{examples[0]}`"
-    if {overlap.tier for overlap in overlaps} == {SHARED}:
-        return "for consumers of other namespaces"
     return "for some consumers or in some regions"
 
 
 def _judge_residency(route: Route, presences: Collection[Presence], findings: Findings) -> None:
     """Say where residency leaves names without an endpoint; an older version with a wider residency is no remedy."""
-    if not route.menus:
-        return
     empty = [presence.region for presence in presences if presence.rungs == 0]
     if presences and (len(empty) == len(presences) or (empty and route.regions_written)):
         findings.note(
@@ -119,9 +115,6 @@ def _judge_downgrade(route: Route, routes: Mapping[str, Route], written: Written
         return
     path, namespace = "spec.downgradeTo", route.key.namespace
     if not written.check_route(namespace, name, path, findings):
-        return
-    if name == route.key.name:
-        findings.note(Reason.ROUTE_NOT_FOUND, path, f"got `{name}`, which is this route, want another one")
         return
     if route.kinds == {ModelKind.EMBEDDING}:
         findings.note(

@@ -193,3 +193,15 @@ def test_a_name_that_only_a_provider_out_of_reach_has_is_not_told() -> None:
     assert found.claims == ()
     assert findings.standing is Standing.NOT_AT_ALL
     assert "small" not in " ".join(said(findings))
+
+
+def test_in_a_wildcard_route_a_name_written_in_full_is_one_of_the_catalogue() -> None:
+    # decode refuses it; what does not come from decode is no reason to fail
+    written = decoded(builders.route("r", ANY, modelNames=["*"]))
+    spec = written.spec.model_copy(update={"model_names": ("small", "unknown")})
+    around = world()
+    found = provider(decoded(builders.provider("p", models=CATALOGUE)), around, Findings())
+    assert found is not None
+    resolved = route(written.model_copy(update={"spec": spec}), around, {"p": found}, Findings())
+    assert resolved is not None
+    assert [claim.name for claim in resolved.claims] == ["small"]
