@@ -56,6 +56,12 @@ PROVIDER_REFUSED = ApiError(
     code="provider_refused",
     message="The model's provider refused the gateway's request.",
 )
+BAD_GATEWAY = ApiError(
+    status=502,
+    type="server_error",
+    code="bad_gateway",
+    message="The model's provider gave no answer that can be understood.",
+)
 NO_BACKEND = ApiError(
     status=503,
     type="server_error",
@@ -66,8 +72,12 @@ TIMEOUT = ApiError(
     status=504, type="server_error", code="backend_timeout", message="The model's provider did not answer in time."
 )
 
-LOCAL = (UNAUTHORIZED, REQUEST_TIMEOUT, TOO_LARGE, NO_BACKEND, TIMEOUT)
+LOCAL = (UNAUTHORIZED, REQUEST_TIMEOUT, TOO_LARGE, BAD_GATEWAY, NO_BACKEND, TIMEOUT)
 """Errors that Envoy itself makes up, told apart by status."""
+
+OTHERS = ((500, "server_error", "internal_error"), (400, "invalid_request_error", "bad_request"))
+"""Type and code of all that is left, by the least status: headers too large, an upgrade, HTTP that is none."""
+OTHER_MESSAGE = "The gateway cannot handle the request: %RESPONSE_CODE_DETAILS%"
 
 DIRECT = (200, 404)
 """Statuses of the routes that answer by themselves: the body is right, but Envoy says text/plain."""
@@ -75,18 +85,22 @@ DIRECT = (200, 404)
 
 def local_reply_config() -> Json:
     """Map a connection manager's own answers; providers' bodies pass untouched. The first match wins."""
-    mappers = [_mapper(error.status, {"inline_string": error.body()}) for error in LOCAL]
-    mappers += [_mapper(status, {"inline_string": "%LOCAL_REPLY_BODY%"}) for status in DIRECT]
+    mappers = [_mapper(error.status, _text(error.body())) for error in LOCAL]
+    mappers += [_mapper(status, _text("%LOCAL_REPLY_BODY%")) for status in DIRECT]
+    for least, kind, code in OTHERS:
+        error = {"message": OTHER_MESSAGE, "type": kind, "param": None, "code": code}
+        mappers.append(_mapper(least, {"json_format": {"error": error}}, op="GE"))
     return {"mappers": mappers}
 
 
-def _mapper(status: int, body: Json) -> Json:
-    comparison = {"op": "EQ", "value": {"default_value": status, "runtime_key": NEVER}}
+def _text(body: str) -> Json:
+    return {"content_type": "application/json", "text_format_source": {"inline_string": body}}
+
+
+def _mapper(status: int, body: Json, *, op: str = "EQ") -> Json:
+    comparison = {"op": op, "value": {"default_value": status, "runtime_key": NEVER}}
     filters = [{"status_code_filter": {"comparison": comparison}}, request_filter.not_answered()]
-    return {
-        "filter": {"and_filter": {"filters": filters}},
-        "body_format_override": {"content_type": "application/json", "text_format_source": body},
-    }
+    return {"filter": {"and_filter": {"filters": filters}}, "body_format_override": body}
 
 
 def direct_response(error: ApiError) -> Json:

@@ -9,8 +9,18 @@ from fairlead.ir import Gateway, ListenAddress
 LISTENER = "envoy.config.listener.v3.Listener"
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
-FOREIGN_HEADERS = ("accept-encoding", "cookie", "forwarded", "x-forwarded-for", "x-real-ip")
-"""What a client may send and no provider may see; a gzip answer would hide its tokens."""
+FOREIGN_HEADERS = (
+    "accept-encoding",
+    "cookie",
+    "forwarded",
+    "ocp-apim-subscription-key",
+    "proxy-authorization",
+    "x-forwarded-for",
+    "x-goog-api-key",
+    "x-real-ip",
+)
+"""What a client may send and no provider may see: who it is, credentials that open nothing here, and the wish for an
+answer in gzip, which would hide its tokens."""
 
 
 def render(gateway: Gateway, layout: Layout) -> list[Json]:
