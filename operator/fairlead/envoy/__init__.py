@@ -34,7 +34,7 @@ def render(gateway: Gateway, layout: Layout) -> dict[str, bytes]:
     files = {
         BOOTSTRAP: _bytes(bootstrap.render(gateway, layout)),
         LISTENERS: _resources(_by_name(listener.render(gateway, layout) + hops.render_listeners(gateway, layout))),
-        CLUSTERS: _resources(_by_name(clusters.render(gateway, layout) + hops.render_clusters(gateway, layout))),
+        CLUSTERS: _resources(_by_name(clusters.render(gateway) + hops.render_clusters(gateway))),
         ROUTES: _resources([routes.render(gateway, digest=UNSTAMPED)]),
     }
     for name, secrets in credentials.secrets(gateway.credentials, layout).items():

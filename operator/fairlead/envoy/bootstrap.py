@@ -39,7 +39,11 @@ def render(gateway: Gateway, layout: Layout) -> Json:
         "stats_config": {
             "histogram_bucket_settings": [{"match": {"prefix": "fairlead"}, "buckets": list(LATENCY_BUCKETS_MS)}]
         },
-        "static_resources": {"clusters": [_admin_cluster(admin)]},
+        "static_resources": {
+            "clusters": [_admin_cluster(admin)],
+            # Here and not in each cluster, to which a name is enough: cds.json has hundreds of them.
+            "secrets": [{"name": names.TRUSTED_CA, "validation_context": {"trusted_ca": {"filename": layout.ca_file}}}],
+        },
         "dynamic_resources": {
             "lds_config": file_source(layout.xds_dir, "lds.json", mounted=layout.mounted),
             "cds_config": file_source(layout.xds_dir, "cds.json", mounted=layout.mounted),

@@ -7,7 +7,6 @@ bootstrap's runtime (`bootstrap.RUNTIME`) and what is Envoy's default is left ou
 import ipaddress
 
 from fairlead.envoy import names
-from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, extension, packed
 from fairlead.ir import Breaker, Gateway, Ladder, LastResort, Target, Upstream
 
@@ -15,23 +14,25 @@ CLUSTER = "envoy.config.cluster.v3.Cluster"
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 CONNECT_TIMEOUT_MS = 2000
+ENVOYS_CONSECUTIVE_5XX = 5
+"""Envoy's default, left out of cds.json."""
 MANY = 100_000
 """A circuit limit that is never reached: an overflow at a target would be a 503 that is not retried."""
 FAILURE = "401|403|429|5.."
 """Statuses that count against a target. Not 404 and 400: a client could eject a provider with them."""
 
 
-def render(gateway: Gateway, layout: Layout) -> list[Json]:
+def render(gateway: Gateway) -> list[Json]:
     """Make all clusters that need no hop."""
-    clusters = [_target(target, gateway, layout) for target in gateway.targets if target.max_in_flight is None]
-    clusters += [_last_resort(last, gateway, layout) for last in gateway.last_resorts]
+    clusters = [_target(target, gateway) for target in gateway.targets if target.max_in_flight is None]
+    clusters += [_last_resort(last, gateway) for last in gateway.last_resorts]
     clusters += [_ladder(ladder) for ladder in gateway.ladders]
     return clusters
 
 
-def _target(target: Target, gateway: Gateway, layout: Layout) -> Json:
+def _target(target: Target, gateway: Gateway) -> Json:
     return {
-        **single(names.cluster(target.name), target.upstream, target_host(target), gateway, layout),
+        **single(names.cluster(target.name), target.upstream, target_host(target), gateway),
         "outlier_detection": breaker(target.breaker),
     }
 
@@ -48,14 +49,14 @@ def target_host(target: Target, *, hop: str = "") -> Json:
     }
 
 
-def _last_resort(last: LastResort, gateway: Gateway, layout: Layout) -> Json:
+def _last_resort(last: LastResort, gateway: Gateway) -> Json:
     host = {
         names.ENDPOINT_KEY: last.name,
         names.PROVIDER_KEY: last.provider,
         names.REGION_KEY: last.region or "-",
         names.HOST_KEY: _host_line(last.credential, names.ANY_MODEL, last.upstream.base_path),
     }
-    return single(names.last_resort_cluster(last.name), last.upstream, host, gateway, layout)
+    return single(names.last_resort_cluster(last.name), last.upstream, host, gateway)
 
 
 def _host_line(credential: str, wire_model: str, base_path: str, hop: str = "") -> str:
@@ -63,7 +64,7 @@ def _host_line(credential: str, wire_model: str, base_path: str, hop: str = "") 
     return " ".join(part or "-" for part in (credential, wire_model, base_path, hop))
 
 
-def single(name: str, upstream: Upstream, host: Json, gateway: Gateway, layout: Layout) -> Json:
+def single(name: str, upstream: Upstream, host: Json, gateway: Gateway) -> Json:
     """Make a cluster of one host."""
     address = {"address": upstream.host, "port_value": upstream.port}
     endpoint = {
@@ -82,7 +83,7 @@ def single(name: str, upstream: Upstream, host: Json, gateway: Gateway, layout: 
         # One host per cluster whatever DNS returns, so that an ejection is the target's.
         cluster |= {"type": "LOGICAL_DNS", "dns_lookup_family": "V4_PREFERRED"}
     if upstream.tls:
-        cluster["transport_socket"] = _tls(layout)
+        cluster["transport_socket"] = _tls()
     return cluster
 
 
@@ -100,9 +101,9 @@ def is_ip(host: str) -> bool:
     return True
 
 
-def _tls(layout: Layout) -> Json:
+def _tls() -> Json:
     """TLS whose SNI and certificate check go by the endpoint's host name."""
-    context = {"validation_context": {"trusted_ca": {"filename": layout.ca_file}}}
+    context = {"validation_context_sds_secret_config": {"name": names.TRUSTED_CA}}
     return extension(
         "tls",
         "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
@@ -113,11 +114,13 @@ def _tls(layout: Layout) -> Json:
 def breaker(breaker: Breaker) -> Json:
     """Outlier detection by count; its other settings are the same for all targets: `bootstrap.RUNTIME`."""
     open_for = duration(breaker.open_for_ms)
-    return {
-        "consecutive_5xx": breaker.consecutive_failures,
+    detection: Json = {
         "base_ejection_time": open_for,
         "max_ejection_time": open_for,  # else each repeat ejects for longer
     }
+    if breaker.consecutive_failures != ENVOYS_CONSECUTIVE_5XX:
+        detection["consecutive_5xx"] = breaker.consecutive_failures
+    return detection
 
 
 def _ladder(ladder: Ladder) -> Json:
@@ -126,7 +129,6 @@ def _ladder(ladder: Ladder) -> Json:
     return {
         **packed(CLUSTER),
         "name": names.ladder_cluster(ladder.name),
-        "connect_timeout": duration(CONNECT_TIMEOUT_MS),
         "lb_policy": "CLUSTER_PROVIDED",
         "cluster_type": extension(
             "envoy.clusters.composite",
