@@ -16,6 +16,7 @@ from fairlead.errors import EnvoyError
 
 LOG_TAIL_BYTES = 256 * 1024
 LAST_WORDS = 400
+LOG_LOOK_S = 0.05
 _COMPLAINT = re.compile(r"^\[[^]]*\]\[\d+\]\[(critical\]|error\]|warning\].*(reject|refus|fail|unable))", re.IGNORECASE)
 _PR_SET_PDEATHSIG = 1
 
@@ -99,11 +100,24 @@ class EnvoyProcess:
                 self._process.kill()
             await self._process.wait()
 
-    def last_words(self) -> str:
-        """Find the last complaint in its log, in one line, for a message; empty when there is none."""
+    async def last_words(self, *, since: int, within_s: float) -> str:
+        """Wait for its next complaint, in one line, for a message; empty when it makes none in time.
+
+        `since` is the length that its log had before; what stands there already does not count. Envoy writes its log
+        twice a second, so what it said just now comes later.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        while True:
+            words = self._complaint(since)
+            if words or loop.time() >= until:
+                return words
+            await asyncio.sleep(LOG_LOOK_S)
+
+    def _complaint(self, since: int) -> str:
         try:
             with self._log.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+                file.seek(max(since, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
                 tail = file.read().decode(errors="replace")
         except OSError:
             return ""

@@ -17,6 +17,8 @@ from fairlead.standalone import swap
 from fairlead.standalone.edition import Serving, listeners_between
 from fairlead.standalone.state import RegionFolder
 
+WORDS_S = 1.0
+"""How long to wait for what Envoy has to say about a refusal: it writes its log twice a second."""
 PATIENCE_S = 30.0
 """An Envoy that starts for longer is worth a word: it resolves the names of all providers before it listens."""
 STEP_S = 10.0
@@ -64,6 +66,8 @@ class Region:
         self._files: swap.Files = {}
         self.serving: Serving | None = None
         self._refusals: dict[str, int] = {}
+        self._log_mark = 0
+        """How long Envoy's log was when the last change began."""
         self._serving = False
         self._stopping = False
         self._changing = asyncio.Lock()
@@ -121,6 +125,7 @@ class Region:
 
     async def _change(self, serving: Serving) -> None:
         new, before = swap.stamped(serving.files), self._files
+        self._log_mark = _size(self.folder.envoy_log)
         between = listeners_between(self.serving, serving) if self.serving else None
         if between is not None:
             between = swap.stamped({swap.LISTENERS: between})[swap.LISTENERS]
@@ -210,13 +215,15 @@ class Region:
                 if not any(stats.get(name) for name in _WARMING) or loop.time() > warm_until:
                     return
             elif self._refused(stats, subscription):
-                raise EnvoyError(f"region `{self.name}`: Envoy refused {step.path}: {self._last_words()}")
+                words = await self._last_words()
+                raise EnvoyError(f"region `{self.name}`: Envoy refused {step.path}: {words}")
             if loop.time() > until:
                 raise EnvoyError(f"region `{self.name}`: Envoy did not take {step.path} within {STEP_S:.0f} s")
             await asyncio.sleep(pause)
             pause = min(2 * pause, POLL_S[1])
 
     async def _spawn(self) -> None:
+        self._log_mark = _size(self.folder.envoy_log)
         self._process = await EnvoyProcess.start(
             bootstrap=self.folder.bootstrap,
             log=self.folder.envoy_log,
@@ -242,7 +249,7 @@ class Region:
                 patient_until += PATIENCE_S
             await asyncio.sleep(pause)
             pause = min(2 * pause, POLL_S[1])
-        words = self._last_words()
+        words = await self._last_words()
         await self._process.end(within_s=END_S)
         raise EnvoyError(f"region `{self.name}`: Envoy {complaint}: {words}")
 
@@ -272,7 +279,7 @@ class Region:
                 return
             if loop.time() - born > CALM_S:
                 pause = BACK_OFF_S[0]
-            self._log.error("envoy died", exit_code=code, again_in_s=pause, last_words=self._last_words())
+            self._log.error("envoy died", exit_code=code, again_in_s=pause, last_words=await self._last_words())
             changed()
             while not self._stopping:
                 await asyncio.sleep(pause)
@@ -337,8 +344,10 @@ class Region:
             with contextlib.suppress(EnvoyError):
                 await self._admin.reopen_logs()
 
-    def _last_words(self) -> str:
-        return (self._process.last_words() if self._process else "") or f"see {self.folder.envoy_log}"
+    async def _last_words(self) -> str:
+        """Return what the Envoy complained of since it started, or since the last change began."""
+        words = await self._process.last_words(since=self._log_mark, within_s=WORDS_S) if self._process else ""
+        return words or f"see {self.folder.envoy_log}"
 
 
 def _size(path: Path) -> int:

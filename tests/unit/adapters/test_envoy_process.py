@@ -64,8 +64,28 @@ REJECTED = f"{AT}[warning][config] [f.cc:8] update rejected: Proto {{\n  a\n}}\n
 def test_last_words_are_the_last_complaint_in_one_line(tmp_path: Path, log: str, words: str) -> None:
     path = tmp_path / "envoy.log"
     path.write_text(log)
-    assert EnvoyProcess(None, path).last_words() == words  # type: ignore[arg-type]  # the process is not asked
+    assert spoken(path) == words
 
 
-def test_a_log_that_is_not_there_says_nothing(tmp_path: Path) -> None:
-    assert EnvoyProcess(None, tmp_path / "none").last_words() == ""  # type: ignore[arg-type]  # as above
+def test_what_was_said_before_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "envoy.log"
+    path.write_text(REJECTED)
+    assert spoken(path, since=len(REJECTED)) == ""
+
+
+def test_words_that_come_late_are_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "envoy.log"
+
+    async def run() -> str:
+        process = EnvoyProcess(None, path)  # type: ignore[arg-type]  # as above
+        waiting = asyncio.create_task(process.last_words(since=0, within_s=10))
+        await asyncio.sleep(0)
+        path.write_text(REJECTED)
+        return await waiting
+
+    assert asyncio.run(run()).endswith("too bad")
+
+
+def spoken(path: Path, since: int = 0) -> str:
+    process = EnvoyProcess(None, path)  # type: ignore[arg-type]  # as above
+    return asyncio.run(process.last_words(since=since, within_s=0))

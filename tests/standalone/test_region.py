@@ -1,0 +1,143 @@
+"""One region on a real Envoy, with files that the compiler would never make."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import structlog
+from running_up import Site, ask
+
+from fairlead.adapters import certificates, installation_file, port
+from fairlead.adapters.manifest_files import ManifestFiles
+from fairlead.api.installation import AnonymousPolicy
+from fairlead.envoy import Layout
+from fairlead.errors import EnvoyError
+from fairlead.ir import ListenAddress
+from fairlead.standalone import edition, swap
+from fairlead.standalone.edition import Serving
+from fairlead.standalone.intake import Memory, take_in
+from fairlead.standalone.region import Region
+from fairlead.standalone.state import StateFolder
+
+pytestmark = pytest.mark.envoy
+Edit = Callable[[list[dict[str, Any]]], object]
+
+
+def served(site: Site) -> tuple[Region, Serving]:
+    folder = StateFolder.beside(site.config).region("us-east-1")
+    layout = Layout(
+        xds_dir=str(folder.xds),
+        keys_dir=str(folder.keys),
+        credentials_dir=str(folder.credentials),
+        listen=ListenAddress(address="127.0.0.1", port=site.ports[0]),
+        metrics_listen=ListenAddress(address="127.0.0.1", port=port.free()),
+        admin=str(folder.admin),
+        access_log=str(folder.access_log),
+        mounted=False,
+        ca_file=str(certificates.bundle({})),
+    )
+    installation = installation_file.read(site.config).model_copy(update={"anonymous": AnonymousPolicy.ALLOW})
+    files = ManifestFiles((site.manifests,)).read()
+    intake = take_in(files, memory=Memory(), environment={}, default_namespace="fairlead")
+    whole = edition.make(intake, installation, Memory(), {"us-east-1": layout})
+    log = structlog.wrap_logger(None, processors=[], wrapper_class=structlog.make_filtering_bound_logger("critical"))
+    region = Region(name="us-east-1", folder=folder, concurrency=1, log_level="warning", log=log)
+    return region, whole.regions["us-east-1"]
+
+
+def edited(serving: Serving, path: str, edit: Edit) -> Serving:
+    document = json.loads(serving.files[path])
+    edit(document["resources"])
+    files: Mapping[str, bytes] = {**serving.files, path: json.dumps(document, separators=(",", ":")).encode()}
+    return replace(serving, files=files)
+
+
+def run(region: Region, act: Callable[[], Awaitable[None]], serving: Serving | None) -> None:
+    async def whole() -> None:
+        try:
+            await region.start(serving)
+            await act()
+        finally:
+            await region.stop()
+
+    asyncio.run(asyncio.wait_for(whole(), 60))
+
+
+async def status(site: Site) -> int:
+    return (await asyncio.to_thread(ask, site.ports[0]))[0]
+
+
+def misspell(resources: list[dict[str, Any]]) -> None:
+    resources[0]["no_such_field"] = 1
+
+
+def odd_time(resources: list[dict[str, Any]]) -> None:
+    resources[0]["filter_chains"][0]["filters"][0]["typed_config"]["stream_idle_timeout"] = "-5s"
+
+
+@pytest.mark.parametrize(
+    ("path", "edit"),
+    [
+        (swap.CLUSTERS, misspell),
+        (swap.LISTENERS, misspell),
+        (swap.LISTENERS, odd_time),
+        (swap.ROUTES, misspell),
+        (swap.ROUTES, lambda resources: resources[0].update(name="other")),
+    ],
+)
+def test_what_envoy_refuses_is_taken_back(site: Site, path: str, edit: Edit) -> None:
+    region, good = served(site)
+    bad = edited(good, path, edit)
+    # Something else changes as well, before and after the file that is refused.
+    for other in (swap.CLUSTERS, swap.ROUTES):
+        if other != path:
+            bad = edited(bad, other, lambda resources: resources.append(dict(resources[0], name="other")))
+
+    async def act() -> None:
+        assert await status(site) == 200
+        with pytest.raises(EnvoyError, match=f"Envoy refused {path}: .*") as caught:
+            await region.apply(bad)
+        assert "envoy.log" not in str(caught.value), "it says what Envoy said"
+        assert await status(site) == 200
+        on_disk = {name: (region.folder.root / name).read_bytes() for name in good.files}
+        assert on_disk == swap.stamped(good.files)
+        changed = edited(good, swap.CLUSTERS, lambda resources: resources[0].update(connect_timeout="3s"))
+        await region.apply(changed)
+        assert await status(site) == 200
+        assert region.serving is changed
+
+    run(region, act, good)
+
+
+def test_a_start_on_files_that_envoy_refuses_says_so(site: Site) -> None:
+    region, good = served(site)
+
+    async def act() -> None:
+        pass
+
+    with pytest.raises(EnvoyError, match=r"Envoy refused its files: .*no_such_field"):
+        run(region, act, edited(good, swap.LISTENERS, misspell))
+
+
+def test_a_start_without_new_files_serves_the_last_ones(site: Site) -> None:
+    region, good = served(site)
+
+    async def act() -> None:
+        assert await status(site) == 200
+
+    run(region, act, good)
+    again, _ = served(site)
+    run(again, act, None)
+
+
+def test_a_start_without_any_files_says_so(site: Site) -> None:
+    region, _ = served(site)
+
+    async def act() -> None:
+        pass
+
+    with pytest.raises(EnvoyError, match="got no configuration that can be served"):
+        run(region, act, None)
