@@ -38,13 +38,18 @@ class Decoded:
 
 def unpack(document: object) -> tuple[object, ...]:
     """Return the manifests of one document: the items of a list, nothing of an empty document, else itself."""
-    if document is None:
-        return ()
-    if isinstance(document, Mapping) and isinstance(document.get("items"), list):
-        kind = document.get("kind")
-        if isinstance(kind, str) and kind.endswith("List"):
-            return tuple(manifest for item in document["items"] for manifest in unpack(item))
-    return (document,)
+    found: list[object] = []
+    waiting = [document]
+    while waiting:  # no recursion: lists may stand in lists, however deep
+        one = waiting.pop()
+        if isinstance(one, Mapping) and isinstance(one.get("items"), list):
+            kind = one.get("kind")
+            if isinstance(kind, str) and kind.endswith("List"):
+                waiting.extend(reversed(one["items"]))
+                continue
+        if one is not None:
+            found.append(one)
+    return tuple(found)
 
 
 def decode(manifest: object, *, default_namespace: str) -> Decoded:  # noqa: PLR0911  # one way out per kind of manifest

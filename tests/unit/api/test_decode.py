@@ -258,3 +258,10 @@ def test_whatever_stands_anywhere_the_answer_is_a_value(data: st.DataObject) -> 
 
 def test_the_four_kinds_stand_in_the_order_of_the_documentation() -> None:
     assert [resource.kind for resource in RESOURCES] == ["ModelProvider", "ModelRoute", "ModelConsumer", "BudgetPolicy"]
+
+
+def test_lists_may_stand_in_lists_however_deep() -> None:
+    document: dict[str, Any] = {"kind": "ModelRoute"}
+    for _ in range(5_000):
+        document = {"kind": "List", "items": [document]}
+    assert unpack(document) == ({"kind": "ModelRoute"},)
