@@ -15,6 +15,7 @@ from pathlib import Path
 from fairlead.errors import EnvoyError
 
 LOG_TAIL_BYTES = 256 * 1024
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "LANG")
 LAST_WORDS = 400
 LOG_LOOK_S = 0.05
 _COMPLAINT = re.compile(r"^\[[^]]*\]\[\d+\]\[(critical\]|error\]|warning\].*(reject|refus|fail|unable))", re.IGNORECASE)
@@ -64,6 +65,8 @@ class EnvoyProcess:
             process = await asyncio.create_subprocess_exec(
                 binary(),
                 *arguments,
+                # Not ours: it holds the users' secrets, and Envoy needs none of it.
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,

@@ -71,6 +71,12 @@ class RegionFolder:
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"fairlead-{os.getuid()}-{digest}" / "admin.sock"
 
+    def forget_socket(self) -> None:
+        """Remove the admin socket of an Envoy that ended, and the folder that was made for it alone."""
+        disk.remove(self.admin)
+        if self.admin.parent != self.root and self.admin.parent.is_dir():
+            self.admin.parent.rmdir()
+
     def make(self) -> None:
         """Make the folders that Envoy watches or writes to."""
         for folder in (self.xds, self.keys, self.credentials, self.admin.parent):

@@ -15,7 +15,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from fairlead.adapters import certificates, disk, envoy_admin, installation_file, watch
+from fairlead.adapters import certificates, envoy_admin, installation_file, watch
 from fairlead.adapters.lock import StateLock
 from fairlead.adapters.manifest_files import ManifestFiles
 from fairlead.api.installation import AccessLog, AnonymousPolicy, Installation
@@ -154,7 +154,7 @@ class Up:
         ):
             if not ended:
                 raise EnvoyError(f"{folder.root}: an Envoy of an earlier run does not end; end it and start again")
-            disk.remove(folder.admin)
+            folder.forget_socket()
 
     async def _choose_addresses(self) -> Mapping[str, Addresses]:
         """Choose, with a moment's patience: gateways of a run that was killed just now may still be ending."""
