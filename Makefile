@@ -81,5 +81,8 @@ $(PEERS)/.installed: benchmarks/gateways/peers.txt benchmarks/gateways/package.j
 bench: install $(PEERS)/.installed ## Compare with other gateways, write docs/benchmarks.md (minutes; needs node and go)
 	PEERS=$(abspath $(PEERS)) $(BIN)/python -m benchmarks.gateways
 
+e2e: images ## End-to-end tests on a real Kubernetes: one booted for them, or KUBECONFIG=... for one that is there
+	E2E_KUBECONFIG="$(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))" $(BIN)/pytest -q e2e
+
 clean: ## Remove the environment and what was built
 	rm -rf $(VENV) build .demo

@@ -283,7 +283,7 @@ async def _errors(what: str) -> AsyncIterator[None]:
     except ApiError as error:
         raise _BY_STATUS.get(error.status.code or 0, ClusterError)(f"{what}: {error.status.message}") from error
     except httpx2.HTTPError as error:
-        raise UnreachableError(f"{what}: {error or type(error).__name__}") from error
+        raise UnreachableError(f"{what}: {str(error) or type(error).__name__}") from error
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from fairlead import envoy, manifests
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.kube import Kube
-from fairlead.compiler import Compiled
+from fairlead.compiler import Compiled, CompiledGateway
 from fairlead.controller.context import Context
 from fairlead.controller.keys import KeyRing
 from fairlead.controller.live import Live
@@ -20,6 +20,7 @@ from fairlead.controller.metrics import Metrics
 from fairlead.controller.plan import plan
 from fairlead.errors import TooLargeError
 from fairlead.manifests import OWNED_KINDS, REGION_LABEL, naming
+from fairlead.manifests.configuration import BOOTSTRAP
 
 Object = Mapping[str, Any]
 
@@ -29,6 +30,7 @@ KEYS_ANNOTATION = "fairlead.dev/keys"
 """On a gateway pod: the version of the Secret of keys that it is to serve."""
 KEYS_FILE = "ecds.json"
 
+HELD_AT_MOST_S = 120.0
 _BETWEEN_NUDGES_S = 1.0
 """A kubelet syncs a pod about once a second; changes that come faster wait for each other."""
 
@@ -39,6 +41,8 @@ class Applied:
 
     too_large: frozenset[str]
     """Regions whose files do not fit; their gateways keep what they have."""
+    held: frozenset[str]
+    """Regions whose pods are being replaced by ones that mount a new credential; the configuration comes after."""
     writes: int
     again_in_s: float | None
     """When pods that were nudged just now may be nudged again; None = nothing is left to do."""
@@ -55,6 +59,7 @@ class Gateways:
         self._keys_written: bytes | None = None
         self._keys_version = ""
         self._nudged: dict[str, float] = {}
+        self._held_since: dict[str, float] = {}
 
     async def apply(self, compiled: Compiled, keys: KeyRing) -> Applied:
         """Write what differs, in an order that no gateway suffers from; raises `ClusterError`.
@@ -70,6 +75,7 @@ class Gateways:
                 desired[region] = manifests.render(
                     gateway.ir,
                     gateway.files,
+                    further_secrets=_providers_secrets(compiled),
                     settings=self._context.settings,
                     namespace=self._context.namespace,
                     owner_uid=self._context.owner_uid,
@@ -85,17 +91,38 @@ class Gateways:
             keep=kept,
         )
         writes = await self._write_keys(compiled, keys)
-        by_region = groupby(planned.apply, key=lambda manifest: manifest["metadata"]["labels"][REGION_LABEL])
+        held = frozenset(region for region in desired if self._is_held(compiled.gateways[region]))
+        to_apply = [manifest for manifest in planned.apply if not _waits(manifest, held)]
+        by_region = groupby(to_apply, key=_region_of)
         await asyncio.gather(*(self._apply(tuple(group)) for _, group in by_region))
         digests = {region: gateway.digest for region, gateway in compiled.gateways.items() if region in desired}
+        digests = {region: digest for region, digest in digests.items() if region not in held}
         nudged, again_in_s = await self._nudge(digests)
         for found in planned.delete:
             await self._delete(found)
         return Applied(
             too_large=frozenset(too_large),
-            writes=writes + len(planned.apply) + nudged + len(planned.delete),
+            held=held,
+            writes=writes + len(to_apply) + nudged + len(planned.delete),
             again_in_s=again_in_s,
         )
+
+    def _is_held(self, gateway: CompiledGateway) -> bool:
+        """Tell whether a region's pods lack a credential that its configuration needs.
+
+        Then the pods are replaced first: with the configuration first, the old ones would call the provider without
+        its credential. Not for ever: pods that cannot start must not keep all other changes from those that run.
+        """
+        region, now = gateway.ir.region, self._clock.monotonic()
+        needed = manifests.secrets(gateway.ir)
+        pods = [pod for pod in self._live.of_kind("Pod") if _region_of(pod) == region]
+        running = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        if all(needed <= manifests.mounted_secrets(pod) for pod in running):
+            self._held_since.pop(region, None)
+            return False
+        if region not in self._held_since:
+            self._log.info("rolls", what="pods are replaced to mount a new credential", region=region)
+        return now - self._held_since.setdefault(region, now) < HELD_AT_MOST_S
 
     async def _apply(self, objects: Iterable[Object]) -> None:
         for manifest in objects:
@@ -147,7 +174,7 @@ class Gateways:
 
     def _annotations(self, pod: Object, digests: Mapping[str, str]) -> Mapping[str, str]:
         """Return the annotations that a pod lacks; none for one that ends or whose region is not rendered."""
-        region = pod["metadata"].get("labels", {}).get(REGION_LABEL, "")
+        region = _region_of(pod)
         if region not in digests or "deletionTimestamp" in pod["metadata"]:
             return {}
         wanted = {DIGEST_ANNOTATION: digests[region][:16], KEYS_ANNOTATION: self._keys_version}
@@ -166,3 +193,24 @@ class Gateways:
     def _wrote(self, verb: str, manifest: Object) -> None:
         self._metrics.writes.labels(verb, manifest["kind"]).inc()
         self._log.info(verb, what=f"{manifest['kind']} {manifest['metadata']['name']}")
+
+
+def _region_of(found: Object) -> str:
+    return str(found["metadata"].get("labels", {}).get(REGION_LABEL, ""))
+
+
+def _waits(manifest: Object, held: Collection[str]) -> bool:
+    """Tell whether an object waits for its region's pods: what Envoy watches does, what it reads at start does not."""
+    is_watched = manifest["kind"] == "ConfigMap" and not manifest["metadata"]["name"].endswith(f"-{BOOTSTRAP}")
+    return is_watched and _region_of(manifest) in held
+
+
+def _providers_secrets(compiled: Compiled) -> frozenset[str]:
+    """Return the Secrets of all providers, used or not, in the versions that are in effect."""
+    named = [
+        endpoint.get("credential")
+        for key, version in compiled.last_good.items()
+        if key.kind == "ModelProvider"
+        for endpoint in version["spec"]["endpoints"]
+    ]
+    return frozenset(credential["secretName"] for credential in named if credential)

@@ -70,6 +70,7 @@ class Operator:
         self._last_good: LastGood | None = None
         self._compiled: Compiled | None = None
         self._too_large: frozenset[str] = frozenset()
+        self._held: frozenset[str] = frozenset()
         self._inputs_changed = True
         self._wake, self._wake_status, self._wake_readback = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._changed_at: float | None = None
@@ -209,11 +210,13 @@ class Operator:
         if self._inputs_changed or compiled is None:
             self._compiled = compiled = await self._compile()
         applied = await self._gateways.apply(compiled, self._inputs.keys)
-        self._too_large = applied.too_large
+        self._too_large, self._held = applied.too_large, applied.held
         digests = {
-            region: gateway.digest for region, gateway in compiled.gateways.items() if region not in applied.too_large
+            region: gateway.digest
+            for region, gateway in compiled.gateways.items()
+            if region not in applied.too_large | applied.held
         }
-        self._progress.compiled(digests, _essences(compiled), monotonic=self._clock.monotonic())
+        self._progress.compiled(digests, _essences(compiled))
         self._wake_readback.set()
         self._wake_status.set()
         if applied.again_in_s is not None:
@@ -268,7 +271,7 @@ class Operator:
         if self._compiled is None or not self._election.leads:
             return
         try:
-            waiting = await self._statuses.write(self._compiled, too_large=self._too_large)
+            waiting = await self._statuses.write(self._compiled, too_large=self._too_large, held=self._held)
         except ClusterError:
             self._wake_status.set()
             raise

@@ -19,8 +19,6 @@ class Waiting:
     """What the gateways are to do for it; equal = nothing changed."""
     number: int
     """The pass in which it became so."""
-    since: float
-    """Monotonic seconds."""
 
 
 class Progress:
@@ -32,7 +30,7 @@ class Progress:
         self._digests: dict[str, str] = {}
         self._objects: dict[ObjectKey, Waiting] = {}
 
-    def compiled(self, digests: Mapping[str, str], essences: Mapping[ObjectKey, Hashable], *, monotonic: float) -> None:
+    def compiled(self, digests: Mapping[str, str], essences: Mapping[ObjectKey, Hashable]) -> None:
         """Note what a pass made: each region's digest and what each object means for the gateways."""
         self._number += 1
         for region, digest in digests.items():
@@ -42,13 +40,13 @@ class Progress:
             self._digests[region] = digest
             while len(known) > _REMEMBERED_DIGESTS:
                 del known[next(iter(known))]
-        self._objects = {key: self._waiting(key, essence, monotonic) for key, essence in essences.items()}
+        self._objects = {key: self._waiting(key, essence) for key, essence in essences.items()}
 
-    def _waiting(self, key: ObjectKey, essence: Hashable, monotonic: float) -> Waiting:
+    def _waiting(self, key: ObjectKey, essence: Hashable) -> Waiting:
         before = self._objects.get(key)
         if before is not None and before.essence == essence:
             return before
-        return Waiting(essence=essence, number=self._number, since=monotonic)
+        return Waiting(essence=essence, number=self._number)
 
     def digest(self, region: str) -> str:
         """Return the digest that a region's gateway is to serve; empty before the first pass."""
@@ -60,8 +58,3 @@ class Progress:
         passes = self._passes.get(region, {})
         numbers = [passes.get(answer, 0) for answer in answers]
         return waiting is not None and bool(numbers) and min(numbers) >= waiting.number
-
-    def waited(self, key: ObjectKey, *, monotonic: float) -> float:
-        """Return for how many seconds an object has been as it is."""
-        waiting = self._objects.get(key)
-        return 0.0 if waiting is None else monotonic - waiting.since

@@ -58,5 +58,5 @@ class Readback:
         return differs
 
     def of_region(self, region: str) -> tuple[str, ...]:
-        """Return what the ready pods of a region serve, one entry per pod; empty = it never answered."""
-        return tuple(digest for pod, digest in self._digests.items() if pod.region == region)
+        """Return what the ready pods of a region serve, one entry for each that ever answered."""
+        return tuple(digest for pod, digest in self._digests.items() if pod.region == region and digest)

@@ -14,6 +14,7 @@ from fairlead.adapters.kube import RESOURCES, Kube
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType
 from fairlead.api.meta import ObjectKey
 from fairlead.compiler import Compiled, Report, Served
+from fairlead.controller.gateways import HELD_AT_MOST_S
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback
@@ -57,14 +58,15 @@ class Statuses:
         self._kube, self._clock, self._view = kube, clock, view
         self._progress, self._readback, self._metrics, self._log = progress, readback, metrics, log
         self._gauges: set[ObjectKey] = set()
+        self._behind_since: dict[ObjectKey, float] = {}
 
-    async def write(self, compiled: Compiled, *, too_large: Collection[str]) -> bool:
+    async def write(self, compiled: Compiled, *, too_large: Collection[str], held: Collection[str]) -> bool:
         """Write every status that differs; tell whether some wait for their gateways; raises `ClusterError`."""
         served = ladders(compiled)
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(report: Report) -> bool:
-            judged = self._judge(report, compiled, served, too_large)
+            judged = self._judge(report, compiled, served, too_large, held)
             if judged is None:
                 return True
             self._gauge(judged)
@@ -76,15 +78,13 @@ class Statuses:
         waiting = await asyncio.gather(*(one(report) for report in compiled.reports))
         return any(waiting)
 
-    def _judge(self, report: Report, compiled: Compiled, served: Ladders, too_large: Collection[str]) -> Judged | None:
+    def _judge(
+        self, report: Report, compiled: Compiled, served: Ladders, too_large: Collection[str], held: Collection[str]
+    ) -> Judged | None:
         """State conditions, or None while gateways may still be on their way."""
         name = f"{report.key.namespace}/{report.key.name}"
         states = {region: self._state(report.key, region, too_large) for region in compiled.gateways}
-        if (
-            report.served is Served.CURRENT
-            and RegionState.BEHIND in states.values()
-            and self._progress.waited(report.key, monotonic=self._clock.monotonic()) < _PATIENCE_S
-        ):
+        if report.served is Served.CURRENT and self._is_on_its_way(report.key, states, held):
             return None
         stated = status.conditions(report, states.items(), expired=self._is_expired(report.key))
         if report.served is not Served.CURRENT:
@@ -95,6 +95,16 @@ class Statuses:
             if state is RegionState.SERVES and (report.key.kind != "ModelRoute" or (region, name) in served)
         )
         return Judged(report=report, stated=stated, serving=serving)
+
+    def _is_on_its_way(self, key: ObjectKey, states: Mapping[str, RegionState], held: Collection[str]) -> bool:
+        """Tell whether a gateway is behind, but not for long: pods come and go, and that is no news about an object."""
+        behind = [region for region, state in states.items() if state is RegionState.BEHIND]
+        if not behind:
+            self._behind_since.pop(key, None)
+            return False
+        now = self._clock.monotonic()
+        patience = _PATIENCE_S + (HELD_AT_MOST_S if any(region in held for region in behind) else 0)
+        return now - self._behind_since.setdefault(key, now) < patience
 
     def _state(self, key: ObjectKey, region: str, too_large: Collection[str]) -> RegionState:
         if region in too_large:
@@ -195,6 +205,7 @@ class Statuses:
         for key in self._gauges.difference(there):
             self._metrics.object_ready.remove(key.kind, key.namespace, key.name)
             self._gauges.discard(key)
+        self._behind_since = {key: since for key, since in self._behind_since.items() if key in there}
 
 
 def ladders(compiled: Compiled) -> Ladders:

@@ -4,24 +4,42 @@ Pure: the IR, the rendered files and the Helm values of a region in, manifests o
 (ServiceAccount, NetworkPolicy, the Secret of keys) is in the chart, so that the operator needs no right to make it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fairlead.ir import Gateway
 from fairlead.manifests import configuration, naming, traffic
-from fairlead.manifests.deployment import deployment
+from fairlead.manifests.deployment import deployment, mounted_secrets
 from fairlead.manifests.settings import REGION_LABEL, RegionSettings, Settings, decode_settings
 
-__all__ = ["OWNED_KINDS", "REGION_LABEL", "RegionSettings", "Settings", "decode_settings", "render"]
+__all__ = [
+    "OWNED_KINDS",
+    "REGION_LABEL",
+    "RegionSettings",
+    "Settings",
+    "decode_settings",
+    "mounted_secrets",
+    "render",
+    "secrets",
+]
 
 OWNED_KINDS = ("ConfigMap", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Deployment")
 """The kinds that `render` makes: what the operator watches, keeps true and prunes."""
 
 
 def render(
-    gateway: Gateway, files: Mapping[str, bytes], *, settings: Settings, namespace: str, owner_uid: str
+    gateway: Gateway,
+    files: Mapping[str, bytes],
+    *,
+    further_secrets: Collection[str] = (),
+    settings: Settings,
+    namespace: str,
+    owner_uid: str,
 ) -> tuple[Mapping[str, Any], ...]:
     """Render every object of a region's gateway, in the order in which they are to be applied.
+
+    `further_secrets` are mounted beside those that the gateway needs now: a route that begins to use their provider
+    then changes no pod.
 
     Raises `TooLargeError` when the files do not fit into ConfigMaps.
     """
@@ -57,11 +75,17 @@ def render(
     objects.append(
         deployment(
             head("apps/v1", "Deployment"),
-            gateway=gateway,
+            region=gateway.region,
+            secrets={*secrets(gateway), *further_secrets},
             bootstrap=parts[configuration.BOOTSTRAP].get("bootstrap.json", ""),
             settings=settings,
-            region=region,
+            values=region,
             name=name,
         )
     )
     return tuple(objects)
+
+
+def secrets(gateway: Gateway) -> frozenset[str]:
+    """Return the Secrets with the credentials that a gateway needs."""
+    return frozenset(credential.secret_name for credential in gateway.credentials)

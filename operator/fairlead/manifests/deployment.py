@@ -6,10 +6,9 @@ providers' credentials; then the pods are replaced one after the other, each whe
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from fairlead.ir import Gateway
 from fairlead.manifests import configuration, naming, paths
 from fairlead.manifests.settings import RegionSettings, Settings
 
@@ -20,36 +19,48 @@ _ENDPOINTS_SETTLE_S = 5
 
 
 def deployment(
-    head: dict[str, Any], *, gateway: Gateway, bootstrap: str, settings: Settings, region: RegionSettings, name: str
+    head: dict[str, Any],
+    *,
+    region: str,
+    secrets: Collection[str],
+    bootstrap: str,
+    settings: Settings,
+    values: RegionSettings,
+    name: str,
 ) -> dict[str, Any]:
-    """Make the Deployment. An autoscaler, if there is one, owns the number of replicas."""
-    selector = dict(naming.selector(settings, gateway.region))
+    """Make the Deployment. `secrets` are to be mounted. An autoscaler, if there is one, owns the number of replicas."""
+    selector = dict(naming.selector(settings, region))
     spec: dict[str, Any] = {
         "selector": {"matchLabels": selector},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
         "revisionHistoryLimit": 3,
         "template": {
             "metadata": {
-                "labels": {**region.pod_labels, **selector, "app.kubernetes.io/part-of": "fairlead"},
+                "labels": {**values.pod_labels, **selector, "app.kubernetes.io/part-of": "fairlead"},
                 "annotations": {
-                    **region.pod_annotations,
+                    **values.pod_annotations,
                     # Read once at start: another bootstrap, another pod.
                     "fairlead.dev/bootstrap": hashlib.sha256(bootstrap.encode()).hexdigest()[:16],
                     "kubectl.kubernetes.io/default-container": _CONTAINER,
                 },
             },
-            "spec": _pod(gateway, settings, region, name, selector),
+            "spec": _pod(sorted(secrets), settings, values, name, selector),
         },
     }
-    if region.autoscaling is None:
-        spec["replicas"] = region.replicas
+    if values.autoscaling is None:
+        spec["replicas"] = values.replicas
     return {**head, "spec": spec}
 
 
+def mounted_secrets(pod: Mapping[str, Any]) -> frozenset[str]:
+    """Return the Secrets that a gateway pod mounts: a credential of any other one does not reach its providers."""
+    volumes = pod.get("spec", {}).get("volumes", ())
+    return frozenset(volume["secret"]["secretName"] for volume in volumes if "secret" in volume)
+
+
 def _pod(
-    gateway: Gateway, settings: Settings, region: RegionSettings, name: str, selector: Mapping[str, str]
+    secrets: list[str], settings: Settings, region: RegionSettings, name: str, selector: Mapping[str, str]
 ) -> dict[str, Any]:
-    secrets = sorted({credential.secret_name for credential in gateway.credentials})
     placement = region.placement
     pod: dict[str, Any] = {
         "serviceAccountName": settings.service_account,

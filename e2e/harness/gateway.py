@@ -1,0 +1,33 @@
+"""A gateway as clients reach it: through its Service."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from harness.cluster import Cluster
+from harness.install import NAMESPACE
+from harness.waiting import eventually
+
+
+@contextmanager
+def reach(cluster: Cluster, region: str) -> Iterator[str]:
+    """Yield the URL of a region's Service.
+
+    A cluster of our own: its ClusterIP, by the host's route, so that kube-proxy is in the way as for every client. A
+    given one: a port-forward, which leads to one pod only.
+    """
+    service = f"fairlead-gateway-{region}"
+    if cluster.name is not None:
+        spec = cluster.kubectl.get("service", service, NAMESPACE)["spec"]
+        port = next(port["port"] for port in spec["ports"] if port["name"] == "http")
+        yield f"http://{spec['clusterIP']}:{port}"
+        return
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    forward = cluster.kubectl.start("-n", NAMESPACE, "port-forward", f"service/{service}", f"{port}:http")
+    try:
+        eventually("the port-forward", lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        forward.terminate()
+        forward.wait(10)

@@ -1,0 +1,61 @@
+"""A team: a namespace that agreed, with routes and consumers in it."""
+
+from typing import Any
+
+from harness.cluster import Cluster
+from harness.kubectl import condition
+from harness.waiting import eventually
+
+API = "fairlead.dev/v1alpha1"
+
+
+class Team:
+    """One namespace of users."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self.cluster, self.kubectl, self.namespace = cluster, cluster.kubectl, namespace
+
+    def join(self, *, agrees: bool = True) -> None:
+        """Make the namespace, and the RoleBinding that lets the operator read consumers' keys in it."""
+        self.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
+        if agrees:
+            self.agree()
+
+    def agree(self) -> None:
+        """Run the command that the condition of a ModelConsumer prints."""
+        self.kubectl(
+            "-n",
+            self.namespace,
+            "create",
+            "rolebinding",
+            "fairlead-consumer-keys",
+            "--clusterrole=fairlead-consumer-keys",
+            "--serviceaccount=fairlead:fairlead",
+        )
+
+    def leave(self) -> None:
+        self.kubectl("delete", "namespace", self.namespace, "--wait=false", "--ignore-not-found")
+
+    def route(self, name: str, provider: str, model: str, **spec: Any) -> dict[str, Any]:
+        return self._object("ModelRoute", name, {"primary": {"provider": provider, "model": model}, **spec})
+
+    def consumer(self, name: str) -> dict[str, Any]:
+        return self._object("ModelConsumer", name, {"keys": [{"secretName": name}]})
+
+    def key(self, name: str, value: str) -> dict[str, Any]:
+        metadata = {"name": name, "namespace": self.namespace}
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"apiKey": value}}
+
+    def _object(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+        return {"apiVersion": API, "kind": kind, "metadata": {"name": name, "namespace": self.namespace}, "spec": spec}
+
+    def state(self, kind: str, name: str, type_: str) -> dict[str, Any]:
+        """Return a condition of one of its objects, {} until the present generation was judged."""
+        return condition(self.kubectl.get(kind, name, self.namespace), type_)
+
+    def is_ready(self, kind: str, name: str, *, within_s: float = 60) -> None:
+        eventually(
+            f"{kind} {self.namespace}/{name} to be Ready",
+            lambda: self.state(kind, name, "Ready")["status"] == "True",
+            within_s=within_s,
+        )

@@ -1,0 +1,176 @@
+"""Given objects, the operator makes the cluster so, once, and leaves alone what is not its own."""
+
+import json
+from typing import Any
+
+from harness import operator
+from harness.cluster import Cluster
+from harness.install import NAMESPACE, REGIONS
+from harness.kubectl import Object
+from harness.provider import Provider
+from harness.team import Team
+from harness.waiting import always, eventually
+
+OWNED = "configmaps,services,deployments,poddisruptionbudgets"
+WRITES = "fairlead_api_writes_total"
+
+
+def _owned(cluster: Cluster) -> dict[str, Object]:
+    found = cluster.kubectl.list(OWNED, NAMESPACE, "app.kubernetes.io/component=gateway")
+    return {f"{one['kind']}/{one['metadata']['name']}": one for one in found}
+
+
+def _versions(cluster: Cluster) -> dict[str, str]:
+    """Return what changes with every write; a Deployment's status is not ours, so its generation counts."""
+    return {
+        name: str(one["metadata"].get("generation", one["metadata"]["resourceVersion"]))
+        for name, one in _owned(cluster).items()
+    }
+
+
+def _settled(cluster: Cluster) -> None:
+    """Wait until the operator has nothing left to write."""
+    seen: list[float] = []
+
+    def is_settled() -> bool:
+        seen.append(operator.total(operator.metrics(cluster), WRITES))
+        return len(seen) > 5 and len(set(seen[-5:])) == 1
+
+    eventually("the operator to have written everything", is_settled, every_s=0.5)
+
+
+def test_a_second_pass_changes_nothing(provider: Provider, team: Team) -> None:
+    team.kubectl.apply(team.route("chat", provider.name, "model-a"))
+    team.is_ready("modelroute", "chat")
+    _settled(team.cluster)
+    before, writes = _versions(team.cluster), operator.total(operator.metrics(team.cluster), WRITES)
+    # When something changes that means nothing to the gateways: a pass runs
+    passes = operator.total(operator.metrics(team.cluster), "fairlead_reconciles_total")
+    team.kubectl("label", "namespace", team.namespace, "unrelated=yes")
+    eventually("a pass", lambda: operator.total(operator.metrics(team.cluster), "fairlead_reconciles_total") > passes)
+    # then nothing is written
+    always("nothing written", lambda: operator.total(operator.metrics(team.cluster), WRITES) == writes, for_s=3)
+    assert _versions(team.cluster) == before
+
+
+def test_a_restarted_operator_changes_nothing(provider: Provider, team: Team) -> None:
+    team.kubectl.apply(team.route("chat", provider.name, "model-a"))
+    team.is_ready("modelroute", "chat")
+    _settled(team.cluster)
+    before = _versions(team.cluster)
+    route = team.kubectl.get("modelroute", "chat", team.namespace)
+    operator.scale(team.cluster, 0)
+    operator.scale(team.cluster, 1)
+    _settled(team.cluster)
+    assert _versions(team.cluster) == before
+    assert team.kubectl.get("modelroute", "chat", team.namespace) == route
+
+
+def test_ten_changes_in_a_burst_are_few_passes(provider: Provider, team: Team) -> None:
+    _settled(team.cluster)
+    before = operator.metrics(team.cluster)
+    team.kubectl.apply(*(team.route(f"chat-{number}", provider.name, "model-a") for number in range(10)))
+    for number in range(10):
+        team.is_ready("modelroute", f"chat-{number}")
+    after = operator.metrics(team.cluster)
+    compiled = after["fairlead_compile_seconds_count"] - before["fairlead_compile_seconds_count"]
+    assert compiled <= 5, f"{compiled} compilations for ten changes"
+
+
+def test_users_objects_get_status_and_nothing_else(provider: Provider, team: Team) -> None:
+    wanted = team.route("chat", provider.name, "model-a")
+    team.kubectl.apply(wanted)
+    team.is_ready("modelroute", "chat")
+    metadata = team.kubectl.get("modelroute", "chat", team.namespace)["metadata"]
+    assert "finalizers" not in metadata
+    assert set(metadata.get("annotations", {})) <= {"kubectl.kubernetes.io/last-applied-configuration"}
+    assert "labels" not in metadata
+
+
+def test_drift_is_undone_and_what_others_add_stays(provider: Provider, cluster: Cluster) -> None:  # noqa: ARG001
+    kubectl, name = cluster.kubectl, f"fairlead-gateway-{REGIONS[1]}"
+    kubectl("-n", NAMESPACE, "scale", f"deployment/{name}", "--replicas=3")
+    kubectl("-n", NAMESPACE, "annotate", f"service/{name}", "their.example.com/note=stays")
+    eventually("one replica again", lambda: kubectl.get("deployment", name, NAMESPACE)["spec"]["replicas"] == 1)
+    kubectl("-n", NAMESPACE, "delete", "service", name)
+    eventually("the service again", lambda: kubectl.exists("service", name, NAMESPACE))
+    kubectl("-n", NAMESPACE, "annotate", f"service/{name}", "their.example.com/note=stays")
+    always(
+        "their annotation",
+        lambda: "their.example.com/note" in kubectl.get("service", name, NAMESPACE)["metadata"]["annotations"],
+        for_s=2,
+    )
+
+
+def test_everything_is_owned_and_labelled(provider: Provider, cluster: Cluster) -> None:  # noqa: ARG001
+    owner = cluster.kubectl.get("configmap", "fairlead-installation", NAMESPACE)["metadata"]["uid"]
+    found = _owned(cluster)
+    assert found
+    for name, one in found.items():
+        metadata = one["metadata"]
+        assert [reference["uid"] for reference in metadata["ownerReferences"]] == [owner], name
+        assert metadata["labels"]["app.kubernetes.io/part-of"] == "fairlead", name
+        assert metadata["labels"]["fairlead.dev/region"] in REGIONS, name
+        managers = {entry["manager"] for entry in _managed(cluster, one) if entry.get("subresource") != "status"}
+        assert "fairlead" in managers, name
+    service = found[f"Service/fairlead-gateway-{REGIONS[0]}"]
+    assert [port["name"] for port in service["spec"]["ports"]] == ["http"]
+
+
+def _managed(cluster: Cluster, one: Object) -> list[dict[str, Any]]:
+    text = cluster.kubectl(
+        "get", one["kind"].lower(), one["metadata"]["name"], "-n", NAMESPACE, "-o", "json", "--show-managed-fields"
+    )
+    managed: list[dict[str, Any]] = json.loads(text)["metadata"]["managedFields"]
+    return managed
+
+
+def test_a_bad_object_hurts_nobody_and_keeps_its_last_good_version(provider: Provider, team: Team, url: str) -> None:
+    from test_serving import _served_by  # noqa: PLC0415  the same client
+
+    # Given two routes that serve
+    team.kubectl.apply(
+        team.key("alice", "alice-key-0101"),
+        team.consumer("alice"),
+        team.route("good", provider.name, "model-a"),
+        team.route("turns-bad", provider.name, "model-a"),
+    )
+    for name in ("good", "turns-bad"):
+        team.is_ready("modelroute", name)
+    eventually("answers", lambda: _served_by(url, "alice-key-0101", "good") == "sim/main/model-a")
+    # when one of them names a model that the provider does not have, and the other is changed in the same write
+    team.kubectl.apply(
+        team.route("turns-bad", provider.name, "no-such-model"), team.route("good", provider.name, "model-b")
+    )
+    # then the bad one says so and is answered as before, and the good one is changed
+    eventually("ResolvedRefs=False", lambda: team.state("modelroute", "turns-bad", "ResolvedRefs")["status"] == "False")
+    said = team.state("modelroute", "turns-bad", "ResolvedRefs")
+    assert said["reason"] == "ModelNotFound"
+    assert "no-such-model" in said["message"]
+    assert team.state("modelroute", "turns-bad", "Ready")["status"] == "False"
+    eventually("the change", lambda: _served_by(url, "alice-key-0101", "good") == "sim/main/model-b")
+    assert _served_by(url, "alice-key-0101", "turns-bad") == "sim/main/model-a"
+    events = team.kubectl.list("events", team.namespace)
+    assert any(event["reason"] == "ModelNotFound" and event["type"] == "Warning" for event in events)
+
+
+def test_a_conflict_is_stated_on_the_loser(provider: Provider, team: Team) -> None:
+    team.kubectl.apply(team.route("first", provider.name, "model-a", modelNames=["chat"]))
+    team.is_ready("modelroute", "first")
+    team.kubectl.apply(team.route("second", provider.name, "model-b", modelNames=["chat"]))
+    eventually("the conflict", lambda: team.state("modelroute", "second", "Accepted")["reason"] == "NameConflict")
+    assert team.state("modelroute", "first", "Ready")["status"] == "True"
+
+
+def test_status_says_where_and_with_what_a_route_is_served(provider: Provider, team: Team) -> None:
+    team.kubectl.apply(team.route("chat", provider.name, "model-a"))
+    team.is_ready("modelroute", "chat")
+    status = team.kubectl.get("modelroute", "chat", team.namespace)["status"]
+    assert [gateway["region"] for gateway in status["gateways"]] == sorted(REGIONS)
+    for gateway in status["gateways"]:
+        assert gateway["ladder"] == ["sim/main/model-a"]
+        assert len(gateway["digest"]) == 64
+    columns = team.kubectl("get", "modelroute", "chat", "-n", team.namespace)
+    assert "True" in columns
+    assert "sim" in columns
+    assert "model-a" in columns
