@@ -34,6 +34,8 @@ class Team:
         )
 
     def leave(self) -> None:
+        """Take everything away; the objects at once, so that the next test does not see them go."""
+        self.kubectl("delete", "fairlead", "--all", "-n", self.namespace, "--ignore-not-found")
         self.kubectl("delete", "namespace", self.namespace, "--wait=false", "--ignore-not-found")
 
     def route(self, name: str, provider: str, model: str, **spec: Any) -> dict[str, Any]:

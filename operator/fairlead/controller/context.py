@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fairlead.api.installation import Installation
-from fairlead.envoy import Layout
+from fairlead.envoy import Drain, Layout
 from fairlead.ir import ListenAddress
 from fairlead.manifests import Settings, paths
 
@@ -39,16 +39,20 @@ class Context:
     @property
     def layouts(self) -> Mapping[str, Layout]:
         """Return where each region's Envoy finds its files: every pod is alike."""
-        return {region.name: POD_LAYOUT for region in self.installation.served}
+        layout = Layout(
+            xds_dir=paths.XDS_DIR,
+            keys_dir=paths.KEYS_DIR,
+            credentials_dir=paths.CREDENTIALS_DIR,
+            listen=ListenAddress(address=_ANY, port=paths.HTTP_PORT),
+            metrics_listen=ListenAddress(address=_ANY, port=paths.METRICS_PORT),
+            admin=paths.ADMIN_SOCKET,
+            access_log=paths.ACCESS_LOG,
+            ca_file=paths.CA_FILE,
+            drain=Drain(
+                listen=ListenAddress(address=_ANY, port=paths.DRAIN_PORT), path=paths.drain_path(self.owner_uid)
+            ),
+        )
+        return {region.name: layout for region in self.installation.served}
 
 
-POD_LAYOUT = Layout(
-    xds_dir=paths.XDS_DIR,
-    keys_dir=paths.KEYS_DIR,
-    credentials_dir=paths.CREDENTIALS_DIR,
-    listen=ListenAddress(address="0.0.0.0", port=paths.HTTP_PORT),  # noqa: S104  a pod serves its Service
-    metrics_listen=ListenAddress(address="0.0.0.0", port=paths.METRICS_PORT),  # noqa: S104  and its scraper
-    admin=paths.ADMIN_SOCKET,
-    access_log=paths.ACCESS_LOG,
-    ca_file=paths.CA_FILE,
-)
+_ANY = "0.0.0.0"  # noqa: S104  a pod serves its Service, its scraper and its kubelet

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fairlead.envoy import bootstrap, clusters, credentials, hops, keys, listener, names, routes, size
-from fairlead.envoy.layout import Layout
+from fairlead.envoy.layout import Drain, Layout
 from fairlead.envoy.protobuf import packed
 from fairlead.ir import Gateway
 
-__all__ = ["Layout", "api_keys", "digest", "render", "static"]
+__all__ = ["Drain", "Layout", "api_keys", "digest", "render", "static"]
 
 BOOTSTRAP = "bootstrap.json"
 LISTENERS = "xds/lds.json"
@@ -85,7 +85,7 @@ def static(files: Mapping[str, bytes]) -> dict[str, Any]:
                 for http_filter in manager["http_filters"]:
                     if http_filter.pop("config_discovery", None):
                         http_filter["typed_config"] = keys.auth([("key", "consumer")], None)
-    whole["static_resources"]["listeners"] = listeners
+    whole["static_resources"]["listeners"] = whole["static_resources"].get("listeners", []) + listeners
     whole["static_resources"]["clusters"] += _unpacked(files[CLUSTERS])
     return whole
 

@@ -1,6 +1,6 @@
 """The bootstrap: all that Envoy reads once, at start."""
 
-from fairlead.envoy import names
+from fairlead.envoy import drain, names
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source
 from fairlead.ir import Gateway, ListenAddress
@@ -39,15 +39,27 @@ def render(gateway: Gateway, layout: Layout) -> Json:
         "stats_config": {
             "histogram_bucket_settings": [{"match": {"prefix": "fairlead"}, "buckets": list(LATENCY_BUCKETS_MS)}]
         },
-        "static_resources": {
-            "clusters": [_admin_cluster(admin)],
-            # Here and not in each cluster, to which a name is enough: cds.json has hundreds of them.
-            "secrets": [{"name": names.TRUSTED_CA, "validation_context": {"trusted_ca": {"filename": layout.ca_file}}}],
-        },
+        "static_resources": _static(layout, admin),
         "dynamic_resources": {
             "lds_config": file_source(layout.xds_dir, "lds.json", mounted=layout.mounted),
             "cds_config": file_source(layout.xds_dir, "cds.json", mounted=layout.mounted),
         },
+    }
+
+
+def _static(layout: Layout, admin: Json) -> Json:
+    """Make what no file changes: Envoy's own admin interface as a cluster, and the way to drain a pod."""
+    static: Json = {
+        "clusters": [_admin_cluster(admin)],
+        # Here and not in each cluster, to which a name is enough: cds.json has hundreds of them.
+        "secrets": [{"name": names.TRUSTED_CA, "validation_context": {"trusted_ca": {"filename": layout.ca_file}}}],
+    }
+    if layout.drain is None:
+        return static
+    return {
+        **static,
+        "listeners": drain.listeners(layout.drain),
+        "clusters": [*static["clusters"], *drain.clusters()],
     }
 
 

@@ -6,6 +6,15 @@ from fairlead.ir import ListenAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """Where a pod's preStop hook asks the gateway to end its requests."""
+
+    listen: ListenAddress
+    path: str
+    """Not to be guessed: who knows it can take the gateway out of service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """Absolute paths and addresses as Envoy sees them. No trailing slashes."""
 
@@ -28,3 +37,5 @@ class Layout:
     that a change of the routes does not make Envoy read a megabyte of clusters again."""
     ca_file: str
     """The certificates that providers' TLS is checked against, PEM."""
+    drain: Drain | None = None
+    """Where `GET <path>` is answered when the last request has ended; None = nowhere."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from fairlead.ir import Gateway
-from fairlead.manifests import configuration, naming, traffic
+from fairlead.manifests import configuration, naming, paths, traffic
 from fairlead.manifests.deployment import deployment, mounted_secrets
 from fairlead.manifests.settings import REGION_LABEL, RegionSettings, Settings, decode_settings
 
@@ -81,6 +81,7 @@ def render(
             settings=settings,
             values=region,
             name=name,
+            drain_path=paths.drain_path(owner_uid),
         )
     )
     return tuple(objects)

@@ -14,8 +14,8 @@ from fairlead.manifests.settings import RegionSettings, Settings
 
 _CONTAINER = "envoy"
 _SECOND = 1
-_ENDPOINTS_SETTLE_S = 5
-"""How long a pod that ends still takes new requests, so that every node's routing has heard of it."""
+_BESIDE_GRACE_S = 10
+"""What the end of a pod takes beside its streams: five seconds in which every node hears of it, and Envoy's own end."""
 
 
 def deployment(
@@ -27,6 +27,7 @@ def deployment(
     settings: Settings,
     values: RegionSettings,
     name: str,
+    drain_path: str,
 ) -> dict[str, Any]:
     """Make the Deployment. `secrets` are to be mounted. An autoscaler, if there is one, owns the number of replicas."""
     selector = dict(naming.selector(settings, region))
@@ -44,7 +45,14 @@ def deployment(
                     "kubectl.kubernetes.io/default-container": _CONTAINER,
                 },
             },
-            "spec": _pod(sorted(secrets), settings, values, name, selector),
+            "spec": _pod(
+                secrets=sorted(secrets),
+                settings=settings,
+                region=values,
+                name=name,
+                selector=selector,
+                drain_path=drain_path,
+            ),
         },
     }
     if values.autoscaling is None:
@@ -59,7 +67,13 @@ def mounted_secrets(pod: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _pod(
-    secrets: list[str], settings: Settings, region: RegionSettings, name: str, selector: Mapping[str, str]
+    *,
+    secrets: list[str],
+    settings: Settings,
+    region: RegionSettings,
+    name: str,
+    selector: Mapping[str, str],
+    drain_path: str,
 ) -> dict[str, Any]:
     placement = region.placement
     pod: dict[str, Any] = {
@@ -73,8 +87,8 @@ def _pod(
             "fsGroup": 65532,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "terminationGracePeriodSeconds": region.grace_period_s + _ENDPOINTS_SETTLE_S + 5,
-        "containers": [_container(settings, region, secrets)],
+        "terminationGracePeriodSeconds": region.grace_period_s + _BESIDE_GRACE_S,
+        "containers": [_container(settings, region, secrets, drain_path)],
         "volumes": _volumes(settings, name, secrets),
         "topologySpreadConstraints": [
             {
@@ -96,7 +110,7 @@ def _pod(
     return pod | {field: value for field, value in optional.items() if value}
 
 
-def _container(settings: Settings, region: RegionSettings, secrets: list[str]) -> dict[str, Any]:
+def _container(settings: Settings, region: RegionSettings, secrets: list[str], drain_path: str) -> dict[str, Any]:
     ready = {"path": paths.READY_PATH, "port": "http"}
     return {
         "name": _CONTAINER,
@@ -111,16 +125,14 @@ def _container(settings: Settings, region: RegionSettings, secrets: list[str]) -
             "--disable-hot-restart",
             "--log-level",
             "warning",
-            "--drain-strategy",
-            "immediate",
-            "--drain-time-s",
-            str(region.grace_period_s),
             *(["--concurrency", str(region.concurrency)] if region.concurrency else ["--cpuset-threads"]),
         ],
         "ports": [
             {"name": "http", "containerPort": paths.HTTP_PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": paths.METRICS_PORT, "protocol": "TCP"},
         ],
+        # Answered when the last request has ended; SIGTERM comes after.
+        "lifecycle": {"preStop": {"httpGet": {"path": drain_path, "port": paths.DRAIN_PORT}}},
         # Both stand on the data port and need no API server: ready = a configuration serves and the pod does not drain.
         "startupProbe": {
             "httpGet": dict(ready),

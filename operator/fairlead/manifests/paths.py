@@ -1,5 +1,7 @@
 """Where a gateway's pod has its files and ports: what the pod's volumes and Envoy's configuration must agree on."""
 
+import hashlib
+
 BOOTSTRAP_DIR = "/etc/fairlead/bootstrap"
 XDS_DIR = "/etc/fairlead/xds"
 KEYS_DIR = "/etc/fairlead/keys"
@@ -14,5 +16,11 @@ CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
 
 HTTP_PORT = 8080
 METRICS_PORT = 9090
+DRAIN_PORT = 9091
 READY_PATH = "/fairlead/ready"
 """Answers 503 while a pod drains, else 200 with the digest of the configuration that it serves."""
+
+
+def drain_path(owner_uid: str) -> str:
+    """Return where a pod's preStop hook asks it to drain: known to who may read the Deployment, guessed by nobody."""
+    return f"/drain/{hashlib.sha256(f'drain {owner_uid}'.encode()).hexdigest()[:32]}"

@@ -1,0 +1,159 @@
+"""A Kubernetes API in memory: enough of it for the controller, with refusals and outages on demand."""
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from fairlead.adapters.kube import Changed, ConflictError, Listed, Object
+from fairlead.errors import ClusterError
+
+Key = tuple[str, str, str]
+"""Kind, namespace, name."""
+
+
+class MemoryCluster:
+    """Objects with versions, watches, and a log of every write."""
+
+    def __init__(self, *objects: Object) -> None:
+        self._objects: dict[Key, dict[str, Any]] = {}
+        self._version = 0
+        self._watches: list[tuple[Callable[[Object], bool], asyncio.Queue[Changed]]] = []
+        self.writes: list[tuple[str, str, str]] = []
+        """Verb, kind, name."""
+        self.refusals: dict[tuple[str, str], ClusterError] = {}
+        """What is raised for a verb and a kind; `*` = any kind."""
+        for one in objects:
+            self.put(one)
+
+    # As a user, or as another controller
+
+    def put(self, found: Object) -> dict[str, Any]:
+        """Make or change an object; a change of `spec` is a new generation."""
+        key = _key(found)
+        before = self._objects.get(key)
+        stored: dict[str, Any] = copy.deepcopy(dict(found))
+        metadata = stored["metadata"]
+        self._version += 1
+        metadata["resourceVersion"] = str(self._version)
+        metadata["uid"] = before["metadata"]["uid"] if before else f"uid-{self._version}"
+        generation = before["metadata"].get("generation", 1) if before else 1
+        metadata["generation"] = generation + (before is not None and before.get("spec") != stored.get("spec"))
+        if before is not None and "status" not in stored and "status" in before:
+            stored["status"] = before["status"]
+        self._objects[key] = stored
+        self._tell(Changed(object=copy.deepcopy(stored), deleted=False))
+        return copy.deepcopy(stored)
+
+    def take(self, kind: str, name: str, namespace: str = "fairlead") -> None:
+        """Delete an object."""
+        gone = self._objects.pop((kind, namespace, name), None)
+        if gone is not None:
+            self._tell(Changed(object=gone, deleted=True))
+
+    def find(self, kind: str, name: str, namespace: str = "fairlead") -> dict[str, Any] | None:
+        found = self._objects.get((kind, namespace, name))
+        return copy.deepcopy(found)
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        return [copy.deepcopy(found) for key, found in sorted(self._objects.items()) if key[0] == kind]
+
+    def _tell(self, changed: Changed) -> None:
+        for wants, queue in self._watches:
+            if wants(changed.object):
+                queue.put_nowait(changed)
+
+    # As `fairlead.adapters.kube.Kube`
+
+    async def list(
+        self, kind: str, *, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> tuple[Object, ...]:
+        self._check("list", kind)
+        wants = _wants(kind, namespace, labels)
+        return tuple(copy.deepcopy(found) for _, found in sorted(self._objects.items()) if wants(found))
+
+    async def watch(
+        self, kind: str, *, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Listed | Changed]:
+        self._check("watch", kind)
+        queue: asyncio.Queue[Changed] = asyncio.Queue()
+        entry = _wants(kind, namespace, labels), queue
+        self._watches.append(entry)
+        try:
+            yield Listed(objects=await self.list(kind, namespace=namespace, labels=labels))
+            while True:
+                yield await queue.get()
+        finally:
+            self._watches.remove(entry)
+
+    async def get(self, kind: str, *, namespace: str | None, name: str) -> Object | None:
+        self._check("get", kind)
+        return self.find(kind, name, namespace or "")
+
+    async def apply(self, manifest: Object) -> Object:
+        self._wrote("apply", manifest["kind"], manifest["metadata"]["name"])
+        before = self._objects.get(_key(manifest), {})
+        return self.put(_merged(before, manifest))
+
+    async def apply_status(self, manifest: Object) -> Object | None:
+        self._wrote("status", manifest["kind"], manifest["metadata"]["name"])
+        before = self._objects.get(_key(manifest))
+        return None if before is None else self.put({**before, "status": dict(manifest["status"])})
+
+    async def merge(self, kind: str, *, namespace: str, name: str, patch: Object) -> Object | None:
+        self._wrote("merge", kind, name)
+        before = self._objects.get((kind, namespace, name))
+        return None if before is None else self.put(_merged(before, patch))
+
+    async def create(self, manifest: Object) -> Object:
+        metadata = manifest["metadata"]
+        name = metadata.get("name") or f"{metadata['generateName']}{self._version}"
+        self._wrote("create", manifest["kind"], name)
+        if (manifest["kind"], metadata.get("namespace", ""), name) in self._objects:
+            raise ConflictError(f"{name} exists")
+        return self.put({**manifest, "metadata": {**metadata, "name": name}})
+
+    async def replace(self, manifest: Object) -> Object:
+        self._wrote("replace", manifest["kind"], manifest["metadata"]["name"])
+        before = self._objects[_key(manifest)]
+        if before["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
+            raise ConflictError("another was faster")
+        return self.put(manifest)
+
+    async def delete(self, kind: str, *, namespace: str, name: str) -> None:
+        self._wrote("delete", kind, name)
+        self.take(kind, name, namespace)
+
+    def _check(self, verb: str, kind: str) -> None:
+        for refused in ((verb, kind), (verb, "*"), ("*", kind), ("*", "*")):
+            if refused in self.refusals:
+                raise self.refusals[refused]
+
+    def _wrote(self, verb: str, kind: str, name: str) -> None:
+        self._check(verb, kind)
+        self.writes.append((verb, kind, name))
+
+
+def _key(found: Object) -> Key:
+    return found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"]
+
+
+def _wants(kind: str, namespace: str | None, labels: Mapping[str, str] | None) -> Callable[[Object], bool]:
+    def wants(found: Object) -> bool:
+        metadata = found["metadata"]
+        return (
+            found["kind"] == kind
+            and namespace in (None, metadata.get("namespace", ""))
+            and (labels or {}).items() <= metadata.get("labels", {}).items()
+        )
+
+    return wants
+
+
+def _merged(before: Any, patch: Any) -> Any:
+    if not isinstance(before, Mapping) or not isinstance(patch, Mapping):
+        return copy.deepcopy(patch)
+    merged = copy.deepcopy(dict(before))
+    for field, value in patch.items():
+        merged[field] = _merged(before.get(field), value)
+    return merged
