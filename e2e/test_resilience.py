@@ -142,6 +142,7 @@ def test_the_api_server_is_away_for_a_minute_under_load(load: Load, team: Team, 
         # then the operator finds its way back by itself
         eventually("a leader", lambda: operator.leaders(cluster))
         team.kubectl.apply(team.route("chat", provider.name, "model-b"))
-        eventually("the change", lambda: load.answers[-1].target == "sim/main/model-b")
+        # and a change is in effect as soon as the kubelet watches again, which takes it up to a minute
+        eventually("the change", lambda: load.answers[-1].target == "sim/main/model-b", within_s=180)
     assert len(load.answers) > 50 * API_SERVER_AWAY_S * 0.9
     assert load.failed == []

@@ -56,8 +56,8 @@ def operator(  # noqa: PLR0917  click passes them by name
 
 
 def _logger() -> FilteringBoundLogger:
-    """Write one JSON object per decision to stdout. What kopf says matters only when it warns."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    """Write one JSON object per decision to stdout. Of outages the operator tells in its own words, not in kopf's."""
+    logging.getLogger("kopf").setLevel(logging.CRITICAL)
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(),
         processors=[

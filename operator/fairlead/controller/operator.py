@@ -32,6 +32,8 @@ _LISTS_EVERY_S = 60.0
 _QUIET_S, _BURST_S = 0.03, 0.15
 """A pass begins when no event came for so long, or so long after the first one: ten events in a burst are one pass."""
 _RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+_TELL_EVERY = 10
+"""Of failures in a row, the first is logged and every tenth."""
 _HEALTHY_WITHIN_S = 120.0
 _FOLLOWED = (*OWNED_KINDS, "Pod")
 
@@ -108,12 +110,10 @@ class Operator:
                 await self._clock.sleep(pause_s)
             except ClusterError as error:
                 failures += 1
-                self._failed(operation, error)
-                await self._clock.sleep(_RETRY_S[min(failures, len(_RETRY_S)) - 1])
-
-    def _failed(self, operation: str, error: ClusterError) -> None:
-        self._metrics.errors.labels(operation.partition(" ")[0]).inc()
-        self._log.warning("try again", what=f"{operation}: {error}")
+                self._metrics.errors.labels(operation.partition(" ")[0]).inc()
+                if failures == 1 or failures % _TELL_EVERY == 0:
+                    self._log.warning("try again", what=f"{operation}: {error}", failures=failures)
+                await self._clock.sleep(min(_RETRY_S[min(failures, len(_RETRY_S)) - 1], max(pause_s, _RETRY_S[2])))
 
     def _mark(self) -> None:
         """Note that something changed: the next pass compiles."""
@@ -160,7 +160,7 @@ class Operator:
         try:
             await self._election.resign()
         except ClusterError as error:
-            self._failed("resign", error)
+            self._log.warning("lease kept", what=f"it ends by itself: {error}")
 
     # The pass
 
