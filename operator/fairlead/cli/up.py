@@ -2,13 +2,12 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import click
 
-from fairlead.cli import journal, options
-from fairlead.standalone.state import StateFolder
-from fairlead.standalone.up import Settings, Up
+from fairlead.cli import options
 
 
 @click.command()
@@ -57,6 +56,13 @@ def command(
     Files are watched: an accepted change is live in less than a second and loses no request, a refused one is
     explained while what was there before keeps serving.
     """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    # Only now: whoever ends the command while it loads finds it well-behaved.
+    from fairlead.cli import journal  # noqa: PLC0415
+    from fairlead.standalone.state import StateFolder  # noqa: PLC0415
+    from fairlead.standalone.up import Settings, Up  # noqa: PLC0415
+
     settings = Settings(
         paths=paths,
         config=config,
@@ -70,3 +76,9 @@ def command(
     threshold = journal.Threshold()
     log = journal.to_stdout(log_format, threshold)
     asyncio.run(Up(settings, log=log, set_log_level=threshold.set).run())
+
+
+def _leave(number: int, frame: object) -> None:
+    """End before anything has begun: there is nothing to stop."""
+    del number, frame
+    raise SystemExit(0)
