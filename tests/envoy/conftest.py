@@ -1,12 +1,17 @@
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from echo import Echo
 from filter_gateway import Client, bootstrap
 from gateway import EnvoyProcess
+from serving import Rung, Served, Serving, rung
+
+from fairlead.demo.provider import SimulatedProvider
 
 
 @pytest.fixture
@@ -46,3 +51,29 @@ def wait_until() -> Callable[[Callable[[], Any]], Any]:
         return answer
 
     return wait
+
+
+@pytest.fixture
+def start_rung() -> Iterator[Callable[..., Rung]]:
+    """Start a provider and make its rung: `start_rung("alpha")`; `settings` are the provider's."""
+    with ExitStack() as stack:
+
+        def start(
+            name: str, *, settings: Mapping[str, Any] | None = None, tls: ssl.SSLContext | None = None, **fields: Any
+        ) -> Rung:
+            known = {"models": (f"{name}-wire",), "keys": (f"key-of-{name}",), "base": f"/{name}/v1", "region": name}
+            sim = stack.enter_context(SimulatedProvider(tls=tls, **{**known, **(settings or {})}))
+            return rung(name, sim, **fields)
+
+        yield start
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
+    """Serve routes until the test ends: `serve(route("chat", alpha, beta))`."""
+    with ExitStack() as stack:
+
+        def start(*served: Served, **options: Any) -> Serving:
+            return stack.enter_context(Serving(tmp_path, *served, **options))
+
+        yield start

@@ -81,7 +81,7 @@ def test_metadata_for_log_and_attempts(client: Client) -> None:
         "consumer": "team/alice",
         "model": "chat",
         "stream": "true",
-        "way": "flash-us flash-last api/us/flash /v1/responses",
+        "way": "flash-us flash-last api/us/flash 34 /v1/responses",
     }
     assert client.post('{"model":"chat"}').metadata["stream"] == "false"
 

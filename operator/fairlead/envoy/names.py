@@ -37,7 +37,8 @@ STREAM_KEY = "stream"
 """Bool: the answer is a stream. Routes match it, because the timers differ."""
 WAY_KEY = "way"
 """String: what each attempt needs of the request, `<wire id in the body> <last resort's wire id> <last resort's target>
-<path as sent>`. One value, because each costs a merge. Attempts share one header map, so each starts from this."""
+<bytes of the body> <path as sent>`. One value, because each costs a merge. Attempts share one header map, so each
+starts from this."""
 ERROR_KEY = "error"
 """String: the code of the error that the request filter answered with."""
 

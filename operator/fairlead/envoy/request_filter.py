@@ -16,7 +16,8 @@ It runs once per request, after api_key_auth and before everything that needs to
 - for a plan of a wildcard route: `names.ladder_header(0)`, ... = the cluster of each arm's ladder, and, with more than
   one arm, `names.ARMS_HEADER` = `directory.shape`;
 - dynamic metadata `names.METADATA_NAMESPACE`: `consumer`, `model` (as asked), `stream` (bool) and `way`, all that each
-  attempt needs: `<wire id in the body> <last resort's wire id> <last resort's target> <path as sent>`;
+  attempt needs: `<wire id in the body> <last resort's wire id> <last resort's target> <bytes of the body> <path
+  as sent>`;
 - the body: `{"model":"<wire id>"` comes first, in these very bytes, so that the upstream filter can swap the id without
   parsing. All other members keep their bytes and their order, except for these values:
   - `stream_options`, in streams of /v1/chat/completions and /v1/completions: `include_usage` is made true, other

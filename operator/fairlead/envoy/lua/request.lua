@@ -469,7 +469,7 @@ end
 
 -- The decision ------------------------------------------------------------------------------------------------------
 
--- Reads the body, writes it anew for the entry it finds, and returns nil and the entry, or the answer.
+-- Reads the body, writes it anew for the entry it finds, and returns nil, the entry and the body's bytes, or the answer.
 local function read(h, buffer, endpoint, path, directory, caller, metadata)
   local length = buffer:length()
   if length == 0 then return EMPTY end
@@ -504,7 +504,7 @@ local function read(h, buffer, endpoint, path, directory, caller, metadata)
   end
   local body = rewrite(s, open, close, entry.wire)
   if body then buffer:setBytes(body) end
-  return nil, entry
+  return nil, entry, body and #body or length
 end
 
 -- Returns the answer to give, or nil after everything is set for the way to the provider.
@@ -532,9 +532,9 @@ local function decide(h, buffer)
     return method == "GET" and answer_models(directory, caller, path) or unknown_url(method, path)
   end
 
-  local answer, entry = read(h, buffer, endpoint, path, directory, caller, metadata)
+  local answer, entry, bytes = read(h, buffer, endpoint, path, directory, caller, metadata)
   if answer then return answer end
-  metadata:set(NAMESPACE, "way", entry.way .. url)
+  metadata:set(NAMESPACE, "way", entry.way .. bytes .. " " .. url)
   if entry.ladders then
     for arm = 1, #entry.ladders do headers:replace(entry.headers[arm], entry.ladders[arm]) end
     if entry.arms then headers:replace("x-fl-arms", entry.arms) end

@@ -1,11 +1,12 @@
 -- Fairlead's upstream filter: runs once per attempt, after its host is chosen and the host's credential is on. Writes
 -- model and path as the host wants them, and lets nothing of ours out.
 --
--- x-fl-host = <credential> <host's wire id> <base path> <hop>  <wire id in the body> <last wire id> <last target> <path>
+-- x-fl-host = <credential> <host's wire id> <base path> <hop>  <wire id in the body> <last wire id> <last target>
+--             <bytes of the body> <path>
 -- Attempts share one header map and the body is replayed as it was, so everything is written absolutely.
 
 local match, find, sub = string.match, string.find, string.sub
-local HOST = "^%S+ (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) /v1(/%S+)$"
+local HOST = "^%S+ (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%d+) /v1(/%S+)$"
 
 -- The request filter put the model first, in these very bytes.
 local function write_model(h, model)
@@ -24,7 +25,7 @@ function envoy_on_request(h)
   local headers = h:headers()
   local line = headers:get("x-fl-host") or ""
   headers:remove("x-fl-host")
-  local model, base, hop, written, last_model, last_target, path = match(line, HOST)
+  local model, base, hop, written, last_model, last_target, bytes, path = match(line, HOST)
   if not model then
     -- A copy on its way to the shadows' hop passes as it is; an answer here would crash Envoy.
     if sub(line, 1, 7) ~= "shadow " then close(h) end
@@ -39,5 +40,10 @@ function envoy_on_request(h)
     metadata:set("fairlead", "last_model", match(last_target, "^[^/]*/[^/]*/(.*)$"))
     metadata:set("fairlead", "last_wire", last_model)
   end
-  if model ~= written and not write_model(h, model) then return close(h) end
+  if model ~= written then
+    if not write_model(h, model) then close(h) end
+  elseif headers:get("content-length") ~= bytes then
+    -- What the attempt before said of a body with a longer or shorter model.
+    headers:replace("content-length", bytes)
+  end
 end
