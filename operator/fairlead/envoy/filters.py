@@ -12,6 +12,7 @@ HTTP = "envoy.extensions.filters.http"
 TOKENS = "envoy.filters.http.ai_protocol_manager"
 REFUSALS = "fairlead-refusals"
 REFUSED = (401, 403, 404)
+CUSTOM_RESPONSE = f"{HTTP}.custom_response.v3.CustomResponse"
 
 
 def per_request(layout: Layout, *, ready_path: str) -> list[Json]:
@@ -37,9 +38,9 @@ def per_request(layout: Layout, *, ready_path: str) -> list[Json]:
             f"{HTTP}.lua.v3.Lua",
             {"default_source_code": {"inline_string": request_filter.source()}},
         ),
-        # On the way back: a provider's refusal of our credential or model never reaches the client. Does nothing
-        # outside ModelRoutes' virtual hosts, where a 401 is our own.
-        extension(REFUSALS, f"{HTTP}.custom_response.v3.CustomResponse"),
+        # On the way back: a provider's refusal of our credential or model never reaches the client. Only
+        # where a route answered: in virtual host `*` a 401 is our own.
+        {"name": REFUSALS, "typed_config": _refusals()},
         # On the way back: reads usage. Nearest to the router, so that it sees the provider's answer.
         tokens(),
     ]
@@ -110,8 +111,8 @@ def _ours(gateway: Gateway) -> set[str]:
     }
 
 
-def refusals() -> Json:
-    """For virtual hosts of ModelRoutes: 401, 403, 404 of a provider become 502."""
+def _refusals() -> Json:
+    """Make 401, 403, 404 of a provider 502."""
     answer = extension(
         "refused",
         "envoy.extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy",
@@ -122,11 +123,20 @@ def refusals() -> Json:
             "response_code_details": errors.PROVIDER_REFUSED.code,
         },
     )
+    by_a_route = {
+        "input": extension(
+            "route",
+            "envoy.type.matcher.v3.HttpResponseHeaderMatchInput",
+            {"header_name": names.ANSWERED_BY_HEADER},
+        ),
+        "value_match": {"contains": "/"},  # every route has one in its name
+    }
+    only = {"matchers": [{"predicate": {"single_predicate": by_a_route}, "on_match": {"action": answer}}]}
     tree = {
         "input": extension("status", "envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput"),
-        "exact_match_map": {"map": {str(status): {"action": answer} for status in REFUSED}},
+        "exact_match_map": {"map": {str(status): {"matcher": {"matcher_list": only}} for status in REFUSED}},
     }
-    return packed(f"{HTTP}.custom_response.v3.CustomResponse", {"custom_response_matcher": {"matcher_tree": tree}})
+    return packed(CUSTOM_RESPONSE, {"custom_response_matcher": {"matcher_tree": tree}})
 
 
 def embedding_tokens() -> Json:

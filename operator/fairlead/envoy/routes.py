@@ -18,6 +18,13 @@ RETRY_ON = "5xx,reset,connect-failure,refused-stream,retriable-status-codes,envo
 """`envoy-ratelimited`: a provider that runs Envoy itself sends 429 with a header that else forbids the retry."""
 RETRIED_STATUSES = (401, 403, 404, 429)
 """401, 403: the provider refuses our credential. 404: it lacks our model. Neither is the client's doing."""
+ANSWERED_BY = {
+    names.ANSWERED_BY_HEADER: logs.ROUTE,
+    "x-fairlead-target": logs.TARGET,
+    "x-fairlead-region": logs.REGION,
+    "x-fairlead-attempts": logs.ATTEMPTS,
+}
+"""What every answer of a route says, its own errors included."""
 BACK_OFF = "0.001s"
 """The next rung is another provider: there is nothing to wait for."""
 
@@ -29,6 +36,9 @@ def render(gateway: Gateway, *, digest: str) -> Json:
         "name": names.ROUTE_CONFIGURATION,
         "vhost_header": names.ROUTE_HEADER,
         "max_direct_response_body_size_bytes": 4096,
+        # Once for all routes, and taken back in virtual host `*`: a header's format is longer than a route's name.
+        "response_headers_to_add": _answered_by(),
+        "most_specific_header_mutations_wins": True,
         "virtual_hosts": [_own(gateway, digest), *(_virtual_host(route, gateway) for route in gateway.routes)],
     }
 
@@ -50,7 +60,12 @@ def _own(gateway: Gateway, digest: str) -> Json:
         "direct_response": errors.direct_response(errors.UNKNOWN_URL),
         "metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: directory.render(gateway)}},
     }
-    return {"name": "*", "domains": ["*"], "routes": [ready, rest]}
+    return {
+        "name": "*",
+        "domains": ["*"],
+        "routes": [ready, rest],
+        "response_headers_to_remove": sorted(ANSWERED_BY),
+    }
 
 
 def _virtual_host(route: Route, gateway: Gateway) -> Json:
@@ -58,8 +73,7 @@ def _virtual_host(route: Route, gateway: Gateway) -> Json:
         "name": route.name,
         "domains": [route.name],
         "request_body_buffer_limit": gateway.limits.request_bytes,
-        "response_headers_to_add": _answered_by(route),
-        "typed_per_filter_config": {filters.REFUSALS: filters.refusals()},
+        "retry_policy": _retry(route, route.timeouts.response_ms),
         "routes": list(_forms(route)),
     }
     mirrors = hops.mirror(route, gateway)
@@ -68,14 +82,8 @@ def _virtual_host(route: Route, gateway: Gateway) -> Json:
     return host
 
 
-def _answered_by(route: Route) -> list[Json]:
-    values = {
-        "x-fairlead-route": route.name,
-        "x-fairlead-target": logs.TARGET,
-        "x-fairlead-region": logs.REGION,
-        "x-fairlead-attempts": logs.ATTEMPTS,
-    }
-    return [filters.set_header(key, value)["append"] for key, value in values.items()]
+def _answered_by() -> list[Json]:
+    return [filters.set_header(key, value)["append"] for key, value in ANSWERED_BY.items()]
 
 
 def _forms(route: Route) -> Iterable[Json]:
@@ -113,22 +121,30 @@ def _form(route: Route, plan: Plan, *, streamed: bool) -> Json:
 
 def _action(route: Route, plan: Plan, *, streamed: bool) -> Json:
     timeouts = route.timeouts
-    retry: Json = {
-        "retry_on": RETRY_ON,
-        "retriable_status_codes": list(RETRIED_STATUSES),
-        "num_retries": route.max_attempts - 1,
-        "retry_back_off": {"base_interval": BACK_OFF, "max_interval": BACK_OFF},
-        "per_try_timeout": duration(timeouts.first_byte_ms if streamed else timeouts.response_ms),
-    }
-    if streamed:
-        # Also runs before the first byte, where the other timer must win.
-        retry["per_try_idle_timeout"] = duration(max(timeouts.stream_idle_ms, timeouts.first_byte_ms))
-    return {
+    action = {
         **_clusters(route, plan),
         "auto_host_rewrite": True,
         "timeout": duration(timeouts.request_ms),
         "idle_timeout": "0s",  # counts from the request on, so a ladder of hung rungs would end in it
-        "retry_policy": retry,
+    }
+    if streamed:
+        # The idle timer also runs before the first byte, where the other one must win.
+        idle = duration(max(timeouts.stream_idle_ms, timeouts.first_byte_ms))
+        action["retry_policy"] = {**_retry(route, timeouts.first_byte_ms), "per_try_idle_timeout": idle}
+    return action
+
+
+def _retry(route: Route, attempt_ms: int) -> Json:
+    """Make the retries whose every attempt has so much time until its response headers.
+
+    The virtual host has those for answers in one piece, and routes of streams have their own.
+    """
+    return {
+        "retry_on": RETRY_ON,
+        "retriable_status_codes": list(RETRIED_STATUSES),
+        "num_retries": route.max_attempts - 1,
+        "retry_back_off": {"base_interval": BACK_OFF, "max_interval": BACK_OFF},
+        "per_try_timeout": duration(attempt_ms),
     }
 
 
