@@ -17,6 +17,8 @@ PATIENCE_S = 0.5
 """A file that never comes to rest is looked at after that."""
 LOOK_S = 0.5
 """How often everything is looked at without an event."""
+LOOK_SHARE = 20
+"""A look at a very large folder takes its time; the pause after it is that many times longer."""
 EVENT_STEP_MS = 25
 
 
@@ -25,17 +27,21 @@ async def changes(paths: tuple[Path, ...], signature: Callable[[], Hashable]) ->
 
     `paths` are the files and folders to listen at. Who reads everything at each yield misses nothing.
     """
+    loop = asyncio.get_running_loop()
     woken = asyncio.Event()
     stop = asyncio.Event()
     seen = await asyncio.to_thread(signature)
     listeners = [asyncio.create_task(_listen(folder, woken, stop, deep=deep)) for folder, deep in _folders(paths)]
     try:
         yield
+        took = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), LOOK_S)
+                await asyncio.wait_for(woken.wait(), max(LOOK_S, LOOK_SHARE * took))
             woken.clear()
+            began = loop.time()
             now = await asyncio.to_thread(signature)
+            took = loop.time() - began
             if now != seen:
                 seen = await _rest(now, signature)
                 yield

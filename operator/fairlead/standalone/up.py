@@ -350,7 +350,8 @@ class Up:
         if cut:
             self._log.warning("stopping", what=f"{cut} requests were still in flight and are cut")
         await asyncio.gather(*(region.stop() for region in regions))
-        self._log.info("stopped", what="all gateways have ended")
+        if self._regions:
+            self._log.info("stopped", what="all gateways have ended")
 
     async def _drain(self, limit_s: float) -> int:
         return sum(await asyncio.gather(*(region.drain(within_s=limit_s) for region in self._regions.values())))
