@@ -21,7 +21,7 @@ import yaml
 from builders import compiled, installation
 from fairlead.api.installation import Installation
 from fairlead.compiler import Compiled, SecretRef
-from fairlead.envoy import Layout
+from fairlead.envoy import BudgetServer, Layout
 from fairlead.ir import ListenAddress
 
 ROOT = Path(__file__).parent / "golden"
@@ -79,6 +79,8 @@ class Case:
         """Text by path below `out`."""
         result = self.compile()
         files = {"ir.yaml": _yaml(_ir(result)), "status.yaml": _yaml(_status(result))}
+        if any(gateway.ir.budget is not None for gateway in result.gateways.values()):
+            files["book.yaml"] = _yaml(json.loads(result.book))
         if self.options.get("files"):
             for region, gateway in result.gateways.items():
                 for path, content in gateway.files.items():
@@ -106,6 +108,7 @@ def layouts(regions: Iterable[str]) -> dict[str, Layout]:
             admin="/run/fairlead/admin.sock",
             access_log="/dev/stdout",
             ca_file="/etc/ssl/certs/ca-certificates.crt",
+            budget=BudgetServer(rpc="fairlead-budget:8081", usage="fairlead-budget:8082"),
         )
         for region in regions
     }

@@ -11,6 +11,7 @@ from typing import Any
 from fairlead import envoy, ir
 from fairlead.api.installation import Installation
 from fairlead.api.meta import ObjectKey
+from fairlead.budget.book import encode
 from fairlead.envoy import Layout
 from fairlead.errors import TooLargeError
 from fairlead.translate import KeyBinding, Report, SecretRef, Secrets, Served, World, anonymous_of, translate
@@ -52,6 +53,8 @@ class Observed:
     """`Compiled.last_good` of the compilation before."""
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     """By region, where the files stand for its Envoy. A region without one is compiled, but not rendered."""
+    killed: frozenset[str] = frozenset()
+    """Consumers, `namespace/name`, that a person has stopped with `fairlead kill`."""
     home_secrets_readable: bool = True
     """Whether Secrets of the installation's namespace can be read. False on Kubernetes: then providers' credentials
     count as there, and consumers cannot live in that namespace."""
@@ -82,6 +85,8 @@ class Compiled:
     """What is said about manifests that are no object of ours."""
     key_bindings: tuple[KeyBinding, ...]
     """Which entries of Secrets hold API keys of which consumers; the shell fetches the values."""
+    book: bytes = b""
+    """The budget server's configuration, JSON."""
     last_good: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
     """To be remembered until the next compilation: of each object the version that serves, or last did."""
 
@@ -96,9 +101,10 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
         namespace_labels=taken.namespace_labels,
         secrets=Secrets(snapshot.secrets, snapshot.unreadable),
         home_secrets_readable=observed.home_secrets_readable,
+        budget_server=all(layout.budget is not None for layout in observed.layouts.values()),
         anonymous=anonymous_of(installation),
     )
-    translation = translate(taken.objects, installation, world)
+    translation = translate(taken.objects, installation, world, killed=observed.killed)
     return Compiled(
         gateways={
             gateway.region: _rendered(gateway, observed.layouts.get(gateway.region)) for gateway in translation.gateways
@@ -106,6 +112,7 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
         reports=translation.reports,
         strays=taken.strays,
         key_bindings=translation.key_bindings,
+        book=encode(translation.book),
         last_good=_remembered(taken, observed, translation.chosen),
     )
 

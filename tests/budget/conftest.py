@@ -1,11 +1,16 @@
-"""Real stores for the tests of this folder."""
+"""Real stores, real budget servers, real gateways for the tests of this folder."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from running_up import CREDENTIAL, RunningUp, Site, consumer, provider, route, secret
 
 from budget.redis_server import BINARY, RedisServer
+from fairlead.demo.provider import SimulatedProvider
+
+KEY = "sk-agent"
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +35,33 @@ def make_redis(folder: Path) -> RedisServer:
     server = RedisServer(folder)
     server.start()
     return server
+
+
+@pytest.fixture
+def simulated() -> Iterator[SimulatedProvider]:
+    """Run one strict provider of two models; an answer of its own costs 1 + 12 tokens."""
+    with SimulatedProvider(models=("sparrow", "heron"), keys=(CREDENTIAL,)) as running:
+        yield running
+
+
+@pytest.fixture
+def site(tmp_path: Path, simulated: SimulatedProvider) -> Site:
+    """Make a folder with one region: `chat` and its smaller `small`, and the consumer `fairlead/agent`."""
+    site = Site(tmp_path)
+    site.write("provider.yaml", provider(simulated.base_url, "sparrow", "heron"), secret("sim", key=CREDENTIAL))
+    site.write(
+        "route.yaml", route("chat", "sparrow", downgradeTo="small", maxOutputTokens=100), route("small", "heron")
+    )
+    site.write("agent.yaml", consumer("agent", "k"), secret("agent", k=KEY))
+    return site
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., RunningUp]]:
+    """Start `fairlead up` on a site; it ends with the test."""
+    with ExitStack() as stack:
+
+        def run(site: Site, *options: str, **environment: str) -> RunningUp:
+            return stack.enter_context(RunningUp(site, *options, **environment))
+
+        yield run

@@ -74,7 +74,7 @@ def bootstrap(
     """
     shown = [
         {"header": {"key": f"x-metadata-{key}", "value": f"%DYNAMIC_METADATA({names.METADATA_NAMESPACE}:{key})%"}}
-        for key in SHOWN
+        for key in (*SHOWN, names.ASK_KEY)
     ]
     catch_all = {
         "name": "*",
@@ -241,6 +241,11 @@ class Answer:
     def metadata(self) -> dict[str, str]:
         """The dynamic metadata of a request that went on."""
         return {key: self.headers.get(f"x-metadata-{key}", "") for key in SHOWN}
+
+    @property
+    def ask(self) -> str:
+        """What bounds the cost of the request, where budgets are on."""
+        return self.headers.get(f"x-metadata-{names.ASK_KEY}", "")
 
     @property
     def error(self) -> dict[str, Any]:

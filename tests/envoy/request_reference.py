@@ -8,7 +8,18 @@ from json.decoder import scanstring
 
 from filter_gateway import DIRECTORY
 
-READ = ("model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
+READ = (
+    "model",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "n_predict",
+    "n",
+    "best_of",
+    "prompt",
+)
 OWN = {
     "/v1/chat/completions": ("max_completion_tokens", "max_tokens"),
     "/v1/completions": ("max_tokens",),
@@ -141,7 +152,7 @@ def _ask_for_usage(read: Mapping[str, str], changed: dict[str, str], added: list
 
 
 def _cap(read: Mapping[str, str], own: tuple[str, ...], cap: int, changed: dict[str, str], added: list[Member]) -> None:
-    for name in READ[3:]:
+    for name in READ[3:7]:
         value = read.get(name, "null")
         if value == "null":
             continue

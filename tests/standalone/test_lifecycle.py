@@ -205,7 +205,7 @@ def test_no_secret_leaves_the_files_that_envoy_reads(site: Site, start: Start, s
     up.wait_for("refused")
     lines = site.state / "us-east-1" / "access.log"
     until(lambda: len(lines.read_text().splitlines()) >= 3)
-    command_line = "".join(Path(f"/proc/{child}/{name}").read_text() for name in ("cmdline", "environ"))
+    command_line = Path(f"/proc/{child}/cmdline").read_text()
     up.stop()
     told = json.dumps(up.events) + up.errors + command_line
     holders = {}

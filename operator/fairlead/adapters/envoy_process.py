@@ -2,24 +2,19 @@
 
 import asyncio
 import contextlib
-import ctypes
 import importlib.util
 import os
 import re
 import shutil
-import signal
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
+from fairlead.adapters.lifeline import dies_with
 from fairlead.errors import EnvoyError
 
 LOG_TAIL_BYTES = 256 * 1024
-_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "LANG")
 LAST_WORDS = 400
 LOG_LOOK_S = 0.05
 _COMPLAINT = re.compile(r"^\[[^]]*\]\[\d+\]\[(critical\]|error\]|warning\].*(reject|refus|fail|unable))", re.IGNORECASE)
-_PR_SET_PDEATHSIG = 1
 
 
 def binary() -> Path:
@@ -65,14 +60,12 @@ class EnvoyProcess:
             process = await asyncio.create_subprocess_exec(
                 binary(),
                 *arguments,
-                # Not ours: it holds the users' secrets, and Envoy needs none of it.
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
                 # A Ctrl-C in the terminal goes to the whole group; streams in flight must survive it.
                 process_group=0,
-                preexec_fn=_dies_with(os.getpid()),  # two system calls and nothing else
+                preexec_fn=dies_with(os.getpid()),  # two system calls and nothing else
             )
         except OSError as error:
             raise EnvoyError(f"cannot start {binary()}: {error}") from None
@@ -128,17 +121,3 @@ class EnvoyProcess:
         entries = [" ".join(entry.split()) for entry in re.split(r"^(?=\[\d{4}-)", tail, flags=re.MULTILINE)]
         complaint = next((entry for entry in reversed(entries) if _COMPLAINT.match(entry)), "")
         return complaint if len(complaint) <= LAST_WORDS else f"... {complaint[-LAST_WORDS:]}"
-
-
-def _dies_with(parent: int) -> Callable[[], None] | None:
-    """Make what the child does before it becomes Envoy: ask the kernel to end it when its parent ends, however."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # the parent ended before it was asked
-            os._exit(1)
-
-    return ask

@@ -1,6 +1,5 @@
 """Fields that are accepted but that this version gives no effect, so that nothing is silently ignored."""
 
-from fairlead.api.budget import BudgetPolicy
 from fairlead.api.installation import Installation
 from fairlead.api.problem import Problem
 from fairlead.api.provider import ModelProvider
@@ -13,14 +12,11 @@ _RESERVED = "reserved: a later version gives it an effect, the route answers not
 
 def pending(resource: Resource) -> tuple[Problem, ...]:
     """Return a warning for each field of an object that is written, well-formed and without effect."""
-    if isinstance(resource, BudgetPolicy):
-        return (Problem("spec", _NOT_YET),)
     if isinstance(resource, ModelProvider):
         return (Problem("spec.healthCheck", _NOT_YET),) if "health_check" in resource.spec.model_fields_set else ()
     if isinstance(resource, ModelRoute):
         spec = resource.spec
         fields = (
-            ("downgradeTo", spec.downgrade_to, _NOT_YET),
             ("rollout", spec.rollout, _NOT_YET),
             ("rules", spec.rules, _RESERVED),
             ("classifier", spec.classifier, _RESERVED),
@@ -32,4 +28,4 @@ def pending(resource: Resource) -> tuple[Problem, ...]:
 def pending_settings(installation: Installation) -> tuple[Problem, ...]:
     """Return the same for the installation file."""
     written = installation.model_fields_set
-    return tuple(Problem(name, _NOT_YET) for name in ("budgets", "log") if name in written)
+    return tuple(Problem(name, _NOT_YET) for name in ("log",) if name in written)

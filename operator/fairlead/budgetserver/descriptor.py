@@ -75,14 +75,15 @@ def fields(entries: Iterable[object]) -> dict[str, str]:
 
 def check(values: Mapping[str, str]) -> Check:
     """Read a check."""
+    limit, _, choices = values.get("ask", "").partition(" ")
     return Check(
         consumer=values.get("consumer", ABSENT),
         id=values.get("id", ABSENT),
         route=values.get("route", ABSENT),
         model=values.get("model", ABSENT),
         body_bytes=_number(values.get("bytes")),
-        output_limit=_number(values.get("limit")),
-        choices=_number(values.get("n")) or 1,
+        output_limit=_number(limit),
+        choices=_number(choices) or 1,
     )
 
 

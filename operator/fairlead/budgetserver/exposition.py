@@ -11,9 +11,9 @@ from fairlead.budget.meter import NOTHING, Count, MeterKey
 
 SERIES: Mapping[str, str] = {
     "envoy_fairlead_metered_requests": "requests",
-    "envoy_fairlead_prompt_tokens": "input",
-    "envoy_fairlead_completion_tokens": "output",
-    "envoy_fairlead_cached_tokens": "cached",
+    "envoy_fairlead_metered_input_tokens": "input",
+    "envoy_fairlead_metered_output_tokens": "output",
+    "envoy_fairlead_metered_cached_tokens": "cached",
 }
 _LINE = re.compile(r"^(envoy_fairlead_[a-z_]+)\{(.*)\} ([0-9.eE+]+)$")
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')

@@ -11,6 +11,8 @@ main = LazyGroup(
         "up": ("fairlead.cli.up:command", "Serve manifests from this machine: one Envoy per region."),
         "status": ("fairlead.cli.status:command", "Show what each region serves."),
         "operator": ("fairlead.controller.command:operator", "Keep a cluster's gateways what the resources say."),
+        "budgets": ("fairlead.cli.budgets:command", "Show what everybody spent, and what is left."),
+        "kill": ("fairlead.cli.kill:command", "Stop consumers at once."),
         "budget-server": (
             "fairlead.cli.budget_server:command",
             "Answer gateways' budget checks, and book what was spent.",

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from fairlead.standalone.state import StateFolder
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -43,6 +45,13 @@ def state(command: Command) -> Command:
         type=click.Path(file_okay=False, path_type=Path),
         help="The state folder. Default: `.fairlead` beside CONFIG.",
     )(command)
+
+
+def state_folder(config: Path | None, state: Path | None) -> StateFolder:
+    """Return the state folder that `-c` or `--state` names. Raises `UsageError` without either."""
+    if config is None and state is None:
+        raise click.UsageError("give -c CONFIG or --state DIR: what `fairlead up` was started with")
+    return StateFolder(root=state.absolute()) if state else StateFolder.beside(config or Path())
 
 
 def output(command: Command) -> Command:

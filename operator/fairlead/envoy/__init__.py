@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fairlead.envoy import bootstrap, clusters, credentials, hops, keys, listener, names, routes, size
-from fairlead.envoy.layout import Drain, Layout
+from fairlead.envoy import bootstrap, budgets, clusters, credentials, hops, keys, listener, names, routes, size
+from fairlead.envoy.layout import BudgetServer, Drain, Layout
 from fairlead.envoy.protobuf import packed
 from fairlead.ir import Gateway
 
-__all__ = ["Drain", "Layout", "api_keys", "digest", "render", "static"]
+__all__ = ["BudgetServer", "Drain", "Layout", "api_keys", "digest", "render", "static"]
 
 BOOTSTRAP = "bootstrap.json"
 LISTENERS = "xds/lds.json"
@@ -34,14 +34,14 @@ def render(gateway: Gateway, layout: Layout) -> dict[str, bytes]:
     files = {
         BOOTSTRAP: _bytes(bootstrap.render(gateway, layout)),
         LISTENERS: _resources(_by_name(listener.render(gateway, layout) + hops.render_listeners(gateway, layout))),
-        CLUSTERS: _resources(_by_name(clusters.render(gateway) + hops.render_clusters(gateway))),
-        ROUTES: _resources([routes.render(gateway, digest=UNSTAMPED)]),
+        CLUSTERS: _resources(_by_name(_clusters(gateway, layout))),
+        ROUTES: _resources([routes.render(gateway, layout, digest=UNSTAMPED)]),
     }
     for name, secrets in credentials.secrets(gateway.credentials, layout).items():
         files[f"xds/{name}"] = _resources(secrets)
     size.check(files, region=gateway.region)
     stamp = _digest(files)
-    files[ROUTES] = _resources([routes.render(gateway, digest=stamp)])
+    files[ROUTES] = _resources([routes.render(gateway, layout, digest=stamp)])
     return dict(sorted(files.items()))
 
 
@@ -88,6 +88,14 @@ def static(files: Mapping[str, bytes]) -> dict[str, Any]:
     whole["static_resources"]["listeners"] = whole["static_resources"].get("listeners", []) + listeners
     whole["static_resources"]["clusters"] += _unpacked(files[CLUSTERS])
     return whole
+
+
+def _clusters(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
+    return [
+        *clusters.render(gateway),
+        *hops.render_clusters(gateway),
+        *budgets.clusters(gateway, layout),
+    ]
 
 
 def _by_name(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ from fairlead.envoy.protobuf import Json, extension, file_source
 from fairlead.ir import Gateway, ListenAddress
 
 RUNTIME: Json = {
+    # Without it the values of budget checks and reports are sent as written, formats and all.
+    "envoy.reloadable_features.enable_formatter_for_ratelimit_action_descriptor_value": True,
     # A dead rung is skipped: by default (50 %) an ejected host of a small cluster is still called.
     "upstream.healthy_panic_threshold": 0,
     # A cluster of one host is never ejected without it.

@@ -26,6 +26,8 @@ from fairlead.ir import Consumer, Gateway, Plan, Route, Side
 ABSENT = "-"
 NO_NAMES = ","
 REFUSED = "!"
+BUDGETS = "b"
+"""Key that is there when a budget server is asked: then the request filter says what bounds a request's cost."""
 FORBIDDEN = frozenset(' ,|"\\\0')
 """Characters that would end a field, an item, a key or a JSON string. No grammar of the API lets them in."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fairlead.envoy import request_filter
 from fairlead.envoy.protobuf import Json
 
+OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
 NEVER = "fairlead.never"
 """A runtime key that nobody sets: Envoy demands one beside every status that a filter compares with."""
 
@@ -68,6 +69,12 @@ NO_BACKEND = ApiError(
     code="no_backend",
     message="No provider is reachable for this model right now.",
 )
+UNCHECKED = ApiError(
+    status=503,
+    type="server_error",
+    code="budget_unavailable",
+    message="The budget service does not answer, and requests are not let through unchecked.",
+)
 TIMEOUT = ApiError(
     status=504, type="server_error", code="backend_timeout", message="The model's provider did not answer in time."
 )
@@ -85,12 +92,29 @@ DIRECT = (200, 404)
 
 def local_reply_config() -> Json:
     """Map a connection manager's own answers; providers' bodies pass untouched. The first match wins."""
-    mappers = [_mapper(error.status, _text(error.body())) for error in LOCAL]
+    mappers = _budgets()
+    mappers += [_mapper(error.status, _text(error.body())) for error in LOCAL]
     mappers += [_mapper(status, _text("%LOCAL_REPLY_BODY%")) for status in DIRECT]
     for least, kind, code in OTHERS:
         error = {"message": OTHER_MESSAGE, "type": kind, "param": None, "code": code}
         mappers.append(_mapper(least, {"json_format": {"error": error}}, op="GE"))
     return {"mappers": mappers}
+
+
+def _budgets() -> list[Json]:
+    """Map what the budget check answers: its own 429, and, where such requests are refused, that nobody answered it."""
+    retry = {"header": {"key": "retry-after", "value": "5"}, "append_action": OVERWRITE}
+    return [
+        {
+            "filter": {"response_flag_filter": {"flags": ["RL"]}},
+            "body_format_override": _text("%LOCAL_REPLY_BODY%"),
+        },
+        {
+            "filter": {"response_flag_filter": {"flags": ["RLSE"]}},
+            "headers_to_add": [retry],
+            "body_format_override": _text(UNCHECKED.body()),
+        },
+    ]
 
 
 def _text(body: str) -> Json:

@@ -2,7 +2,7 @@
 
 from importlib import resources
 
-from fairlead.envoy import credentials, errors, names, request_filter
+from fairlead.envoy import budgets, credentials, errors, names, request_filter
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
 from fairlead.ir import Gateway
@@ -15,7 +15,7 @@ REFUSED = (401, 403, 404)
 CUSTOM_RESPONSE = f"{HTTP}.custom_response.v3.CustomResponse"
 
 
-def per_request(layout: Layout, *, ready_path: str) -> list[Json]:
+def per_request(gateway: Gateway, layout: Layout, *, ready_path: str) -> list[Json]:
     """List the filters of the data listener, except the router that ends them."""
     return [
         # First: a draining gateway says 503 here before anything else looks at the request.
@@ -38,6 +38,8 @@ def per_request(layout: Layout, *, ready_path: str) -> list[Json]:
             f"{HTTP}.lua.v3.Lua",
             {"default_source_code": {"inline_string": request_filter.source()}},
         ),
+        # Whether there is room for it, and whether another route answers. Needs the route: Envoy limits no others.
+        *budgets.per_request(gateway, layout, downgrade=source("downgrade.lua")),
         # On the way back: a provider's refusal of our credential or model never reaches the client. Only
         # where a route answered: in virtual host `*` a 401 is our own.
         {"name": REFUSALS, "typed_config": _refusals()},

@@ -15,6 +15,16 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetServer:
+    """Where the budget server listens for gateways: `host:port`, or `unix:/path`."""
+
+    rpc: str
+    """Checks and reports, gRPC."""
+    usage: str
+    """`GET /v1/usage`, HTTP."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """Absolute paths and addresses as Envoy sees them. No trailing slashes."""
 
@@ -39,3 +49,8 @@ class Layout:
     """The certificates that providers' TLS is checked against, PEM."""
     drain: Drain | None = None
     """Where `GET <path>` is answered when the last request has ended; None = nowhere."""
+    budget: BudgetServer | None = None
+    """None = there is none, and budgets have no effect."""
+    instance: str = ""
+    """What tells this Envoy from others of its region in reports and counters; empty = the region's name. On Kubernetes
+    the pod's name, as `%ENVIRONMENT(...)%`."""

@@ -1,6 +1,6 @@
 """Listeners: the data port, and the port for metrics."""
 
-from fairlead.envoy import errors, filters, keys, logs, names, stats
+from fairlead.envoy import budgets, errors, filters, keys, logs, names, stats
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
 from fairlead.envoy.routes import READY_PATH
@@ -58,10 +58,11 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
             "route_config_name": names.ROUTE_CONFIGURATION,
             "config_source": file_source(layout.xds_dir, "rds.json", mounted=layout.mounted),
         },
-        "http_filters": [*filters.per_request(layout, ready_path=READY_PATH), router],
+        "http_filters": [*filters.per_request(gateway, layout, ready_path=READY_PATH), router],
         "access_log": [
             logs.file_logger(layout.access_log, logs.request_line(gateway.region), only=logs.NOT_PROBES),
             stats.requests(),
+            *budgets.stats_logger(gateway, layout),
         ],
         "local_reply_config": errors.local_reply_config(),
     }

@@ -10,7 +10,7 @@ from fairlead.envoy import names
 from fairlead.envoy.protobuf import Json, extension
 
 _NAMESPACE = names.METADATA_NAMESPACE
-_USAGE = 'metadata.typed_filter_metadata["envoy.ai.token_usage"]'
+USAGE = 'metadata.typed_filter_metadata["envoy.ai.token_usage"]'
 """The record of ai_protocol_manager. It is typed metadata, so nothing but CEL reads it."""
 
 
@@ -52,11 +52,11 @@ ATTEMPTS = "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"
 STATUS = "%RESPONSE_CODE%"
 LATENCY_MS = "%DURATION%"
 FIRST_BYTE_MS = "%RESPONSE_DURATION%"
-PROMPT_TOKENS = f"%CEL({_USAGE}.input_tokens)%"
-COMPLETION_TOKENS = f"%CEL({_USAGE}.output_tokens)%"
-CACHED_TOKENS = f"%CEL({_USAGE}.input_token_details.cached_tokens)%"
-MODEL_SERVED = f"%CEL({_USAGE}.model)%"
-USAGE_STATUS = f"%CEL({_USAGE}.extraction_status)%"
+PROMPT_TOKENS = f"%CEL({USAGE}.input_tokens)%"
+COMPLETION_TOKENS = f"%CEL({USAGE}.output_tokens)%"
+CACHED_TOKENS = f"%CEL({USAGE}.input_token_details.cached_tokens)%"
+MODEL_SERVED = f"%CEL({USAGE}.model)%"
+USAGE_STATUS = f"%CEL({USAGE}.extraction_status)%"
 
 NOT_PROBES: Json = {"not_health_check_filter": {}}
 NOT_COPIES: Json = {

@@ -18,6 +18,10 @@ It runs once per request, after api_key_auth and before everything that needs to
 - dynamic metadata `names.METADATA_NAMESPACE`: `consumer`, `model` (as asked), `stream` (bool) and `way`, all that each
   attempt needs: `<wire id in the body> <last resort's wire id> <last resort's target> <bytes of the body> <path
   as sent>`;
+- with budgets (the directory has `directory.BUDGETS`), dynamic metadata `ask`: `<output limit> <answers>`, the largest
+  of the members that limit the output (`-` where there is none), and `n` or `best_of` times the prompts of
+  /v1/completions. Then these members must be plain integers (else 400), because what one server reads as a number and
+  another does not would be a way around the budget;
 - the body: `{"model":"<wire id>"` comes first, in these very bytes, so that the upstream filter can swap the id without
   parsing. All other members keep their bytes and their order, except for these values:
   - `stream_options`, in streams of /v1/chat/completions and /v1/completions: `include_usage` is made true, other
@@ -36,7 +40,7 @@ It runs once per request, after api_key_auth and before everything that needs to
   `allowedModelNames`), `unsupported_endpoint` (embeddings asked of a chat model, or the reverse);
 - 400 `invalid_json` (empty, not an object, bytes after it, a member that is read given twice, or given in a disguise
   that some servers accept: escapes in the key, other case), `missing_model`, `invalid_model`, `invalid_stream`,
-  `invalid_stream_options`, `invalid_max_tokens`;
+  `invalid_stream_options`, `invalid_max_tokens`, `invalid_n`;
 - 500 `internal_error`: Lua failed. Envoy alone would forward the request.
 
 **It does not** check what stands inside other values: a provider refuses that with words of its own. What Python's

@@ -5,7 +5,8 @@ Which virtual host is asked says `x-fl-route`, so a request finds its route by a
 
 from collections.abc import Iterable
 
-from fairlead.envoy import directory, errors, filters, hops, logs, names
+from fairlead.envoy import budgets, directory, errors, filters, hops, logs, names
+from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, packed
 from fairlead.ir import Arm, Gateway, ModelKind, Plan, Route, Side, Stickiness
 
@@ -29,7 +30,7 @@ BACK_OFF = "0.001s"
 """The next rung is another provider: there is nothing to wait for."""
 
 
-def render(gateway: Gateway, *, digest: str) -> Json:
+def render(gateway: Gateway, layout: Layout, *, digest: str) -> Json:
     """Render the route configuration."""
     return {
         **packed("envoy.config.route.v3.RouteConfiguration"),
@@ -39,11 +40,11 @@ def render(gateway: Gateway, *, digest: str) -> Json:
         # Once for all routes, and taken back in virtual host `*`: a header's format is longer than a route's name.
         "response_headers_to_add": _answered_by(),
         "most_specific_header_mutations_wins": True,
-        "virtual_hosts": [_own(gateway, digest), *(_virtual_host(route, gateway) for route in gateway.routes)],
+        "virtual_hosts": [_own(gateway, layout, digest), *(_virtual_host(route, gateway) for route in gateway.routes)],
     }
 
 
-def _own(gateway: Gateway, digest: str) -> Json:
+def _own(gateway: Gateway, layout: Layout, digest: str) -> Json:
     """Answer what needs no provider, and all that comes before the request filter has chosen a route."""
     ready = {
         "name": "ready",
@@ -58,14 +59,21 @@ def _own(gateway: Gateway, digest: str) -> Json:
         "name": "gateway",
         "match": {"prefix": "/"},
         "direct_response": errors.direct_response(errors.UNKNOWN_URL),
-        "metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: directory.render(gateway)}},
+        "metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: _directory(gateway, layout)}},
     }
     return {
         "name": "*",
         "domains": ["*"],
-        "routes": [ready, rest],
+        "routes": [ready, budgets.usage_route(gateway, layout), rest],
         "response_headers_to_remove": sorted(ANSWERED_BY),
     }
+
+
+def _directory(gateway: Gateway, layout: Layout) -> dict[str, str]:
+    entries = directory.render(gateway)
+    if budgets.server_of(gateway, layout) is not None:
+        entries[directory.BUDGETS] = "1"
+    return entries
 
 
 def _virtual_host(route: Route, gateway: Gateway) -> Json:
@@ -74,7 +82,7 @@ def _virtual_host(route: Route, gateway: Gateway) -> Json:
         "domains": [route.name],
         "request_body_buffer_limit": gateway.limits.request_bytes,
         "retry_policy": _retry(route, route.timeouts.response_ms),
-        "routes": list(_forms(route)),
+        "routes": list(_forms(route, gateway)),
     }
     mirrors = hops.mirror(route, gateway)
     if mirrors:
@@ -86,12 +94,15 @@ def _answered_by() -> list[Json]:
     return [filters.set_header(key, value)["append"] for key, value in ANSWERED_BY.items()]
 
 
-def _forms(route: Route) -> Iterable[Json]:
+def _forms(route: Route, gateway: Gateway) -> Iterable[Json]:
     """Make the route's Envoy routes: one per kind of answer, since the timers differ, and per form of plan."""
     for plan in _shapes(route):
         if plan.kind is ModelKind.CHAT:
-            yield _form(route, plan, streamed=True)
-        yield _form(route, plan, streamed=False)
+            pressed = budgets.downgrade_metadata(route, gateway)
+            yield _form(route, plan, streamed=True) | pressed
+            yield _form(route, plan, streamed=False) | pressed
+        else:
+            yield _form(route, plan, streamed=False)
 
 
 def _shapes(route: Route) -> list[Plan]:

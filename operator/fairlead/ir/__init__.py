@@ -5,6 +5,7 @@ Frozen values only: no API types, no Kubernetes, no secrets (a `Credential` name
 something (rungs, scopes of a consumer, arms).
 """
 
+from fairlead.ir.budget import BudgetCheck
 from fairlead.ir.consumer import Consumer, Entry, Scope
 from fairlead.ir.gateway import Gateway, Limits, ListenAddress
 from fairlead.ir.route import Arm, Ladder, ModelKind, Plan, Route, Shadow, Side, Stickiness, Timeouts
@@ -13,6 +14,7 @@ from fairlead.ir.target import Breaker, Credential, LastResort, Target, Upstream
 __all__ = [
     "Arm",
     "Breaker",
+    "BudgetCheck",
     "Consumer",
     "Credential",
     "Entry",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from fairlead.ir.budget import BudgetCheck
 from fairlead.ir.consumer import Consumer, Scope
 from fairlead.ir.route import Ladder, Route
 from fairlead.ir.target import Credential, LastResort, Target
@@ -37,3 +38,5 @@ class Gateway:
     targets: tuple[Target, ...]
     last_resorts: tuple[LastResort, ...]
     credentials: tuple[Credential, ...]
+    budget: BudgetCheck | None = None
+    """None = nobody has a budget: nothing is asked."""

@@ -108,3 +108,5 @@ class Route:
     shadow: Shadow | None
     max_output_tokens: int | None
     """Set on requests without a limit of their own, cap on those with a larger one."""
+    downgrade_to: str | None = None
+    """Name of the gateway's route that answers instead when a budget says so; it is no wildcard."""

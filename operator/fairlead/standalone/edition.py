@@ -36,13 +36,25 @@ class Edition:
     too_large: Mapping[str, str]
     """Regions whose files do not fit, with the message; they are not in `regions`."""
 
+    @property
+    def budgeted(self) -> bool:
+        """Whether somebody has a budget, so that gateways ask."""
+        return any(gateway.ir.budget is not None for gateway in self.compiled.gateways.values())
 
-def make(intake: Intake, installation: Installation, memory: Memory, layouts: Mapping[str, Layout]) -> Edition:
-    """Compile and render. `layouts` has each region that is served here."""
+
+def make(
+    intake: Intake,
+    installation: Installation,
+    memory: Memory,
+    layouts: Mapping[str, Layout],
+    *,
+    killed: frozenset[str] = frozenset(),
+) -> Edition:
+    """Compile and render. `layouts` has each region that is served here, `killed` the consumers that are stopped."""
     compiled = compiler.compile(
         Snapshot(manifests=intake.manifests, secrets=intake.fingerprints),
         installation,
-        Observed(last_good=memory.objects, layouts=layouts),
+        Observed(last_good=memory.objects, layouts=layouts, killed=killed),
     )
     pairs = [
         (value.reveal().decode("ascii"), binding.consumer)

@@ -332,7 +332,7 @@ class Region:
         if self._process is not None:
             await self._process.end(within_s=END_S)
         await self._admin.aclose()
-        self.folder.forget_socket()
+        disk.remove(self.folder.admin)
 
     async def rotate_logs(self, *, above_bytes: int) -> None:
         """Rename a log that grew above that to `<name>.1`, in place of the one before, and start a new one."""

@@ -10,6 +10,11 @@
     credentials/           providers' credentials, <secret>/<key>
     access.log envoy.log   and one older one of each
     admin.sock             Envoy's admin interface
+  killed.json              consumers that `fairlead kill` stopped
+  _budget/                 no region has a name like this
+    book.json gateways     what the budget server decides by, and whose counters it reads
+    budget.db              what was spent
+    *.sock server.log
 """
 
 import hashlib
@@ -20,8 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairlead.adapters import disk
+from fairlead.adapters.budget_places import Places
 from fairlead.errors import StateError
 
+BUDGET_FOLDER = "_budget"
 SOCKET_PATH_BYTES = 100
 """The system allows 107 for a unix socket's path."""
 
@@ -64,29 +71,58 @@ class RegionFolder:
 
     @property
     def admin(self) -> Path:
-        """Envoy's admin socket: beside the rest, or in a folder of its own where that path is too long for a socket."""
-        beside = self.root / "admin.sock"
-        if len(os.fsencode(beside)) <= SOCKET_PATH_BYTES:
-            return beside
-        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"fairlead-{os.getuid()}-{digest}" / "admin.sock"
-
-    def forget_socket(self) -> None:
-        """Remove the admin socket of an Envoy that ended, and the folder that was made for it alone."""
-        disk.remove(self.admin)
-        if self.admin.parent != self.root and self.admin.parent.is_dir():
-            self.admin.parent.rmdir()
+        """Envoy's admin socket."""
+        return _socket(self.root, "admin.sock")
 
     def make(self) -> None:
         """Make the folders that Envoy watches or writes to."""
         for folder in (self.xds, self.keys, self.credentials, self.admin.parent):
             disk.directory(folder)
-        owner = self.admin.parent.stat()
-        if owner.st_uid != os.getuid() or owner.st_mode & 0o022:
-            raise StateError(f"{self.admin.parent}: others may write to it; choose a shorter path with --state")
+        _check_private(self.admin.parent)
         # Envoy would make its logs readable for everybody.
         for log in (self.access_log, self.envoy_log):
             log.touch(mode=disk.FILE_MODE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetFolder:
+    """The places of the budget server. All absolute."""
+
+    root: Path
+
+    @property
+    def places(self) -> Places:
+        """Its files and sockets."""
+        return Places(
+            book=self.root / "book.json",
+            database=self.root / "budget.db",
+            gateways=self.root / "gateways",
+            log=self.root / "server.log",
+            rpc=_socket(self.root, "rpc.sock"),
+            usage=_socket(self.root, "usage.sock"),
+            http=_socket(self.root, "http.sock"),
+        )
+
+    def make(self) -> None:
+        """Make the folders. Who reaches its sockets can read everybody's budget, so they are private."""
+        for folder in (self.root, self.places.rpc.parent):
+            disk.directory(folder)
+        _check_private(self.places.rpc.parent)
+
+
+def _socket(folder: Path, name: str) -> Path:
+    """Place a socket beside the rest, or in a folder of its own where that path is too long for a socket."""
+    beside = folder / name
+    if len(os.fsencode(beside)) <= SOCKET_PATH_BYTES:
+        return beside
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"fairlead-{os.getuid()}-{digest}" / name
+
+
+def _check_private(folder: Path) -> None:
+    owner = folder.stat()
+    if owner.st_uid != os.getuid() or owner.st_mode & 0o022:
+        raise StateError(f"{folder}: others may write to it; choose a shorter path with --state")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +151,22 @@ class StateFolder:
         """Which file held what."""
         return self.root / "sources.json"
 
+    @property
+    def killed(self) -> Path:
+        """Which consumers a person has stopped."""
+        return self.root / "killed.json"
+
+    @property
+    def budget(self) -> BudgetFolder:
+        """The budget server's places."""
+        return BudgetFolder(root=self.root / BUDGET_FOLDER)
+
     def regions(self) -> tuple[RegionFolder, ...]:
         """List the folders of all regions that were ever served here."""
         if not self.root.is_dir():
             return ()
-        return tuple(RegionFolder(root=path) for path in sorted(self.root.iterdir()) if path.is_dir())
+        folders = sorted(path for path in self.root.iterdir() if path.is_dir() and path.name != BUDGET_FOLDER)
+        return tuple(RegionFolder(root=path) for path in folders)
 
     def forget_secrets_but_of(self, regions: Collection[str]) -> None:
         """Remove keys and credentials of regions that are served no longer."""

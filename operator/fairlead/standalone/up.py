@@ -15,13 +15,15 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from fairlead.adapters import certificates, envoy_admin, installation_file, watch
+from fairlead.adapters import certificates, disk, envoy_admin, installation_file, watch
 from fairlead.adapters.lock import StateLock
 from fairlead.adapters.manifest_files import ManifestFiles
+from fairlead.api import quantity
 from fairlead.api.installation import AccessLog, AnonymousPolicy, Installation
 from fairlead.envoy import Layout
 from fairlead.errors import EnvoyError, FairleadError, InstallationError, StateError
-from fairlead.standalone import addresses, change, edition, memory, notice, status
+from fairlead.standalone import addresses, change, edition, kill, memory, notice, status
+from fairlead.standalone.accounts import Accounts
 from fairlead.standalone.addresses import Addresses
 from fairlead.standalone.edition import Edition
 from fairlead.standalone.intake import Intake, take_in
@@ -70,6 +72,7 @@ class Up:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._regions: dict[str, Region] = {}
+        self._accounts = Accounts(settings.state, settings.environment, log)
         self._told: tuple[Notice, ...] = ()
 
     async def run(self) -> None:
@@ -116,6 +119,7 @@ class Up:
             async with asyncio.TaskGroup() as group:
                 for region in self._regions.values():
                     group.create_task(self._keep(region))
+                group.create_task(self._accounts.keep_alive())
                 group.create_task(self._follow())
                 group.create_task(self._keep_logs_small())
         except* FairleadError as group_of_errors:
@@ -143,6 +147,17 @@ class Up:
         }
         self._tell(self._edition)
         self._remember(self._edition)
+        await self._account(self._edition, self._installation)
+
+    async def _account(self, edition: Edition, installation: Installation) -> None:
+        """Let the budget server know before the gateways do: a consumer that they let in has its budget already."""
+        if edition.budgeted:
+            await self._accounts.use(
+                edition.compiled.book,
+                store=installation.budgets.store,
+                check_timeout_s=quantity.milliseconds(installation.budgets.timeout) / 1000,
+                metrics=[f"http://{addresses.shown(address.metrics)}/metrics" for address in self._addresses.values()],
+            )
 
     async def _end_orphans(self) -> None:
         """End Envoys that an earlier run left behind: it was killed where the kernel does not end its children."""
@@ -154,7 +169,7 @@ class Up:
         ):
             if not ended:
                 raise EnvoyError(f"{folder.root}: an Envoy of an earlier run does not end; end it and start again")
-            folder.forget_socket()
+            disk.remove(folder.admin)
 
     async def _choose_addresses(self) -> Mapping[str, Addresses]:
         """Choose, with a moment's patience: gateways of a run that was killed just now may still be ending."""
@@ -181,9 +196,9 @@ class Up:
 
     async def _follow(self) -> None:
         def signature() -> object:
-            return self._files.signature(), self._config.signature()
+            return self._files.signature(), self._config.signature(), disk.read(self._settings.state.killed)
 
-        paths = (*self._settings.paths, self._settings.config)
+        paths = (*self._settings.paths, self._settings.config, self._settings.state.killed)
         async for _ in watch.changes(paths, signature):
             await self._reload()
 
@@ -206,6 +221,7 @@ class Up:
         ]
         if installation != self._installation:
             lines.append(f"{self._settings.config}: {change.installation(self._installation, installation)}")
+        await self._account(new, installation)
         outcomes = await asyncio.gather(*(self._apply(name, new) for name in self._regions if name in new.regions))
         failures = [*(outcome for outcome in outcomes if outcome), *new.too_large.values()]
         if failures:
@@ -253,7 +269,8 @@ class Up:
         )
 
     def _make(self, intake: Intake, installation: Installation) -> Edition:
-        return edition.make(intake, installation, self._memory, self._layouts(installation))
+        killed = kill.read(self._settings.state.killed)
+        return edition.make(intake, installation, self._memory, self._layouts(installation), killed=killed)
 
     def _layouts(self, installation: Installation) -> dict[str, Layout]:
         no_lines = installation.log.access is AccessLog.NONE
@@ -270,6 +287,7 @@ class Up:
                 access_log=os.devnull if no_lines else str(folder.access_log),
                 mounted=False,
                 ca_file=self._ca_file,
+                budget=self._accounts.addresses,
             )
         return layouts
 
@@ -350,6 +368,7 @@ class Up:
         if cut:
             self._log.warning("stopping", what=f"{cut} requests were still in flight and are cut")
         await asyncio.gather(*(region.stop() for region in regions))
+        await self._accounts.stop()
         if self._regions:
             self._log.info("stopped", what="all gateways have ended")
 

@@ -1,15 +1,38 @@
-"""BudgetPolicy: its references are checked; later work gives it effect."""
+"""BudgetPolicy: whose spending counts, on which routes, how much is allowed in which window."""
 
-from fairlead.api.budget import BudgetPolicy
+from dataclasses import dataclass
+from typing import assert_never
+
+from fairlead.api import quantity
+from fairlead.api.budget import Action as WrittenAction
+from fairlead.api.budget import BudgetPolicy, BudgetScope, Window
 from fairlead.api.conditions import Reason
 from fairlead.api.selector import From
+from fairlead.budget.policy import Action, Policy, Scope, Stage
+from fairlead.budget.window import Calendar, Every, Forever, InCalendar
+from fairlead.budget.window import Window as BudgetWindow
+from fairlead.translate.audience import Audience, Caller
 from fairlead.translate.finding import Findings
 from fairlead.translate.routes import shares_from_home
 from fairlead.translate.world import World
 from fairlead.translate.written import Written
 
+_SECOND_MS = 1000
 
-def budget(policy: BudgetPolicy, world: World, written: Written, findings: Findings) -> BudgetPolicy | None:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """A policy whose references were followed."""
+
+    policy: Policy
+    audience: Audience
+
+    def matches(self, caller: Caller, world: World) -> bool:
+        """Tell whether spending of a consumer counts."""
+        return self.audience.includes(caller, world.labels_of(caller.namespace))
+
+
+def budget(policy: BudgetPolicy, world: World, written: Written, findings: Findings) -> Budget | None:
     """Check what a policy names; None when it cannot be accepted.
 
     What it names may come later: a policy for a route that does not exist yet is no reason for an older version.
@@ -18,7 +41,34 @@ def budget(policy: BudgetPolicy, world: World, written: Written, findings: Findi
     chosen = spec.consumers.namespaces.from_
     if chosen is not From.SAME and not shares_from_home(own, chosen, world, findings):
         return None
-    for position, name in enumerate(spec.routes or ()):
+    routes = _routes(policy, world, written, findings)
+    if chosen is From.SAME:
+        written.check_consumers(own, spec.consumers, findings)
+    return Budget(
+        policy=Policy(
+            name=f"{own}/{policy.metadata.name}",
+            scope=_scope(spec.scope),
+            limit=quantity.nanodollars(spec.limit.usd),
+            window=_window(spec.window),
+            stages=tuple(
+                sorted(
+                    (Stage(at=quantity.basis_points(stage.at), action=_action(stage.action)) for stage in spec.stages),
+                    key=lambda stage: stage.at,
+                )
+            ),
+            routes=routes,
+        ),
+        audience=Audience(own=own, consumers=spec.consumers),
+    )
+
+
+def _routes(policy: BudgetPolicy, world: World, written: Written, findings: Findings) -> frozenset[str] | None:
+    """Return the routes whose requests count, those that do not exist yet included; None = all."""
+    own, names = policy.metadata.namespace, policy.spec.routes
+    if names is None:
+        return None
+    meant = set()
+    for position, name in enumerate(names):
         path = f"spec.routes[{position}]"
         namespace, slash, route = name.rpartition("/")
         if slash and own != world.home:
@@ -28,8 +78,33 @@ def budget(policy: BudgetPolicy, world: World, written: Written, findings: Findi
                 f"got `{name}`, want the name of a route of namespace `{own}`: only policies of namespace"
                 f" `{world.home}` may name routes of others",
             )
-        else:
-            written.check_route(namespace or own, route, path, findings)
-    if chosen is From.SAME:
-        written.check_consumers(own, spec.consumers, findings)
-    return policy
+            continue
+        written.check_route(namespace or own, route, path, findings)
+        meant.add(f"{namespace or own}/{route}")
+    return frozenset(meant)
+
+
+def _scope(written: BudgetScope) -> Scope:
+    return Scope.SHARED if written is BudgetScope.SHARED else Scope.PER_CONSUMER
+
+
+def _action(written: WrittenAction) -> Action:
+    match written:
+        case WrittenAction.NOTIFY:
+            return Action.NOTIFY
+        case WrittenAction.DOWNGRADE:
+            return Action.DOWNGRADE
+        case WrittenAction.REJECT:
+            return Action.REJECT
+    assert_never(written)
+
+
+def _window(written: Window | None) -> BudgetWindow:
+    if written is None:
+        return Forever()
+    if written.every is not None:
+        anchor_s = 0 if written.starting_at is None else quantity.unix_seconds(written.starting_at)
+        return Every(length_ms=quantity.milliseconds(written.every), anchor_ms=anchor_s * _SECOND_MS)
+    if written.calendar is not None:
+        return InCalendar(unit=Calendar(written.calendar.value), zone=written.time_zone or "UTC")
+    return Forever()

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fairlead import ir
-from fairlead.api.installation import Installation
+from fairlead.api import quantity
+from fairlead.api.installation import FailurePolicy, Installation
 from fairlead.translate.consumers import Consumer
+from fairlead.translate.downgrade import downgrade
 from fairlead.translate.plans import Planner
 from fairlead.translate.providers import Provider
 from fairlead.translate.routes import Route
@@ -44,8 +46,12 @@ def fleet(
     providers: Mapping[str, Provider],
     routes: Sequence[Route],
     consumers: Sequence[Consumer],
+    budgeted: bool,
 ) -> Fleet:
-    """Make every gateway. Routes without menus keep their names, which are then refused."""
+    """Make every gateway. Routes without menus keep their names, which are then refused.
+
+    `budgeted`: somebody has a budget, so gateways ask before each request.
+    """
     callers = [consumer.caller for consumer in consumers]
     directory = Directory(routes, callers, world)
     outcome: Outcome = {}
@@ -65,6 +71,7 @@ def fleet(
                 routes=[(route, scopes.won[route.name]) for route in entering if route.name in scopes.won],
                 scopes=scopes,
                 planner=planner,
+                budget=_budget(installation) if budgeted else None,
             )
         )
         for route in entering:
@@ -102,15 +109,17 @@ def _gateway(
     limits: ir.Limits,
     anonymous: str | None,
     consumers: Iterable[Consumer],
-    routes: Iterable[tuple[Route, frozenset[str]]],
+    routes: Sequence[tuple[Route, frozenset[str]]],
     scopes: Scopes,
     planner: Planner,
+    budget: ir.BudgetCheck | None,
 ) -> ir.Gateway:
     rendered: list[ir.Route] = []
     ladders: list[ir.Ladder] = []
+    here = {route.name: route for route, _ in routes}
     for route, names in routes:
         plans, found = planner.plans(route, names)
-        rendered.append(_route(route, plans, found, planner))
+        rendered.append(_route(route, plans, found, planner, downgrade(route, here)))
         ladders.extend(found)
     return ir.Gateway(
         region=region,
@@ -131,10 +140,24 @@ def _gateway(
         targets=planner.targets(),
         last_resorts=planner.last_resorts(),
         credentials=planner.credentials(),
+        budget=budget,
     )
 
 
-def _route(route: Route, plans: tuple[ir.Plan, ...], ladders: Sequence[ir.Ladder], planner: Planner) -> ir.Route:
+def _budget(installation: Installation) -> ir.BudgetCheck:
+    return ir.BudgetCheck(
+        timeout_ms=quantity.milliseconds(installation.budgets.timeout),
+        fail_closed=installation.budgets.failure_policy is FailurePolicy.CLOSED,
+    )
+
+
+def _route(
+    route: Route,
+    plans: tuple[ir.Plan, ...],
+    ladders: Sequence[ir.Ladder],
+    planner: Planner,
+    downgrade_to: str | None,
+) -> ir.Route:
     rungs = max(len(ladder.rungs) for ladder in ladders) + 1
     target = None if route.shadow is None else planner.shadow(route.shadow.choice, route.residency)
     return ir.Route(
@@ -146,4 +169,5 @@ def _route(route: Route, plans: tuple[ir.Plan, ...], ladders: Sequence[ir.Ladder
         timeouts=route.timeouts,
         shadow=None if route.shadow is None or target is None else ir.Shadow(target=target, sample=route.shadow.sample),
         max_output_tokens=route.max_output_tokens,
+        downgrade_to=downgrade_to,
     )

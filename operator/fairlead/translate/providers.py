@@ -1,14 +1,17 @@
 """ModelProvider: which endpoints serve which models, under which wire ids, and who may route to them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fairlead import ir
 from fairlead.api import quantity
 from fairlead.api.conditions import Reason
 from fairlead.api.provider import Endpoint as EndpointSpec
-from fairlead.api.provider import ModelProvider, split_base_url
+from fairlead.api.provider import Model, ModelProvider, ModelType, split_base_url
+from fairlead.api.provider import Price as PriceSpec
 from fairlead.api.selector import Namespaces
+from fairlead.budget.estimate import Rung
+from fairlead.budget.price import Price
 from fairlead.translate.audience import includes
 from fairlead.translate.finding import Findings
 from fairlead.translate.geography import ANYCAST
@@ -31,6 +34,8 @@ class Endpoint:
     credential: ir.Credential | None
     wire_models: Mapping[str, str]
     """Everything that it serves: the catalogue's name to the id on the wire."""
+    terms: Mapping[str, Rung]
+    """What each of those costs here, and what bounds an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +83,7 @@ def provider(written: ModelProvider, world: World, findings: Findings) -> Provid
             )
             continue
         _check_secret(endpoint, path, world, findings)
-        endpoints.append(_endpoint(written.metadata.name, endpoint, ids))
+        endpoints.append(_endpoint(written.metadata.name, endpoint, ids, spec.models))
     if not endpoints:
         findings.give_up()
     served = frozenset(name for endpoint in endpoints for name in endpoint.wire_models)
@@ -102,12 +107,15 @@ def provider(written: ModelProvider, world: World, findings: Findings) -> Provid
     )
 
 
-def _endpoint(provider_name: str, endpoint: EndpointSpec, ids: Mapping[str, str]) -> Endpoint:
+def _endpoint(
+    provider_name: str, endpoint: EndpointSpec, ids: Mapping[str, str], catalogue: Iterable[Model]
+) -> Endpoint:
     tls, host, port, base_path = split_base_url(endpoint.base_url)
     if endpoint.models is None:
         wire_models = ids
     else:
         wire_models = {model.name: model.id or ids[model.name] for model in endpoint.models if model.name in ids}
+    own = {model.name: model.usd_per_million_tokens for model in endpoint.models or ()}
     return Endpoint(
         provider=provider_name,
         name=endpoint.name,
@@ -115,6 +123,22 @@ def _endpoint(provider_name: str, endpoint: EndpointSpec, ids: Mapping[str, str]
         upstream=ir.Upstream(host=host, port=port, tls=tls, base_path=base_path),
         credential=_credential(endpoint),
         wire_models=wire_models,
+        terms={model.name: _terms(model, own.get(model.name)) for model in catalogue if model.name in wire_models},
+    )
+
+
+def _terms(model: Model, own: PriceSpec | None) -> Rung:
+    """Say what a model costs at an endpoint: its own price there, else the catalogue's."""
+    price = own or model.usd_per_million_tokens
+    return Rung(
+        price=Price(
+            input=quantity.nanodollars(price.input),
+            output=quantity.nanodollars(price.output or "0"),
+            cached_input=quantity.nanodollars(price.cached_input or price.input),
+        ),
+        max_output_tokens=model.max_output_tokens,
+        context_window=model.context_window,
+        generates=model.type is not ModelType.EMBEDDING,
     )
 
 

@@ -14,8 +14,10 @@ from fairlead.api.problem import Problem
 from fairlead.api.provider import ModelProvider
 from fairlead.api.resource import Resource
 from fairlead.api.route import ModelRoute
+from fairlead.budget.book import Book
 from fairlead.translate.audience import Caller
-from fairlead.translate.budgets import budget
+from fairlead.translate.book import book
+from fairlead.translate.budgets import Budget, budget
 from fairlead.translate.consumers import ANONYMOUS, Consumer, KeyBinding, bindings, consumer
 from fairlead.translate.finding import Findings, Resolved, Served, Versions, resolve
 from fairlead.translate.gateways import Fleet, fleet
@@ -51,6 +53,8 @@ class Translation:
     key_bindings: tuple[KeyBinding, ...]
     chosen: Mapping[ObjectKey, Served]
     """The version that each object stands by. A report says NOTHING where a good version lost all that it wanted."""
+    book: Book
+    """What the budget server decides by."""
 
 
 def anonymous_of(installation: Installation) -> str | None:
@@ -58,8 +62,13 @@ def anonymous_of(installation: Installation) -> str | None:
     return ANONYMOUS if installation.anonymous is AnonymousPolicy.ALLOW else None
 
 
-def translate(objects: Objects, installation: Installation, world: World) -> Translation:
-    """Follow all references. Pure and total: whatever is wrong with an object is said in its report."""
+def translate(
+    objects: Objects, installation: Installation, world: World, *, killed: frozenset[str] = frozenset()
+) -> Translation:
+    """Follow all references. Pure and total: whatever is wrong with an object is said in its report.
+
+    `killed` are consumers, `namespace/name`, that a person has stopped.
+    """
     providers = {
         versions.key: resolve(versions, lambda written, findings: provider(written, world, findings))
         for versions in _sorted(objects.providers)
@@ -75,25 +84,28 @@ def translate(objects: Objects, installation: Installation, world: World) -> Tra
     }
     standing = [r for r in (_standing(resolved) for resolved in routes.values()) if r is not None]
     calling = [c for c in (_value(resolved) for resolved in consumers.values()) if c is not None]
+    callers = _with_anonymous(calling, world)
+    written = Written(
+        routes=frozenset(f"{key.namespace}/{key.name}" for key in routes),
+        consumers=frozenset(f"{key.namespace}/{key.name}" for key in consumers),
+    )
+    policies = {
+        versions.key: resolve(versions, lambda policy, findings: budget(policy, world, written, findings))
+        for versions in _sorted(objects.budgets)
+    }
+    budgets: list[Budget] = [b for b in (_value(resolved) for resolved in policies.values()) if b is not None]
     made = fleet(
         installation=installation,
         world=world,
         providers=by_name,
         routes=standing,
-        consumers=_with_anonymous(calling, world),
-    )
-    written = Written(
-        routes=frozenset(f"{key.namespace}/{key.name}" for key in routes),
-        consumers=frozenset(f"{key.namespace}/{key.name}" for key in consumers),
+        consumers=callers,
+        budgeted=bool(budgets or killed),
     )
     serving = {route.name: route for route in standing}
     for resolved in routes.values():
         _judge(resolved, made, serving, written)
     key_bindings = bindings(consumers.values(), world)
-    policies = {
-        versions.key: resolve(versions, lambda policy, findings: budget(policy, world, written, findings))
-        for versions in _sorted(objects.budgets)
-    }
     current = {v.key: v.current for v in _all(objects)}
     idle = _idle(standing, made)
     every: dict[ObjectKey, Resolved[Any]] = {**providers, **routes, **consumers, **policies}
@@ -102,12 +114,21 @@ def translate(objects: Objects, installation: Installation, world: World) -> Tra
         reports=tuple(
             report(
                 every[key] if key not in idle else replace(every[key], served=Served.NOTHING),
-                _pending(current[key]),
+                _pending(current[key], world),
             )
             for key in sorted(every)
         ),
         key_bindings=key_bindings,
         chosen={key: resolved.served for key, resolved in every.items()},
+        book=book(
+            installation=installation,
+            world=world,
+            gateways=made.gateways,
+            providers=by_name,
+            consumers=callers,
+            budgets=budgets,
+            killed=killed,
+        ),
     )
 
 
@@ -148,11 +169,6 @@ def _standing(resolved: Resolved[Route]) -> Route | None:
     return resolved.value if resolved.served is not Served.NOTHING or resolved.known else None
 
 
-def _pending(written: Resource | None) -> tuple[Problem, ...]:
-    """Return what the current version says without effect; nothing where it cannot be decoded."""
-    return () if written is None else pending(written)
-
-
 def _idle(routes: Iterable[Route], made: Fleet) -> frozenset[ObjectKey]:
     """Return routes that might enter a gateway that runs here, and answer nothing at any."""
     answering = {route.name for gateway in made.gateways for route in gateway.routes}
@@ -168,3 +184,10 @@ def _with_anonymous(consumers: list[Consumer], world: World) -> list[Consumer]:
     caller = Caller(namespace=world.home, name=world.anonymous, labels={})
     key = ObjectKey("ModelConsumer", world.home, world.anonymous)
     return [*consumers, Consumer(key=key, caller=caller, keys=(), allowed_model_names=None, expires_at=None)]
+
+
+def _pending(written: Resource | None, world: World) -> tuple[Problem, ...]:
+    """Return what the current version says without effect; nothing where it cannot be decoded."""
+    if isinstance(written, BudgetPolicy) and not world.budget_server:
+        return (Problem("spec", "not enforced: gateways have no budget server to ask"),)
+    return () if written is None else pending(written)

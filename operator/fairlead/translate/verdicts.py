@@ -3,16 +3,14 @@
 from collections.abc import Collection, Mapping
 
 from fairlead.api.conditions import Reason
-from fairlead.api.route import Residency
 from fairlead.ir import ModelKind
+from fairlead.translate.downgrade import objection
 from fairlead.translate.finding import Findings
 from fairlead.translate.gateways import Presence
 from fairlead.translate.routes import Claim, Route
 from fairlead.translate.scopes import Outcome, Overlap
 from fairlead.translate.suggestion import listed
 from fairlead.translate.written import Written
-
-_STRICTNESS = (Residency.ANY, Residency.GEO, Residency.REGION)
 
 
 def judge(
@@ -126,18 +124,15 @@ def _judge_downgrade(route: Route, routes: Mapping[str, Route], written: Written
     other = routes.get(f"{namespace}/{name}")
     if other is None or not other.menus:
         return
-    if ModelKind.CHAT not in other.kinds:
-        findings.note(
-            Reason.MODEL_TYPE_MISMATCH,
-            path,
-            f"got `{name}`, whose model is of type `Embedding`, want a route whose model is of type `Chat`",
-        )
-    if _STRICTNESS.index(other.residency) < _STRICTNESS.index(route.residency):
-        findings.note(
-            Reason.NO_TARGET_IN_RESIDENCY,
-            path,
-            f"got `{name}` with residency `{other.residency}`, want one that is as strict as this route's,"
-            f" `{route.residency}`",
+    against = objection(route, other)
+    if against is not None:
+        reason, message = against
+        findings.note(reason, path, message)
+        return
+    missing = [region for region in route.regions if region not in other.regions]
+    if missing:
+        findings.warn(
+            path, f"got `{name}`, which takes no requests in {listed(missing)}, want it there, or nothing changes there"
         )
 
 

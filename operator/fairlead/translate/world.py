@@ -61,6 +61,8 @@ class World:
     there, and consumers with keys cannot live there."""
     anonymous: str | None
     """Name of the consumer, in `home`, that callers without a key are; None = they are refused."""
+    budget_server: bool = True
+    """Whether gateways have a budget server to ask; else policies have no effect."""
 
     def labels_of(self, namespace: str) -> Mapping[str, str]:
         """Return a namespace's labels, its name included."""

@@ -47,13 +47,14 @@ NUMBERS = [
 
 @pytest.mark.parametrize(("text", "number", "why"), NUMBERS, ids=[case[-1] for case in NUMBERS])
 def test_numbers(text: str, number: int | None, why: str) -> None:
-    found = check({"consumer": "t/a", "id": "x", "route": "t/chat", "model": "chat", "bytes": text, "limit": text})
+    found = check({"consumer": "t/a", "id": "x", "route": "t/chat", "model": "chat", "bytes": text, "ask": f"{text} 1"})
     assert (found.body_bytes, found.output_limit) == (number, number), why
 
 
 def test_a_check_without_anything_is_read_all_the_same() -> None:
     assert check({}) == Check(consumer="-", id="-", route="-", model="-", body_bytes=None, output_limit=None, choices=1)
-    assert check({"n": "0"}).choices == 1
+    assert check({"ask": "- 0"}).choices == 1
+    assert check({"ask": "77 4"}).choices == 4
 
 
 def test_a_report() -> None:

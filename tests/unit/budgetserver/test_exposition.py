@@ -4,13 +4,14 @@ from fairlead.budget.meter import Count, MeterKey
 from fairlead.budgetserver.exposition import counts
 
 TEXT = """\
-# TYPE envoy_fairlead_prompt_tokens counter
-envoy_fairlead_prompt_tokens{consumer="t/a",route="t/chat",target="p/e/m",gateway="eu-1",code="200"} 44
-envoy_fairlead_prompt_tokens{consumer="t/a",route="t/chat",target="p/e/m",gateway="eu-1",code="201"} 6
-envoy_fairlead_completion_tokens{consumer="t/a",route="t/chat",target="p/e/m",gateway="eu-1",code="200"} 1.5e+03
-envoy_fairlead_cached_tokens{consumer="t/a",route="t/chat",target="p/e/m",gateway="eu-1",code="200"} 3
+# TYPE envoy_fairlead_metered_input_tokens counter
+envoy_fairlead_metered_input_tokens{consumer="t/a",route="t/chat",target="p/e/m",gateway="eu-1",code="200"} 44
+envoy_fairlead_metered_input_tokens{consumer="t/a",route="t/chat",target="p/e/m",gateway="eu-1",code="201"} 6
+envoy_fairlead_metered_output_tokens{consumer="t/a",route="t/chat",target="p/e/m",gateway="eu-1",code="200"} 1.5e+03
+envoy_fairlead_metered_cached_tokens{consumer="t/a",route="t/chat",target="p/e/m",gateway="eu-1",code="200"} 3
 envoy_fairlead_metered_requests{consumer="t/a",route="t/chat",target="p/e/m",gateway="eu-1",code="200"} 2
-envoy_fairlead_prompt_tokens{consumer="t/\\"b\\"",route="t/chat",target="p/e/m"} 1
+envoy_fairlead_metered_input_tokens{consumer="t/\\"b\\"",route="t/chat",target="p/e/m"} 1
+envoy_fairlead_prompt_tokens{consumer="t/a",route="t/chat",target="p/e/m"} 99
 envoy_fairlead_latency_ms_bucket{consumer="t/a",le="5"} 9
 envoy_cluster_upstream_rq_total{envoy_cluster_name="budget"} 7
 garbage

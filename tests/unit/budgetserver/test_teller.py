@@ -101,7 +101,7 @@ def asked(
         "route": route,
         "model": "chat",
         "bytes": str(body),
-        "limit": str(limit),
+        "ask": f"{limit} 1",
     }
     return check(values)
 

@@ -19,16 +19,6 @@ def test_a_path_too_long_for_a_socket_gets_another_place(tmp_path: Path) -> None
     assert long.admin != RegionFolder(root=tmp_path / ("x" * 90) / "us").admin
 
 
-def test_the_other_place_goes_with_the_envoy(tmp_path: Path) -> None:
-    long = RegionFolder(root=tmp_path / ("x" * 90) / "eu")
-    long.make()
-    long.admin.touch()
-    long.forget_socket()
-    assert not long.admin.parent.exists()
-    long.forget_socket()
-    assert long.root.is_dir()
-
-
 def test_folders_and_logs_are_private(tmp_path: Path) -> None:
     folder = RegionFolder(root=tmp_path / "eu")
     folder.make()

@@ -192,8 +192,8 @@ CHEAP = named("cheap", "cheap")
             [CHEAP],
             [
                 (
-                    "NoTargetInResidency spec.downgradeTo: got `cheap` with residency `Any`, want one that is as strict"
-                    " as this route's, `Geo`"
+                    "NoTargetInResidency spec.downgradeTo: got `cheap` with residency `Any`, want one as strict as"
+                    " this route's, `Geo`"
                 )
             ],
             "a downgrade keeps within residency",

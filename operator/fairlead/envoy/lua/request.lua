@@ -31,12 +31,13 @@ local function readable(first, names)
   return reading
 end
 
-local MODEL, STREAM, STREAM_OPTIONS, FIRST_LIMIT, LAST_LIMIT = 1, 2, 3, 4, 7
+local MODEL, STREAM, STREAM_OPTIONS, FIRST_LIMIT, LAST_LIMIT, N, BEST_OF, PROMPT = 1, 2, 3, 4, 7, 8, 9, 10
 local MEMBERS = {
   "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict",
+  "n", "best_of", "prompt",
 }
 local BODY = readable(MODEL, MEMBERS)
-local INCLUDE_USAGE = LAST_LIMIT + 1
+local INCLUDE_USAGE = PROMPT + 1
 local OPTIONS = readable(INCLUDE_USAGE, { "include_usage" })
 local LONGEST_ESCAPED = 6 * #"max_completion_tokens"
 
@@ -97,6 +98,10 @@ end
 local function bad_limit(name)
   return refusal("400", "invalid_max_tokens",
     "The " .. name .. " parameter must be an integer that is not negative: output of this model is limited.", name)
+end
+
+local function bad_count(name)
+  return refusal("400", "invalid_n", "The " .. name .. " parameter must be an integer that is not negative.", name)
 end
 
 local function unknown_model(model)
@@ -321,13 +326,15 @@ local function ask_for_usage(s)
   return nil
 end
 
+local function is_integer(text) return find(text, "^%d+$") and not find(text, "^0.") end
+
 -- No member that limits the output says more than `cap` (a number: `most`), and at least one of the endpoint's own is
 -- there. The others are capped too, since some servers listen to them at every endpoint.
 local function cap_output(s, own, cap, most)
   for slot = FIRST_LIMIT, LAST_LIMIT do
     local given = value_of(s, slot)
     if given and given ~= "null" then
-      if not find(given, "^%d+$") or find(given, "^0.") then return bad_limit(MEMBERS[slot]) end
+      if not is_integer(given) then return bad_limit(MEMBERS[slot]) end
       if tonumber(given) > most then replace(value_at[slot], value_end[slot], cap) end
     end
   end
@@ -344,6 +351,41 @@ local function cap_output(s, own, cap, most)
     added = added .. ',"' .. name .. '":' .. cap
   end
   return nil
+end
+
+-- How many prompts a request of /v1/completions brings: each is answered. A list of numbers is one prompt.
+local function count_prompts(s)
+  if key_at[PROMPT] == 0 or byte(s, value_at[PROMPT]) ~= 91 then return 1 end
+  local prompts, i = 0, skip_space(s, value_at[PROMPT] + 1)
+  while i and i < value_end[PROMPT] do
+    local c = byte(s, i)
+    if c == 34 or c == 91 then prompts = prompts + 1 end
+    i = skip_value(s, i)
+    i = i and skip_space(s, skip_space(s, i) + 1)
+  end
+  return prompts > 1 and prompts or 1
+end
+
+-- What bounds the cost of a request, for the budget check: `<largest limit on its output> <number of answers>`, `-`
+-- where none is given. Nil and the refusal for what some servers would read as a number and others not.
+local function bounds(s)
+  local limit, most = "-", -1
+  for slot = FIRST_LIMIT, LAST_LIMIT do
+    local given = value_of(s, slot)
+    if given and given ~= "null" then
+      if not is_integer(given) then return nil, bad_limit(MEMBERS[slot]) end
+      if tonumber(given) > most then limit, most = given, tonumber(given) end
+    end
+  end
+  local answers = 1
+  for slot = N, BEST_OF do
+    local given = value_of(s, slot)
+    if given and given ~= "null" then
+      if not is_integer(given) then return nil, bad_count(MEMBERS[slot]) end
+      if tonumber(given) > answers then answers = tonumber(given) end
+    end
+  end
+  return limit .. " " .. format("%.0f", answers * count_prompts(s))
 end
 
 -- The directory -----------------------------------------------------------------------------------------------------
@@ -501,6 +543,12 @@ local function read(h, buffer, endpoint, path, directory, caller, metadata)
   if entry.cap then
     problem = cap_output(s, endpoint.own, entry.cap, entry.most)
     if problem then return problem end
+  end
+  if directory:get("b") then
+    local ask
+    ask, problem = bounds(s)
+    if problem then return problem end
+    metadata:set(NAMESPACE, "ask", ask)
   end
   local body = rewrite(s, open, close, entry.wire)
   if body then buffer:setBytes(body) end

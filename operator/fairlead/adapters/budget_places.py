@@ -1,0 +1,18 @@
+"""Where a budget server that runs as a child has its files and sockets."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where one budget server's files and sockets are. All absolute."""
+
+    book: Path
+    database: Path
+    gateways: Path
+    """One URL per line: where gateways show their counters."""
+    log: Path
+    rpc: Path
+    usage: Path
+    http: Path

@@ -1,0 +1,103 @@
+"""A budget server as a child of this process, and what it says over its socket."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from fairlead.adapters.budget_places import Places
+from fairlead.adapters.lifeline import dies_with
+from fairlead.errors import BudgetServerError
+
+TIMEOUT_S = 2.0
+_COMMAND = (sys.executable, "-c", "from fairlead.cli import main; main()", "budget-server")
+
+
+class BudgetServerProcess:
+    """A running budget server. It never outlives this process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(
+        cls, places: Places, *, store: str | None, check_timeout_s: float, environment: Mapping[str, str]
+    ) -> "BudgetServerProcess":
+        """Start one. The store's address goes through the environment, since it may carry a password."""
+        arguments = [
+            "--config", str(places.book),
+            "--rpc", f"unix:{places.rpc}",
+            "--usage", f"unix:{places.usage}",
+            "--http", f"unix:{places.http}",
+            "--gateway", f"file:{places.gateways}",
+            # The store must give up before the gateway does, so that the answer says so.
+            "--store-timeout", f"{0.8 * check_timeout_s:.3f}",
+        ]  # fmt: skip
+        with places.log.open("ab") as log:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *_COMMAND,
+                    *arguments,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env={**environment, "FAIRLEAD_BUDGET_STORE": store or f"sqlite:{places.database}"},
+                    # A Ctrl-C in the terminal goes to the whole group; requests in flight still report.
+                    process_group=0,
+                    preexec_fn=dies_with(os.getpid()),  # two system calls and nothing else
+                )
+            except OSError as error:
+                raise BudgetServerError(f"cannot start the budget server: {error}") from None
+        return cls(process)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._process.returncode is not None
+
+    async def wait(self) -> int:
+        """Its exit code, when it has ended."""
+        return await self._process.wait()
+
+    def kill(self) -> None:
+        """End it without asking."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def end(self, *, within_s: float) -> None:
+        """Ask it to end, so that it books what waits; then make it."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), within_s)
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+
+
+async def ask(socket: Path, path: str) -> dict[str, Any]:
+    """Ask a budget server's operator interface.
+
+    Raises:
+        BudgetServerError: nobody answers, or not with a JSON object.
+
+    """
+    transport = httpx.AsyncHTTPTransport(uds=str(socket))
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://budget", timeout=TIMEOUT_S) as client:
+            document = (await client.get(path)).json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise BudgetServerError(f"{socket}: the budget server does not answer: {error}") from None
+    if not isinstance(document, dict):
+        raise BudgetServerError(f"{socket}: the budget server answered something else")
+    return document

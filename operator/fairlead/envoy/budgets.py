@@ -1,0 +1,266 @@
+"""Budgets: the check before a request goes on, the report when it ends, `GET /v1/usage`, and the counters beside them.
+
+The check must stand after the request filter: before it the route of the moment is a direct response, and those Envoy
+never limits. Each action has a default, because one empty value drops the whole descriptor, and with it the check or
+the report. What the values mean is read in `fairlead.budgetserver.descriptor`.
+"""
+
+from fairlead.envoy import logs, names
+from fairlead.envoy.layout import BudgetServer, Layout
+from fairlead.envoy.protobuf import Json, duration, extension, packed
+from fairlead.ir import BudgetCheck, Gateway, Plan, Route
+
+USAGE_PATH = "/v1/usage"
+NOBODY = """{"object":"usage","budget":null,"budgets":[]}"""
+"""The answer of an installation without budgets."""
+
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_CONNECT_TIMEOUT = "0.25s"
+_MANY = 100_000
+_SERIES = 40_000
+_UNIX = "unix:"
+_RETRY: Json = {
+    # Here and not inside `envoy_grpc`, where it is taken and does nothing. A repeated step changes nothing.
+    "retry_on": "unavailable,connect-failure,reset,refused-stream",
+    "num_retries": 2,
+    "retry_back_off": {"base_interval": "0.01s", "max_interval": "0.05s"},
+}
+
+
+def server_of(gateway: Gateway, layout: Layout) -> BudgetServer | None:
+    """Return where to ask; None when nobody has a budget, or nobody can be asked."""
+    return layout.budget if gateway.budget is not None else None
+
+
+def per_request(gateway: Gateway, layout: Layout, *, downgrade: str) -> list[Json]:
+    """Make the filters that stand right after the request filter: the check, then the downgrade that it may ask for.
+
+    `downgrade` is the Lua source of the latter; only a gateway with something to downgrade to has it.
+    """
+    if gateway.budget is None or layout.budget is None:
+        return []
+    check = extension(
+        names.RATE_LIMIT_FILTER,
+        "envoy.extensions.filters.http.ratelimit.v3.RateLimit",
+        _rate_limit(gateway.budget, instance(gateway, layout)),
+    )
+    if not any(route.downgrade_to for route in gateway.routes):
+        return [check]
+    lua = {"default_source_code": {"inline_string": downgrade}}
+    return [check, extension("downgrade", "envoy.extensions.filters.http.lua.v3.Lua", lua)]
+
+
+def _rate_limit(budget: BudgetCheck, gateway: str) -> Json:
+    return {
+        "domain": "fairlead",
+        "stat_prefix": "budget",
+        "timeout": duration(budget.timeout_ms),
+        "failure_mode_deny": budget.fail_closed,
+        "status_on_error": {"code": "ServiceUnavailable"},
+        "disable_x_envoy_ratelimited_header": True,
+        "rate_limit_service": {
+            "transport_api_version": "V3",
+            "grpc_service": {"envoy_grpc": {"cluster_name": names.BUDGET_CLUSTER}, "retry_policy": _RETRY},
+        },
+        "rate_limits": [
+            {"hits_addend": {"number": 0}, "actions": _check()},
+            {"apply_on_stream_done": True, "hits_addend": {"number": 1}, "actions": _report(gateway)},
+        ],
+    }
+
+
+def _check() -> list[Json]:
+    return [
+        _constant("kind", "check"),
+        *_who(),
+        _value("route", f"%REQ({names.ROUTE_HEADER})%"),
+        _value("ask", logs.of_request(names.ASK_KEY)),
+    ]
+
+
+def _report(gateway: str) -> list[Json]:
+    http = "/".join(
+        f"%{name}%"
+        for name in ("RESPONSE_CODE", "RESPONSE_FLAGS", "UPSTREAM_REQUEST_ATTEMPT_COUNT", "BYTES_SENT", "DURATION")
+    )
+    return [
+        _constant("kind", "report"),
+        *_who(),
+        _value("route", "%ROUTE_NAME%"),
+        {
+            "metadata": {
+                "descriptor_key": "reservation",
+                "default_value": "none",
+                "metadata_key": {"key": names.RATE_LIMIT_FILTER, "path": [{"key": "reservation"}]},
+            }
+        },
+        _value("target", logs.TARGET),
+        _value("served", logs.MODEL_SERVED),
+        _value("input", logs.PROMPT_TOKENS),
+        _value("output", logs.COMPLETION_TOKENS),
+        _value("cached", logs.CACHED_TOKENS),
+        _value("status", logs.USAGE_STATUS),
+        _value("stream", logs.of_request(names.STREAM_KEY)),
+        _value("http", http),
+        _value("gateway", gateway),
+    ]
+
+
+def _who() -> list[Json]:
+    return [
+        _value("consumer", logs.of_request(names.CONSUMER_KEY)),
+        _value("id", "%REQ(x-request-id)%"),
+        _value("model", logs.of_request(names.MODEL_KEY)),
+        _value("bytes", "%REQ(content-length)%"),
+    ]
+
+
+def _constant(key: str, value: str) -> Json:
+    return {"generic_key": {"descriptor_key": key, "descriptor_value": value}}
+
+
+def _value(key: str, format_: str) -> Json:
+    return {"generic_key": {"descriptor_key": key, "descriptor_value": format_, "default_value": "-"}}
+
+
+def instance(gateway: Gateway, layout: Layout) -> str:
+    """Return what tells this Envoy from others, as a format."""
+    return layout.instance or gateway.region
+
+
+def clusters(gateway: Gateway, layout: Layout) -> list[Json]:
+    """Make the budget server's clusters."""
+    server = server_of(gateway, layout)
+    if server is None:
+        return []
+    rpc: Json = {"explicit_http_config": {"http2_protocol_options": {}}}
+    # A filter chain of its own, else the one that writes providers' credentials would run, and remove the consumer.
+    codec = extension("codec", "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec")
+    usage = {"explicit_http_config": {"http_protocol_options": {}}, "http_filters": [codec]}
+    return [
+        {**_cluster(names.BUDGET_CLUSTER, server.rpc, rpc), **_ejects(server.rpc)},
+        _cluster(names.USAGE_CLUSTER, server.usage, usage),
+    ]
+
+
+def _cluster(name: str, address: str, options: Json) -> Json:
+    endpoint = {"endpoint": {"address": _address(address)}}
+    cluster = {
+        **packed("envoy.config.cluster.v3.Cluster"),
+        "name": name,
+        "connect_timeout": _CONNECT_TIMEOUT,
+        "circuit_breakers": {
+            "thresholds": [
+                {"max_connections": _MANY, "max_pending_requests": _MANY, "max_requests": _MANY, "max_retries": _MANY}
+            ]
+        },
+        "load_assignment": {"cluster_name": "-", "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: packed(_HTTP_OPTIONS, options)},
+    }
+    if not address.startswith(_UNIX):
+        cluster |= {"type": "STRICT_DNS", "dns_lookup_family": "V4_PREFERRED"}
+    return cluster
+
+
+def _ejects(address: str) -> Json:
+    """Make outlier detection, where a name stands for several servers: one failure, and the others take over.
+
+    A server whose *store* is away does not answer with what counts here, so its reports keep arriving.
+    """
+    if address.startswith(_UNIX):
+        return {}
+    return {
+        "outlier_detection": {
+            "consecutive_5xx": 1,
+            "consecutive_gateway_failure": 1,
+            "enforcing_consecutive_gateway_failure": 100,
+            "interval": "0.2s",
+            "base_ejection_time": "1s",
+            "max_ejection_time": "2s",
+            "max_ejection_percent": 50,
+        }
+    }
+
+
+def _address(address: str) -> Json:
+    if address.startswith(_UNIX):
+        return {"pipe": {"path": address.removeprefix(_UNIX)}}
+    host, _, port = address.rpartition(":")
+    return {"socket_address": {"address": host, "port_value": int(port)}}
+
+
+def usage_route(gateway: Gateway, layout: Layout) -> Json:
+    """Make the route of `GET /v1/usage`: a key is needed, the request filter and the check are not."""
+    disabled = packed("envoy.config.route.v3.FilterConfig", {"disabled": True})
+    skipped = [names.DIRECTORY_NAMESPACE]
+    route: Json = {
+        "name": "usage",
+        "match": {"path": USAGE_PATH, "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
+    }
+    if server_of(gateway, layout) is None:
+        route["direct_response"] = {"status": 200, "body": {"inline_string": NOBODY}}
+    else:
+        route["route"] = {"cluster": names.USAGE_CLUSTER, "timeout": "5s"}
+        skipped.append(names.RATE_LIMIT_FILTER)
+    route["typed_per_filter_config"] = dict.fromkeys(skipped, disabled)
+    return route
+
+
+def downgrade_metadata(route: Route, gateway: Gateway) -> Json:
+    """Make the metadata of a chat route's Envoy routes that says which route answers under budget pressure."""
+    plan = _downgraded(route, gateway)
+    if plan is None:
+        return {}
+    line = f"{route.downgrade_to} {plan.last_model} {plan.last_target}"
+    return {"metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: {names.DOWNGRADE_KEY: line}}}}
+
+
+def _downgraded(route: Route, gateway: Gateway) -> Plan | None:
+    for other in gateway.routes:
+        if route.downgrade_to == other.name:
+            (plan,) = other.plans
+            return plan
+    return None
+
+
+def stats_logger(gateway: Gateway, layout: Layout) -> list[Json]:
+    """Count what reports call metered, in counters that only grow: what reports lose is found in them."""
+    if server_of(gateway, layout) is None:
+        return []
+    tags = {
+        "consumer": logs.of_request(names.CONSUMER_KEY),
+        "route": "%ROUTE_NAME%",
+        "target": logs.TARGET,
+        "gateway": instance(gateway, layout),
+    }
+    counted = {
+        "requests": "1",
+        "input_tokens": f"{logs.USAGE}.input_tokens",
+        "output_tokens": f"{logs.USAGE}.output_tokens",
+        "cached_tokens": f"{logs.USAGE}.input_token_details.cached_tokens",
+    }
+    logger = extension(
+        "metered",
+        "envoy.extensions.access_loggers.stats.v3.Config",
+        {
+            # A counter that is evicted, because nobody used it for a while, starts again at zero: the reader knows.
+            "stats_scope": {"prefix": "fairlead_metered", "max_counters": _SERIES, "enable_eviction": True},
+            "counters": [
+                {
+                    "stat": {
+                        "name": name,
+                        "tags": [{"name": tag, "value_format": format_} for tag, format_ in tags.items()],
+                    },
+                    "value_format": f"%CEL({logs.USAGE}.extraction_status == 1 ? {value} : 0)%",
+                }
+                for name, value in counted.items()
+            ],
+        },
+    )
+    # By metadata: attempts have removed the header.
+    matcher = {
+        "filter": names.METADATA_NAMESPACE,
+        "path": [{"key": names.CONSUMER_KEY}],
+        "value": {"present_match": True},
+    }
+    return [{**logger, "filter": {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}}]

@@ -1,0 +1,13 @@
+"""Whether and how a gateway asks a budget server."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetCheck:
+    """Each request asks for room before it goes on, and reports what it used when it ends."""
+
+    timeout_ms: int
+    """How long the answer may take."""
+    fail_closed: bool
+    """What happens to a request without an answer: it is refused, or else it goes on unchecked."""

@@ -1,0 +1,143 @@
+"""The budget server of `fairlead up`: a child process of its own, started when somebody has a budget.
+
+It is started again when it dies, and killed and started again when it does not answer; its counters are in a SQLite
+file, so nothing that was booked is lost.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from structlog.typing import FilteringBoundLogger
+
+from fairlead.adapters import budget_server, disk
+from fairlead.adapters.budget_places import Places
+from fairlead.adapters.budget_server import BudgetServerProcess
+from fairlead.envoy import BudgetServer
+from fairlead.errors import BudgetServerError
+from fairlead.standalone.state import StateFolder
+
+START_S = 20.0
+POLL_S = 0.05
+LOOK_S = 1.0
+PATIENCE = 3
+"""Looks without an answer after which it counts as hung."""
+BACK_OFF_S = (0.1, 5.0)
+"""First and longest pause before a server that died is started again; Python itself takes most of a second."""
+CALM_S = 30.0
+END_S = 5.0
+
+
+class Accounts:
+    """Writes the book and keeps the server alive."""
+
+    def __init__(self, state: StateFolder, environment: Mapping[str, str], log: FilteringBoundLogger) -> None:
+        self._state = state
+        self._environment = environment
+        self._log = log
+        self._process: BudgetServerProcess | None = None
+        self._wanted = asyncio.Event()
+        self._stopping = False
+        self._store: str | None = None
+        self._check_timeout_s = 0.25
+
+    @property
+    def addresses(self) -> BudgetServer:
+        """Where gateways find it."""
+        return BudgetServer(rpc=f"unix:{self._places.rpc}", usage=f"unix:{self._places.usage}")
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None while there is none."""
+        return self._process.pid if self._process and not self._process.ended else None
+
+    @property
+    def _places(self) -> Places:
+        return self._state.budget.places
+
+    async def use(self, book: bytes, *, store: str | None, check_timeout_s: float, metrics: Iterable[str]) -> None:
+        """Decide by this book from now on; returns when a server does.
+
+        Raises:
+            BudgetServerError: it does not start.
+
+        """
+        self._state.budget.make()
+        disk.write(self._places.book, book)
+        disk.write(self._places.gateways, "\n".join(metrics).encode())
+        self._store, self._check_timeout_s = store, check_timeout_s
+        if not self._wanted.is_set():
+            await self._start()
+            self._wanted.set()
+
+    async def keep_alive(self) -> None:
+        """Start the server again whenever it dies or hangs; ends with the task."""
+        await self._wanted.wait()
+        loop = asyncio.get_running_loop()
+        pause = BACK_OFF_S[0]
+        while not self._stopping and self._process is not None:
+            born = loop.time()
+            code = await self._watched(self._process)
+            if self._stopping:
+                return
+            if loop.time() - born > CALM_S:
+                pause = BACK_OFF_S[0]
+            self._log.error("budget server died", exit_code=code, again_in_s=pause)
+            while not self._stopping:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, BACK_OFF_S[1])
+                try:
+                    await self._start()
+                except BudgetServerError as error:
+                    self._log.error("budget server does not start", problem=str(error), again_in_s=pause)
+                    continue
+                self._log.info("budget server is back", pid=self.pid)
+                break
+
+    async def _watched(self, process: BudgetServerProcess) -> int:
+        """Wait until the server ended, by itself or because it did not answer several times in a row."""
+        ended = asyncio.ensure_future(process.wait())
+        silent = 0
+        while True:
+            done, _ = await asyncio.wait({ended}, timeout=LOOK_S)
+            if done:
+                return ended.result()
+            try:
+                await budget_server.ask(self._places.http, "/healthz")
+            except BudgetServerError:
+                silent += 1
+            else:
+                silent = 0
+            if silent >= PATIENCE:
+                self._log.error("budget server hangs", pid=process.pid)
+                process.kill()
+                return await ended
+
+    async def _start(self) -> None:
+        for socket in (self._places.rpc, self._places.usage, self._places.http):
+            disk.remove(socket)
+        self._process = await BudgetServerProcess.start(
+            self._places,
+            store=self._store,
+            check_timeout_s=self._check_timeout_s,
+            environment=self._environment,
+        )
+        loop = asyncio.get_running_loop()
+        until = loop.time() + START_S
+        while not self._process.ended and loop.time() < until:
+            if self._places.http.exists() and self._places.rpc.exists():
+                try:
+                    await budget_server.ask(self._places.http, "/healthz")
+                except BudgetServerError:
+                    pass
+                else:
+                    return
+            await asyncio.sleep(POLL_S)
+        await self._process.end(within_s=END_S)
+        raise BudgetServerError(f"the budget server does not start; see {self._places.log}")
+
+    async def stop(self) -> None:
+        """End the server, after it booked what waits."""
+        self._stopping = True
+        self._wanted.set()
+        if self._process is not None:
+            await self._process.end(within_s=END_S)

@@ -1,0 +1,45 @@
+"""`downgradeTo`: which route answers instead when a budget says so, and what stands against it.
+
+The prompt must not get further than its own route allows, the answer must be of the same kind, and one model must be
+meant whatever name the client asked for.
+"""
+
+from collections.abc import Mapping
+
+from fairlead.api.conditions import Reason
+from fairlead.api.route import Residency
+from fairlead.ir import ModelKind
+from fairlead.translate.routes import Route
+
+_STRICTNESS = (Residency.ANY, Residency.GEO, Residency.REGION)
+
+
+def objection(route: Route, other: Route) -> tuple[Reason, str] | None:
+    """Return why `other` cannot answer for `route`, and what is wanted instead; None when it can."""
+    name = other.key.name
+    if ModelKind.CHAT not in other.kinds:
+        return (
+            Reason.MODEL_TYPE_MISMATCH,
+            f"got `{name}`, whose model is of type `Embedding`, want a route whose model is of type `Chat`",
+        )
+    if other.wildcard:
+        return (
+            Reason.MODEL_NOT_FOUND,
+            f"got `{name}`, which answers with a whole catalogue, want a route whose names share one model",
+        )
+    if _STRICTNESS.index(other.residency) < _STRICTNESS.index(route.residency):
+        return (
+            Reason.NO_TARGET_IN_RESIDENCY,
+            f"got `{name}` with residency `{other.residency}`, want one as strict as this route's, `{route.residency}`",
+        )
+    return None
+
+
+def downgrade(route: Route, here: Mapping[str, Route]) -> str | None:
+    """Return the route that answers under budget pressure at a gateway with these routes, by `namespace/name`."""
+    if route.downgrade_to is None or ModelKind.CHAT not in route.kinds:
+        return None
+    other = here.get(f"{route.key.namespace}/{route.downgrade_to}")
+    if other is None or other.name == route.name or objection(route, other) is not None:
+        return None
+    return other.name

@@ -1,0 +1,74 @@
+"""A client of a budgeted gateway."""
+
+import http.client
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from budget.conftest import KEY
+
+COST = 25_000
+"""Nano-dollars of one answer of the simulated provider: 1 token in for $1, 12 out for $2 a million."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def request(port: int, method: str, path: str, body: Any = None, *, key: str = KEY) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        return Answer(
+            status=response.status,
+            headers={name.lower(): value for name, value in response.getheaders()},
+            body=response.read(),
+        )
+    finally:
+        connection.close()
+
+
+def chat(port: int, model: str = "chat", *, key: str = KEY, **fields: Any) -> Answer:
+    body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **fields}
+    return request(port, "POST", "/v1/chat/completions", body, key=key)
+
+
+def usage(port: int, *, key: str = KEY) -> dict[str, Any]:
+    answer = request(port, "GET", "/v1/usage", key=key)
+    assert answer.status == 200, answer.body
+    document: dict[str, Any] = answer.json
+    return document
+
+
+def spent(port: int, *, key: str = KEY) -> int:
+    """What the tightest budget says is spent, in nano-dollars; nothing may be reserved."""
+    budget = usage(port, key=key)["budget"]
+    return -1 if budget["reserved"] else round(budget["spent"] * 10**9)
+
+
+def budget(name: str = "agents", usd: str = "1", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "fairlead.dev/v1alpha1",
+        "kind": "BudgetPolicy",
+        "metadata": {"name": name},
+        "spec": {"limit": {"usd": usd}, **spec},
+    }
+
+
+def metric(text: str, name: str, **labels: str) -> float:
+    """Sum the series of a name that carry these labels."""
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
+    return sum(
+        float(line.rpartition(" ")[2])
+        for line in text.splitlines()
+        if line.partition("{")[0].partition(" ")[0] == name and all(label in line for label in wanted)
+    )
