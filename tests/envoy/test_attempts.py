@@ -44,3 +44,14 @@ def test_the_last_resort_after_a_model_of_another_length(start_rung: Start, serv
     beta.sim.control.fault(status=503, count=1)
     assert answered(gateway.ask("chat")) == (200, "alpha", "3")
     assert alpha.records[0].body == alpha.records[1].body
+
+
+@pytest.mark.parametrize("second", [None, 5], ids=["plain", "with a bulkhead too"])
+def test_after_a_target_with_a_bulkhead(start_rung: Start, serve: Serve, second: int | None) -> None:
+    alpha, beta = start_rung("alpha", max_in_flight=5), start_rung("beta", max_in_flight=second)
+    gateway = serve(route("chat", alpha, beta))
+    alpha.sim.control.fault(status=503)
+    assert answered(gateway.ask("chat")) == (200, "beta", "2")
+    # The first attempt's way over its hop is not the second's, and no provider ever sees it.
+    assert (len(alpha.records), len(beta.records)) == (1, 1)
+    assert alpha.sim.control.stats().problems == beta.sim.control.stats().problems == {}

@@ -32,7 +32,7 @@ function envoy_on_request(h)
     return
   end
   headers:replace(":path", base == "-" and path or base .. path)
-  if hop ~= "-" then headers:add("x-fl-hop", hop) end
+  if hop == "-" then headers:remove("x-fl-hop") else headers:replace("x-fl-hop", hop) end
   if model == "*" then
     model = last_model
     local metadata = h:streamInfo():dynamicMetadata()
