@@ -5,6 +5,7 @@ Each rung is a provider of its own: another path, another model id, another key.
 
 import http.client
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,8 @@ MODEL = "small"
 NEVER_EJECTED = Breaker(consecutive_failures=1000, open_for_ms=1000)
 PATIENT = Timeouts(first_byte_ms=10_000, response_ms=10_000, stream_idle_ms=30_000, request_ms=60_000)
 ASK = [{"role": "user", "content": "Where are you?"}]
+
+PATIENCE_S = 10
 
 Alter = Callable[[dict[str, bytes]], dict[str, bytes]]
 
@@ -298,6 +301,15 @@ class Serving:
             == {f"cluster.{each.target.name}.outlier_detection.ejections_active": 1}
             for each in rungs
         )
+
+
+def seen(rung: Rung, count: int) -> tuple[Record, ...]:
+    """Wait until a provider has seen so many requests; all of them."""
+    deadline = time.monotonic() + PATIENCE_S
+    while len(rung.records) < count:
+        assert time.monotonic() < deadline, rung.records
+        time.sleep(0.02)
+    return rung.records
 
 
 def key_of(consumer: str) -> str:

@@ -83,7 +83,7 @@ def single(name: str, upstream: Upstream, host: Json, gateway: Gateway) -> Json:
         # One host per cluster whatever DNS returns, so that an ejection is the target's.
         cluster |= {"type": "LOGICAL_DNS", "dns_lookup_family": "V4_PREFERRED"}
     if upstream.tls:
-        cluster["transport_socket"] = _tls()
+        cluster["transport_socket"] = _tls(upstream.host)
     return cluster
 
 
@@ -101,14 +101,16 @@ def is_ip(host: str) -> bool:
     return True
 
 
-def _tls() -> Json:
-    """TLS whose SNI and certificate check go by the endpoint's host name."""
-    context = {"validation_context_sds_secret_config": {"name": names.TRUSTED_CA}}
-    return extension(
-        "tls",
-        "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-        {"auto_host_sni": True, "auto_sni_san_validation": True, "common_tls_context": context},
-    )
+def _tls(host: str) -> Json:
+    """TLS whose SNI and certificate check go by the endpoint's host name; an address has no SNI."""
+    authorities = {"validation_context_sds_secret_config": {"name": names.TRUSTED_CA}}
+    if is_ip(host):
+        subject = {"san_type": "IP_ADDRESS", "matcher": {"exact": ipaddress.ip_address(host).compressed}}
+        own = {"default_validation_context": {"match_typed_subject_alt_names": [subject]}}
+        fields: Json = {"common_tls_context": {"combined_validation_context": {**own, **authorities}}}
+    else:
+        fields = {"auto_host_sni": True, "auto_sni_san_validation": True, "common_tls_context": authorities}
+    return extension("tls", "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", fields)
 
 
 def breaker(breaker: Breaker) -> Json:
