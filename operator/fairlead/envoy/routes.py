@@ -28,6 +28,8 @@ ANSWERED_BY = {
 """What every answer of a route says, its own errors included."""
 BACK_OFF = "0.001s"
 """The next rung is another provider: there is nothing to wait for."""
+IDLE_MARGIN_MS = 1000
+"""What a stream's idle timer leaves to the attempts beside their own timers."""
 
 
 def render(gateway: Gateway, layout: Layout, *, digest: str) -> Json:
@@ -136,12 +138,10 @@ def _action(route: Route, plan: Plan, *, streamed: bool) -> Json:
         **_clusters(route, plan),
         "auto_host_rewrite": True,
         "timeout": duration(timeouts.request_ms),
-        "idle_timeout": "0s",  # counts from the request on, so a ladder of hung rungs would end in it
+        "idle_timeout": duration(_idle_ms(route)) if streamed else "0s",
     }
     if streamed:
-        # The idle timer also runs before the first byte, where the other one must win.
-        idle = duration(max(timeouts.stream_idle_ms, timeouts.first_byte_ms))
-        action["retry_policy"] = {**_retry(route, timeouts.first_byte_ms), "per_try_idle_timeout": idle}
+        action["retry_policy"] = _retry(route, timeouts.first_byte_ms)
     return action
 
 
@@ -157,6 +157,15 @@ def _retry(route: Route, attempt_ms: int) -> Json:
         "retry_back_off": {"base_interval": BACK_OFF, "max_interval": BACK_OFF},
         "per_try_timeout": duration(attempt_ms),
     }
+
+
+def _idle_ms(route: Route) -> int:
+    """Tell how long a stream may be silent.
+
+    The timer runs from the request on, and must not end a ladder of hung rungs. `per_try_idle_timeout` would be the
+    exact one, but beside `per_try_timeout` it never fires (Envoy 1.40).
+    """
+    return max(route.timeouts.stream_idle_ms, route.max_attempts * route.timeouts.first_byte_ms + IDLE_MARGIN_MS)
 
 
 def _clusters(route: Route, plan: Plan) -> Json:
