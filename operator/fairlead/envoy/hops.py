@@ -81,9 +81,18 @@ def _entry(target: Target, gateway: Gateway) -> Json:
 def _limited(target: Target, gateway: Gateway) -> Json:
     return {
         **clusters.single(names.limited_cluster(target.name), target.upstream, clusters.target_host(target), gateway),
-        "circuit_breakers": clusters.circuit_limits(target.max_in_flight or clusters.MANY),
+        "circuit_breakers": _in_flight(target.max_in_flight or clusters.MANY),
         "outlier_detection": clusters.breaker(target.breaker),
         "typed_extension_protocol_options": clusters.counts_failures(),
+    }
+
+
+def _in_flight(requests: int) -> Json:
+    """Bound the requests in flight. Connections are not bounded: at that bound requests would queue, not overflow."""
+    return {
+        "thresholds": [
+            {"max_connections": clusters.MANY, "max_pending_requests": requests, "max_requests": requests},
+        ]
     }
 
 
