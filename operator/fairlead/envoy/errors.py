@@ -79,20 +79,25 @@ TIMEOUT = ApiError(
     status=504, type="server_error", code="backend_timeout", message="The model's provider did not answer in time."
 )
 
-LOCAL = (UNAUTHORIZED, REQUEST_TIMEOUT, TOO_LARGE, BAD_GATEWAY, NO_BACKEND, TIMEOUT)
+LOCAL = (UNAUTHORIZED, REQUEST_TIMEOUT, TOO_LARGE, NO_BACKEND, TIMEOUT)
 """Errors that Envoy itself makes up, told apart by status."""
+
+NO_HTTP = "UPE"
+"""The response flag of a provider that speaks no HTTP."""
 
 OTHERS = ((500, "server_error", "internal_error"), (400, "invalid_request_error", "bad_request"))
 """Type and code of all that is left, by the least status: headers too large, an upgrade, HTTP that is none."""
 OTHER_MESSAGE = "The gateway cannot handle the request: %RESPONSE_CODE_DETAILS%"
 
-DIRECT = (200, 404)
-"""Statuses of the routes that answer by themselves: the body is right, but Envoy says text/plain."""
+DIRECT = (200, 404, PROVIDER_REFUSED.status)
+"""Statuses of the routes that answer by themselves, and of `filters.refusals`: the body is right, but not always its
+content type."""
 
 
 def local_reply_config() -> Json:
     """Map a connection manager's own answers; providers' bodies pass untouched. The first match wins."""
-    mappers = _budgets()
+    no_http = {"response_flag_filter": {"flags": [NO_HTTP]}}
+    mappers = [*_budgets(), _mapper(BAD_GATEWAY.status, _text(BAD_GATEWAY.body()), no_http)]
     mappers += [_mapper(error.status, _text(error.body())) for error in LOCAL]
     mappers += [_mapper(status, _text("%LOCAL_REPLY_BODY%")) for status in DIRECT]
     for least, kind, code in OTHERS:
@@ -121,9 +126,9 @@ def _text(body: str) -> Json:
     return {"content_type": "application/json", "text_format_source": {"inline_string": body}}
 
 
-def _mapper(status: int, body: Json, *, op: str = "EQ") -> Json:
+def _mapper(status: int, body: Json, *conditions: Json, op: str = "EQ") -> Json:
     comparison = {"op": op, "value": {"default_value": status, "runtime_key": NEVER}}
-    filters = [{"status_code_filter": {"comparison": comparison}}, request_filter.not_answered()]
+    filters = [{"status_code_filter": {"comparison": comparison}}, request_filter.not_answered(), *conditions]
     return {"filter": {"and_filter": {"filters": filters}}, "body_format_override": body}
 
 
