@@ -100,6 +100,21 @@ def definition(resource: type[Resource]) -> dict[str, Any]:
     }
 
 
+_NOT_JUDGED_YET = {
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "Unknown",
+            "reason": "Pending",
+            "message": "waiting for the operator",
+            "lastTransitionTime": "1970-01-01T00:00:00Z",
+        }
+    ]
+}
+"""The status of an object that nobody has looked at. kstatus, and with it Helm, Argo CD and Flux, would take an object
+without a status for one that is done. Gateway API does the same."""
+
+
 def status_part(resource: type[Resource]) -> type[Part]:
     """Return the model of a resource's status."""
     return ModelRouteStatus if resource is ModelRoute else Status
@@ -117,7 +132,7 @@ def _root(resource: type[Resource]) -> dict[str, Any]:
             "kind": {"type": "string", "description": "The kind of this object."},
             "metadata": {"type": "object"},
             "spec": {**spec, **schema(of_spec(resource))},
-            "status": {**status, **schema(of_part(status_part(resource)))},
+            "status": {**status, **schema(of_part(status_part(resource))), "default": _NOT_JUDGED_YET},
         },
         "x-kubernetes-validations": [_NAME_RULE, *_validations(resource.constraints)],
     }

@@ -32,6 +32,11 @@ class Context:
         return self.installation.namespace
 
     @property
+    def owner(self) -> Mapping[str, str]:
+        """Return the reference to what owns everything that the operator makes."""
+        return {"apiVersion": "v1", "kind": "ConfigMap", "name": self.settings.owner, "uid": self.owner_uid}
+
+    @property
     def watched_namespaces(self) -> tuple[str, ...]:
         """Return the namespaces to watch, its own among them; empty = all."""
         return tuple(sorted({*self.watch_namespaces, self.namespace})) if self.watch_namespaces else ()

@@ -50,9 +50,11 @@ def renewed(spec: Mapping[str, Any], *, identity: str, now: datetime) -> Mapping
 class Election:
     """One operator's part in it."""
 
-    def __init__(self, kube: Kube, clock: Clock, *, namespace: str, name: str, identity: str) -> None:
+    def __init__(
+        self, kube: Kube, clock: Clock, *, namespace: str, name: str, identity: str, owner: Mapping[str, Any]
+    ) -> None:
         self._kube, self._clock = kube, clock
-        self._namespace, self._name, self._identity = namespace, name, identity
+        self._namespace, self._name, self._identity, self._owner = namespace, name, identity, owner
         self._observation = Observation(record=("", ""), since=clock.monotonic())
         self._renewed_at: float | None = None
 
@@ -67,9 +69,9 @@ class Election:
         found = await self._kube.get("Lease", namespace=self._namespace, name=self._name)
         try:
             if found is None:
-                await self._kube.create(self._lease({}))
+                await self._kube.create(self._lease({}, {}))
             elif self._may_write(found.get("spec", {})):
-                await self._kube.replace(self._lease(found.get("spec", {}), found["metadata"]["resourceVersion"]))
+                await self._kube.replace(self._lease(found.get("spec", {}), found["metadata"]))
             else:
                 self._renewed_at = None
                 return
@@ -85,7 +87,7 @@ class Election:
         self._renewed_at = None
         found = await self._kube.get("Lease", namespace=self._namespace, name=self._name)
         if found is not None and found.get("spec", {}).get("holderIdentity") == self._identity:
-            lease = self._lease(found["spec"], found["metadata"]["resourceVersion"])
+            lease = self._lease(found["spec"], found["metadata"])
             await self._kube.replace({**lease, "spec": {**lease["spec"], "holderIdentity": ""}})
 
     def _may_write(self, spec: Mapping[str, Any]) -> bool:
@@ -96,11 +98,17 @@ class Election:
             return True
         return is_free(spec, self._observation, monotonic=self._clock.monotonic())
 
-    def _lease(self, spec: Mapping[str, Any], version: str | None = None) -> dict[str, Any]:
-        metadata = {"namespace": self._namespace, "name": self._name}
+    def _lease(self, spec: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the lease; owned by the release, so that it goes when that does."""
+        version = {"resourceVersion": metadata["resourceVersion"]} if metadata else {}
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
-            "metadata": metadata | ({"resourceVersion": version} if version else {}),
+            "metadata": {
+                "namespace": self._namespace,
+                "name": self._name,
+                "ownerReferences": [dict(self._owner)],
+                **version,
+            },
             "spec": dict(renewed(spec, identity=self._identity, now=self._clock.now())),
         }

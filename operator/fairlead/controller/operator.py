@@ -56,7 +56,7 @@ class Operator:
         self._live = Live()
         self._progress, self._readback = Progress(), Readback(answers)
         self._election = Election(
-            kube, clock, namespace=context.namespace, name=context.lease, identity=context.identity
+            kube, clock, namespace=context.namespace, name=context.lease, identity=context.identity, owner=context.owner
         )
         self._gateways = Gateways(kube=kube, clock=clock, context=context, live=self._live, metrics=metrics, log=log)
         self._statuses = Statuses(
@@ -285,7 +285,7 @@ class Operator:
             self._kube,
             namespace=context.namespace,
             name=f"{settings.name_prefix}-last-good",
-            owner={"apiVersion": "v1", "kind": "ConfigMap", "name": settings.owner, "uid": context.owner_uid},
+            owner=context.owner,
             labels={**settings.labels, COMPONENT_LABEL: "operator"},
         )
 

@@ -8,9 +8,11 @@ from fairlead.controller.lease import GIVE_UP_AFTER_S, LEASE_S, Election
 from fast_clock import FastClock
 from memory_cluster import MemoryCluster
 
+OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "fairlead-installation", "uid": "u"}
+
 
 def _election(cluster: MemoryCluster, clock: FastClock, identity: str) -> Election:
-    return Election(cluster, clock, namespace="fairlead", name="lease", identity=identity)
+    return Election(cluster, clock, namespace="fairlead", name="lease", identity=identity, owner=OWNER)
 
 
 def test_the_first_leads_and_the_second_stands_by() -> None:
@@ -49,6 +51,7 @@ def test_the_second_takes_over_when_the_first_is_silent_and_not_before() -> None
         lease = cluster.find("Lease", "lease")
         assert lease is not None
         assert lease["spec"]["leaseTransitions"] == 2
+        assert lease["metadata"]["ownerReferences"] == [OWNER]
 
     asyncio.run(story())
 
