@@ -34,6 +34,8 @@ class MemoryCluster:
         before = self._objects.get(key)
         stored: dict[str, Any] = copy.deepcopy(dict(found))
         metadata = stored["metadata"]
+        if before is not None and _essence(before) == _essence(stored):
+            return copy.deepcopy(before)
         self._version += 1
         metadata["resourceVersion"] = str(self._version)
         metadata["uid"] = before["metadata"]["uid"] if before else f"uid-{self._version}"
@@ -132,6 +134,11 @@ class MemoryCluster:
     def _wrote(self, verb: str, kind: str, name: str) -> None:
         self._check(verb, kind)
         self.writes.append((verb, kind, name))
+
+
+def _essence(found: Object) -> Object:
+    given = ("resourceVersion", "uid", "generation")
+    return {**found, "metadata": {name: value for name, value in found["metadata"].items() if name not in given}}
 
 
 def _key(found: Object) -> Key:

@@ -167,9 +167,7 @@ class Operator:
     async def _pass(self) -> None:
         """Wait for a change, then make the cluster what the view says."""
         self._turned_at = self._clock.monotonic()
-        try:
-            await asyncio.wait_for(self._wake.wait(), _LISTS_EVERY_S)
-        except TimeoutError:
+        if not await _is_set_within(self._wake, _LISTS_EVERY_S):
             return
         await self._quiet()
         if not await self._is_prepared():
@@ -248,10 +246,7 @@ class Operator:
             self._changed_at = None
         waiting = self._changed_at is not None and self._clock.monotonic() - self._changed_at < _HEALTHY_WITHIN_S / 10
         self._wake_readback.clear()
-        try:
-            await asyncio.wait_for(self._wake_readback.wait(), 0.05 if waiting else 1.0 if not current else 5.0)
-        except TimeoutError:
-            return
+        await _is_set_within(self._wake_readback, 0.05 if waiting else 1.0 if not current else 5.0)
 
     def _is_current(self) -> bool:
         """Tell whether every ready pod of every region serves the newest configuration, and keep the gauge."""
@@ -265,8 +260,7 @@ class Operator:
         return current and self._compiled is not None
 
     async def _write_status(self) -> None:
-        with suppress(TimeoutError):  # an expired consumer says so without an event
-            await asyncio.wait_for(self._wake_status.wait(), KEYS_EVERY_S)
+        await _is_set_within(self._wake_status, KEYS_EVERY_S)  # an expired consumer says so without an event
         self._wake_status.clear()
         if self._compiled is None or not self._election.leads:
             return
@@ -288,6 +282,14 @@ class Operator:
             owner=context.owner,
             labels={**settings.labels, COMPONENT_LABEL: "operator"},
         )
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event. Not by `wait_for`: in Python 3.11 it can swallow a cancellation, and we would never end."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 def _essences(compiled: Compiled) -> Mapping[ObjectKey, Hashable]:

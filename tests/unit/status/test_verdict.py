@@ -1,93 +1,77 @@
+"""Programmed and Ready: from the compiler's report and the gateways' answers."""
+
 import pytest
 
-from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
-from fairlead.api.meta import ObjectKey
+from builders import US, compiled, provider, route, target
+from fairlead.api.conditions import Condition
+from fairlead.compiler import Report
 from fairlead.status import RegionState, conditions
-from fairlead.translate import Report, Served
+
+SERVES, BEHIND, TOO_LARGE = RegionState.SERVES, RegionState.BEHIND, RegionState.TOO_LARGE
 
 
-def report(served: Served = Served.CURRENT, *, missing: bool = False) -> Report:
-    resolved = (ConditionStatus.FALSE, Reason.SECRET_NOT_FOUND, "got x")
-    well = (ConditionStatus.TRUE, Reason.RESOLVED_REFS, "m")
-    status, reason, message = resolved if missing else well
-    return Report(
-        key=ObjectKey("ModelRoute", "team", "chat"),
-        generation=3,
-        served=served,
-        conditions=(
-            Condition(
-                type=ConditionType.ACCEPTED,
-                status=ConditionStatus.TRUE,
-                reason=Reason.ACCEPTED,
-                message="m",
-                observed_generation=3,
-            ),
-            Condition(
-                type=ConditionType.RESOLVED_REFS, status=status, reason=reason, message=message, observed_generation=3
-            ),
-        ),
-        warnings=(),
-        problems=(),
-    )
+def _report(*, edited: str | None = None, broken: bool = False) -> Report:
+    """A route's report: well, with a bad edit after a good version, or bad from the start."""
+    first = compiled(provider("p"), route("chat", target("p", "none") if broken else None))
+    now = compiled(provider("p"), route("chat", target("p", edited)), before=first) if edited else first
+    return next(report for report in now.reports if report.key.kind == "ModelRoute")
+
+
+def _by_type(stated: tuple[Condition, ...]) -> dict[str, tuple[str, str]]:
+    return {str(one.type): (str(one.status), str(one.reason)) for one in stated}
 
 
 @pytest.mark.parametrize(
-    ("said", "regions", "expired", "expected", "reason"),
+    ("report", "states", "programmed", "ready"),
     [
-        (report(), [("us", RegionState.SERVES)], False, ("True/Programmed", "True/Ready"), "all is well"),
-        (report(), [], False, ("True/Programmed", "True/Ready"), "no gateway has to serve it"),
-        (
-            report(),
-            [("us", RegionState.SERVES), ("eu", RegionState.BEHIND)],
-            False,
-            ("False/GatewayBehind", "False/NotInEffect"),
-            "one gateway is behind",
+        pytest.param(_report(), {US: SERVES}, ("True", "Programmed"), ("True", "Ready"), id="well"),
+        pytest.param(_report(), {}, ("True", "Programmed"), ("True", "Ready"), id="no gateway here is concerned"),
+        pytest.param(
+            _report(),
+            {US: SERVES, "eu-west-1": BEHIND},
+            ("False", "GatewayBehind"),
+            ("False", "NotInEffect"),
+            id="one of two regions is behind",
         ),
-        (
-            report(),
-            [("us", RegionState.TOO_LARGE), ("eu", RegionState.BEHIND)],
-            False,
-            ("False/TooLarge", "False/NotInEffect"),
-            "what will not pass by itself is said first",
+        pytest.param(
+            _report(),
+            {US: TOO_LARGE, "eu-west-1": BEHIND},
+            ("False", "TooLarge"),
+            ("False", "NotInEffect"),
+            id="what must be done comes first",
         ),
-        (
-            report(Served.LAST_GOOD, missing=True),
-            [("us", RegionState.SERVES)],
-            False,
-            ("False/LastGood", "False/LastGood"),
-            "an older version serves",
+        pytest.param(
+            _report(edited="none"),
+            {US: SERVES},
+            ("False", "LastGood"),
+            ("False", "LastGood"),
+            id="an older version serves",
         ),
-        (
-            report(Served.NOTHING, missing=True),
-            [],
-            False,
-            ("False/NotInEffect", "False/NotInEffect"),
-            "nothing serves",
+        pytest.param(
+            _report(broken=True),
+            {US: SERVES},
+            ("False", "NotInEffect"),
+            ("False", "NotInEffect"),
+            id="there never was a good version",
         ),
-        (
-            report(missing=True),
-            [("us", RegionState.SERVES)],
-            False,
-            ("True/Programmed", "False/NotInEffect"),
-            "it serves, but not all of it",
-        ),
-        (report(), [("us", RegionState.SERVES)], True, ("True/Programmed", "False/Expired"), "its time has passed"),
     ],
 )
-def test_conditions(
-    said: Report,
-    regions: list[tuple[str, RegionState]],
-    expired: bool,
-    expected: tuple[str, str],
-    reason: str,
+def test_what_is_said(
+    report: Report, states: dict[str, RegionState], programmed: tuple[str, str], ready: tuple[str, str]
 ) -> None:
-    found = conditions(said, regions, expired=expired)
-    assert [one.type for one in found] == list(ConditionType), reason
-    assert [f"{one.status}/{one.reason}" for one in found[2:]] == list(expected), reason
-    assert {one.observed_generation for one in found} == {3}
+    said = _by_type(conditions(report, states.items()))
+    assert said["Programmed"] == programmed
+    assert said["Ready"] == ready
 
 
-def test_messages_name_regions_sorted() -> None:
-    found = conditions(report(), [("us", RegionState.BEHIND), ("eu", RegionState.BEHIND)])
-    assert "`eu`, `us`" in found[2].message
-    assert "`eu`, `us`" in found[3].message
+def test_ready_says_what_is_wrong_in_the_words_of_the_condition_that_knows() -> None:
+    stated = conditions(_report(broken=True), [(US, SERVES)])
+    refs = next(one for one in stated if one.type == "ResolvedRefs")
+    ready = next(one for one in stated if one.type == "Ready")
+    assert ready.message == refs.message
+
+
+def test_an_expired_consumer_is_not_ready() -> None:
+    said = _by_type(conditions(_report(), [(US, SERVES)], expired=True))
+    assert said["Ready"] == ("False", "Expired")
+    assert said["Programmed"] == ("True", "Programmed")

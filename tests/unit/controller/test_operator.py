@@ -1,0 +1,382 @@
+"""The operator on an API in memory, fifty times as fast: from what users write to what pods answer and status says."""
+
+import asyncio
+import base64
+import json
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import structlog
+
+from builders import US, installation, provider, route, target
+from fairlead import envoy
+from fairlead.adapters.kube import ForbiddenError, Listed, UnreachableError
+from fairlead.controller import handlers
+from fairlead.controller.context import Context
+from fairlead.controller.gateways import DIGEST_ANNOTATION
+from fairlead.controller.metrics import Metrics
+from fairlead.controller.operator import Operator
+from fairlead.errors import ClusterError
+from fairlead.manifests import REGION_LABEL
+from fast_clock import FASTER, FastClock
+from gateway_values import LABELS, settings
+from memory_cluster import MemoryCluster
+
+NAME = f"fairlead-gateway-{US}"
+WITHIN_S = 20.0
+
+
+class Answers:
+    """Pods that serve what the ConfigMaps hold, as soon as they are nudged."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+        self.stuck = False
+        self._last: dict[str, str] = {}
+
+    async def digest(self, address: str, port: int) -> str | None:  # noqa: ARG002  the port is always the same
+        routes = self._cluster.find("ConfigMap", f"{NAME}-routes")
+        if routes is None:
+            return None
+        if not self.stuck:
+            self._last[address] = envoy.digest({"xds/rds.json": routes["data"]["rds.json"].encode()})
+        return self._last.get(address)
+
+
+class Stage:
+    """An operator in a cluster with one region, and a person who waits for conditions."""
+
+    def __init__(self, *objects: Mapping[str, Any], identity: str = "me", cluster: MemoryCluster | None = None) -> None:
+        owner = {"kind": "ConfigMap", "metadata": {"name": "fairlead-installation", "namespace": "fairlead"}}
+        keys = {"kind": "Secret", "metadata": {"name": "fairlead-keys", "namespace": "fairlead"}}
+        self.cluster = cluster or MemoryCluster(owner, keys, *objects)
+        self.clock = FastClock()
+        self.answers = Answers(self.cluster)
+        self.metrics = Metrics()
+        found = self.cluster.find("ConfigMap", "fairlead-installation")
+        assert found is not None
+        self.operator = Operator(
+            kube=self.cluster,
+            clock=self.clock,
+            answers=self.answers,
+            context=Context(
+                installation=installation(regions=[{"name": US, "geo": "us"}]),
+                settings=settings(US),
+                watch_namespaces=(),
+                lease="fairlead-operator",
+                identity=identity,
+                owner_uid=found["metadata"]["uid"],
+            ),
+            metrics=self.metrics,
+            log=structlog.get_logger(),
+        )
+
+    def pod(self, name: str, *secrets: str, ready: bool = True) -> None:
+        """Let a gateway pod be there, with these Secrets mounted."""
+        volumes = [{"name": secret, "secret": {"secretName": secret}} for secret in secrets]
+        self.cluster.put(
+            {
+                "kind": "Pod",
+                "metadata": {"name": name, "namespace": "fairlead", "labels": {**LABELS, REGION_LABEL: US}},
+                "spec": {"volumes": volumes},
+                "status": {"podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": str(ready)}]},
+            }
+        )
+
+    def condition(self, kind: str, name: str, type_: str, namespace: str = "team-web") -> dict[str, Any]:
+        found = self.cluster.find(kind, name, namespace) or {}
+        if found.get("status", {}).get("observedGeneration") != found.get("metadata", {}).get("generation"):
+            return {}
+        return next((one for one in found["status"]["conditions"] if one["type"] == type_), {})
+
+    def is_ready(self, kind: str, name: str, namespace: str = "team-web") -> Callable[[], bool]:
+        return lambda: self.condition(kind, name, "Ready", namespace).get("status") == "True"
+
+    def writes(self, *but: str) -> list[tuple[str, str, str]]:
+        """Return what was written, leases left out."""
+        return [write for write in self.cluster.writes if write[1] not in ("Lease", *but)]
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for a condition, some seconds of real time at most."""
+    deadline = time.monotonic() + WITHIN_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        await asyncio.sleep(0.005)
+
+
+async def while_it_runs(stage: Stage, story: Callable[[], Awaitable[None]]) -> None:
+    running = asyncio.create_task(stage.operator.run())
+    try:
+        await story()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+@pytest.fixture(autouse=True)
+def kopf_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let watches tell what the memory holds, in a thread as kopf does."""
+    clusters: list[MemoryCluster] = []
+    made = MemoryCluster.__init__
+
+    def remember(self: MemoryCluster, *objects: Any) -> None:
+        made(self, *objects)
+        clusters.append(self)
+
+    def watch(told: Callable[[Any, bool], None], *, stop: threading.Event, **_: Any) -> None:
+        async def follow(kind: str) -> None:
+            async for one in clusters[-1].watch(kind, namespace=None):
+                for found in one.objects if isinstance(one, Listed) else (one.object,):
+                    told(found, not isinstance(one, Listed) and one.deleted)
+
+        async def all_kinds() -> None:
+            tasks = [asyncio.create_task(follow(kind)) for kind in (*handlers.USER_KINDS, "Namespace")]
+            while not stop.is_set():
+                await asyncio.sleep(0.002)
+            for task in tasks:
+                task.cancel()
+
+        asyncio.run(all_kinds())
+
+    monkeypatch.setattr(MemoryCluster, "__init__", remember)
+    monkeypatch.setattr(handlers, "watch", watch)
+
+
+def test_from_objects_to_status() -> None:
+    stage = Stage(provider("p"), route("chat"))
+
+    async def story() -> None:
+        await until(lambda: stage.cluster.find("Deployment", NAME))
+        stage.pod("one")
+        await until(stage.is_ready("ModelRoute", "chat"))
+        status = (stage.cluster.find("ModelRoute", "chat", "team-web") or {})["status"]
+        (gateway,) = status["gateways"]
+        assert gateway["region"] == US
+        assert gateway["ladder"] == ["p/us/small"]
+        assert status["servedIn"] == US
+        await until(lambda: _annotation(stage) == gateway["digest"][:16])
+        events = stage.cluster.all("Event")
+        assert {(event["involvedObject"]["name"], event["reason"]) for event in events} >= {("chat", "Ready")}
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def _annotation(stage: Stage) -> str | None:
+    pod = stage.cluster.find("Pod", "one") or {}
+    found: str | None = pod["metadata"].get("annotations", {}).get(DIGEST_ANNOTATION)
+    return found
+
+
+def test_a_second_operator_finds_nothing_to_write() -> None:
+    stage = Stage(provider("p"), route("chat"))
+    stage.pod("one")
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        await until(stage.is_ready("ModelProvider", "p", "fairlead"))
+
+    asyncio.run(while_it_runs(stage, story))
+    stage.cluster.writes.clear()
+    again = Stage(cluster=stage.cluster)
+    again.answers._last["10.0.0.1"] = ""
+
+    async def second() -> None:
+        await until(lambda: again.metrics.reconciles.labels("success")._value.get() >= 1)
+        await asyncio.sleep(12 / FASTER)  # twelve seconds of the operator's: what it had to say, it would have said
+
+    asyncio.run(while_it_runs(again, second))
+    # The keys cannot be read back: writing them again changes nothing in the API server
+    assert stage.writes() == [("merge", "Secret", "fairlead-keys")]
+
+
+def test_a_burst_is_few_compilations() -> None:
+    stage = Stage(provider("p"))
+    stage.pod("one")
+
+    async def story() -> None:
+        await until(lambda: stage.metrics.reconciles.labels("success")._value.get() >= 1)
+        before = _count(stage)
+        for number in range(10):
+            stage.cluster.put(route(f"chat-{number}"))
+        for number in range(10):
+            await until(stage.is_ready("ModelRoute", f"chat-{number}"))
+        assert _count(stage) - before <= 3
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def _count(stage: Stage) -> float:
+    samples = [sample for metric in stage.metrics.compile_seconds.collect() for sample in metric.samples]
+    return next(sample.value for sample in samples if sample.name.endswith("_count"))
+
+
+def test_a_bad_edit_keeps_the_last_good_version_over_a_restart() -> None:
+    stage = Stage(provider("p"), route("chat"))
+    stage.pod("one")
+
+    async def good() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        await until(lambda: stage.cluster.find("ConfigMap", "fairlead-last-good"))
+
+    asyncio.run(while_it_runs(stage, good))
+    served = (stage.cluster.find("ConfigMap", f"{NAME}-routes") or {})["data"]
+    # The edit is made while no operator is there
+    stage.cluster.put(route("chat", target("p", "no-such-model")))
+    again = Stage(cluster=stage.cluster)
+
+    async def bad() -> None:
+        await until(lambda: again.condition("ModelRoute", "chat", "ResolvedRefs").get("status") == "False")
+        assert again.condition("ModelRoute", "chat", "Programmed")["reason"] == "LastGood"
+        assert (stage.cluster.find("ConfigMap", f"{NAME}-routes") or {})["data"] == served
+
+    asyncio.run(while_it_runs(again, bad))
+
+
+def test_a_credential_is_mounted_before_a_route_needs_it() -> None:
+    credential = {"secretName": "global-api", "key": "us"}
+    stage = Stage(provider("p"), route("chat"))
+    stage.pod("old")
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        served = (stage.cluster.find("ConfigMap", f"{NAME}-clusters") or {})["data"]
+        # When a provider with a credential becomes the primary, the pods are replaced first
+        stage.cluster.put(provider("q", endpoints=[{**_endpoint(), "credential": credential}]))
+        stage.cluster.put(route("chat", target("q", "small")))
+        await until(lambda: "global-api" in json.dumps(stage.cluster.find("Deployment", NAME)))
+        assert (stage.cluster.find("ConfigMap", f"{NAME}-clusters") or {})["data"] == served
+        # and the configuration follows when no pod is left that lacks it
+        stage.pod("new", "global-api")
+        stage.cluster.take("Pod", "old")
+        await until(lambda: "q/us/small" in str((stage.cluster.find("ConfigMap", f"{NAME}-clusters") or {})["data"]))
+        await until(stage.is_ready("ModelRoute", "chat"))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def _endpoint() -> dict[str, Any]:
+    return {"name": "us", "region": US, "baseURL": "https://us.example.com/v1"}
+
+
+def test_keys_reach_the_gateways_and_a_rotation_follows() -> None:
+    def secret(value: str) -> dict[str, Any]:
+        data = {"apiKey": base64.b64encode(value.encode()).decode()}
+        return {"kind": "Secret", "metadata": {"name": "alice", "namespace": "team-web"}, "data": data}
+
+    consumer = {
+        "apiVersion": "fairlead.dev/v1alpha1",
+        "kind": "ModelConsumer",
+        "metadata": {"name": "alice", "namespace": "team-web"},
+        "spec": {"keys": [{"secretName": "alice"}]},
+    }
+    stage = Stage(secret("first-key"), consumer)
+    stage.pod("one")
+
+    def keys() -> str:
+        found = (stage.cluster.find("Secret", "fairlead-keys") or {}).get("data", {}).get("ecds.json", "")
+        return base64.b64decode(found).decode()
+
+    async def story() -> None:
+        await until(lambda: "first-key" in keys())
+        await until(stage.is_ready("ModelConsumer", "alice"))
+        stage.cluster.put(secret("second-key"))
+        await until(lambda: "second-key" in keys() and "first-key" not in keys())
+        # No key is anywhere else
+        for kind in ("ConfigMap", "Pod", "Event", "ModelConsumer", "Deployment"):
+            text = json.dumps(stage.cluster.all(kind))
+            assert "first-key" not in text
+            assert "second-key" not in text
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_a_gateway_that_does_not_follow_is_called_behind() -> None:
+    stage = Stage(provider("p"), route("chat"))
+    stage.pod("one")
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        stage.answers.stuck = True
+        stage.cluster.put(route("chat", maxOutputTokens=100))
+        await until(lambda: stage.condition("ModelRoute", "chat", "Programmed").get("reason") == "GatewayBehind")
+        assert stage.condition("ModelProvider", "p", "Programmed", "fairlead")["status"] == "True"  # it did not change
+        stage.answers.stuck = False
+        await until(stage.is_ready("ModelRoute", "chat"))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+@pytest.mark.parametrize(
+    ("refused", "error"),
+    [
+        pytest.param(("apply", "ConfigMap"), ForbiddenError("no"), id="a role that lacks a verb"),
+        pytest.param(("status", "ModelRoute"), ForbiddenError("no"), id="no status may be written"),
+        pytest.param(("*", "*"), UnreachableError("away"), id="an API server that is away"),
+        pytest.param(("list", "Pod"), UnreachableError("410"), id="a watch that is too old"),
+    ],
+)
+def test_what_is_refused_is_done_later(refused: tuple[str, str], error: ClusterError) -> None:
+    stage = Stage(provider("p"))
+    stage.pod("one")
+
+    async def story() -> None:
+        await until(lambda: stage.metrics.reconciles.labels("success")._value.get() >= 1)
+        stage.cluster.refusals[refused] = error
+        stage.cluster.put(route("chat"))
+        await asyncio.sleep(5 / FASTER)
+        assert not stage.is_ready("ModelRoute", "chat")() or refused == ("list", "Pod")
+        stage.cluster.refusals.clear()
+        await until(stage.is_ready("ModelRoute", "chat"))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_what_was_deleted_unseen_is_found_by_a_list() -> None:
+    stage = Stage(provider("p"), route("chat"))
+    stage.pod("one")
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        stage.cluster._objects.pop(("ModelRoute", "team-web", "chat"))  # no watch tells
+        await until(
+            lambda: "team-web/chat" not in str((stage.cluster.find("ConfigMap", f"{NAME}-routes") or {})["data"])
+        )
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_drift_is_undone() -> None:
+    stage = Stage(provider("p"), route("chat"))
+    stage.pod("one")
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        deployment = stage.cluster.find("Deployment", NAME)
+        assert deployment is not None
+        stage.cluster.put({**deployment, "spec": {**deployment["spec"], "replicas": 7}})
+        await until(lambda: (stage.cluster.find("Deployment", NAME) or {})["spec"]["replicas"] == 2)
+        stage.cluster.take("Service", NAME)
+        await until(lambda: stage.cluster.find("Service", NAME))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_who_does_not_lead_writes_nothing() -> None:
+    stage = Stage(provider("p"), route("chat"))
+    held = {"holderIdentity": "another", "leaseDurationSeconds": 3600, "renewTime": "2026-11-21T12:00:00.000000Z"}
+    stage.cluster.put(
+        {"kind": "Lease", "metadata": {"name": "fairlead-operator", "namespace": "fairlead"}, "spec": held}
+    )
+
+    async def story() -> None:
+        await until(lambda: stage.operator._inputs.view.of_kind("ModelRoute"))
+        await asyncio.sleep(10 / FASTER)
+        assert stage.cluster.writes == []
+
+    asyncio.run(while_it_runs(stage, story))

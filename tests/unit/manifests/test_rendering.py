@@ -1,0 +1,184 @@
+"""A region's gateway as objects: complete, owned, restricted, and with a pod template that rarely changes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from builders import US, compiled, endpoint, installation, provider, route, target
+from fairlead.compiler import CompiledGateway
+from fairlead.controller.context import Context
+from fairlead.errors import TooLargeError
+from fairlead.manifests import OWNED_KINDS, REGION_LABEL, mounted_secrets, render
+from fairlead.manifests import secrets as needed_secrets
+from gateway_values import LABELS, settings
+
+OWNER = "6f1c0c5e-owner"
+CREDENTIAL = {"secretName": "global-api", "key": "us"}
+
+
+def _gateway(*manifests: Mapping[str, Any]) -> CompiledGateway:
+    context = Context(
+        installation=installation(),
+        settings=settings(US),
+        watch_namespaces=(),
+        lease="lease",
+        identity="me",
+        owner_uid=OWNER,
+    )
+    return compiled(*manifests, layouts=context.layouts, home_secrets_readable=False).gateways[US]
+
+
+def _objects(gateway: CompiledGateway, *, further: tuple[str, ...] = (), **values: Any) -> dict[str, Any]:
+    made = render(
+        gateway.ir,
+        gateway.files,
+        further_secrets=further,
+        settings=settings(US, **values),
+        namespace="fairlead",
+        owner_uid=OWNER,
+    )
+    return {f"{one['kind']}/{one['metadata']['name']}": one for one in made}
+
+
+CREDENTIALED = provider("p", endpoints=[endpoint("us", US, credential=CREDENTIAL)])
+NAME = f"fairlead-gateway-{US}"
+
+
+def test_everything_that_a_gateway_needs_is_made_in_the_order_of_its_use() -> None:
+    made = list(_objects(_gateway(CREDENTIALED, route("chat"))))
+    assert made == [
+        f"ConfigMap/{NAME}-bootstrap",
+        f"ConfigMap/{NAME}-clusters",
+        f"ConfigMap/{NAME}-listeners",
+        f"ConfigMap/{NAME}-routes",
+        f"Service/{NAME}",
+        f"PodDisruptionBudget/{NAME}",
+        f"Deployment/{NAME}",
+    ]
+
+
+def test_every_object_is_owned_and_labelled_and_of_a_kind_that_is_watched() -> None:
+    for found in _objects(_gateway(route("chat")), autoscaling=_scaling()).values():
+        assert found["kind"] in OWNED_KINDS
+        metadata = found["metadata"]
+        assert [owner["uid"] for owner in metadata["ownerReferences"]] == [OWNER]
+        assert metadata["labels"][REGION_LABEL] == US
+        assert metadata["namespace"] == "fairlead"
+
+
+def _scaling() -> dict[str, Any]:
+    return {"enabled": True, "minReplicas": 2, "maxReplicas": 9, "targetCPUUtilizationPercentage": 60}
+
+
+def test_every_file_is_in_one_configmap_and_every_configmap_is_mounted() -> None:
+    gateway = _gateway(CREDENTIALED, route("chat"))
+    objects = _objects(gateway)
+    held = [name for key, found in objects.items() if key.startswith("ConfigMap/") for name in found["data"]]
+    assert sorted(held) == sorted(path.rpartition("/")[2] for path in gateway.files)
+    volumes = objects[f"Deployment/{NAME}"]["spec"]["template"]["spec"]["volumes"]
+    mounted = {
+        source["configMap"]["name"] for volume in volumes for source in volume.get("projected", {}).get("sources", ())
+    }
+    mounted |= {volume["configMap"]["name"] for volume in volumes if "configMap" in volume}
+    assert mounted == {key.partition("/")[2] for key in objects if key.startswith("ConfigMap/")}
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        pytest.param([route("chat", target("p", "other"))], True, id="a model swap"),
+        pytest.param([route("chat"), route("more")], True, id="another route"),
+        pytest.param([], True, id="no route at all"),
+    ],
+)
+def test_what_changes_often_is_not_in_the_pod_template(change: list[dict[str, Any]], same: bool) -> None:
+    models = [{"name": name, "usdPerMillionTokens": {"input": "1", "output": "2"}} for name in ("small", "other")]
+    with_models = provider("p", endpoints=[endpoint("us", US, credential=CREDENTIAL)], models=models)
+    further = ("global-api",)  # the providers' Secrets, used or not
+    before = _objects(_gateway(with_models, route("chat")), further=further)[f"Deployment/{NAME}"]
+    after = _objects(_gateway(with_models, *change), further=further)[f"Deployment/{NAME}"]
+    assert (before == after) is same
+
+
+def test_the_chart_s_version_is_not_in_the_pod_template() -> None:
+    pod = _objects(_gateway(route("chat")))[f"Deployment/{NAME}"]["spec"]["template"]
+    assert "helm.sh/chart" not in pod["metadata"]["labels"]
+    assert LABELS.items() <= pod["metadata"]["labels"].items()
+
+
+def test_credentials_are_mounted_by_name_and_may_be_missing() -> None:
+    gateway = _gateway(CREDENTIALED, route("chat"))
+    assert needed_secrets(gateway.ir) == {"global-api"}
+    pod = _objects(gateway, further=("another.secret",))[f"Deployment/{NAME}"]["spec"]["template"]
+    assert mounted_secrets(pod) == {"global-api", "another.secret", "fairlead-keys"}
+    by_secret = {volume["secret"]["secretName"]: volume for volume in pod["spec"]["volumes"] if "secret" in volume}
+    assert by_secret["global-api"]["secret"]["optional"]
+    assert "." not in by_secret["another.secret"]["name"]
+    (container,) = pod["spec"]["containers"]
+    assert "/etc/fairlead/credentials/global-api" in [mount["mountPath"] for mount in container["volumeMounts"]]
+
+
+def test_a_pod_is_restricted_and_drains() -> None:
+    pod = _objects(_gateway(route("chat")))[f"Deployment/{NAME}"]["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["lifecycle"]["preStop"]["httpGet"]["port"] == 9091
+    assert pod["terminationGracePeriodSeconds"] > 300
+
+
+def test_the_hook_s_path_is_the_one_that_the_bootstrap_knows() -> None:
+    objects = _objects(_gateway(route("chat")))
+    (container,) = objects[f"Deployment/{NAME}"]["spec"]["template"]["spec"]["containers"]
+    path = container["lifecycle"]["preStop"]["httpGet"]["path"]
+    assert path in objects[f"ConfigMap/{NAME}-bootstrap"]["data"]["bootstrap.json"]
+    assert OWNER not in path
+
+
+def test_an_autoscaler_owns_the_number_of_replicas() -> None:
+    objects = _objects(_gateway(route("chat")), autoscaling=_scaling())
+    assert "replicas" not in objects[f"Deployment/{NAME}"]["spec"]
+    scaler = objects[f"HorizontalPodAutoscaler/{NAME}"]["spec"]
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 9)
+    assert scaler["scaleTargetRef"]["name"] == NAME
+
+
+@pytest.mark.parametrize(
+    ("values", "spec"),
+    [
+        pytest.param({"type": "LoadBalancer", "port": 8080, "annotations": {}}, {"type": "LoadBalancer"}, id="a type"),
+        pytest.param(
+            {"type": "LoadBalancer", "port": 80, "annotations": {}, "externalTrafficPolicy": "Local"},
+            {"externalTrafficPolicy": "Local"},
+            id="whatever a Service's spec may hold",
+        ),
+    ],
+)
+def test_the_service(values: dict[str, Any], spec: dict[str, Any]) -> None:
+    service = _objects(_gateway(route("chat")), service=values)[f"Service/{NAME}"]
+    assert spec.items() <= service["spec"].items()
+    assert [(port["name"], port["port"]) for port in service["spec"]["ports"]] == [("http", values["port"])]
+    assert service["spec"]["selector"] == {**LABELS, REGION_LABEL: US}
+
+
+def test_a_part_that_does_not_fit_is_refused() -> None:
+    gateway = _gateway(route("chat"))
+    files = {**gateway.files, "xds/rds.json": b"x" * (900 * 1024 + 1)}
+    with pytest.raises(TooLargeError, match="want at most"):
+        render(gateway.ir, files, settings=settings(US), namespace="fairlead", owner_uid=OWNER)
+
+
+def test_a_long_region_still_has_a_name() -> None:
+    from fairlead.manifests import naming
+
+    long = "r" * 60
+    name = naming.gateway(settings(long), long)
+    assert len(f"{name}-listeners") <= 63
+    assert name != naming.gateway(settings(long), "r" * 59 + "s")
