@@ -19,6 +19,11 @@ START_SECONDS = 30
 STOP_SECONDS = 10
 
 
+def new_folder() -> Path:
+    """Make a folder for one Envoy, which removes it."""
+    return Path(tempfile.mkdtemp(prefix="fl-envoy-"))
+
+
 class UnixConnection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
@@ -35,9 +40,16 @@ class UnixConnection(http.client.HTTPConnection):
 class EnvoyProcess:
     """One Envoy. Its admin interface is a unix socket; listeners with port 0 get a free port, see `port`."""
 
-    def __init__(self, bootstrap: Mapping[str, Any], *, arguments: Sequence[str] = (), concurrency: int = 1) -> None:
+    def __init__(
+        self,
+        bootstrap: Mapping[str, Any],
+        *,
+        folder: Path | None = None,
+        arguments: Sequence[str] = (),
+        concurrency: int = 1,
+    ) -> None:
         # A short path: a unix socket's may have 107 bytes, and pytest's tmp_path can be longer.
-        self.folder = Path(tempfile.mkdtemp(prefix="fl-envoy-"))
+        self.folder = folder or new_folder()
         self._admin_socket = self.folder / "admin.sock"
         config = self.folder / "bootstrap.json"
         config.write_text(json.dumps({**bootstrap, "admin": {"address": {"pipe": {"path": str(self._admin_socket)}}}}))

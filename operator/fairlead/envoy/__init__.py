@@ -8,7 +8,19 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fairlead.envoy import bootstrap, budgets, clusters, credentials, hops, keys, listener, names, routes, size
+from fairlead.envoy import (
+    bootstrap,
+    budgets,
+    clusters,
+    credentials,
+    hops,
+    keys,
+    listener,
+    names,
+    routes,
+    size,
+    trunks,
+)
 from fairlead.envoy.layout import BudgetServer, Drain, Layout
 from fairlead.envoy.protobuf import packed
 from fairlead.ir import Gateway
@@ -33,7 +45,7 @@ def render(gateway: Gateway, layout: Layout) -> dict[str, bytes]:
     """
     files = {
         BOOTSTRAP: _bytes(bootstrap.render(gateway, layout)),
-        LISTENERS: _resources(_by_name(listener.render(gateway, layout) + hops.render_listeners(gateway, layout))),
+        LISTENERS: _resources(_by_name(_listeners(gateway, layout))),
         CLUSTERS: _resources(_by_name(_clusters(gateway, layout))),
         ROUTES: _resources([routes.render(gateway, layout, digest=UNSTAMPED)]),
     }
@@ -90,10 +102,20 @@ def static(files: Mapping[str, bytes]) -> dict[str, Any]:
     return whole
 
 
-def _clusters(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
+def _listeners(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
     return [
-        *clusters.render(gateway),
-        *hops.render_clusters(gateway),
+        *listener.render(gateway, layout),
+        *hops.render_listeners(gateway, layout),
+        *trunks.render_listeners(clusters.crowded(gateway)),
+    ]
+
+
+def _clusters(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
+    crowded = clusters.crowded(gateway)
+    return [
+        *clusters.render(gateway, crowded),
+        *hops.render_clusters(gateway, crowded),
+        *trunks.render_clusters(crowded),
         *budgets.clusters(gateway, layout),
     ]
 

@@ -5,6 +5,7 @@ bootstrap's runtime (`bootstrap.RUNTIME`) and what is Envoy's default is left ou
 """
 
 import ipaddress
+from collections import Counter
 
 from fairlead.envoy import names
 from fairlead.envoy.protobuf import Json, duration, extension, packed
@@ -18,21 +19,33 @@ ENVOYS_CONSECUTIVE_5XX = 5
 """Envoy's default, left out of cds.json."""
 MANY = 100_000
 """A circuit limit that is never reached: an overflow at a target would be a 503 that is not retried."""
+CROWD = 32
+"""Targets that one TLS address has at most by themselves: each parses the CA bundle, 0.26 MB and 4 ms. See `trunks`."""
 FAILURE = "401|403|429|5.."
 """Statuses that count against a target. Not 404 and 400: a client could eject a provider with them."""
 
 
-def render(gateway: Gateway) -> list[Json]:
+Addresses = frozenset[tuple[str, int]]
+"""Host and port."""
+
+
+def render(gateway: Gateway, crowded: Addresses) -> list[Json]:
     """Make all clusters that need no hop."""
-    clusters = [_target(target, gateway) for target in gateway.targets if target.max_in_flight is None]
-    clusters += [_last_resort(last, gateway) for last in gateway.last_resorts]
+    clusters = [_target(target, crowded) for target in gateway.targets if target.max_in_flight is None]
+    clusters += [_last_resort(last, crowded) for last in gateway.last_resorts]
     clusters += [_ladder(ladder) for ladder in gateway.ladders]
     return clusters
 
 
-def _target(target: Target, gateway: Gateway) -> Json:
+def crowded(gateway: Gateway) -> Addresses:
+    """Find the TLS addresses that so many targets share that they go through a trunk."""
+    upstreams = Counter((one.upstream.host, one.upstream.port) for one in gateway.targets if one.upstream.tls)
+    return frozenset(address for address, targets in upstreams.items() if targets > CROWD)
+
+
+def _target(target: Target, crowded: Addresses) -> Json:
     return {
-        **single(names.cluster(target.name), target.upstream, target_host(target), gateway),
+        **single(names.cluster(target.name), target.upstream, target_host(target), crowded),
         "outlier_detection": breaker(target.breaker),
     }
 
@@ -49,14 +62,14 @@ def target_host(target: Target, *, hop: str = "") -> Json:
     }
 
 
-def _last_resort(last: LastResort, gateway: Gateway) -> Json:
+def _last_resort(last: LastResort, crowded: Addresses) -> Json:
     host = {
         names.ENDPOINT_KEY: last.name,
         names.PROVIDER_KEY: last.provider,
         names.REGION_KEY: last.region or "-",
         names.HOST_KEY: _host_line(last.credential, names.ANY_MODEL, last.upstream.base_path),
     }
-    return single(names.last_resort_cluster(last.name), last.upstream, host, gateway)
+    return single(names.last_resort_cluster(last.name), last.upstream, host, crowded)
 
 
 def _host_line(credential: str, wire_model: str, base_path: str, hop: str = "") -> str:
@@ -64,27 +77,38 @@ def _host_line(credential: str, wire_model: str, base_path: str, hop: str = "") 
     return " ".join(part or "-" for part in (credential, wire_model, base_path, hop))
 
 
-def single(name: str, upstream: Upstream, host: Json, gateway: Gateway) -> Json:
-    """Make a cluster of one host."""
-    address = {"address": upstream.host, "port_value": upstream.port}
-    endpoint = {
-        "endpoint": {"address": {"socket_address": address}, "hostname": upstream.host},
-        "metadata": {"filter_metadata": {names.METADATA_NAMESPACE: host}},
-    }
-    cluster = {
-        **packed(CLUSTER),
-        "name": name,
-        "connect_timeout": duration(CONNECT_TIMEOUT_MS),
-        "per_connection_buffer_limit_bytes": gateway.limits.request_bytes,
-        "circuit_breakers": circuit_limits(MANY),
-        "load_assignment": {"cluster_name": "-", "endpoints": [{"lb_endpoints": [endpoint]}]},
-    }
+def single(name: str, upstream: Upstream, host: Json, crowded: Addresses) -> Json:
+    """Make a cluster of one host, which stands behind a trunk where its address is crowded."""
+    metadata = {"filter_metadata": {names.METADATA_NAMESPACE: host}}
+    if (upstream.host, upstream.port) not in crowded:
+        return direct(name, upstream, metadata=metadata)
+    trunk = names.trunk(upstream.host, upstream.port)
+    endpoint = {"address": {"envoy_internal_address": {"server_listener_name": trunk}}, "hostname": upstream.host}
+    return _cluster(name, {"endpoint": endpoint, "metadata": metadata})
+
+
+def direct(name: str, upstream: Upstream, *, metadata: Json) -> Json:
+    """Make a cluster of one host that finds and secures its connections by itself."""
+    endpoint: Json = {"address": {"socket_address": {"address": upstream.host, "port_value": upstream.port}}}
+    if is_ip(upstream.host):
+        endpoint["hostname"] = upstream.host  # else the name that DNS is asked for
+    cluster = _cluster(name, {"endpoint": endpoint, **({"metadata": metadata} if metadata else {})})
+    cluster["connect_timeout"] = duration(CONNECT_TIMEOUT_MS)
     if not is_ip(upstream.host):
         # One host per cluster whatever DNS returns, so that an ejection is the target's.
         cluster |= {"type": "LOGICAL_DNS", "dns_lookup_family": "V4_PREFERRED"}
     if upstream.tls:
         cluster["transport_socket"] = _tls(upstream.host)
     return cluster
+
+
+def _cluster(name: str, lb_endpoint: Json) -> Json:
+    return {
+        **packed(CLUSTER),
+        "name": name,
+        "circuit_breakers": circuit_limits(MANY),
+        "load_assignment": {"cluster_name": "-", "endpoints": [{"lb_endpoints": [lb_endpoint]}]},
+    }
 
 
 def circuit_limits(requests: int) -> Json:
@@ -138,7 +162,7 @@ def _ladder(ladder: Ladder) -> Json:
             {"clusters": [{"name": rung} for rung in rungs]},
         ),
         # max_retries counts here, and its default is 3 at a time
-        "circuit_breakers": {"thresholds": [{**circuit_limits(MANY)["thresholds"][0], "max_retries": MANY}]},
+        "circuit_breakers": {"thresholds": [{"max_retries": MANY}]},
         "typed_extension_protocol_options": counts_failures(),
     }
 

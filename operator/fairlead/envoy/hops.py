@@ -18,16 +18,16 @@ SHADOWS_IN_FLIGHT = 20
 SHADOW_TIMEOUT_MS = 60_000
 
 
-def render_clusters(gateway: Gateway) -> list[Json]:
+def render_clusters(gateway: Gateway, crowded: clusters.Addresses) -> list[Json]:
     """Make the clusters before and behind the hops."""
     made: list[Json] = []
     for target in gateway.targets:
         if target.max_in_flight is not None:
-            made += [_entry(target, gateway), _limited(target, gateway)]
+            made += [_entry(target, gateway), _limited(target, crowded)]
     shadowed = _shadowed(gateway)
     if shadowed:
         made.append(_shadow_entry(gateway))
-    made += [_shadow(target, gateway) for target in shadowed]
+    made += [_shadow(target, crowded) for target in shadowed]
     return made
 
 
@@ -78,9 +78,9 @@ def _entry(target: Target, gateway: Gateway) -> Json:
     return _into(names.BULKHEAD_LISTENER, names.cluster(target.name), gateway, hostname=target.upstream.host, host=host)
 
 
-def _limited(target: Target, gateway: Gateway) -> Json:
+def _limited(target: Target, crowded: clusters.Addresses) -> Json:
     return {
-        **clusters.single(names.limited_cluster(target.name), target.upstream, clusters.target_host(target), gateway),
+        **clusters.single(names.limited_cluster(target.name), target.upstream, clusters.target_host(target), crowded),
         "circuit_breakers": _in_flight(target.max_in_flight or clusters.MANY),
         "outlier_detection": clusters.breaker(target.breaker),
         "typed_extension_protocol_options": clusters.counts_failures(),
@@ -101,13 +101,13 @@ def _shadow_entry(gateway: Gateway) -> Json:
     return _into(names.SHADOW_LISTENER, names.SHADOW_CLUSTER, gateway, hostname="", host=host)
 
 
-def _shadow(target: Target, gateway: Gateway) -> Json:
+def _shadow(target: Target, crowded: clusters.Addresses) -> Json:
     options = {
         "common_http_protocol_options": {"max_stream_duration": duration(SHADOW_TIMEOUT_MS)},
         "explicit_http_config": {"http_protocol_options": {}},
     }
     return {
-        **clusters.single(names.shadow_cluster(target.name), target.upstream, clusters.target_host(target), gateway),
+        **clusters.single(names.shadow_cluster(target.name), target.upstream, clusters.target_host(target), crowded),
         "circuit_breakers": clusters.circuit_limits(SHADOWS_IN_FLIGHT),
         "typed_extension_protocol_options": clusters.http_options(options),
     }

@@ -123,6 +123,11 @@ def ladder_cluster(name: str) -> str:
     return f"@{cluster(name)}"
 
 
+def trunk(host: str, port: int) -> str:
+    """Name the listener and the cluster that all targets of a crowded address share."""
+    return f"{cluster(host)}:{port}!trunk"
+
+
 def limited_cluster(target: str) -> str:
     """Name the cluster behind a target's bulkhead."""
     return f"{cluster(target)}!limited"
