@@ -1,6 +1,5 @@
 """Fields that are accepted but that this version gives no effect, so that nothing is silently ignored."""
 
-from fairlead.api.installation import Installation
 from fairlead.api.problem import Problem
 from fairlead.api.provider import ModelProvider
 from fairlead.api.resource import Resource
@@ -23,9 +22,3 @@ def pending(resource: Resource) -> tuple[Problem, ...]:
         )
         return tuple(Problem(f"spec.{name}", message) for name, value, message in fields if value is not None)
     return ()
-
-
-def pending_settings(installation: Installation) -> tuple[Problem, ...]:
-    """Return the same for the installation file."""
-    written = installation.model_fields_set
-    return tuple(Problem(name, _NOT_YET) for name in ("log",) if name in written)

@@ -23,8 +23,8 @@ def command(*, paths: tuple[Path, ...], config: Path | None, strict: bool, outpu
     Without CONFIG an installation is assumed that has every region which the manifests name. Exit code 1 when there
     are problems, or with --strict warnings.
     """
-    edition, installation, files = judge(paths, config, dict(os.environ))
-    found = notice.notices(edition, in_effect=False) + notice.of_settings(installation, str(config))
+    edition, _, files = judge(paths, config, dict(os.environ))
+    found = notice.notices(edition, in_effect=False)
     counts = {
         "files": len(files),
         "objects": len(edition.compiled.reports) + sum(key.kind == "Secret" for key in edition.intake.sources),

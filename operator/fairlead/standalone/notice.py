@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fairlead.api.installation import Installation
 from fairlead.api.meta import ObjectKey
-from fairlead.api.pending import pending_settings
 from fairlead.compiler import Report, Served
 from fairlead.standalone.edition import Edition
 
@@ -67,14 +65,6 @@ def notices(edition: Edition, *, in_effect: bool) -> tuple[Notice, ...]:
         Notice(weight=Weight.PROBLEM, subject="", source="", message=message) for message in edition.too_large.values()
     ]
     return tuple(found)
-
-
-def of_settings(installation: Installation, source: str) -> tuple[Notice, ...]:
-    """Collect the notices about the installation file; `source` is its path."""
-    return tuple(
-        Notice(weight=Weight.WARNING, subject="", source=source, message=str(problem))
-        for problem in pending_settings(installation)
-    )
 
 
 def _of(report: Report, source: str, *, in_effect: bool) -> list[Notice]:

@@ -4,7 +4,7 @@ import pytest
 
 import builders
 from fairlead.api.decode import decode
-from fairlead.api.pending import pending, pending_settings
+from fairlead.api.pending import pending
 from fairlead.api.resource import Resource
 
 SMART = builders.manifest(
@@ -30,15 +30,3 @@ def test_what_has_no_effect_is_said(manifest: dict[str, Any], paths: list[str]) 
     assert isinstance(resource, Resource)
     warnings = [str(problem) for problem in pending(resource)]
     assert [warning[: len(start)] for warning, start in zip(warnings, paths, strict=True)] == paths
-
-
-@pytest.mark.parametrize(
-    ("fields", "paths"),
-    [
-        ({}, []),
-        ({"limits": {"requestBytes": 1024}}, []),
-        ({"budgets": {}, "log": {"level": "Debug"}}, ["log"]),
-    ],
-)
-def test_settings_without_effect_are_said(fields: dict[str, Any], paths: list[str]) -> None:
-    assert [problem.path for problem in pending_settings(builders.installation(**fields))] == paths
