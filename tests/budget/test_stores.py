@@ -113,7 +113,7 @@ class Player:
         raise AssertionError(step)
 
     async def reconcile(self, requests: int, names: Sequence[str], *, stale: bool) -> Any:
-        known = await self._store.read_meters()
+        known = await self._store.read_meters(NOW)
         key = MeterKey(gateway=f"g{self._example}", consumer="t/a", route="t/chat", target="p/e/m")
         update = MeterUpdate(
             version=known.version - 1 if stale else known.version,
@@ -123,7 +123,7 @@ class Player:
             now_ms=NOW + 1,
         )
         written = await self._store.write_meters(update)
-        after = await self._store.read_meters()
+        after = await self._store.read_meters(NOW)
         return written, after.meters.get(key), after.booked.get(key), f"g{self._example}" in after.known_gateways
 
     async def counters(self) -> list[Counter]:

@@ -9,8 +9,8 @@ target. Three rules keep money from being booked twice:
 - a counter that went back is a gateway that started again: it counts from zero, and what it had counted since the last
   reading is forgiven (its reservations expire and book it).
 
-The counters of a gateway that was never read before are taken as booked: a store that was lost must not turn a month of
-traffic into spend of today.
+The counters of a gateway that is older than the store, and was never read before, are taken as booked: a store that was
+lost must not turn a month of traffic into spend of today.
 """
 
 from collections.abc import Mapping
@@ -138,7 +138,10 @@ def read(
     scraped: Mapping[MeterKey, Count],
     booked: Mapping[MeterKey, Count],
 ) -> Reading:
-    """Compare one reading of the gateways with what was booked. Keys that were not scraped keep their state."""
+    """Compare one reading of the gateways with what was booked. Keys that were not scraped keep their state.
+
+    `known_gateways` are those whose whole life this store knows: they were read before, or are younger than it.
+    """
     after: dict[MeterKey, Meter] = {}
     book: dict[MeterKey, Count] = {}
     for key, count in sorted(scraped.items()):

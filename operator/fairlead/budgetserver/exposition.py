@@ -16,8 +16,15 @@ SERIES: Mapping[str, str] = {
     "envoy_fairlead_metered_cached_tokens": "cached",
 }
 _LINE = re.compile(r"^(envoy_fairlead_[a-z_]+)\{(.*)\} ([0-9.eE+]+)$")
+_UPTIME = re.compile(r"^envoy_server_uptime(?:\{\})? (\d+)$", re.MULTILINE)
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 _ESCAPES = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
+
+
+def uptime_s(text: str) -> int | None:
+    """Return how long the gateway's process runs; None when it does not say."""
+    match = _UPTIME.search(text)
+    return int(match.group(1)) if match else None
 
 
 def counts(text: str, *, gateway: str) -> dict[MeterKey, Count]:

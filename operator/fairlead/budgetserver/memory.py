@@ -35,6 +35,7 @@ class MemoryStore:
         self._meters: dict[MeterKey, Meter] = {}
         self._gateways: dict[str, int] = {}
         self._version = 0
+        self._since_ms = 0
 
     async def reserve(self, hold: Hold) -> Admission:
         """See `Store`."""
@@ -74,10 +75,12 @@ class MemoryStore:
         """See `Store`."""
         return [self._counters.get(name, EMPTY) for name in names]
 
-    async def read_meters(self) -> Meters:
+    async def read_meters(self, now_ms: int) -> Meters:
         """See `Store`."""
+        self._since_ms = self._since_ms or now_ms
         return Meters(
             version=self._version,
+            since_ms=self._since_ms,
             meters=dict(self._meters),
             known_gateways=frozenset(self._gateways),
             booked=dict(self._booked),

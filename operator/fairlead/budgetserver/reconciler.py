@@ -7,6 +7,7 @@ else stored one since it was begun.
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -15,7 +16,7 @@ from yarl import URL
 
 from fairlead.budget.meter import NOTHING, Count, MeterKey, read
 from fairlead.budget.price import USD, Tokens, cost
-from fairlead.budgetserver.exposition import counts
+from fairlead.budgetserver.exposition import counts, uptime_s
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.store import Booking, Meters, MeterUpdate, Store, StoreError
 from fairlead.budgetserver.teller import Teller
@@ -23,6 +24,8 @@ from fairlead.budgetserver.teller import Teller
 _READ_S = 5.0
 _GRACE_S = 0.2
 """Between reading counters and reading bookings: reports that are on their way arrive."""
+_OLDER_MS = 60_000
+"""A gateway that began at most that long before the store is taken for one whose whole life the store knows."""
 _FILE = "file:"
 log = structlog.get_logger("fairlead.budget")
 
@@ -49,24 +52,33 @@ class Reconciler:
 
     async def once(self, session: aiohttp.ClientSession) -> None:
         """Take one reading of all gateways and book what is missing for sure."""
-        scraped: dict[MeterKey, Count] = {}
-        gateways: set[str] = set()
-        for name, found in await self._scrape(session):
-            gateways |= {name, *(key.gateway for key in found)}
-            scraped |= found
-        if not gateways:
+        since_ms = (await self._store.read_meters(self._teller.now_ms())).since_ms
+        readings = await self._scrape(session)
+        if not readings:
             return
         await asyncio.sleep(_GRACE_S)
         await self._teller.backlog.drain()
-        known = await self._store.read_meters()
-        reading = read(meters=known.meters, known_gateways=known.known_gateways, scraped=scraped, booked=known.booked)
+        now_ms = self._teller.now_ms()
+        known = await self._store.read_meters(now_ms)
+        young = {
+            name
+            for reading in readings
+            for name in reading.gateways
+            if reading.uptime_s is not None and now_ms - reading.uptime_s * 1000 > since_ms - _OLDER_MS
+        }
+        reading = read(
+            meters=known.meters,
+            known_gateways=known.known_gateways | young,
+            scraped={key: count for reading in readings for key, count in reading.counts.items()},
+            booked=known.booked,
+        )
         bookings = tuple(self._booking(key, count) for key, count in reading.book.items())
         update = MeterUpdate(
             version=known.version,
             meters=reading.meters,
-            gateways=tuple(sorted(gateways)),
+            gateways=tuple(sorted({name for reading in readings for name in reading.gateways})),
             bookings=bookings,
-            now_ms=self._teller.now_ms(),
+            now_ms=now_ms,
         )
         if await self._store.write_meters(update):
             self._tell(known, reading.book, bookings)
@@ -92,24 +104,35 @@ class Reconciler:
             self._metrics.reconciled_usd.inc(booked / USD)
             log.warning("budget.reconciled", requests=found.requests, tokens=found.tokens, usd=booked / USD)
 
-    async def _scrape(self, session: aiohttp.ClientSession) -> list[tuple[str, dict[MeterKey, Count]]]:
+    async def _scrape(self, session: aiohttp.ClientSession) -> list["_Scrape"]:
         urls = [url for source in self._sources for url in await _addresses(source)]
         readings = await asyncio.gather(*(self._read(session, name, url) for name, url in urls))
         return [reading for reading in readings if reading is not None]
 
-    async def _read(
-        self, session: aiohttp.ClientSession, name: str, url: URL
-    ) -> tuple[str, dict[MeterKey, Count]] | None:
+    async def _read(self, session: aiohttp.ClientSession, name: str, url: URL) -> "_Scrape | None":
         try:
             async with session.get(url) as response:
                 response.raise_for_status()
-                found = counts(await response.text(), gateway=name)
+                text = await response.text()
         except (aiohttp.ClientError, TimeoutError) as error:
             self._metrics.gateways.labels("failed").inc()
             log.warning("budget.gateway_unread", gateway=name, error=str(error) or type(error).__name__)
             return None
         self._metrics.gateways.labels("read").inc()
-        return name, found
+        found = counts(text, gateway=name)
+        return _Scrape(
+            gateways=frozenset({name, *(key.gateway for key in found)}), uptime_s=uptime_s(text), counts=found
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scrape:
+    """What one gateway showed."""
+
+    gateways: frozenset[str]
+    """Its names: by address, and as it calls itself."""
+    uptime_s: int | None
+    counts: Mapping[MeterKey, Count]
 
 
 def _lines(path: Path) -> list[str]:

@@ -127,19 +127,22 @@ class RedisStore:
         rows = await self._guard(read)
         return [Counter(spent=int(s or 0), reserved=int(r or 0), estimated=int(g or 0)) for s, r, g in rows]
 
-    async def read_meters(self) -> Meters:
+    async def read_meters(self, now_ms: int) -> Meters:
         """See `Store`."""
 
         async def read() -> Any:
             async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.set(f"{PREFIX}since", now_ms, nx=True)
+                pipe.get(f"{PREFIX}since")
                 pipe.get(f"{PREFIX}version")
                 for table in ("meters", "gateways", "booked"):
                     pipe.hgetall(f"{PREFIX}{table}")
                 return await pipe.execute()
 
-        version, meters, gateways, booked = await self._guard(read)
+        _, since, version, meters, gateways, booked = await self._guard(read)
         return Meters(
             version=int(version or 0),
+            since_ms=int(since),
             meters={_key(field): _meter(state) for field, state in meters.items()},
             known_gateways=frozenset(gateways),
             booked=_booked(booked),

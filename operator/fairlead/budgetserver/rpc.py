@@ -32,9 +32,10 @@ def make_server(teller: Teller, metrics: Metrics) -> grpc.aio.Server:
         try:
             return await teller.check(descriptor.check(values))
         except StoreError as error:
-            # The gateway lets the request pass or refuses it, as the installation's failurePolicy says.
+            # The gateway lets the request pass or refuses it, as the installation's failurePolicy says. The status is
+            # one that its outlier detection takes for a 400: this server is well, and its reports must keep arriving.
             metrics.checks.labels("unavailable").inc()
-            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
 
     method = grpc.unary_unary_rpc_method_handler(
         should_rate_limit,

@@ -54,8 +54,8 @@ CREATE TABLE IF NOT EXISTS booked (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meter (key TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS gateway (name TEXT PRIMARY KEY, seen_ms INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS version (number INTEGER NOT NULL);
-INSERT INTO version SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM version);
+CREATE TABLE IF NOT EXISTS version (number INTEGER NOT NULL, since_ms INTEGER NOT NULL);
+INSERT INTO version SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM version);
 """
 _FORGET = 200
 """Rows that one transaction may clean up: keeps it short."""
@@ -92,9 +92,9 @@ class SqliteStore:
         found: Mapping[str, Counter] = await self._batch.submit(partial(_counters, names=names))
         return [found.get(name, EMPTY) for name in names]
 
-    async def read_meters(self) -> Meters:
+    async def read_meters(self, now_ms: int) -> Meters:
         """See `Store`."""
-        meters: Meters = await self._batch.submit(_read_meters)
+        meters: Meters = await self._batch.submit(partial(_read_meters, now_ms=now_ms))
         return meters
 
     async def write_meters(self, update: MeterUpdate) -> bool:
@@ -290,10 +290,13 @@ def _meter(text: str) -> Meter:
     return Meter(**{name: Count(**count) for name, count in json.loads(text).items()})
 
 
-def _read_meters(connection: sqlite3.Connection) -> Meters:
+def _read_meters(connection: sqlite3.Connection, now_ms: int) -> Meters:
+    connection.execute("UPDATE version SET since_ms = ? WHERE since_ms = 0", (now_ms,))
+    version, since_ms = connection.execute("SELECT number, since_ms FROM version").fetchone()
     booked = connection.execute("SELECT key, requests, input, output, cached FROM booked")
     return Meters(
-        version=connection.execute("SELECT number FROM version").fetchone()[0],
+        version=version,
+        since_ms=since_ms,
         meters={_key(key): _meter(state) for key, state in connection.execute("SELECT key, state FROM meter")},
         known_gateways=frozenset(name for (name,) in connection.execute("SELECT name FROM gateway")),
         booked={

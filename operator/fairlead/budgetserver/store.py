@@ -56,6 +56,8 @@ class Meters:
 
     version: int
     """Grows with each write; two replicas that read the same version cannot both write."""
+    since_ms: int
+    """When the store was first asked: it knows nothing of what was before."""
     meters: Mapping[MeterKey, Meter]
     known_gateways: frozenset[str]
     booked: Mapping[MeterKey, Count]
@@ -89,7 +91,7 @@ class Store(Protocol):
     async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
         """Read counters, in the order of the names."""
 
-    async def read_meters(self) -> Meters:
+    async def read_meters(self, now_ms: int) -> Meters:
         """Read all that reconciliation keeps."""
 
     async def write_meters(self, update: MeterUpdate) -> bool:

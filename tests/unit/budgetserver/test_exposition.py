@@ -1,7 +1,7 @@
 """Prometheus text as Envoy writes it."""
 
 from fairlead.budget.meter import Count, MeterKey
-from fairlead.budgetserver.exposition import counts
+from fairlead.budgetserver.exposition import counts, uptime_s
 
 TEXT = """\
 # TYPE envoy_fairlead_metered_input_tokens counter
@@ -26,6 +26,11 @@ def test_counts() -> None:
         ),
         MeterKey(gateway="10.0.0.7:9901", consumer='t/"b"', route="t/chat", target="p/e/m"): Count(input=1),
     }
+
+
+def test_uptime() -> None:
+    assert uptime_s("a 1\nenvoy_server_uptime{} 42\nb 2\n") == 42
+    assert uptime_s(TEXT) is None
 
 
 def test_nothing_is_counted_yet() -> None:

@@ -1,0 +1,128 @@
+"""A real `fairlead budget-server`, and what a gateway says to it."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from running_up import COMMAND
+
+from budget.redis_server import free_port
+from fairlead.budgetserver.messages import METHOD, SERVICE, Request, Response
+
+PATIENCE_S = 30
+
+
+class Server:
+    """One process, on ports of its own."""
+
+    def __init__(self, book: Path, store: str, *options: str) -> None:
+        self.rpc, self.usage, self.http = (free_port() for _ in range(3))
+        self._command = [
+            *COMMAND,
+            "budget-server",
+            *("--config", str(book), "--rpc", f"127.0.0.1:{self.rpc}", "--usage", f"127.0.0.1:{self.usage}"),
+            *("--http", f"127.0.0.1:{self.http}", *options),
+        ]
+        self._environment = {**os.environ, "FAIRLEAD_BUDGET_STORE": store}
+        self._log = book.parent / f"server-{self.rpc}.log"
+        self.process: subprocess.Popen[bytes]
+
+    def start(self) -> Self:
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._environment)
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.healthy():
+            assert self.process.poll() is None, self._log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return self
+
+    def healthy(self) -> bool:
+        try:
+            return bool(self.get("/healthz")["ok"])
+        except OSError:
+            return False
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=5) as response:
+            return json.loads(response.read())
+
+    def metrics(self) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=5) as response:
+            text: bytes = response.read()
+            return text.decode()
+
+    def usage_of(self, consumer: str) -> dict[str, Any]:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.usage}/v1/usage", headers={"x-fl-consumer": consumer})
+        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310 - ours
+            document: dict[str, Any] = json.loads(response.read())
+            return document
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(number)
+        return self.process.wait(PATIENCE_S)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and self._log.exists():
+            print(self._log.read_text()[-3000:])  # noqa: T201 - pytest shows it with the failure
+        self.stop(signal.SIGKILL)
+
+
+class Gateway:
+    """Asks and reports as Envoy does."""
+
+    def __init__(self, port: int) -> None:
+        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+        self._call = self._channel.unary_unary(
+            f"/{SERVICE}/{METHOD}",
+            request_serializer=Request.SerializeToString,
+            response_deserializer=Response.FromString,
+        )
+
+    async def check(self, request: str, *, consumer: str = "t/a", patience_s: float = 5, **changes: str) -> Any:
+        values = {"route": "t/chat", "model": "chat", "bytes": "100", "ask": "50 1", **changes}
+        return await self._send({"kind": "check", "consumer": consumer, "id": request, **values}, patience_s)
+
+    async def report(self, request: str, *, consumer: str = "t/a", patience_s: float = 5, **changes: str) -> None:
+        values = {
+            "route": "t/chat",
+            "model": "chat",
+            "bytes": "100",
+            "reservation": request,
+            "target": "p/e/m",
+            "served": "m",
+            "input": "30",
+            "output": "40",
+            "cached": "0",
+            "status": "1",
+            "stream": "false",
+            "http": "200/-/1/500/9",
+            "gateway": "eu-1",
+            **changes,
+        }
+        await self._send({"kind": "report", "consumer": consumer, "id": request, **values}, patience_s)
+
+    async def _send(self, values: dict[str, str], patience_s: float) -> Any:
+        request = Request(domain="fairlead")
+        descriptor = request.descriptors.add()
+        for key, value in values.items():
+            descriptor.entries.add(key=key, value=value)
+        return await self._call(request, timeout=patience_s)
+
+    async def close(self) -> None:
+        await self._channel.close()
