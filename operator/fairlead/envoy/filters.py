@@ -101,7 +101,7 @@ def _host(gateway: Gateway) -> list[Json]:
 
 
 def _ours(gateway: Gateway) -> set[str]:
-    """Name the headers that are on a request when an attempt starts, and are not the client's."""
+    """Name the headers that are on a request when its first attempt starts, and are not the client's."""
     arms = max((len(plan.arms) for route in gateway.routes if route.wildcard for plan in route.plans), default=0)
     return {
         "x-envoy-external-address",
@@ -109,8 +109,6 @@ def _ours(gateway: Gateway) -> set[str]:
         names.CONSUMER_HEADER,
         names.ANONYMOUS_HEADER,
         *((names.ARMS_HEADER,) if arms > 1 else ()),
-        # The attempt before went through a hop; what comes now goes elsewhere.
-        *((names.HOP_HEADER,) if any(target.max_in_flight is not None for target in gateway.targets) else ()),
         *(names.ladder_header(arm) for arm in range(arms)),
     }
 
