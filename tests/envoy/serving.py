@@ -231,6 +231,8 @@ class Serving:
         consumers: Sequence[str] = ("team/alice",),
         ca_file: Path | None = None,
         alter: Alter = dict,
+        without: Sequence[str] = (),
+        before: Callable[[Path], None] | None = None,
     ) -> None:
         self.folder = folder
         self.log = folder / "access.log"
@@ -252,7 +254,10 @@ class Serving:
                 if each.credential:
                     files[f"credentials/{each.credential.secret_name}/{each.credential.key}"] = each.secret.encode()
         for path, content in files.items():
-            write(folder / path, content)
+            if path not in without:
+                write(folder / path, content)
+        if before:
+            before(folder)
         self.envoy = EnvoyProcess(
             json.loads(files["bootstrap.json"]), arguments=["--reject-unknown-dynamic-fields"], concurrency=1
         )

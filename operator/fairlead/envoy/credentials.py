@@ -59,6 +59,10 @@ def _inject(credential: Credential, layout: Layout) -> Json:
         generic["header_value_prefix"] = credential.prefix
     source = extension("generic", "envoy.extensions.http.injected_credentials.generic.v3.Generic", generic)
     filter_ = extension(
-        "credential", f"{HTTP}.credential_injector.v3.CredentialInjector", {"overwrite": True, "credential": source}
+        "credential",
+        f"{HTTP}.credential_injector.v3.CredentialInjector",
+        # Without its file the request goes out without a credential, and the provider's 401 leads to the next rung.
+        # A refusal of this filter's own would end the request: Envoy does not retry its own answers.
+        {"overwrite": True, "allow_request_without_credential": True, "credential": source},
     )
     return extension("inject", f"{HTTP}.composite.v3.ExecuteFilterAction", {"typed_config": filter_})
