@@ -216,6 +216,8 @@ def downgrade_metadata(route: Route, gateway: Gateway) -> Json:
 
 
 def _downgraded(route: Route, gateway: Gateway) -> Plan | None:
+    if not route.downgrade_to:
+        return None
     for other in gateway.routes:
         if route.downgrade_to == other.name:
             (plan,) = other.plans
