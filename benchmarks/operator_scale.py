@@ -96,6 +96,7 @@ def _context() -> Context:
             "image": "i",
             "pullPolicy": "Never",
             "pullSecrets": [],
+            "budgetServer": {},
             "regions": dict.fromkeys(REGIONS, region),
         }
     )

@@ -19,6 +19,7 @@ from harness.team import Team
 from harness.waiting import always, eventually
 
 KEY = "sk-lifecycle"
+COMPONENTS = ("operator", "gateway", "budget-server")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_what_is_installed_is_what_the_chart_says(installed: Cluster) -> None:
         if name in ("kube-root-ca.crt", "default"):
             continue
         assert found["metadata"]["labels"]["app.kubernetes.io/part-of"] == "fairlead", name
-        assert found["metadata"]["labels"]["app.kubernetes.io/component"] in ("operator", "gateway"), name
+        assert found["metadata"]["labels"]["app.kubernetes.io/component"] in COMPONENTS, name
 
 
 def test_a_chart_of_routes_becomes_ready_for_helm(team: Team, provider: Provider, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def document(*regions: str, **values: Any) -> dict[str, Any]:
         "image": "envoy:1",
         "pullPolicy": "IfNotPresent",
         "pullSecrets": [],
+        "budgetServer": {},
         "regions": dict.fromkeys(regions or ("us-east-1",), region),
     }
 

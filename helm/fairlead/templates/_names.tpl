@@ -38,6 +38,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- $regions := dict }}
 {{- range $served }}{{ $_ := set $regions . (mergeOverwrite (deepCopy $.Values.gateway) (deepCopy (default dict (get $.Values.regions .)))) }}{{ end }}
 {{- $image := .Values.images.gateway }}
+{{- $budget := dict }}
+{{- if .Values.budgetServer.enabled }}{{ $host := printf "%s-budget-server.%s.svc" (include "fairlead.fullname" .) .Release.Namespace }}
+{{- $budget = dict "rpc" (printf "%s:8081" $host) "usage" (printf "%s:8082" $host) "book" (printf "%s-book" (include "fairlead.fullname" .)) }}{{ end }}
 {{- dict
   "namePrefix" (include "fairlead.fullname" .)
   "owner" (printf "%s-installation" (include "fairlead.fullname" .))
@@ -48,5 +51,6 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
   "image" (include "fairlead.image" (dict "image" $image "default" ""))
   "pullPolicy" $image.pullPolicy
   "pullSecrets" .Values.images.pullSecrets
+  "budgetServer" $budget
   "regions" $regions | toPrettyJson }}
 {{- end }}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fairlead.api.installation import Installation
-from fairlead.envoy import Drain, Layout
+from fairlead.envoy import BudgetServer, Drain, Layout
 from fairlead.ir import ListenAddress
 from fairlead.manifests import Settings, paths
 
@@ -44,6 +44,7 @@ class Context:
     @property
     def layouts(self) -> Mapping[str, Layout]:
         """Return where each region's Envoy finds its files: every pod is alike."""
+        budget = self.settings.budget_server
         layout = Layout(
             xds_dir=paths.XDS_DIR,
             keys_dir=paths.KEYS_DIR,
@@ -53,6 +54,8 @@ class Context:
             admin=paths.ADMIN_SOCKET,
             access_log=paths.ACCESS_LOG,
             ca_file=paths.CA_FILE,
+            instance=f"%ENVIRONMENT({paths.POD_NAME})%",
+            budget=None if budget is None else BudgetServer(rpc=budget.rpc, usage=budget.usage),
             drain=Drain(
                 listen=ListenAddress(address=_ANY, port=paths.DRAIN_PORT), path=paths.drain_path(self.owner_uid)
             ),

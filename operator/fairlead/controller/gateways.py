@@ -13,10 +13,12 @@ from fairlead import envoy, manifests
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.kube import Kube
 from fairlead.compiler import Compiled, CompiledGateway
-from fairlead.controller.context import Context
+from fairlead.controller.book import BookMap
+from fairlead.controller.context import COMPONENT_LABEL, Context
 from fairlead.controller.keys import KeyRing
 from fairlead.controller.live import Live
 from fairlead.controller.metrics import Metrics
+from fairlead.controller.nudges import Nudges
 from fairlead.controller.plan import plan
 from fairlead.errors import TooLargeError
 from fairlead.manifests import OWNED_KINDS, REGION_LABEL, naming
@@ -30,9 +32,10 @@ KEYS_ANNOTATION = "fairlead.dev/keys"
 """On a gateway pod: the version of the Secret of keys that it is to serve."""
 KEYS_FILE = "ecds.json"
 
+BOOK_ANNOTATION = "fairlead.dev/book"
+"""On a budget server's pod: the book that it is to decide by."""
 HELD_AT_MOST_S = 120.0
-_BETWEEN_NUDGES_S = 1.0
-"""A kubelet syncs a pod about once a second; changes that come faster wait for each other."""
+"""How long a configuration waits for pods that mount its credentials."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,8 @@ class Gateways:
         self._live, self._metrics, self._log = live, metrics, log
         self._keys_written: bytes | None = None
         self._keys_version = ""
-        self._nudged: dict[str, float] = {}
+        self._nudges = Nudges(kube, clock, namespace=context.namespace, live=live, metrics=metrics)
+        self._book = _book_of(kube, log, context)
         self._held_since: dict[str, float] = {}
 
     async def apply(self, compiled: Compiled, keys: KeyRing) -> Applied:
@@ -93,11 +97,13 @@ class Gateways:
         writes = await self._write_keys(compiled, keys)
         held = frozenset(region for region in desired if self._is_held(compiled.gateways[region]))
         to_apply = [manifest for manifest in planned.apply if not _waits(manifest, held)]
+        if self._book is not None:
+            writes += await self._book.write(compiled.book)
         by_region = groupby(to_apply, key=_region_of)
         await asyncio.gather(*(self._apply(tuple(group)) for _, group in by_region))
         digests = {region: gateway.digest for region, gateway in compiled.gateways.items() if region in desired}
         digests = {region: digest for region, digest in digests.items() if region not in held}
-        nudged, again_in_s = await self._nudge(digests)
+        nudged, again_in_s = await self._nudges.tell(lambda pod: self._wanted_of(pod, digests))
         for found in planned.delete:
             await self._delete(found)
         return Applied(
@@ -160,35 +166,14 @@ class Gateways:
             self._log.info("keys", what=f"{len(bound)} keys of consumers", version=version)
         return 1
 
-    async def _nudge(self, digests: Mapping[str, str]) -> tuple[int, float | None]:
-        """Tell the kubelets of pods that are behind to refresh their mounts, each at most once a second."""
-        now = self._clock.monotonic()
-        pods = {pod["metadata"]["name"]: pod for pod in self._live.of_kind("Pod")}
-        self._nudged = {name: moment for name, moment in self._nudged.items() if name in pods}
-        behind = {name: wanted for name, pod in pods.items() if (wanted := self._annotations(pod, digests))}
-        due = {name: self._nudged.get(name, now - _BETWEEN_NUDGES_S) + _BETWEEN_NUDGES_S for name in behind}
-        ready = [name for name, moment in due.items() if moment <= now]
-        await asyncio.gather(*(self._annotate(name, behind[name]) for name in ready))
-        later = [moment - now for moment in due.values() if moment > now]
-        return len(ready), min(later, default=None)
-
-    def _annotations(self, pod: Object, digests: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the annotations that a pod lacks; none for one that ends or whose region is not rendered."""
+    def _wanted_of(self, pod: Object, digests: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the annotations that a pod is to have, by what it serves."""
         region = _region_of(pod)
-        if region not in digests or "deletionTimestamp" in pod["metadata"]:
-            return {}
-        wanted = {DIGEST_ANNOTATION: digests[region][:16], KEYS_ANNOTATION: self._keys_version}
-        there = pod["metadata"].get("annotations", {})
-        return {name: value for name, value in wanted.items() if there.get(name) != value}
-
-    async def _annotate(self, name: str, annotations: Mapping[str, str]) -> None:
-        patched = await self._kube.merge(
-            "Pod", namespace=self._context.namespace, name=name, patch={"metadata": {"annotations": dict(annotations)}}
-        )
-        self._nudged[name] = self._clock.monotonic()
-        if patched is not None:
-            self._live.put({**patched, "kind": "Pod"})
-            self._metrics.writes.labels("patch", "Pod").inc()
+        if region in digests:
+            return {DIGEST_ANNOTATION: digests[region][:16], KEYS_ANNOTATION: self._keys_version}
+        if self._book is not None and pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == "budget-server":
+            return {BOOK_ANNOTATION: self._book.digest}
+        return {}
 
     def _wrote(self, verb: str, manifest: Object) -> None:
         self._metrics.writes.labels(verb, manifest["kind"]).inc()
@@ -214,3 +199,17 @@ def _providers_secrets(compiled: Compiled) -> frozenset[str]:
         for endpoint in version["spec"]["endpoints"]
     ]
     return frozenset(credential["secretName"] for credential in named if credential)
+
+
+def _book_of(kube: Kube, log: FilteringBoundLogger, context: Context) -> BookMap | None:
+    server = context.settings.budget_server
+    if server is None:
+        return None
+    return BookMap(
+        kube,
+        log,
+        namespace=context.namespace,
+        name=server.book,
+        owner=context.owner,
+        labels={**context.settings.labels, COMPONENT_LABEL: "budget-server"},
+    )

@@ -128,12 +128,15 @@ class Operator:
 
     async def _follow(self, kind: str) -> None:
         context = self._context
+        # Objects of gateways, and pods of all components: the budget server's are nudged too.
+        selector = context.settings.selector
+        labels = {name: selector[name] for name in selector if kind != "Pod" or name != COMPONENT_LABEL}
         await follow(
             self._kube,
             self._live,
             kind,
             namespace=context.namespace,
-            labels={**context.settings.selector, COMPONENT_LABEL: "gateway"},
+            labels=labels,
             changed=lambda: self._live_changed(kind),
         )
 

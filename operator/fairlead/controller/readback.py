@@ -22,15 +22,15 @@ class GatewayPod:
 
 
 def ready_pods(pods: Iterable[Object]) -> tuple[GatewayPod, ...]:
-    """Choose the pods that take requests: ready, with an address, not about to end."""
+    """Choose the gateway pods that take requests: ready, with an address, not about to end."""
     return tuple(
         GatewayPod(
             name=pod["metadata"]["name"],
-            region=pod["metadata"].get("labels", {}).get(REGION_LABEL, ""),
+            region=pod["metadata"]["labels"][REGION_LABEL],
             address=pod["status"]["podIP"],
         )
         for pod in pods
-        if _is_ready(pod)
+        if REGION_LABEL in pod["metadata"].get("labels", {}) and _is_ready(pod)
     )
 
 

@@ -17,6 +17,8 @@ CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
 HTTP_PORT = 8080
 METRICS_PORT = 9090
 DRAIN_PORT = 9091
+POD_NAME = "POD_NAME"
+"""The environment variable that holds it."""
 READY_PATH = "/fairlead/ready"
 """Answers 503 while a pod drains, else 200 with the digest of the configuration that it serves."""
 

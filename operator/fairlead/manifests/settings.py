@@ -52,6 +52,18 @@ class RegionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSettings:
+    """The budget server of this cluster."""
+
+    rpc: str
+    """`host:port` of its checks and reports."""
+    usage: str
+    """`host:port` of `GET /v1/usage`."""
+    book: str
+    """The ConfigMap with its configuration, which the operator writes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What all gateways of a release share, and what differs per region."""
 
@@ -68,6 +80,8 @@ class Settings:
     image: str
     pull_policy: str
     pull_secrets: tuple[str, ...]
+    budget_server: BudgetSettings | None
+    """None = there is none, and BudgetPolicies have no effect."""
     regions: Mapping[str, RegionSettings]
 
 
@@ -83,6 +97,7 @@ def decode_settings(document: Mapping[str, Any]) -> Settings:
         image=document["image"],
         pull_policy=document["pullPolicy"],
         pull_secrets=tuple(document["pullSecrets"]),
+        budget_server=BudgetSettings(**document["budgetServer"]) if document["budgetServer"] else None,
         regions={name: _region(region) for name, region in document["regions"].items()},
     )
 
