@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,25 @@ Object = dict[str, Any]
 class CommandError(AssertionError):
     """A command ended with an error; its text is what it wrote to stderr."""
 
+    def __init__(self, message: str, stdout: str) -> None:
+        super().__init__(message)
+        self.stdout = stdout
+
 
 class Kubectl:
     """One cluster, by its KUBECONFIG."""
 
     def __init__(self, kubeconfig: Path, path: str) -> None:
         self.kubeconfig = kubeconfig
-        self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": path}
+        scripts = Path(sys.executable).parent  # where `pip install` has put `fairlead` and kubectl's plugin
+        self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": f"{scripts}:{path}"}
 
     def command(self, *words: str, stdin: str | None = None, timeout_s: float = 120) -> str:
         done = subprocess.run(
             words, input=stdin, capture_output=True, text=True, env=self._environment, timeout=timeout_s, check=False
         )
         if done.returncode != 0:
-            raise CommandError(f"{' '.join(words)}: {done.stderr.strip()}")
+            raise CommandError(f"{' '.join(words)}: {done.stderr.strip()}", done.stdout)
         return done.stdout
 
     def start(self, *words: str) -> subprocess.Popen[str]:

@@ -4,6 +4,7 @@ Objects are plain mappings here, as they are written in YAML. lightkube brings c
 and the paths of resources; a generic resource of it is a dict, so no model stands between this and the API server.
 """
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 
 import httpx2
 from lightkube import ApiError, AsyncClient
+from lightkube.config.kubeconfig import KubeConfig
 from lightkube.core.exceptions import ConfigError
 from lightkube.generic_resource import create_global_resource, create_namespaced_resource
 from lightkube.types import PatchType
@@ -64,6 +66,9 @@ RESOURCES: Mapping[str, Resource] = {
 }
 """Every kind that Fairlead reads or writes."""
 
+USER_KINDS = tuple(kind for kind, resource in RESOURCES.items() if resource.group == "fairlead.dev")
+"""What users write."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
@@ -113,6 +118,10 @@ class Kube(Protocol):
 
     async def delete(self, kind: str, *, namespace: str, name: str) -> None:
         """Delete an object; one that is gone is well."""
+
+
+class NotFoundError(ClusterError):
+    """What is asked for is not there (404): an object, or a kind."""
 
 
 class ForbiddenError(ClusterError):
@@ -185,7 +194,7 @@ class LightKube:
         try:
             async with _errors(f"get {kind} {namespace}/{name}"):
                 found: Object = await self._client.get(_LIGHTKUBE[kind], name, **selection)
-        except _NotFoundError:
+        except NotFoundError:
             return None
         return found
 
@@ -197,7 +206,7 @@ class LightKube:
         """Apply the status of an object that exists; None = it is gone."""
         try:
             return await self._patch(manifest, _LIGHTKUBE[manifest["kind"]].Status)
-        except _NotFoundError:
+        except NotFoundError:
             return None
 
     async def _patch(self, manifest: Object, resource: Any) -> Object:
@@ -226,7 +235,7 @@ class LightKube:
                     patch_type=PatchType.MERGE,
                     field_manager=FIELD_MANAGER,
                 )
-        except _NotFoundError:
+        except NotFoundError:
             return None
         return merged
 
@@ -256,17 +265,13 @@ class LightKube:
         try:
             async with _errors(f"delete {kind} {namespace}/{name}"):
                 await self._client.delete(_LIGHTKUBE[kind], name, namespace=namespace)
-        except _NotFoundError:
+        except NotFoundError:
             return
-
-
-class _NotFoundError(ClusterError):
-    """The object is not there (404)."""
 
 
 _BY_STATUS: Mapping[int, type[ClusterError]] = {
     _FORBIDDEN: ForbiddenError,
-    _NOT_FOUND: _NotFoundError,
+    _NOT_FOUND: NotFoundError,
     _CONFLICT: ConflictError,
     _GONE: UnreachableError,
     429: UnreachableError,
@@ -286,13 +291,23 @@ async def _errors(what: str) -> AsyncIterator[None]:
         raise UnreachableError(f"{what}: {str(error) or type(error).__name__}") from error
 
 
+def _told(error: Exception) -> str:
+    if isinstance(error, ConfigError):
+        return str(error)
+    return f"{os.environ.get('KUBECONFIG', '~/.kube/config')}: no KUBECONFIG as kubectl writes it ({error!r})"
+
+
 @asynccontextmanager
-async def connect() -> AsyncIterator[LightKube]:
-    """Connect as the pod's ServiceAccount, or as KUBECONFIG says; raises `ClusterError` if there is neither."""
+async def connect(context: str | None = None) -> AsyncIterator[LightKube]:
+    """Connect as the pod's ServiceAccount, or as KUBECONFIG says; raises `ClusterError` if there is neither.
+
+    `context`: which one of KUBECONFIG's; default: its current one.
+    """
     try:
-        client = AsyncClient(timeout=httpx2.Timeout(30.0, connect=5.0))
-    except ConfigError as error:
-        raise ClusterError(f"no cluster to speak to: {error}") from error
+        config = KubeConfig.from_env().get(context)
+        client = AsyncClient(config, timeout=httpx2.Timeout(30.0, connect=5.0))
+    except Exception as error:  # lightkube does not check a KUBECONFIG: it stumbles over it in many ways
+        raise ClusterError(f"no cluster to speak to: {_told(error)}") from error
     try:
         yield LightKube(client)
     finally:

@@ -22,3 +22,8 @@ main = LazyGroup(
     },
 )
 """What `fairlead` starts."""
+
+
+def plugin() -> None:
+    """Do the same as `kubectl fairlead`: kubectl starts what is called `kubectl-fairlead` on PATH."""
+    main(prog_name="kubectl fairlead")

@@ -10,7 +10,7 @@ import click
 from fairlead.adapters import lock
 from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
 from fairlead.cli import options
-from fairlead.errors import EnvoyError, StateError
+from fairlead.errors import ClusterError, EnvoyError, StateError
 from fairlead.standalone import status
 from fairlead.standalone.state import StateFolder
 
@@ -22,15 +22,34 @@ SHOWN_DIGEST = 12
 @click.command()
 @options.config(required=False)
 @options.state
+@click.option("--context", metavar="NAME", help="In a cluster: which context of KUBECONFIG. Default: its current one.")
+@click.option("-n", "--namespace", metavar="NAME", help="In a cluster: only this namespace.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="In a cluster: all namespaces, which is the default.")
 @options.output
-def command(*, config: Path | None, state: Path | None, output: str) -> None:
-    """Show what each region of a running `fairlead up` serves: names, ladders, health of targets, digest, addresses.
+def command(
+    *,
+    config: Path | None,
+    state: Path | None,
+    context: str | None,
+    namespace: str | None,
+    all_namespaces: bool,
+    output: str,
+) -> None:
+    """Show what each region serves.
 
-    Give CONFIG, or the state folder. Exit code 1 when `fairlead up` does not run there, or when anything is wrong.
+    With CONFIG or the state folder, of a running `fairlead up`: names, ladders, health of targets, digest, addresses.
+    With neither, of the cluster that KUBECONFIG names: where attempts of each route go, and what is wrong with objects.
+    Exit code 1 when `fairlead up` does not run there, or when anything is wrong.
     """
+    if namespace is not None and all_namespaces:
+        raise click.UsageError("got both -n and -A, want one of them")
     if config is None and state is None:
-        raise click.UsageError("give -c CONFIG or --state DIR: what `fairlead up` was started with")
-    folder = StateFolder(root=state.absolute()) if state else StateFolder.beside(config or Path())
+        raise SystemExit(_cluster(context, namespace, output))
+    if context is not None or namespace is not None or all_namespaces:
+        raise click.UsageError(
+            "--context, -n and -A ask a cluster, -c and --state ask `fairlead up`: give one or the other"
+        )
+    folder = options.state_folder(config, state)
     running = lock.holder(folder.root) is not None
     document = status.read(folder)
     if document is None:
@@ -45,6 +64,27 @@ def command(*, config: Path | None, state: Path | None, output: str) -> None:
             click.echo(line)
     wrong = not running or any(one["weight"] == "problem" for one in document["notices"])
     raise SystemExit(int(wrong))
+
+
+def _cluster(context: str | None, namespace: str | None, output: str) -> int:
+    try:
+        from fairlead.adapters.kube import connect  # noqa: PLC0415  an extra, which `fairlead up` does without
+        from fairlead.controller import overview  # noqa: PLC0415  the same
+    except ModuleNotFoundError as error:
+        what = "a cluster needs `pip install fairlead[operator]`; `fairlead up` needs -c CONFIG or --state DIR"
+        raise ClusterError(f"{error.name}: not installed: {what}") from error
+
+    async def read() -> Json:
+        async with connect(context) as kube:
+            return await overview.read(kube, namespace=namespace)
+
+    document = asyncio.run(read())
+    if output == "json":
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        for line in overview.lines(document):
+            click.echo(line)
+    return int(any(not one["ready"] for one in document["objects"]))
 
 
 async def _with_health(regions: list[Json]) -> list[Json]:

@@ -12,12 +12,9 @@ from typing import Any
 import kopf
 from kopf import OperatorRegistry, OperatorSettings
 
-from fairlead.adapters.kube import RESOURCES
+from fairlead.adapters.kube import RESOURCES, USER_KINDS
 
 Object = Mapping[str, Any]
-
-USER_KINDS = ("ModelProvider", "ModelRoute", "ModelConsumer", "BudgetPolicy")
-"""What users write."""
 
 
 def registry(told: Callable[[Object, bool], None], *, namespaces: bool) -> OperatorRegistry:

@@ -8,11 +8,10 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from fairlead.adapters.clock import Clock
-from fairlead.adapters.kube import Kube
+from fairlead.adapters.kube import USER_KINDS, Kube
 from fairlead.compiler import Manifest, Snapshot
 from fairlead.controller import handlers
 from fairlead.controller.context import Context
-from fairlead.controller.handlers import USER_KINDS
 from fairlead.controller.keys import KeyRing, SecretName, wanted_refs
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.view import View, key_of

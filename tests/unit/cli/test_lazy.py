@@ -26,7 +26,14 @@ def test_every_command_explains_itself(command: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nonsense"], ["check"], ["check", "-f", "/nowhere"], ["render", "-f", "/"], ["up", "-f", "/"], ["status"]],
+    [
+        ["nonsense"],
+        ["check"],
+        ["check", "-f", "/nowhere"],
+        ["render", "-f", "/"],
+        ["up", "-f", "/"],
+        ["status", "-An", "a"],
+    ],
 )
 def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
