@@ -1,6 +1,7 @@
 """`fairlead budget-server`."""
 
 import asyncio
+import gc
 import importlib.util
 import signal
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from fairlead.budgetserver.settings import Settings
 
-EXTRAS = ("grpc", "google.protobuf", "redis", "aiohttp", "prometheus_client", "structlog")
+EXTRAS = ("grpc", "google.protobuf", "redis", "aiohttp", "prometheus_client", "structlog", "uvloop")
 
 
 @click.command()
@@ -93,7 +94,10 @@ def command(
         gateways=gateways,
         reconcile_every_s=reconcile_every,
     )
-    asyncio.run(_serve(settings))
+    import uvloop  # noqa: PLC0415 - an extra, which may be missing
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings))
 
 
 async def _serve(settings: "Settings") -> None:
@@ -120,5 +124,9 @@ async def _serve(settings: "Settings") -> None:
         await server.start()
     except (FairleadError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    # What is there now stays, and little else makes cycles: else collecting takes a tenth of the time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     await stopped.wait()
     await server.stop()
