@@ -94,34 +94,17 @@ class Gateway:
             response_deserializer=Response.FromString,
         )
 
-    async def check(self, request: str, *, consumer: str = "t/a", patience_s: float = 5, **changes: str) -> Any:
-        values = {"route": "t/chat", "model": "chat", "bytes": "100", "ask": "50 1", **changes}
-        return await self._send({"kind": "check", "consumer": consumer, "id": request, **values}, patience_s)
+    async def check(self, request: str, *, consumer: str = "t/a", patience_s: float = 5) -> Any:
+        return await self.send("check", f"{consumer} {request} chat 100 t/chat 50 1", patience_s)
 
-    async def report(self, request: str, *, consumer: str = "t/a", patience_s: float = 5, **changes: str) -> None:
-        values = {
-            "route": "t/chat",
-            "model": "chat",
-            "bytes": "100",
-            "reservation": request,
-            "target": "p/e/m",
-            "served": "m",
-            "input": "30",
-            "output": "40",
-            "cached": "0",
-            "status": "1",
-            "stream": "false",
-            "http": "200/-/1/500/9",
-            "gateway": "eu-1",
-            **changes,
-        }
-        await self._send({"kind": "report", "consumer": consumer, "id": request, **values}, patience_s)
+    async def report(self, request: str, *, consumer: str = "t/a", checked: bool = True, patience_s: float = 5) -> None:
+        reservation = request if checked else "-"
+        words = f"{consumer} {request} chat 100 t/chat {reservation} p/e/m 30 40 0 1 false 200 - 1 500 eu-1"
+        await self.send("report", words, patience_s)
 
-    async def _send(self, values: dict[str, str], patience_s: float) -> Any:
+    async def send(self, key: str, value: str, patience_s: float = 5) -> Any:
         request = Request(domain="fairlead")
-        descriptor = request.descriptors.add()
-        for key, value in values.items():
-            descriptor.entries.add(key=key, value=value)
+        request.descriptors.add().entries.add(key=key, value=value)
         return await self._call(request, timeout=patience_s)
 
     async def close(self) -> None:

@@ -105,7 +105,7 @@ def test_sigterm_books_what_is_under_way(tmp_path: Path) -> None:
     with server:
 
         async def story(gateway: Gateway) -> None:
-            await asyncio.gather(*(gateway.report(f"r{number}", reservation="none") for number in range(50)))
+            await asyncio.gather(*(gateway.report(f"r{number}", checked=False) for number in range(50)))
 
         play(server.rpc, story)
         assert server.stop() == 0
@@ -129,6 +129,23 @@ def test_a_wrong_book_keeps_the_last_one(tmp_path: Path) -> None:
             while (await gateway.check(f"kill{next(numbers)}")).overall_code == OK:
                 await asyncio.sleep(0.02)
             assert time.monotonic() - began < 1.5
+
+        play(server.rpc, story)
+
+
+def test_a_gateway_of_another_version_is_refused_and_counted(tmp_path: Path) -> None:
+    book = books.write(tmp_path / "book.json", 10_000)
+    with Server(book, "memory:") as server:
+
+        async def story(gateway: Gateway) -> None:
+            for key in ("kind", "kind", "later"):
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await gateway.send(key, "check")
+                # What Envoy's outlier detection takes for a 400: this server must stay the one that is asked.
+                assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert metric(server.metrics(), "fairlead_budget_malformed_total") == 3
+            assert (await gateway.check("r1")).overall_code == OK
+            assert figures(server) == (0, RESERVED)
 
         play(server.rpc, story)
 
@@ -184,7 +201,7 @@ def test_a_store_that_is_away_loses_nothing(tmp_path: Path, own_redis: RedisServ
                 assert time.monotonic() - began < 1.5
             # Reports are taken all the same, and wait.
             for number in (1, 2, 10, 11):
-                await gateway.report(f"r{number}", reservation="none")
+                await gateway.report(f"r{number}", checked=False)
             text = server.metrics()
             assert metric(text, "fairlead_budget_backlog") == 4
             assert metric(text, "fairlead_budget_checks_total", verdict="unavailable") == 6
@@ -194,7 +211,7 @@ def test_a_store_that_is_away_loses_nothing(tmp_path: Path, own_redis: RedisServ
             await eventually(lambda: metric(server.metrics(), "fairlead_budget_backlog") == 0, "still waiting")
             await eventually(server.healthy, "not healthy")
             for number in (1, 2, 10, 11):
-                await gateway.report(f"r{number}", reservation="none")
+                await gateway.report(f"r{number}", checked=False)
             await gateway.report("r3")
             spent, reserved = figures(server)
             assert spent == 6 * SPENT

@@ -53,19 +53,46 @@ class Unmetered:
     stream: bool
 
 
-def reservation(ask: Ask, rungs: Sequence[Rung], route_limit: int | None) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """What a rung can cost, worked out once: prices of a million tokens, and how many may come out."""
+
+    per_input: int
+    per_output: int
+    """0 for embeddings."""
+    most: int | None
+    """The smallest of the caps of route and model; None = neither has one."""
+    otherwise: int
+    """How many tokens may come out when the request does not say."""
+
+
+def bounds(rungs: Sequence[Rung], route_limit: int | None) -> tuple[Bound, ...]:
+    """Return the bounds of the rungs that may answer a route with this cap, each once."""
+    return tuple(dict.fromkeys(_bound(rung, route_limit) for rung in rungs))
+
+
+def _bound(rung: Rung, route_limit: int | None) -> Bound:
+    caps = [cap for cap in (route_limit, rung.max_output_tokens) if cap is not None]
+    most = min(caps, default=None)
+    return Bound(
+        per_input=max(rung.price.input, rung.price.cached_input),
+        per_output=rung.price.output if rung.generates else 0,
+        most=most,
+        otherwise=most if most is not None else rung.context_window or DEFAULT_OUTPUT_TOKENS,
+    )
+
+
+def reservation(ask: Ask, bounds: Sequence[Bound]) -> int:
     """Return the most that the request can cost at the dearest of the rungs, in nano-dollars. Without rungs: 0."""
-    return min(LARGEST, max((_most(ask, rung, route_limit) for rung in rungs), default=0))
-
-
-def _most(ask: Ask, rung: Rung, route_limit: int | None) -> int:
-    limits = [limit for limit in (ask.output_limit, route_limit, rung.max_output_tokens) if limit is not None]
-    output = min(limits) if limits else rung.context_window or DEFAULT_OUTPUT_TOKENS
-    if not rung.generates:
-        output = 0
-    price = rung.price
-    per_input = max(price.input, price.cached_input)
-    return whole(ask.body_bytes * per_input + max(0, output) * max(1, ask.choices) * price.output)
+    dearest, choices = 0, max(1, ask.choices)
+    for bound in bounds:
+        output = ask.output_limit
+        if output is None:
+            output = bound.otherwise
+        elif bound.most is not None and bound.most < output:
+            output = bound.most
+        dearest = max(dearest, ask.body_bytes * bound.per_input + max(0, output) * choices * bound.per_output)
+    return min(LARGEST, whole(dearest))
 
 
 def unmetered(request: Unmetered, rung: Rung) -> int:

@@ -185,7 +185,10 @@ def reserve(hold: Hold, entry: Entry | None, counters: Counters) -> tuple[Admiss
     if not all(fits(before[leg.counter], leg, plan.amount) for leg in plan.legs):
         admission = Admission(verdict=Verdict.REJECTED, downgraded=downgraded, counters=tuple(before.values()))
         return admission, Step(entry=None, counters={})
-    after = {name: replace(counter, reserved=counter.reserved + plan.amount) for name, counter in before.items()}
+    after = {
+        name: Counter(spent=counter.spent, reserved=counter.reserved + plan.amount, estimated=counter.estimated)
+        for name, counter in before.items()
+    }
     opened = Entry(
         request=hold.request,
         payer=hold.payer,
@@ -242,11 +245,15 @@ def _book(settlement: Settlement, entry: Entry, counters: Counters, *, waived: i
             reserved=counter.reserved - held,
             estimated=counter.estimated - guessed + (cost if settlement.estimated else 0),
         )
-    settled = replace(
-        entry,
+    settled = Entry(  # not `replace`, which takes five times as long, on each request
+        request=entry.request,
+        payer=entry.payer,
         phase=Phase.SETTLED,
+        amount=entry.amount,
         booked=cost,
         estimated=settlement.estimated,
+        downgraded=entry.downgraded,
+        counters=entry.counters,
         due_ms=settlement.now_ms + REMEMBERED_MS,
     )
     return Step(entry=settled, counters=after, waived=waived)

@@ -82,6 +82,12 @@ class Policy:
         """Say whether a request counts that asked for, or is answered by, one of the routes."""
         return self.routes is None or not self.routes.isdisjoint(routes)
 
+    @property
+    def thresholds(self) -> tuple[int, ...]:
+        """What must be spent for each of the stages, the implied rejection included, sorted."""
+        cap = () if self.cap is None else (self.cap,)
+        return tuple(sorted({_share(self.limit, stage.at) for stage in self.stages} | set(cap)))
+
     def reached(self, spent: int) -> Stage | None:
         """Return the stage with the largest share among those reached, the implied rejection included; None = none."""
         stages = [stage for stage in self.stages if spent >= _share(self.limit, stage.at)]

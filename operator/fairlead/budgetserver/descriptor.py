@@ -1,20 +1,27 @@
 """What a gateway asks and reports, as plain values.
 
-A gateway sends one descriptor per message, all of whose values are strings: `kind` says which. Every value has a
-default in the gateway's configuration (`-`, `-1`), because Envoy drops a descriptor with an empty value, and with it
-the check. What cannot be read as a number is treated as not said.
+A message carries one descriptor with one entry: its key is `check` or `report`, its value are words with a space
+between, in the order of `CHECK` and `REPORT` (one entry, because each costs both sides more than all the words). `-`
+stands for what the gateway does not know; what cannot be read as a number is treated the same. Later versions may add
+words at the end. No word has a space in it: names have grammars, and the gateway makes the request's id itself.
+`fairlead.envoy.budgets` writes them; a test holds both against each other.
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+CHECK = ("consumer", "id", "model", "bytes", "route", "limit", "answers")
+REPORT = (
+    *("consumer", "id", "model", "bytes", "route", "reservation", "target", "input", "output", "cached", "usage"),
+    *("stream", "status", "flags", "attempts", "sent", "gateway"),
+)
 ABSENT = "-"
 _COMPLETE = "1"
 """`extraction_status` of Envoy's token usage record when the provider's counts are complete."""
-_HTTP_PARTS = 5
 _RATE_LIMITED = "RL"
 """Response flag of an answer that this server's own verdict made."""
 _REFUSED = 400
+_LONGEST_SHOWN = 40
 _LONGEST_NUMBER = 15
 """Digits that are believed: a longer number of bytes or tokens is an attack or an accident."""
 
@@ -68,54 +75,66 @@ class Report:
         return self.attempts == 0 or self.status >= _REFUSED
 
 
-def fields(entries: Iterable[object]) -> dict[str, str]:
-    """Return a descriptor's entries by key."""
-    return {entry.key: entry.value for entry in entries}  # type: ignore[attr-defined] # made at run time: messages.py
+def read(request: Any) -> Check | Report:
+    """Read a message. Raises `ValueError` for what a gateway of another version may send."""
+    try:
+        entry = request.descriptors[0].entries[0]
+    except IndexError as error:
+        raise ValueError("got no descriptor, want one with one entry") from error
+    key = entry.key
+    if key == "check":
+        return check(entry.value)
+    if key == "report":
+        return report(entry.value)
+    raise ValueError(f"got `{key[:_LONGEST_SHOWN]}`, want `check` or `report`")
 
 
-def check(values: Mapping[str, str]) -> Check:
-    """Read a check."""
-    limit, _, choices = values.get("ask", "").partition(" ")
+def check(text: str) -> Check:
+    """Read a check. Raises `ValueError` for too few words.
+
+    The last words are one `-` for a moment: when a gateway's first budget comes, its check does before its directory.
+    """
+    consumer, request, model, size, route, limit, *more = text.split(" ")
     return Check(
-        consumer=values.get("consumer", ABSENT),
-        id=values.get("id", ABSENT),
-        route=values.get("route", ABSENT),
-        model=values.get("model", ABSENT),
-        body_bytes=_number(values.get("bytes")),
+        consumer=consumer,
+        id=request,
+        route=route,
+        model=model,
+        body_bytes=_number(size),
         output_limit=_number(limit),
-        choices=_number(choices) or 1,
+        choices=(_number(more[0]) if more else None) or 1,
     )
 
 
-def report(values: Mapping[str, str]) -> Report:
-    """Read a report."""
-    parts = values.get("http", "").split("/")
-    status, flags, attempts, sent = (*parts, "", "", "", "")[:4] if len(parts) >= _HTTP_PARTS else ("", "", "", "")
-    target = values.get("target", ABSENT)
-    tokens = [_number(values.get(name)) for name in ("input", "output", "cached")]
+def report(text: str) -> Report:
+    """Read a report. Raises `ValueError` for too few words."""
+    words = text.split(" ")
+    consumer, request, model, size, route, reservation, target = words[:7]
+    inputs, outputs, cached, usage, stream, status, flags, attempts, sent, gateway = words[7 : len(REPORT)]
+    tokens = _number(inputs)
     return Report(
-        consumer=values.get("consumer", ABSENT),
-        id=values.get("id", ABSENT),
-        route=values.get("route", ABSENT),
-        model=values.get("model", ABSENT),
-        target="" if target in {ABSENT, "none"} else target,
-        checked=values.get("reservation", "none") not in {ABSENT, "none"},
-        metered=values.get("status") == _COMPLETE and tokens[0] is not None,
-        input=tokens[0] or 0,
-        output=tokens[1] or 0,
-        cached=tokens[2] or 0,
-        stream=values.get("stream") == "true",
-        body_bytes=_number(values.get("bytes")),
+        consumer=consumer,
+        id=request,
+        route=route,
+        model=model,
+        target="" if target == ABSENT else target,
+        checked=reservation != ABSENT,
+        metered=usage == _COMPLETE and tokens is not None,
+        input=tokens or 0,
+        output=_number(outputs) or 0,
+        cached=_number(cached) or 0,
+        stream=stream == "true",
+        body_bytes=_number(size),
         sent_bytes=_number(sent) or 0,
         status=_number(status) or 0,
         attempts=_number(attempts) or 0,
-        rejected=_RATE_LIMITED in flags.split(","),
-        gateway=values.get("gateway", ABSENT),
+        rejected=flags != ABSENT and _RATE_LIMITED in flags.split(","),
+        gateway=gateway,
     )
 
 
-def _number(text: str | None) -> int | None:
+def _number(text: str) -> int | None:
     """Return a number that is not negative; None when there is none."""
-    if not text or len(text) > _LONGEST_NUMBER or not (text.isascii() and text.isdigit()):
-        return None
-    return int(text)
+    if text.isdigit() and len(text) <= _LONGEST_NUMBER and text.isascii():
+        return int(text)
+    return None

@@ -10,6 +10,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.checks = self._counter("checks", "Requests that asked for room", "verdict")
         self.reports = self._counter("reports", "Requests that ended", "kind")
+        self.malformed = self._counter("malformed", "Messages that a gateway of another version sent")
         self.spent = Counter(
             "fairlead_spend_usd",
             "Dollars booked by reports",
@@ -33,6 +34,15 @@ class Metrics:
         self.book_errors = self._counter("book_errors", "Books that could not be used")
         self.spent_now = self._gauge("spent_usd", "Dollars spent in the window that runs", "policy", "consumer")
         self.limit = self._gauge("limit_usd", "Dollars that may be spent in a window", "policy")
+
+        self._children: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
+
+    def count(self, counter: Counter, *labels: str, by: float = 1) -> None:
+        """Add to a series that is counted on each request: `labels()` alone takes longer than adding."""
+        child = self._children.get((counter, labels))
+        if child is None:
+            child = self._children[counter, labels] = counter.labels(*labels)
+        child.inc(by)
 
     def text(self) -> bytes:
         """Return all series in Prometheus' text format."""

@@ -6,7 +6,9 @@ import grpc
 import structlog
 
 from fairlead.budgetserver import descriptor
-from fairlead.budgetserver.messages import METHOD, OK, SERVICE, Request, Response
+from fairlead.budgetserver.answer import NOTED
+from fairlead.budgetserver.descriptor import Report
+from fairlead.budgetserver.messages import METHOD, SERVICE, Request
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.store import StoreError
 from fairlead.budgetserver.teller import Teller
@@ -15,33 +17,40 @@ _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a share
     ("grpc.max_receive_message_length", 64 * 1024),
 )
+_REASONS = 10
+"""Each reason for which a message is not understood is logged once, so many at most: they come as often as requests."""
 log = structlog.get_logger("fairlead.budget")
 
 
 def make_server(teller: Teller, metrics: Metrics) -> grpc.aio.Server:
     """Make a server that asks the teller; it listens nowhere yet."""
-    recorded = Response(overall_code=OK)
+    told: set[str] = set()
 
     async def should_rate_limit(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        if not request.descriptors:
-            return recorded
-        values = descriptor.fields(request.descriptors[0].entries)
-        if values.get("kind") == "report":
-            await teller.report(descriptor.report(values))
-            return recorded
         try:
-            return await teller.check(descriptor.check(values))
+            asked = descriptor.read(request)
+        except ValueError as error:
+            # A gateway of another version, until it has its new configuration: its check goes by the failurePolicy, and
+            # what its reports would have told is found in its counters. As below, it must not take this server for ill.
+            metrics.malformed.inc()
+            reason = str(error)
+            if reason not in told and len(told) < _REASONS:
+                told.add(reason)
+                log.warning("budget.malformed", error=reason)
+            return await context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)
+        if isinstance(asked, Report):
+            await teller.report(asked)
+            return NOTED
+        try:
+            return await teller.check(asked)
         except StoreError as error:
             # The gateway lets the request pass or refuses it, as the installation's failurePolicy says. The status is
             # one that its outlier detection takes for a 400: this server is well, and its reports must keep arriving.
             metrics.checks.labels("unavailable").inc()
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+            return await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
 
-    method = grpc.unary_unary_rpc_method_handler(
-        should_rate_limit,
-        request_deserializer=Request.FromString,
-        response_serializer=Response.SerializeToString,
-    )
+    # The teller's answers are bytes already, so there is no serializer: the stubs know no such handler.
+    method: Any = grpc.unary_unary_rpc_method_handler(should_rate_limit, request_deserializer=Request.FromString)
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: method}),))
     return server

@@ -3,26 +3,25 @@
 The rules are those of `fairlead.budget`; the store makes them atomic. Nothing here waits but for the store.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
-from fairlead.budget.admission import Standing, short, tightest
+from fairlead.budget.admission import Standing, short
 from fairlead.budget.book import Book
-from fairlead.budget.estimate import Ask, reservation
+from fairlead.budget.estimate import Ask, Bound, bounds, reservation
 from fairlead.budget.ledger import Admission, Counter, Hold, Leg, Plan, Settlement, Verdict
 from fairlead.budget.meter import Count, MeterKey
-from fairlead.budget.policy import Policy, counter, unbudgeted
 from fairlead.budget.price import USD
-from fairlead.budget.window import Span, span
 from fairlead.budgetserver import answer
 from fairlead.budgetserver.backlog import Backlog
 from fairlead.budgetserver.charge import charge
 from fairlead.budgetserver.descriptor import ABSENT, Check, Report
 from fairlead.budgetserver.metrics import Metrics
-from fairlead.budgetserver.store import KEEP_MS, Store, StoreError
+from fairlead.budgetserver.store import Store, StoreError
+from fairlead.budgetserver.terms import Terms, terms_of, unbudgeted_leg
 
 _REMEMBERED_TERMS = 20_000
 """Consumers times routes whose policies are kept worked out."""
@@ -33,27 +32,6 @@ _FAILURES = 3
 Clock = Callable[[], int]
 """Returns Unix milliseconds."""
 log = structlog.get_logger("fairlead.budget")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """Which policies count a request of a consumer on some routes, worked out for the windows that run."""
-
-    policies: tuple[Policy, ...]
-    spans: tuple[Span, ...]
-    legs: tuple[Leg, ...]
-    from_ms: int
-    until_ms: int | None
-    """The terms hold for `from_ms <= now < until_ms`."""
-
-    def hold_at(self, now_ms: int) -> bool:
-        """Say whether the windows are still the ones that run; a clock may also step back."""
-        return self.from_ms <= now_ms and (self.until_ms is None or now_ms < self.until_ms)
-
-    def standings(self, counters: tuple[Counter, ...]) -> tuple[Standing, ...]:
-        """Put counters beside their policies."""
-        triples = zip(self.policies, self.spans, counters, strict=True)
-        return tuple(Standing(policy=policy, span=window, counter=found) for policy, window, found in triples)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +53,8 @@ class Teller:
         self._metrics = metrics
         self._book = book
         self._terms: dict[tuple[str, tuple[str, ...]], Terms] = {}
+        self._bounds: dict[tuple[str, str, str], tuple[Bound, ...]] = {}
+        self._thresholds: dict[str, tuple[int, ...]] = {}
         self._failures = 0
         self.backlog: Backlog[Bill] = Backlog(self._settle, metrics)
 
@@ -87,18 +67,20 @@ class Teller:
         """Rule by another book from now on; what is spent stays, since counters do not know books."""
         self._book = book
         self._terms.clear()
+        self._bounds.clear()
+        self._thresholds.clear()
 
-    async def check(self, check: Check) -> Any:
+    async def check(self, check: Check) -> bytes:
         """Return the answer to a check. Raises `StoreError` when nobody knows whether there is room."""
         if check.consumer in self._book.killed:
-            self._metrics.checks.labels("killed").inc()
+            self._metrics.count(self._metrics.checks, "killed")
             return answer.killed(check.consumer)
         now_ms = self._clock()
         terms = self.terms(check.consumer, (check.route,), now_ms)
         smaller = self._smaller(check, terms, now_ms)
         if not terms.policies and smaller is None:
-            self._metrics.checks.labels("unbudgeted").inc()
-            return answer.unbudgeted()
+            self._metrics.count(self._metrics.checks, "unbudgeted")
+            return answer.NOTED
         hold = self._hold(check, terms, smaller, now_ms)
         admission = await self._reserve(hold)
         return self._answer(check, hold, admission, terms, smaller)
@@ -134,17 +116,19 @@ class Teller:
         finally:
             self._metrics.store_up.set(self.store_up)
 
-    def _answer(self, check: Check, hold: Hold, admission: Admission, terms: Terms, smaller: "_Smaller | None") -> Any:
+    def _answer(
+        self, check: Check, hold: Hold, admission: Admission, terms: Terms, smaller: "_Smaller | None"
+    ) -> bytes:
         judged, plan = terms, hold.plan
         if admission.downgraded and smaller is not None and hold.downgrade is not None:
             judged, plan = smaller.terms, hold.downgrade
-        standings = judged.standings(admission.counters)
         if admission.verdict is Verdict.REJECTED:
-            self._metrics.checks.labels("rejected").inc()
+            standings = judged.standings(admission.counters)
+            self._metrics.count(self._metrics.checks, "rejected")
             return answer.rejected(short(standings, plan.legs, plan.amount), plan.amount, hold.now_ms)
         downgrade = smaller.route if admission.downgraded and smaller is not None else None
-        self._metrics.checks.labels("downgraded" if downgrade else "granted").inc()
-        return answer.granted(check.id, tightest(standings), downgrade)
+        self._metrics.count(self._metrics.checks, "downgraded" if downgrade else "granted")
+        return answer.granted(check.id, judged.remaining(admission.counters), downgrade)
 
     def _hold(self, check: Check, terms: Terms, smaller: "_Smaller | None", now_ms: int) -> Hold:
         return Hold(
@@ -159,22 +143,30 @@ class Teller:
 
     def _amount(self, check: Check, route: str) -> int:
         """Return what is reserved when `route` answers; the limit on output is that of the route that was asked."""
-        book = self._book
+        key = (check.route, route, check.model)
+        bound = self._bounds.get(key)
+        if bound is None:
+            if len(self._bounds) >= _REMEMBERED_TERMS:
+                self._bounds.clear()
+            asked = self._book.routes.get(check.route)
+            limit = asked.max_output_tokens if asked else None
+            bound = self._bounds[key] = bounds(self._book.rungs(route, check.model), limit)
         ask = Ask(
-            body_bytes=book.request_bytes if check.body_bytes is None else check.body_bytes,
+            body_bytes=self._book.request_bytes if check.body_bytes is None else check.body_bytes,
             output_limit=check.output_limit,
             choices=check.choices,
         )
-        asked = book.routes.get(check.route)
-        return reservation(ask, book.rungs(route, check.model), asked.max_output_tokens if asked else None)
+        return reservation(ask, bound)
 
     def _smaller(self, check: Check, terms: Terms, now_ms: int) -> "_Smaller | None":
         """Return what answers under budget pressure; None when no policy downgrades or the route names nothing."""
-        if all(leg.downgrade_at is None for leg in terms.legs):
+        if not terms.downgrades:
             return None
         asked = self._book.routes.get(check.route)
         if asked is None or asked.downgrade_to is None:
             return None
+        if not all(rung.generates for rung in self._book.rungs(check.route, check.model)):
+            return None  # another model's vectors are no substitute
         route = asked.downgrade_to
         return _Smaller(route=route, terms=self.terms(check.consumer, (check.route, route), now_ms))
 
@@ -185,16 +177,16 @@ class Teller:
         if terms is None or not terms.hold_at(now_ms):
             if len(self._terms) >= _REMEMBERED_TERMS:
                 self._terms.clear()
-            terms = self._terms[key] = _terms(self._book.policies_of(consumer, routes), consumer, now_ms)
+            terms = self._terms[key] = terms_of(self._book.policies_of(consumer, routes), consumer, now_ms)
         return terms
 
     async def report(self, report: Report) -> None:
         """Book a report; while the store is away it waits."""
         if report.rejected:
-            self._metrics.reports.labels("rejected").inc()
+            self._metrics.count(self._metrics.reports, "rejected")
             return
         if not report.checked and report.attempts == 0 and report.route == ABSENT:
-            self._metrics.reports.labels("ignored").inc()
+            self._metrics.count(self._metrics.reports, "ignored")
             return
         bill = self._bill(report)
         if len(self.backlog):
@@ -211,7 +203,7 @@ class Teller:
         now_ms = self._clock()
         charged = charge(report, self._book.rung(report.target, report.route, report.model))
         terms = self.terms(report.consumer, (report.route,), now_ms)
-        self._metrics.reports.labels(_kind(report, estimated=charged.estimated)).inc()
+        self._metrics.count(self._metrics.reports, _kind(report, estimated=charged.estimated))
         if charged.estimated:
             self._metrics.estimated.inc(charged.cost / USD)
         metered = None
@@ -223,7 +215,7 @@ class Teller:
             payer=report.consumer,
             cost=charged.cost,
             estimated=charged.estimated,
-            legs=terms.legs or (_unbudgeted_leg(report.consumer, now_ms),),
+            legs=terms.legs or (unbudgeted_leg(report.consumer, now_ms),),
             now_ms=now_ms,
         )
         return Bill(settlement=settlement, metered=metered, route=report.route, budgeted=bool(terms.legs))
@@ -233,7 +225,8 @@ class Teller:
         if settled.cost == 0:
             return
         consumer = bill.settlement.payer
-        self._metrics.spent.labels(consumer, bill.route, "true" if bill.budgeted else "false").inc(settled.cost / USD)
+        budgeted = "true" if bill.budgeted else "false"
+        self._metrics.count(self._metrics.spent, consumer, bill.route, budgeted, by=settled.cost / USD)
         for name, spent in settled.counters.items():
             self.note_stage(name, consumer, before=spent - settled.cost, after=spent)
 
@@ -241,6 +234,11 @@ class Teller:
         """Tell, once, that a counter passed into another stage."""
         policy = self._book.policy(name.split("|", 1)[0])
         if policy is None:
+            return
+        thresholds = self._thresholds.get(policy.name)
+        if thresholds is None:
+            thresholds = self._thresholds[policy.name] = policy.thresholds
+        if bisect_right(thresholds, before) == bisect_right(thresholds, after):
             return
         stage = policy.reached(after)
         if stage is not None and stage != policy.reached(before):
@@ -258,7 +256,7 @@ class Teller:
         """Return where every policy of a consumer stands now."""
         named = self._book.consumers.get(consumer, ())
         policies = tuple(policy for name in named if (policy := self._book.policy(name)))
-        terms = _terms(policies, consumer, self.now_ms())
+        terms = terms_of(policies, consumer, self.now_ms())
         return terms.standings(tuple(await self.counters([leg.counter for leg in terms.legs])))
 
     async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
@@ -268,7 +266,7 @@ class Teller:
     def payers(self, consumer: str, route: str) -> tuple[Leg, ...]:
         """Return the counters that pay now for a request of a consumer that this route answered."""
         now_ms = self.now_ms()
-        return self.terms(consumer, (route,), now_ms).legs or (_unbudgeted_leg(consumer, now_ms),)
+        return self.terms(consumer, (route,), now_ms).legs or (unbudgeted_leg(consumer, now_ms),)
 
     def now_ms(self) -> int:
         """Return the time by which windows are cut."""
@@ -281,36 +279,6 @@ class _Smaller:
 
     route: str
     terms: Terms
-
-
-def _terms(policies: tuple[Policy, ...], consumer: str, now_ms: int) -> Terms:
-    spans = tuple(span(policy.window, now_ms) for policy in policies)
-    legs = tuple(
-        Leg(
-            counter=counter(policy, consumer, window),
-            cap=policy.cap,
-            downgrade_at=policy.downgrade_at,
-            keep_ms=_keep_ms(window, now_ms),
-        )
-        for policy, window in zip(policies, spans, strict=True)
-    )
-    ends = [window.end_ms for window in spans if window.end_ms is not None]
-    return Terms(
-        policies=policies,
-        spans=spans,
-        legs=legs,
-        from_ms=max((window.start_ms for window in spans), default=0),
-        until_ms=min(ends, default=None),
-    )
-
-
-def _keep_ms(window: Span, now_ms: int) -> int | None:
-    return None if window.end_ms is None else window.end_ms - now_ms + KEEP_MS
-
-
-def _unbudgeted_leg(consumer: str, now_ms: int) -> Leg:
-    name, window = unbudgeted(consumer, now_ms)
-    return Leg(counter=name, cap=None, downgrade_at=None, keep_ms=_keep_ms(window, now_ms))
 
 
 def _kind(report: Report, *, estimated: bool) -> str:

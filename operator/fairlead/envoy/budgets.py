@@ -1,9 +1,10 @@
 """Budgets: the check before a request goes on, the report when it ends, `GET /v1/usage`, and the counters beside them.
 
 The check must stand after the request filter: before it the route of the moment is a direct response, and those Envoy
-never limits. Each action has a default, because one empty value drops the whole descriptor, and with it the check or
-the report. What the values mean is read in `fairlead.budgetserver.descriptor`.
+never limits. What the words of a check and of a report mean stands in `fairlead.budgetserver.descriptor`.
 """
+
+from collections.abc import Iterable
 
 from fairlead.envoy import logs, names
 from fairlead.envoy.layout import BudgetServer, Layout
@@ -63,64 +64,40 @@ def _rate_limit(budget: BudgetCheck, gateway: str) -> Json:
             "grpc_service": {"envoy_grpc": {"cluster_name": names.BUDGET_CLUSTER}, "retry_policy": _RETRY},
         },
         "rate_limits": [
-            {"hits_addend": {"number": 0}, "actions": _check()},
-            {"apply_on_stream_done": True, "hits_addend": {"number": 1}, "actions": _report(gateway)},
+            {"hits_addend": {"number": 0}, "actions": [_entry("check", CHECK)]},
+            {
+                "apply_on_stream_done": True,
+                "hits_addend": {"number": 1},
+                "actions": [_entry("report", (*REPORT, gateway))],
+            },
         ],
     }
 
 
-def _check() -> list[Json]:
-    return [
-        _constant("kind", "check"),
-        *_who(),
-        _value("route", f"%REQ({names.ROUTE_HEADER})%"),
-        _value("ask", logs.of_request(names.ASK_KEY)),
-    ]
+_WHO = (logs.CONSUMER, "%REQ(x-request-id)%", logs.MODEL_ASKED, "%REQ(content-length)%")
+CHECK = (*_WHO, f"%REQ({names.ROUTE_HEADER})%", logs.of_request(names.ASK_KEY))
+"""The words of a check; the last of them are two."""
+REPORT = (
+    *_WHO,
+    logs.ROUTE,
+    f"%DYNAMIC_METADATA({names.RATE_LIMIT_FILTER}:{names.RESERVATION_KEY})%",
+    logs.TARGET,
+    logs.PROMPT_TOKENS,
+    logs.COMPLETION_TOKENS,
+    logs.CACHED_TOKENS,
+    logs.USAGE_STATUS,
+    logs.STREAM,
+    logs.STATUS,
+    "%RESPONSE_FLAGS%",
+    logs.ATTEMPTS,
+    "%BYTES_SENT%",
+)
+"""The words of a report; the gateway's name comes last."""
 
 
-def _report(gateway: str) -> list[Json]:
-    http = "/".join(
-        f"%{name}%"
-        for name in ("RESPONSE_CODE", "RESPONSE_FLAGS", "UPSTREAM_REQUEST_ATTEMPT_COUNT", "BYTES_SENT", "DURATION")
-    )
-    return [
-        _constant("kind", "report"),
-        *_who(),
-        _value("route", "%ROUTE_NAME%"),
-        {
-            "metadata": {
-                "descriptor_key": "reservation",
-                "default_value": "none",
-                "metadata_key": {"key": names.RATE_LIMIT_FILTER, "path": [{"key": "reservation"}]},
-            }
-        },
-        _value("target", logs.TARGET),
-        _value("served", logs.MODEL_SERVED),
-        _value("input", logs.PROMPT_TOKENS),
-        _value("output", logs.COMPLETION_TOKENS),
-        _value("cached", logs.CACHED_TOKENS),
-        _value("status", logs.USAGE_STATUS),
-        _value("stream", logs.of_request(names.STREAM_KEY)),
-        _value("http", http),
-        _value("gateway", gateway),
-    ]
-
-
-def _who() -> list[Json]:
-    return [
-        _value("consumer", logs.of_request(names.CONSUMER_KEY)),
-        _value("id", "%REQ(x-request-id)%"),
-        _value("model", logs.of_request(names.MODEL_KEY)),
-        _value("bytes", "%REQ(content-length)%"),
-    ]
-
-
-def _constant(key: str, value: str) -> Json:
-    return {"generic_key": {"descriptor_key": key, "descriptor_value": value}}
-
-
-def _value(key: str, format_: str) -> Json:
-    return {"generic_key": {"descriptor_key": key, "descriptor_value": format_, "default_value": "-"}}
+def _entry(key: str, words: Iterable[str]) -> Json:
+    """Make an entry of words. It is never empty, else Envoy would drop the descriptor, and the check with it."""
+    return {"generic_key": {"descriptor_key": key, "descriptor_value": " ".join(words)}}
 
 
 def instance(gateway: Gateway, layout: Layout) -> str:

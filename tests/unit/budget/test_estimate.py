@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.budget.estimate import Ask, Rung, Unmetered, reservation, unmetered
+from fairlead.budget.estimate import Ask, Rung, Unmetered, bounds, reservation, unmetered
 from fairlead.budget.price import Price, Tokens, cost
 
 PRICE = Price(input=1_000_000, output=3_000_000, cached_input=500_000)  # 1 and 3 nano-dollars per token
@@ -38,7 +38,7 @@ CASES = [
 
 @pytest.mark.parametrize(("ask", "rungs", "cap", "amount", "why"), CASES, ids=[case[-1] for case in CASES])
 def test_reservation(ask: Ask, rungs: tuple[Rung, ...], cap: int | None, amount: int, why: str) -> None:
-    assert reservation(ask, rungs, cap) == amount, why
+    assert reservation(ask, bounds(rungs, cap)) == amount, why
 
 
 @given(
@@ -49,7 +49,7 @@ def test_reservation(ask: Ask, rungs: tuple[Rung, ...], cap: int | None, amount:
 )
 def test_a_request_that_obeys_costs_at_most_its_reservation(body: int, limit: int, share: float, cached: int) -> None:
     tokens = Tokens(input=int(body * share), output=int(limit * share), cached=cached)
-    assert cost(PRICE, tokens) <= reservation(Ask(body_bytes=body, output_limit=limit), (rung(),), None)
+    assert cost(PRICE, tokens) <= reservation(Ask(body_bytes=body, output_limit=limit), bounds((rung(),), None))
 
 
 UNMETERED = [

@@ -25,9 +25,12 @@ def standing(spent: int, reserved: int, end_ms: int | None) -> Standing:
     )
 
 
+def told(make: Any, *arguments: Any) -> Any:
+    return Response.FromString(make(*arguments))
+
+
 def headers(response: Any) -> dict[str, str]:
-    sent = Response.FromString(response.SerializeToString())
-    return {header.key: header.value for header in sent.response_headers_to_add}
+    return {header.key: header.value for header in response.response_headers_to_add}
 
 
 AMOUNTS = [
@@ -46,7 +49,7 @@ def test_exact(nanodollars: int, text: str) -> None:
 
 
 def test_granted() -> None:
-    response = answer.granted("x1", standing(2 * USD, USD, None), None)
+    response = told(answer.granted, "x1", 2 * USD, None)
     assert response.overall_code == OK
     assert headers(response) == {"x-fairlead-budget-remaining": "2"}
     assert response.dynamic_metadata.fields["reservation"].string_value == "x1"
@@ -54,21 +57,28 @@ def test_granted() -> None:
 
 
 def test_granted_beyond_the_limit_has_nothing_left() -> None:
-    assert headers(answer.granted("x1", standing(6 * USD, 0, None), None)) == {"x-fairlead-budget-remaining": "0"}
+    assert headers(told(answer.granted, "x1", -USD, None)) == {"x-fairlead-budget-remaining": "0"}
 
 
 def test_a_downgrade_names_the_route() -> None:
-    response = answer.granted("x1", None, "t/small")
+    response = told(answer.granted, "x1", None, "t/small")
     assert [(header.key, header.value) for header in response.request_headers_to_add] == [("x-fl-downgrade", "t/small")]
     assert headers(response) == {}
 
 
-def test_unbudgeted_is_plain() -> None:
-    assert answer.unbudgeted() == Response(overall_code=OK)
+def test_noted_is_plain() -> None:
+    assert Response.FromString(answer.NOTED) == Response(overall_code=OK)
+
+
+def test_long_values_are_encoded_too() -> None:
+    request, route = "x" * 300, "t/" + "r" * 20_000
+    response = told(answer.granted, request, None, route)
+    assert response.dynamic_metadata.fields["reservation"].string_value == request
+    assert response.request_headers_to_add[0].value == route
 
 
 def test_rejected_in_a_window() -> None:
-    response = answer.rejected([standing(4_990_000_000, 0, NOW + 18_000_000 - 1000)], USD, NOW)
+    response = told(answer.rejected, [standing(4_990_000_000, 0, NOW + 18_000_000 - 1000)], USD, NOW)
     assert response.overall_code == OVER_LIMIT
     assert headers(response) == {
         "content-type": "application/json",
@@ -88,13 +98,13 @@ def test_rejected_in_a_window() -> None:
 
 
 def test_rejected_because_of_reservations_comes_back_soon() -> None:
-    found = headers(answer.rejected([standing(0, 5 * USD, NOW + 18_000_000)], USD, NOW))
+    found = headers(told(answer.rejected, [standing(0, 5 * USD, NOW + 18_000_000)], USD, NOW))
     assert found["retry-after"] == "5"
     assert "x-should-retry" not in found
 
 
 def test_rejected_without_a_window_has_no_retry_after() -> None:
-    response = answer.rejected([standing(5 * USD, USD, None)], USD, NOW)
+    response = told(answer.rejected, [standing(5 * USD, USD, None)], USD, NOW)
     assert headers(response) == {
         "content-type": "application/json",
         "x-fairlead-budget-remaining": "0",
@@ -106,7 +116,7 @@ def test_rejected_without_a_window_has_no_retry_after() -> None:
 
 
 def test_killed() -> None:
-    response = answer.killed("t/a")
+    response = told(answer.killed, "t/a")
     assert response.overall_code == OVER_LIMIT
     assert json.loads(response.raw_body)["error"]["code"] == "insufficient_quota"
     assert "retry-after" not in headers(response)

@@ -4,8 +4,9 @@ import pytest
 
 from fairlead.budget.estimate import Rung
 from fairlead.budget.price import Price
+from fairlead.budgetserver import descriptor
 from fairlead.budgetserver.charge import Charge, charge
-from fairlead.budgetserver.descriptor import report
+from fairlead.budgetserver.descriptor import Report
 
 RUNG = Rung(
     price=Price(input=1_000_000, output=3_000_000, cached_input=500_000),
@@ -13,22 +14,36 @@ RUNG = Rung(
     context_window=None,
     generates=True,
 )
-BASE = {"input": "-1", "output": "-1", "cached": "-1", "status": "-1", "bytes": "100", "stream": "true"}
+BASE = dict.fromkeys(descriptor.REPORT, "-") | {"bytes": "100", "stream": "true", "flags": "-", "attempts": "1"}
+
+
+def report(words: dict[str, str]) -> Report:
+    return descriptor.report(" ".join(words[name] for name in descriptor.REPORT))
+
+
 CASES = [
     (
-        {"input": "11", "output": "22", "cached": "4", "status": "1", "http": "200/-/1/90/5"},
+        {"input": "11", "output": "22", "cached": "4", "usage": "1", "status": "200", "attempts": "1", "sent": "90"},
         Charge(cost=75, estimated=False),
         "counted",
     ),
-    ({"http": "200/-/1/160/5"}, Charge(cost=80, estimated=True), "no usage in the reply"),
-    ({"http": "200/DC/1/32/5"}, Charge(cost=56, estimated=True), "the client left in the stream"),
-    ({"http": "0/DC/1/0/5"}, Charge(cost=50, estimated=True), "it left before the first byte"),
-    ({"http": "200/-/1/160/5", "stream": "false"}, Charge(cost=290, estimated=True), "not a stream: no wrapping"),
-    ({"http": "503/URX/3/100/5"}, Charge(cost=0, estimated=False), "everybody failed"),
-    ({"http": "429/-/3/100/5"}, Charge(cost=0, estimated=False), "the last provider's 429"),
-    ({"http": "0/DC/0/0/5"}, Charge(cost=0, estimated=False), "nobody was asked"),
+    ({"status": "200", "attempts": "1", "sent": "160"}, Charge(cost=80, estimated=True), "no usage in the reply"),
     (
-        {"input": "11", "output": "0", "status": "1", "http": "500/-/1/9/5"},
+        {"status": "200", "attempts": "1", "sent": "32"},
+        Charge(cost=56, estimated=True),
+        "the client left in the stream",
+    ),
+    ({"status": "0", "attempts": "1", "sent": "0"}, Charge(cost=50, estimated=True), "it left before the first byte"),
+    (
+        {"status": "200", "attempts": "1", "sent": "160", "stream": "false"},
+        Charge(cost=290, estimated=True),
+        "not a stream: no wrapping",
+    ),
+    ({"status": "503", "attempts": "3", "sent": "100"}, Charge(cost=0, estimated=False), "everybody failed"),
+    ({"status": "429", "attempts": "3", "sent": "100"}, Charge(cost=0, estimated=False), "the last provider's 429"),
+    ({"status": "0", "attempts": "0", "sent": "0"}, Charge(cost=0, estimated=False), "nobody was asked"),
+    (
+        {"input": "11", "output": "0", "usage": "1", "status": "500", "attempts": "1", "sent": "9"},
         Charge(cost=11, estimated=False),
         "a count is a count",
     ),
@@ -41,4 +56,6 @@ def test_charge(changes: dict[str, str], expected: Charge, why: str) -> None:
 
 
 def test_without_any_price_nothing_costs() -> None:
-    assert charge(report(BASE | {"http": "200/-/1/160/5"}), None) == Charge(cost=0, estimated=False)
+    assert charge(report(BASE | {"status": "200", "attempts": "1", "sent": "160"}), None) == Charge(
+        cost=0, estimated=False
+    )

@@ -13,9 +13,10 @@ from fairlead.budget.meter import Count, MeterKey
 from fairlead.budget.policy import Action, Policy, Scope, Stage
 from fairlead.budget.price import Price
 from fairlead.budget.window import Every, Forever, Window
-from fairlead.budgetserver.descriptor import Check, Report, check, report
+from fairlead.budgetserver import descriptor
+from fairlead.budgetserver.descriptor import Check, Report
 from fairlead.budgetserver.memory import MemoryStore
-from fairlead.budgetserver.messages import OK, OVER_LIMIT
+from fairlead.budgetserver.messages import OK, OVER_LIMIT, Response
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.store import Settled, StoreError
 from fairlead.budgetserver.teller import Teller
@@ -77,7 +78,8 @@ class World:
     def check(
         self, request: str, *, consumer: str = "t/a", body: int = 100, limit: int = 50, route: str = "t/chat"
     ) -> Any:
-        return asyncio.run(self.teller.check(asked(request, consumer=consumer, body=body, limit=limit, route=route)))
+        answer = asyncio.run(self.teller.check(asked(request, consumer=consumer, body=body, limit=limit, route=route)))
+        return Response.FromString(answer)
 
     def report(self, request: str, **changes: str) -> None:
         asyncio.run(self.teller.report(ended(request, **changes)))
@@ -95,35 +97,30 @@ class World:
 def asked(
     request: str, *, consumer: str = "t/a", body: int | str = 100, limit: int = 50, route: str = "t/chat"
 ) -> Check:
-    values = {
-        "consumer": consumer,
-        "id": request,
-        "route": route,
-        "model": "chat",
-        "bytes": str(body),
-        "ask": f"{limit} 1",
-    }
-    return check(values)
+    return descriptor.check(f"{consumer} {request} chat {body} {route} {limit} 1")
 
 
 def ended(request: str, **changes: str) -> Report:
-    values = {
+    words = {
         "consumer": "t/a",
         "id": request,
-        "reservation": request,
-        "route": "t/chat",
         "model": "chat",
+        "bytes": "100",
+        "route": "t/chat",
+        "reservation": request,
         "target": "p/e/big",
         "input": "30",
         "output": "40",
         "cached": "0",
-        "status": "1",
+        "usage": "1",
         "stream": "false",
-        "bytes": "100",
-        "http": "200/-/1/500/9",
+        "status": "200",
+        "flags": "-",
+        "attempts": "1",
+        "sent": "500",
         "gateway": "eu-1",
     }
-    return report(values | changes)
+    return descriptor.report(" ".join((words | changes)[name] for name in descriptor.REPORT))
 
 
 def test_reserve_then_commit() -> None:
@@ -151,7 +148,7 @@ def test_no_room() -> None:
     assert rejected.overall_code == OVER_LIMIT
     assert json.loads(rejected.raw_body)["error"]["code"] == "insufficient_quota"
     assert world.spent("t/p") == (0, 150)
-    world.report("r2", http="429/RL/0/310/0", target="none", status="-1", input="-1")
+    world.report("r2", status="429", flags="RL", attempts="0", target="-", usage="-", input="-")
     assert world.spent("t/p") == (0, 150), "our own 429 books nothing"
 
 
@@ -212,7 +209,7 @@ def test_killed_consumers_are_stopped_without_asking_the_store() -> None:
 def test_a_consumer_without_policies_goes_on_and_is_counted() -> None:
     world = World(book(consumers={"t/a": ()}))
     assert world.check("r1").overall_code == OK
-    world.report("r1", reservation="none")
+    world.report("r1", reservation="-")
     assert world.sample("fairlead_budget_checks_total", verdict="unbudgeted") == 1
     assert world.sample("fairlead_spend_usd_total", consumer="t/a", route="t/chat", budgeted="false") == pytest.approx(
         7e-8
@@ -221,7 +218,7 @@ def test_a_consumer_without_policies_goes_on_and_is_counted() -> None:
 
 def test_a_report_without_a_check_is_booked_all_the_same() -> None:
     world = World(book(policy("t/p", 1_000)))
-    world.report("r1", reservation="none")
+    world.report("r1", reservation="-")
     assert world.spent("t/p") == (70, 0)
     assert world.sample("fairlead_budget_reports_total", kind="unchecked") == 1
     world.check("r1")
@@ -231,7 +228,7 @@ def test_a_report_without_a_check_is_booked_all_the_same() -> None:
 def test_a_client_that_left_is_estimated_at_most_at_the_reservation() -> None:
     world = World(book(policy("t/p", 1_000)))
     world.check("r1")
-    world.report("r1", http="200/DC/1/99999/9", status="-1", input="-1", output="-1", stream="true")
+    world.report("r1", flags="DC", sent="99999", usage="-", input="-", output="-", stream="true")
     assert world.spent("t/p") == (150, 0)
     assert world.sample("fairlead_budget_reports_total", kind="estimated") == 1
 
@@ -253,7 +250,7 @@ def test_spend_survives_another_book() -> None:
 
 def test_requests_that_reached_no_route_are_ignored() -> None:
     world = World(book(policy("t/p", 1_000)))
-    world.report("r1", route="-", reservation="none", http="404/-/0/1/1", status="-1", input="-1")
+    world.report("r1", route="-", reservation="-", status="404", attempts="0", usage="-", input="-")
     assert world.sample("fairlead_budget_reports_total", kind="ignored") == 1
 
 
