@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 DEMO_STAMP = $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types imports check test unit envoy golden crds demo bench bench-operator clean cluster cluster-down images e2e
+.PHONY: help install lint types imports check test unit envoy golden crds demo bench bench-operator bench-budgets clean cluster cluster-down images e2e
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -80,6 +80,9 @@ $(PEERS)/.installed: benchmarks/gateways/peers.txt benchmarks/gateways/package.j
 
 bench-operator: install ## How the operator scales; with CLUSTER_BENCH=1 also on the cluster of KUBECONFIG
 	$(BIN)/python benchmarks/operator_scale.py $(if $(CLUSTER_BENCH),--cluster)
+
+bench-budgets: install ## What the budget server and its check cost (a minute or two)
+	$(BIN)/python -m benchmarks.budgets.cost
 
 bench: install $(PEERS)/.installed ## Compare with other gateways, write docs/benchmarks.md (minutes; needs node and go)
 	PEERS=$(abspath $(PEERS)) $(BIN)/python -m benchmarks.gateways
