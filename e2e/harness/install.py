@@ -24,6 +24,7 @@ VALUES: Mapping[str, Any] = {
     "regions": {"us-east-1": {"replicas": 2}},
     "operator": {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}},
     "budgetServer": {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}},
+    "budgetStore": {"resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "320Mi"}}},
 }
 
 

@@ -29,6 +29,48 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- toYaml (mergeOverwrite (deepCopy .Values.installation) (dict "namespace" .Release.Namespace)) }}
 {{- end }}
 
+{{/* What keeps the counters: `secret` (its URL is in one), `url`, `bundled`, or `file` for one server's own. */}}
+{{- define "fairlead.store" -}}
+{{- if .Values.budgetServer.storeSecret.name }}secret
+{{- else if dig "budgets" "store" "" .Values.installation }}url
+{{- else if .Values.budgetStore.enabled }}bundled
+{{- else }}file
+{{- end }}
+{{- end }}
+
+{{/* Whether the chart runs the store itself; empty = no. */}}
+{{- define "fairlead.bundlesStore" -}}
+{{- if and .Values.budgetServer.enabled (eq (include "fairlead.store" .) "bundled") }}true{{ end }}
+{{- end }}
+
+{{/* The Secret of the bundled store: `password`, `redis.conf` and `url`. */}}
+{{- define "fairlead.storeSecret" -}}
+{{- default (printf "%s-budget-store" (include "fairlead.fullname" .)) .Values.budgetStore.passwordSecret }}
+{{- end }}
+
+{{- define "fairlead.storeConfiguration" -}}
+include /etc/fairlead-password/redis.conf
+bind * -::*
+port 6379
+dir /data
+# Every step is in the file before it is answered; on disk a second later, so a node that dies takes one second at most.
+appendonly yes
+appendfsync everysec
+save ""
+# A counter must never go to make room: a full store refuses, and `failurePolicy` decides.
+maxmemory {{ .Values.budgetStore.maxMemoryMegabytes }}mb
+maxmemory-policy noeviction
+{{- end }}
+
+{{/* Four fifths of the time that a check may take, in seconds: the store gives up before the gateway does, so that the answer says so. */}}
+{{- define "fairlead.storeTimeout" -}}
+{{- $milliseconds := 0 }}
+{{- range regexFindAll "[0-9]+(ms|s|m|h)" (dig "budgets" "timeout" "250ms" .Values.installation) -1 }}
+{{- $milliseconds = add $milliseconds (mul (regexFind "^[0-9]+" . | int64) (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) (regexFind "[a-z]+$" .))) }}
+{{- end }}
+{{- divf (max 1 (div (mul $milliseconds 4) 5)) 1000 }}
+{{- end }}
+
 {{/* How gateways run here: one entry per served region, `gateway` overridden by `regions`. The operator reads it. */}}
 {{- define "fairlead.gateways" -}}
 {{- $known := list }}{{ range .Values.installation.regions }}{{ $known = append $known .name }}{{ end }}

@@ -46,10 +46,16 @@ def usage_application(teller: Teller) -> web.Application:
 
 
 def operator_application(teller: Teller, metrics: Metrics, health: Callable[[], dict[str, Any]]) -> web.Application:
-    """Make the application for operators and Prometheus."""
+    """Make the application for operators and Prometheus.
+
+    `/livez`: the process answers. `/healthz`: it can decide, which it cannot while the store is away.
+    """
 
     async def show_metrics(_request: web.Request) -> web.Response:
         return web.Response(body=metrics.text(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    async def live(_request: web.Request) -> web.Response:
+        return web.json_response({"ok": True})
 
     async def show_health(_request: web.Request) -> web.Response:
         state = health()
@@ -63,6 +69,7 @@ def operator_application(teller: Teller, metrics: Metrics, health: Callable[[], 
 
     application = web.Application()
     application.router.add_get("/metrics", show_metrics)
+    application.router.add_get("/livez", live)
     application.router.add_get("/healthz", show_health)
     application.router.add_get("/v1/budgets", show_budgets)
     return application
