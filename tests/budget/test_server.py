@@ -207,6 +207,7 @@ def test_a_store_that_is_away_loses_nothing(tmp_path: Path, own_redis: RedisServ
             assert metric(text, "fairlead_budget_checks_total", verdict="unavailable") == 6
             assert metric(text, "fairlead_budget_store_up") == 0
             assert not server.healthy()
+            assert server.get("/livez")["ok"], "a restart would lose what waits"
             undo()
             await eventually(lambda: metric(server.metrics(), "fairlead_budget_backlog") == 0, "still waiting")
             await eventually(server.healthy, "not healthy")
