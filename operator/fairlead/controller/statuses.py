@@ -14,7 +14,6 @@ from fairlead.adapters.kube import RESOURCES, Kube
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType
 from fairlead.api.meta import ObjectKey
 from fairlead.compiler import Compiled, Report, Served
-from fairlead.controller.gateways import HELD_AT_MOST_S
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback
@@ -26,7 +25,7 @@ Object = Mapping[str, Any]
 Ladders = Mapping[tuple[str, str], tuple[str, ...]]
 """By region and route (`namespace/name`)."""
 
-_PATIENCE_S = 5.0
+PATIENCE_S = 5.0
 """How long a gateway may take to follow before it is called behind: until then an object's status waits."""
 _AT_ONCE = 8
 _LONGEST_EVENT_MESSAGE = 1024
@@ -87,8 +86,10 @@ class Statuses:
         if report.served is Served.CURRENT and self._is_on_its_way(report.key, states, held):
             return None
         stated = status.conditions(report, states.items(), expired=self._is_expired(report.key))
-        if report.served is not Served.CURRENT:
+        if report.served is Served.NOTHING:
             return Judged(report=report, stated=stated, serving=())
+        if report.served is Served.LAST_GOOD:
+            return Judged(report=report, stated=stated, serving=self._serving_before(report.key, states, served))
         serving = tuple(
             self._serving(report, region, served.get((region, name), ()))
             for region, state in states.items()
@@ -97,14 +98,16 @@ class Statuses:
         return Judged(report=report, stated=stated, serving=serving)
 
     def _is_on_its_way(self, key: ObjectKey, states: Mapping[str, RegionState], held: Collection[str]) -> bool:
-        """Tell whether a gateway is behind, but not for long: pods come and go, and that is no news about an object."""
+        """Tell whether a gateway is behind, but not for long: pods come and go, and that is no news about an object.
+
+        While a region is held (which ends by itself) patience has not begun: it gets its configuration only then.
+        """
         behind = [region for region, state in states.items() if state is RegionState.BEHIND]
-        if not behind:
+        if not behind or any(region in held for region in behind):
             self._behind_since.pop(key, None)
-            return False
+            return bool(behind)
         now = self._clock.monotonic()
-        patience = _PATIENCE_S + (HELD_AT_MOST_S if any(region in held for region in behind) else 0)
-        return now - self._behind_since.setdefault(key, now) < patience
+        return now - self._behind_since.setdefault(key, now) < PATIENCE_S
 
     def _state(self, key: ObjectKey, region: str, too_large: Collection[str]) -> RegionState:
         if region in too_large:
@@ -114,12 +117,31 @@ class Statuses:
 
     def _serving(self, report: Report, region: str, ladder: tuple[str, ...]) -> Serving:
         """Keep the digest that was confirmed first: later ones hold the same for this object."""
-        stored = ((self._view.get(report.key) or {}).get("status") or {}).get("gateways") or []
-        for gateway in stored:
-            is_same = gateway.get("observedGeneration") == report.generation and gateway.get("ladder", []) == [*ladder]
+        generation = report.generation
+        for gateway in self._stored_gateways(report.key):
+            is_same = gateway.get("observedGeneration") == generation and gateway.get("ladder", []) == [*ladder]
             if gateway["region"] == region and is_same and gateway.get("digest"):
-                return Serving(region=region, digest=gateway["digest"], ladder=ladder)
-        return Serving(region=region, digest=self._progress.digest(region), ladder=ladder)
+                return Serving(region=region, digest=gateway["digest"], generation=generation, ladder=ladder)
+        return Serving(region=region, digest=self._progress.digest(region), generation=generation, ladder=ladder)
+
+    def _serving_before(
+        self, key: ObjectKey, states: Mapping[str, RegionState], served: Ladders
+    ) -> tuple[Serving, ...]:
+        """Say where the last good version serves on, and of a route, with what now."""
+        name = f"{key.namespace}/{key.name}"
+        return tuple(
+            Serving(
+                region=region,
+                digest=gateway.get("digest", ""),
+                generation=gateway.get("observedGeneration"),
+                ladder=served.get((region, name), ()),
+            )
+            for gateway in self._stored_gateways(key)
+            if (region := gateway["region"]) in states and (key.kind != "ModelRoute" or (region, name) in served)
+        )
+
+    def _stored_gateways(self, key: ObjectKey) -> Sequence[Object]:
+        return ((self._view.get(key) or {}).get("status") or {}).get("gateways") or ()
 
     def _is_expired(self, key: ObjectKey) -> bool:
         if key.kind != "ModelConsumer":

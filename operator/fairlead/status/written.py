@@ -22,6 +22,8 @@ class Serving:
     region: str
     digest: str
     """Of the configuration with which the gateway began to serve this generation; it does not follow later ones."""
+    generation: int | None
+    """Of the object: an older one than the present where the last good version serves. None = it has none."""
     ladder: tuple[str, ...] = ()
     """For a route: where attempts can go."""
 
@@ -50,7 +52,7 @@ def status(
 ) -> Mapping[str, Any]:
     """Write the status. `before` is the one that is stored, `now` the time in RFC 3339."""
     ours = [found for found in before.get("conditions", ()) if found.get("type") in _OURS]
-    gateways = [_gateway(one, generation) for one in sorted(serving, key=lambda one: one.region)]
+    gateways = [_gateway(one) for one in sorted(serving, key=lambda one: one.region)]
     written = {
         "conditions": merge(ours, stated, now=now),
         "gateways": gateways,
@@ -59,10 +61,10 @@ def status(
     return written if generation is None else written | {"observedGeneration": generation}
 
 
-def _gateway(one: Serving, generation: int | None) -> dict[str, Any]:
+def _gateway(one: Serving) -> dict[str, Any]:
     gateway: dict[str, Any] = {"region": one.region, "digest": one.digest}
-    if generation is not None:
-        gateway["observedGeneration"] = generation
+    if one.generation is not None:
+        gateway["observedGeneration"] = one.generation
     return gateway | ({"target": one.ladder[0], "ladder": list(one.ladder)} if one.ladder else {})
 
 

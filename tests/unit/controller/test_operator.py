@@ -20,6 +20,7 @@ from fairlead.controller.context import Context
 from fairlead.controller.gateways import DIGEST_ANNOTATION
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.operator import Operator
+from fairlead.controller.statuses import PATIENCE_S
 from fairlead.errors import ClusterError
 from fairlead.manifests import REGION_LABEL
 from fast_clock import FASTER, FastClock
@@ -233,6 +234,12 @@ def test_a_bad_edit_keeps_the_last_good_version_over_a_restart() -> None:
     async def bad() -> None:
         await until(lambda: again.condition("ModelRoute", "chat", "ResolvedRefs").get("status") == "False")
         assert again.condition("ModelRoute", "chat", "Programmed")["reason"] == "LastGood"
+        # What serves on is said, with the generation that it has
+        status = (again.cluster.find("ModelRoute", "chat", "team-web") or {})["status"]
+        assert [(one["region"], one["observedGeneration"], one["target"]) for one in status["gateways"]] == [
+            (US, status["observedGeneration"] - 1, "p/us/small")
+        ]
+        assert status["servedIn"] == US
         assert (stage.cluster.find("ConfigMap", f"{NAME}-routes") or {})["data"] == served
 
     asyncio.run(while_it_runs(again, bad))
@@ -250,12 +257,16 @@ def test_a_credential_is_mounted_before_a_route_needs_it() -> None:
         stage.cluster.put(provider("q", endpoints=[{**_endpoint(), "credential": credential}]))
         stage.cluster.put(route("chat", target("q", "small")))
         await until(lambda: "global-api" in json.dumps(stage.cluster.find("Deployment", NAME)))
+        began = stage.clock.monotonic()
+        await until(lambda: stage.clock.monotonic() - began > 2 * PATIENCE_S)
         assert (stage.cluster.find("ConfigMap", f"{NAME}-clusters") or {})["data"] == served
         # and the configuration follows when no pod is left that lacks it
         stage.pod("new", "global-api")
         stage.cluster.take("Pod", "old")
         await until(lambda: "q/us/small" in str((stage.cluster.find("ConfigMap", f"{NAME}-clusters") or {})["data"]))
         await until(stage.is_ready("ModelRoute", "chat"))
+        # A roll is no delay that anybody has to hear of
+        assert "GatewayBehind" not in {event["reason"] for event in stage.cluster.all("Event")}
 
     asyncio.run(while_it_runs(stage, story))
 

@@ -28,7 +28,7 @@ def _stated(ready: bool = True) -> tuple[Condition, ...]:
 
 
 def _status(ready: bool = True, before: dict | None = None, now: str = NOW) -> dict:  # type: ignore[type-arg]  # JSON
-    serving = [Serving(region=US, digest="d" * 64, ladder=("p/us/small",))]
+    serving = [Serving(region=US, digest="d" * 64, generation=3, ladder=("p/us/small",))]
     return dict(status(_stated(ready), serving, generation=3, before=before or {}, now=now))
 
 
