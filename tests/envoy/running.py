@@ -240,7 +240,8 @@ class Gateway:
     def lines(self, kind: str = "") -> list[dict[str, Any]]:
         """What the access log has by now."""
         log = self.folder / "access.log"
-        lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        written = log.read_text().splitlines(keepends=True) if log.exists() else []
+        lines = [json.loads(line) for line in written if line.endswith("\n")]
         return [line for line in lines if kind in ("", line["kind"])]
 
     def line(self, answer: Answer, kind: str = "request") -> list[dict[str, Any]]:

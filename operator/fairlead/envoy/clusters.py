@@ -33,7 +33,8 @@ def render(gateway: Gateway, crowded: Addresses) -> list[Json]:
     """Make all clusters that need no hop."""
     clusters = [_target(target, crowded) for target in gateway.targets if target.max_in_flight is None]
     clusters += [_last_resort(last, crowded) for last in gateway.last_resorts]
-    clusters += [_ladder(ladder) for ladder in gateway.ladders]
+    attempts = {arm.ladder: route.max_attempts for route in gateway.routes for plan in route.plans for arm in plan.arms}
+    clusters += [_ladder(ladder, attempts.get(ladder.name, 1)) for ladder in gateway.ladders]
     return clusters
 
 
@@ -149,9 +150,13 @@ def breaker(breaker: Breaker) -> Json:
     return detection
 
 
-def _ladder(ladder: Ladder) -> Json:
-    """Make a composite cluster: attempt n goes to the n-th of its clusters that has a healthy host."""
-    rungs = [*(names.cluster(rung) for rung in ladder.rungs), names.last_resort_cluster(ladder.last_resort)]
+def _ladder(ladder: Ladder, attempts: int) -> Json:
+    """Make a composite cluster: attempt n goes to the n-th of its clusters that has a healthy host.
+
+    There is a rung for each attempt: without one Envoy answers 503 itself, and the last provider's own error is lost.
+    """
+    rungs = [names.cluster(rung) for rung in ladder.rungs]
+    rungs += [names.last_resort_cluster(ladder.last_resort)] * max(1, attempts - len(rungs))
     return {
         **packed(CLUSTER),
         "name": names.ladder_cluster(ladder.name),

@@ -2,7 +2,7 @@
 
 from importlib import resources
 
-from fairlead.envoy import budgets, credentials, errors, names, request_filter
+from fairlead.envoy import budgets, credentials, errors, logs, names, request_filter
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
 from fairlead.ir import Gateway
@@ -85,14 +85,13 @@ def per_attempt(gateway: Gateway, layout: Layout) -> list[Json]:
     ]
 
 
+HOP_HEADERS = (names.HOP_HEADER, names.HOP_ATTEMPT_HEADER)
 CLIENT_CREDENTIALS = ("authorization", "x-api-key", "api-key")
 
 
 def _host(gateway: Gateway) -> list[Json]:
-    line = (
-        f"%UPSTREAM_METADATA({names.METADATA_NAMESPACE}:{names.HOST_KEY})%"
-        f" %DYNAMIC_METADATA({names.METADATA_NAMESPACE}:{names.WAY_KEY})%"
-    )
+    # The way is last, because the path that a client sent is last in it.
+    line = f"{logs.of_host(names.HOST_KEY)} {logs.ATTEMPT_MEMBERS} {logs.of_request(names.WAY_KEY)}"
     removed = {*CLIENT_CREDENTIALS, *(credential.header.lower() for credential in gateway.credentials)}
     return [
         *({"remove": header} for header in sorted(removed | _ours(gateway))),
@@ -101,7 +100,7 @@ def _host(gateway: Gateway) -> list[Json]:
 
 
 def _ours(gateway: Gateway) -> set[str]:
-    """Name the headers that are on a request when its first attempt starts, and are not the client's."""
+    """Name the headers that are on a request when an attempt starts, and are not the client's."""
     arms = max((len(plan.arms) for route in gateway.routes if route.wildcard for plan in route.plans), default=0)
     return {
         "x-envoy-external-address",
@@ -109,6 +108,8 @@ def _ours(gateway: Gateway) -> set[str]:
         names.CONSUMER_HEADER,
         names.ANONYMOUS_HEADER,
         *((names.ARMS_HEADER,) if arms > 1 else ()),
+        # The attempt before went through a hop; what comes now goes elsewhere.
+        *(HOP_HEADERS if any(target.max_in_flight is not None for target in gateway.targets) else ()),
         *(names.ladder_header(arm) for arm in range(arms)),
     }
 

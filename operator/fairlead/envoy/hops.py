@@ -5,6 +5,8 @@ own circuit breaker, but behind a hop an overflow is a provider's 503, and the n
 connection manager of their own sees their tokens.
 """
 
+from collections.abc import Sequence
+
 from fairlead.envoy import clusters, errors, filters, logs, names, stats
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, extension, packed
@@ -37,7 +39,8 @@ def render_listeners(gateway: Gateway, layout: Layout) -> list[Json]:
     if any(target.max_in_flight is not None for target in gateway.targets):
         made.append(_listener(names.BULKHEAD_LISTENER, _bulkhead_manager(), gateway))
     if _shadowed(gateway):
-        made.append(_listener(names.SHADOW_LISTENER, _shadow_manager(gateway, layout), gateway))
+        shadow = _listener(names.SHADOW_LISTENER, _shadow_manager(gateway, layout), gateway)
+        made.append({**shadow, "metadata": logs.LISTENER_METADATA})
     return made
 
 
@@ -50,7 +53,7 @@ def mirror(route: Route, gateway: Gateway) -> list[Json]:
     carried = {
         names.SHADOW_CONSUMER_HEADER: logs.of_request(names.CONSUMER_KEY),
         names.SHADOW_ROUTE_HEADER: route.name,
-        names.HOP_HEADER: names.shadow_cluster(target.name),
+        names.SHADOW_HOP_HEADER: names.shadow_cluster(target.name),
         names.WAY_HEADER: logs.of_request(names.WAY_KEY),
         names.MODEL_HEADER: logs.of_request(names.MODEL_KEY),
         names.STREAM_HEADER: logs.of_request(names.STREAM_KEY),
@@ -153,7 +156,7 @@ def _listener(name: str, manager: Json, gateway: Gateway) -> Json:
 def _bulkhead_manager() -> Json:
     """Pass on what the data listener's filters have made ready."""
     return {
-        **_manager("bulkhead", {"timeout": "0s"}),
+        **_manager("bulkhead", {"cluster_header": names.HOP_HEADER, "timeout": "0s"}, used=filters.HOP_HEADERS),
         "http_filters": [_router([])],
         "local_reply_config": errors.local_reply_config(),
     }
@@ -167,6 +170,11 @@ def _shadow_manager(gateway: Gateway, layout: Layout) -> Json:
         names.MODEL_HEADER: names.MODEL_KEY,
         names.STREAM_HEADER: names.STREAM_KEY,
     }
+    action = {
+        "cluster_header": names.SHADOW_HOP_HEADER,
+        "timeout": duration(SHADOW_TIMEOUT_MS),
+        "auto_host_rewrite": True,
+    }
     rules = [
         {
             "header": header,
@@ -176,25 +184,26 @@ def _shadow_manager(gateway: Gateway, layout: Layout) -> Json:
         for header, key in carried.items()
     ]
     return {
-        **_manager("shadow", {"timeout": duration(SHADOW_TIMEOUT_MS), "auto_host_rewrite": True}),
+        **_manager("shadow", action, used=(names.SHADOW_HOP_HEADER,)),
         "http_filters": [
             extension("carried", f"{HTTP}.header_to_metadata.v3.Config", {"request_rules": rules}),
             filters.tokens(),
             _router(filters.per_attempt(gateway, layout)),
         ],
         "access_log": [
-            logs.file_logger(layout.access_log, logs.shadow_line(gateway.region), only={}),
-            stats.shadows(),
+            *logs.shadow_loggers(layout.access_log, gateway.region),
+            *stats.shadows(),
         ],
     }
 
 
-def _manager(name: str, action: Json) -> Json:
+def _manager(name: str, action: Json, *, used: Sequence[str]) -> Json:
+    """Make a connection manager that passes on, by the cluster that a header names, without the headers `used`."""
     route = {
         "name": name,
         "match": {"prefix": "/"},
-        "route": {"cluster_header": names.HOP_HEADER, **action},
-        "request_headers_to_remove": [names.HOP_HEADER],
+        "route": action,
+        "request_headers_to_remove": list(used),
     }
     return {
         "stat_prefix": name,

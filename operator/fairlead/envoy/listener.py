@@ -37,15 +37,13 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         "envoy.extensions.filters.http.router.v3.Router",
         {
             "suppress_envoy_headers": True,
-            "upstream_log": [
-                logs.file_logger(layout.access_log, logs.attempt_line(gateway.region), only=logs.NOT_COPIES)
-            ],
+            "upstream_log": logs.attempt_loggers(layout.access_log, gateway.region),
             "upstream_http_filters": filters.per_attempt(gateway, layout),
         },
     )
     manager = {
         "stat_prefix": "fairlead",
-        "use_remote_address": True,  # also replaces a client's x-request-id by one of ours
+        "use_remote_address": True,  # also replaces a client's x-request-id by one of ours, from whatever address
         "skip_xff_append": True,
         "always_set_request_id_in_response": True,
         "normalize_path": True,
@@ -60,8 +58,8 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         },
         "http_filters": [*filters.per_request(gateway, layout, ready_path=READY_PATH), router],
         "access_log": [
-            logs.file_logger(layout.access_log, logs.request_line(gateway.region), only=logs.NOT_PROBES),
-            stats.requests(),
+            *logs.request_loggers(layout.access_log, gateway.region),
+            *stats.requests(),
             *budgets.stats_logger(gateway, layout),
         ],
         "local_reply_config": errors.local_reply_config(),
@@ -69,6 +67,7 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
     return {
         **_listener("data", layout.listen, manager),
         "per_connection_buffer_limit_bytes": gateway.limits.request_bytes,
+        "metadata": logs.LISTENER_METADATA,
     }
 
 

@@ -2,11 +2,15 @@
 
 Never in it: prompts, keys, credentials, query strings, or anything else that a client writes freely, but for the model
 name that it asks for, whose grammar the request filter has checked.
+
+Most lines are texts, because Envoy takes four times as long for an object, and a text escapes nothing. So a text holds
+only what needs no escapes: numbers, names out of the configuration (no grammar there has a quote or a backslash), the
+checked model, Envoy's own request id and its own words. What a provider writes goes through `_plain`.
 """
 
 import json
 
-from fairlead.envoy import names
+from fairlead.envoy import errors, names
 from fairlead.envoy.protobuf import Json, extension
 
 _NAMESPACE = names.METADATA_NAMESPACE
@@ -25,18 +29,15 @@ def of_request(key: str) -> str:
 
 
 def _first_of(*operators: tuple[str, str]) -> str:
-    """Take the first of the operators that has a value."""
-    listed = [{"command": command, "param": f"{_NAMESPACE}:{key}"} for command, key in operators]
+    """Take the first of the operators (command, parameter) that has a value."""
+    listed = [{"command": command, "param": parameter} if parameter else command for command, parameter in operators]
     return f"%COALESCE({json.dumps({'operators': listed}, separators=(',', ':'))})%"
 
 
 def _of_host_or_last_resort(key: str, last_key: str) -> str:
     """Read the host's metadata; a last resort's host knows no model, there the upstream filter has written it down."""
-    return _first_of(("UPSTREAM_METADATA", key), ("DYNAMIC_METADATA", last_key))
+    return _first_of(("UPSTREAM_METADATA", f"{_NAMESPACE}:{key}"), ("DYNAMIC_METADATA", f"{_NAMESPACE}:{last_key}"))
 
-
-ATTEMPTED = _first_of(("UPSTREAM_METADATA", names.TARGET_KEY), ("UPSTREAM_METADATA", names.ENDPOINT_KEY))
-"""The target of one attempt; `provider/endpoint` where it was the last resort."""
 
 CONSUMER = of_request(names.CONSUMER_KEY)
 MODEL_ASKED = of_request(names.MODEL_KEY)
@@ -52,12 +53,74 @@ ATTEMPTS = "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"
 STATUS = "%RESPONSE_CODE%"
 LATENCY_MS = "%DURATION%"
 FIRST_BYTE_MS = "%RESPONSE_DURATION%"
-PROMPT_TOKENS = f"%CEL({USAGE}.input_tokens)%"
-COMPLETION_TOKENS = f"%CEL({USAGE}.output_tokens)%"
-CACHED_TOKENS = f"%CEL({USAGE}.input_token_details.cached_tokens)%"
+_USAGE_FIELDS = {
+    "prompt_tokens": f"{USAGE}.input_tokens",
+    "completion_tokens": f"{USAGE}.output_tokens",
+    "cached_tokens": f"{USAGE}.input_token_details.cached_tokens",
+    "usage_status": f"{USAGE}.extraction_status",
+}
+PROMPT_TOKENS, COMPLETION_TOKENS, CACHED_TOKENS, USAGE_STATUS = (f"%CEL({one})%" for one in _USAGE_FIELDS.values())
+TOKEN_FIELDS = ("prompt_tokens", "completion_tokens", "cached_tokens")
 MODEL_SERVED = f"%CEL({USAGE}.model)%"
-USAGE_STATUS = f"%CEL({USAGE}.extraction_status)%"
 
+_CONSTANTS = {"none": "null", "no_attempt": '"attempt":null', "zero": 0}
+LISTENER_METADATA: Json = {"filter_metadata": {_NAMESPACE: _CONSTANTS}}
+"""Of listeners that log: what stands for what there is not. A format knows no constants of its own."""
+_NONE, _NO_ATTEMPT, _ZERO = (("METADATA", f"LISTENER:{_NAMESPACE}:{key}") for key in _CONSTANTS)
+
+ATTEMPT_MEMBERS = f'"attempt":{ATTEMPTS},"consumer":"{CONSUMER}","model":"{MODEL_ASKED}","stream":{STREAM}'
+"""What only filters know: a router's upstream log sees neither dynamic metadata nor the count of attempts. The upstream
+filter leaves these members of the line in a header that is not sent."""
+
+_ANSWERED: Json = {
+    # The request filter lets only those go on that have a way; what the gateway answers by itself has none.
+    "filter": _NAMESPACE,
+    "path": [{"key": names.WAY_KEY}],
+}
+
+
+def _status(op: str, status: int) -> Json:
+    value = {"default_value": status, "runtime_key": errors.NEVER}
+    return {"status_code_filter": {"comparison": {"op": op, "value": value}}}
+
+
+_WELL = (_status("GE", 200), _status("LE", 299))
+_ILL: Json = {"or_filter": {"filters": [_status("LE", 199), _status("GE", 300)]}}
+SERVED: Json = {
+    "and_filter": {
+        "filters": [
+            *_WELL,
+            {
+                "metadata_filter": {
+                    "matcher": {**_ANSWERED, "value": {"present_match": True}},
+                    "match_if_key_not_found": False,
+                }
+            },
+        ]
+    }
+}
+"""A provider answered well: all fields have values, and none needs an escape."""
+NOT_SERVED: Json = {
+    "and_filter": {
+        "filters": [
+            {"not_health_check_filter": {}},
+            {
+                "or_filter": {
+                    "filters": [
+                        _ILL,
+                        {
+                            "metadata_filter": {
+                                "matcher": {**_ANSWERED, "value": {"string_match": {"exact": ""}}},
+                                "match_if_key_not_found": True,
+                            }
+                        },
+                    ]
+                }
+            },
+        ]
+    }
+}
+"""The others, probes left out."""
 NOT_PROBES: Json = {"not_health_check_filter": {}}
 NOT_COPIES: Json = {
     "header_filter": {"header": {"name": names.SHADOW_ROUTE_HEADER, "present_match": True, "invert_match": True}}
@@ -65,21 +128,10 @@ NOT_COPIES: Json = {
 """The router that makes a copy for a shadow logs it too, without tokens; behind the hop it has a line of its own."""
 
 
-def file_logger(path: str, fields: Json, *, only: Json) -> Json:
-    """Make a logger that writes one JSON object per line, for what passes the filter `only`."""
-    logger = extension(
-        "file",
-        "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-        {"path": path, "log_format": {"json_format": fields}},
-    )
-    return {**logger, "filter": only} if only else logger
-
-
-def request_line(region: str) -> Json:
-    """Fields of the line that ends a client's request."""
-    return {
+def request_loggers(path: str, region: str) -> list[Json]:
+    """Log the end of a client's request: a text when it went well, else an object with the same fields."""
+    fields = {
         **_answer(region, "request"),
-        **_tokens(),
         "consumer": CONSUMER,
         "route": ROUTE,
         "model": MODEL_ASKED,
@@ -87,37 +139,78 @@ def request_line(region: str) -> Json:
         "attempts": ATTEMPTS,
         "details": "%RESPONSE_CODE_DETAILS%",
     }
+    return [
+        _text_logger(path, {**fields, **_tokens_served()}, only=SERVED),
+        _json_logger(path, {**fields, **_tokens()}, only=NOT_SERVED),
+    ]
 
 
-def attempt_line(region: str) -> Json:
-    """Fields of the line that ends one attempt.
+def attempt_loggers(path: str, region: str) -> list[Json]:
+    """Log the end of an attempt; tokens are the request's, when it is the one that served.
 
-    A router's upstream log sees the chosen host and the route, but neither dynamic metadata nor the count of attempts
-    (seen on 1.40: null and 0). So consumer, model asked and tokens stand in the request's line, which has the same
-    `request_id`; attempts of one request are written in their order.
+    `first_byte_ms` and what the upstream filter has left are absent where an attempt did not get so far. `details` of a
+    failure may hold what a provider wrote: the names in its certificate, when they are not the endpoint's.
     """
-    return {
+    fields = {
         **_answer(region, "attempt"),
-        "target": ATTEMPTED,
-        "model_sent": of_host(names.WIRE_KEY),
+        "target": _first_of(
+            ("UPSTREAM_METADATA", f"{_NAMESPACE}:{names.TARGET_KEY}"), ("REQ", names.LAST_TARGET_HEADER)
+        ),
+        "model_sent": _first_of(
+            ("UPSTREAM_METADATA", f"{_NAMESPACE}:{names.WIRE_KEY}"), ("REQ", names.LAST_WIRE_HEADER)
+        ),
         "route": ROUTE,
+        "first_byte_ms": _first_of(("RESPONSE_DURATION", ""), _NONE),
         "bytes_in": "%BYTES_SENT%",  # seen from the provider's side of the gateway
         "bytes_out": "%BYTES_RECEIVED%",
-        "details": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+        "details": "",
     }
+    made = _first_of(("REQ", f"{names.ATTEMPT_HEADER}?{names.HOP_ATTEMPT_HEADER}"), _NO_ATTEMPT)
+    failed = {**fields, "details": _plain("upstream.transport_failure_reason")}
+    return [
+        _text_logger(path, fields, only=_all_of(NOT_COPIES, *_WELL), members=made),
+        _text_logger(path, failed, only=_all_of(NOT_COPIES, _ILL), members=made),
+    ]
 
 
-def shadow_line(region: str) -> Json:
-    """Fields of the line that ends a shadow, which no client waits for."""
-    return {
+def shadow_loggers(path: str, region: str) -> list[Json]:
+    """Log the end of a shadow, which no client waits for."""
+    fields = {
         **_answer(region, "shadow"),
-        **_tokens(),
         "consumer": CONSUMER,
         "route": SHADOW_ROUTE,
         "model": MODEL_ASKED,
         "stream": STREAM,
         "details": "%RESPONSE_CODE_DETAILS%",
     }
+    return [
+        _text_logger(path, {**fields, **_tokens_served()}, only=SERVED),
+        _json_logger(path, {**fields, **_tokens()}, only=NOT_SERVED),
+    ]
+
+
+def token_counts() -> dict[str, str]:
+    """Read the tokens by name; 0 where there is no usage."""
+    return {name: _first_of(("CEL", _USAGE_FIELDS[name]), _ZERO) for name in TOKEN_FIELDS}
+
+
+def _json_logger(path: str, fields: Json, *, only: Json) -> Json:
+    return _logger(path, {"json_format": fields}, only=only)
+
+
+def _text_logger(path: str, fields: Json, *, only: Json, members: str = "") -> Json:
+    """Make a logger whose text is a JSON object: strings in quotes, numbers as they are."""
+    quoted = {name: value if name in _BARE else f'"{value}"' for name, value in fields.items()}
+    written = [f'"{name}":{value}' for name, value in quoted.items()]
+    text = "{" + ",".join([*written, *([members] if members else [])]) + "}\n"
+    return _logger(path, {"text_format_source": {"inline_string": text}}, only=only)
+
+
+def _logger(path: str, log_format: Json, *, only: Json) -> Json:
+    logger = extension(
+        "file", "envoy.extensions.access_loggers.file.v3.FileAccessLog", {"path": path, "log_format": log_format}
+    )
+    return {**logger, "filter": only} if only else logger
 
 
 def _answer(region: str, kind: str) -> Json:
@@ -139,11 +232,38 @@ def _answer(region: str, kind: str) -> Json:
     }
 
 
+_BARE = frozenset(
+    (
+        "attempts",
+        "bytes_in",
+        "bytes_out",
+        "cached_tokens",
+        "completion_tokens",
+        "first_byte_ms",
+        "latency_ms",
+        "prompt_tokens",
+        "status",
+        "stream",
+        "usage_status",
+    )
+)
+"""Fields that are no strings."""
+
+
+def _all_of(*conditions: Json) -> Json:
+    return {"and_filter": {"filters": list(conditions)}}
+
+
+def _plain(expression: str) -> str:
+    """Take the string when it is of ASCII letters, digits and signs, but for quote and backslash; else nothing."""
+    return f"%CEL({expression}.matches('^[ !#-Z^-~\\\\]]*$') ? {expression} : '')%"
+
+
 def _tokens() -> Json:
-    return {
-        "prompt_tokens": PROMPT_TOKENS,
-        "completion_tokens": COMPLETION_TOKENS,
-        "cached_tokens": CACHED_TOKENS,
-        "model_served": MODEL_SERVED,
-        "usage_status": USAGE_STATUS,
-    }
+    return {name: f"%CEL({value})%" for name, value in _USAGE_FIELDS.items()} | {"model_served": MODEL_SERVED}
+
+
+def _tokens_served() -> Json:
+    """Read the same for a text: null where there is no usage, and no name of a model that would need escapes."""
+    tokens = {name: _first_of(("CEL", value), _NONE) for name, value in _USAGE_FIELDS.items()}
+    return {**tokens, "model_served": _plain(f"{USAGE}.model")}

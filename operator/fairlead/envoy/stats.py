@@ -7,14 +7,16 @@ SERIES = 5000
 """Counters, and as many histograms, at most; those that nobody used for an interval make room."""
 
 
-def requests() -> Json:
+def requests() -> list[Json]:
     """Count clients' requests: `envoy_fairlead_*`."""
-    return _logger("fairlead", {"consumer": logs.CONSUMER, "route": logs.ROUTE, **_who()}, only=logs.NOT_PROBES)
+    labels = {"consumer": logs.CONSUMER, "route": logs.ROUTE, **_who()}
+    return _loggers("fairlead", labels, every=logs.NOT_PROBES, served=logs.SERVED)
 
 
-def shadows() -> Json:
+def shadows() -> list[Json]:
     """Count shadows: `envoy_fairlead_shadow_*`."""
-    return _logger("fairlead_shadow", {"consumer": logs.CONSUMER, "route": logs.SHADOW_ROUTE, **_who()}, only={})
+    labels = {"consumer": logs.CONSUMER, "route": logs.SHADOW_ROUTE, **_who()}
+    return _loggers("fairlead_shadow", labels, every={}, served=logs.SERVED)
 
 
 def _who() -> dict[str, str]:
@@ -22,33 +24,34 @@ def _who() -> dict[str, str]:
     return {"target": logs.TARGET, "region": logs.REGION, "model": logs.TARGET_MODEL}
 
 
-def _logger(prefix: str, labels: dict[str, str], *, only: Json) -> Json:
+def _loggers(prefix: str, labels: dict[str, str], *, every: Json, served: Json) -> list[Json]:
+    """Count every request, and the tokens and first bytes of those that have some: Envoy complains of the others."""
     tags = [{"name": name, "value_format": value} for name, value in labels.items()]
     code = {"name": "code", "value_format": logs.STATUS}
-    tokens = {
-        "prompt_tokens": logs.PROMPT_TOKENS,
-        "completion_tokens": logs.COMPLETION_TOKENS,
-        "cached_tokens": logs.CACHED_TOKENS,
-    }
-    times = {"latency_ms": logs.LATENCY_MS, "first_byte_ms": logs.FIRST_BYTE_MS}
+    counts = {"stat": {"name": "requests", "tags": [*tags, code]}, "value_fixed": 1}
+    return [
+        _logger(prefix, [counts], [_histogram("latency_ms", tags, logs.LATENCY_MS)], only=every),
+        _logger(
+            prefix,
+            [
+                {"stat": {"name": name, "tags": tags}, "value_format": value}
+                for name, value in logs.token_counts().items()
+            ],
+            [_histogram("first_byte_ms", tags, logs.FIRST_BYTE_MS)],
+            only=served,
+        ),
+    ]
+
+
+def _histogram(name: str, tags: list[Json], value: str) -> Json:
+    return {"stat": {"name": name, "tags": tags}, "unit": "Milliseconds", "value_format": value}
+
+
+def _logger(prefix: str, counters: list[Json], histograms: list[Json], *, only: Json) -> Json:
+    scope = {"prefix": prefix, "max_counters": SERIES, "max_histograms": SERIES, "enable_eviction": True}
     logger = extension(
         "stats",
         "envoy.extensions.access_loggers.stats.v3.Config",
-        {
-            "stats_scope": {
-                "prefix": prefix,
-                "max_counters": SERIES,
-                "max_histograms": SERIES,
-                "enable_eviction": True,
-            },
-            "counters": [
-                {"stat": {"name": "requests", "tags": [*tags, code]}, "value_fixed": 1},
-                *({"stat": {"name": name, "tags": tags}, "value_format": value} for name, value in tokens.items()),
-            ],
-            "histograms": [
-                {"stat": {"name": name, "tags": tags}, "unit": "Milliseconds", "value_format": value}
-                for name, value in times.items()
-            ],
-        },
+        {"stats_scope": scope, "counters": counters, "histograms": histograms},
     )
     return {**logger, "filter": only} if only else logger
