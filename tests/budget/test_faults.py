@@ -48,13 +48,10 @@ def test_a_server_killed_under_load_costs_no_request_and_no_cent(
     (port,) = site.ports
     with Load([port], per_second=100, key=KEY) as load:
         time.sleep(1)
-        killed = time.monotonic()
         os.kill(server_pid(running), signal.SIGKILL)
         running.wait_for("budget server is back")
-        back = time.monotonic() - killed
         time.sleep(1.5)
     assert load.failed == {}
-    assert back < 3, "a busy machine may take its time; 2 s else"
     exactly(port, simulated.control.stats().by_status[200])
 
 
