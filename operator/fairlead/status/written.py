@@ -82,17 +82,17 @@ def _by_type(conditions: Iterable[Mapping[str, Any]]) -> Mapping[str, Mapping[st
 
 
 def news(stated: Sequence[Condition], before: Mapping[str, Any]) -> tuple[Condition, ...]:
-    """Choose what deserves an Event: conditions that went wrong, changed their reason, or came right.
+    """Choose what deserves an Event: the first condition that went wrong or anew, or Ready that came right.
 
-    Well from the start is no news, but for Ready: one Event says that an object began to do its work.
+    Conditions build upon each other in the order that they are stated in, so the others that went wrong with the first
+    one are its consequences and say nothing new; and Ready comes right when all have.
     """
     known = _by_type(before.get("conditions", ()))
-    chosen = []
-    for one in stated:
-        old = known.get(str(one.type), {})
-        moved = (old.get("status"), old.get("reason")) != (str(one.status), str(one.reason))
-        is_told_when_well = one.type is ConditionType.READY or bool(old)
-        is_told = one.status is ConditionStatus.FALSE or (one.status is ConditionStatus.TRUE and is_told_when_well)
-        if moved and is_told:
-            chosen.append(one)
-    return tuple(chosen)
+    moved = [one for one in stated if _judgement(known.get(str(one.type), {})) != (str(one.status), str(one.reason))]
+    wrong = [one for one in moved if one.status is ConditionStatus.FALSE]
+    right = [one for one in moved if one.status is ConditionStatus.TRUE and one.type is ConditionType.READY]
+    return (*wrong[:1], *right)
+
+
+def _judgement(stored: Mapping[str, Any]) -> tuple[Any, Any]:
+    return stored.get("status"), stored.get("reason")

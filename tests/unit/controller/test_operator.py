@@ -240,9 +240,16 @@ def test_a_bad_edit_keeps_the_last_good_version_over_a_restart() -> None:
             (US, status["observedGeneration"] - 1, "p/us/small")
         ]
         assert status["servedIn"] == US
+        # and one Event says what is wrong, not one for each condition that follows from it
+        await until(lambda: "ModelNotFound" in _reasons(stage, "chat"))
+        assert _reasons(stage, "chat") == ["Ready", "ModelNotFound"]
         assert (stage.cluster.find("ConfigMap", f"{NAME}-routes") or {})["data"] == served
 
     asyncio.run(while_it_runs(again, bad))
+
+
+def _reasons(stage: Stage, name: str) -> list[str]:
+    return [event["reason"] for event in stage.cluster.all("Event") if event["involvedObject"]["name"] == name]
 
 
 def test_a_credential_is_mounted_before_a_route_needs_it() -> None:
