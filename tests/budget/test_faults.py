@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,19 @@ def test_a_hung_server_delays_and_does_not_stop_and_is_replaced(site: Site, star
     assert chat(port).headers["x-fairlead-budget-remaining"]
     # Of the five, checks and reports may have been in the socket of the one that was killed: found by the counters.
     exactly(port, 7)
+
+
+def test_a_slow_server_is_waited_for(site: Site, start: Start) -> None:
+    """A check may take its whole `timeout`: it is not given up for its first try."""
+    site.write_config(budgets={"timeout": "30s"})
+    site.write("budget.yaml", budget(usd="10"))
+    running = start(site).serving()
+    (port,) = site.ports
+    assert chat(port).status == 200
+    slow = server_pid(running)
+    os.kill(slow, signal.SIGSTOP)
+    threading.Timer(0.6, os.kill, (slow, signal.SIGCONT)).start()
+    assert chat(port).headers["x-fairlead-budget-remaining"], "it passed unchecked"
 
 
 def test_where_the_policy_is_closed_nobody_passes_unchecked(site: Site, start: Start) -> None:

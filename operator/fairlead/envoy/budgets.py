@@ -20,12 +20,7 @@ _CONNECT_TIMEOUT = "0.25s"
 _MANY = 100_000
 _SERIES = 40_000
 _UNIX = "unix:"
-_RETRY: Json = {
-    # Here and not inside `envoy_grpc`, where it is taken and does nothing. A repeated step changes nothing.
-    "retry_on": "unavailable,connect-failure,reset,refused-stream",
-    "num_retries": 2,
-    "retry_back_off": {"base_interval": "0.01s", "max_interval": "0.05s"},
-}
+_BACK_OFF_MS = 10
 
 
 def server_of(gateway: Gateway, layout: Layout) -> BudgetServer | None:
@@ -61,7 +56,10 @@ def _rate_limit(budget: BudgetCheck, gateway: str) -> Json:
         "disable_x_envoy_ratelimited_header": True,
         "rate_limit_service": {
             "transport_api_version": "V3",
-            "grpc_service": {"envoy_grpc": {"cluster_name": names.BUDGET_CLUSTER}, "retry_policy": _RETRY},
+            "grpc_service": {
+                "envoy_grpc": {"cluster_name": names.BUDGET_CLUSTER},
+                "retry_policy": _retry(budget.timeout_ms),
+            },
         },
         "rate_limits": [
             {"hits_addend": {"number": 0}, "actions": [_entry("check", CHECK)]},
@@ -71,6 +69,23 @@ def _rate_limit(budget: BudgetCheck, gateway: str) -> Json:
                 "actions": [_entry("report", (*REPORT, gateway))],
             },
         ],
+    }
+
+
+def _retry(timeout_ms: int) -> Json:
+    """Make the retries of a step, which changes nothing when it is repeated.
+
+    They stand here and not inside `envoy_grpc`, where they are taken and do nothing. Envoy takes `max_interval` for the
+    longest that one try may last as well (`Utility::convertCoreToRouteRetryPolicy`): half of the timeout, so
+    that a server that hangs leaves time to ask another one, and one that is slow is not given up.
+    """
+    return {
+        "retry_on": "unavailable,connect-failure,reset,refused-stream",
+        "num_retries": 2,
+        "retry_back_off": {
+            "base_interval": duration(_BACK_OFF_MS),
+            "max_interval": duration(max(_BACK_OFF_MS, timeout_ms // 2)),
+        },
     }
 
 
