@@ -12,7 +12,7 @@ from fairlead.api.core import Redacted
 from fairlead.api.decode import decode, unpack
 from fairlead.api.installation import AccessLog, Installation
 from fairlead.api.provider import ModelProvider
-from fairlead.envoy import Layout
+from fairlead.envoy import BudgetServer, Layout
 from fairlead.ir import ListenAddress
 from fairlead.manifests import paths as pod
 from fairlead.standalone import edition
@@ -37,10 +37,16 @@ def judge(
     intake = take_in(files, memory=Memory(), environment=environment, default_namespace=installation.namespace)
     if not intake.secrets and not any(key.kind == "Secret" for key in intake.sources):
         intake = replace(intake, secrets=_elsewhere(_documents(files), installation.namespace))
+    layouts = dict.fromkeys((region.name for region in installation.served), _of_a_pod(installation))
+    return edition.make(intake, installation, Memory(), layouts), installation, files
+
+
+def _of_a_pod(installation: Installation) -> Layout:
+    """Return where a gateway's pod finds everything, under a Helm release of the usual name."""
     no_lines = installation.log.access is AccessLog.NONE
     layout = replace(POD, access_log=os.devnull) if no_lines else POD
-    layouts = {region.name: layout for region in installation.served}
-    return edition.make(intake, installation, Memory(), layouts), installation, files
+    host = f"fairlead-budget-server.{installation.namespace}.svc"
+    return replace(layout, budget=BudgetServer(rpc=f"{host}:8081", usage=f"{host}:8082"))
 
 
 def _documents(files: tuple[ManifestFile, ...]) -> list[Mapping[str, object]]:

@@ -33,6 +33,13 @@ def test_secrets_that_are_elsewhere_are_different_from_one_another(tmp_path: Pat
     assert [report.problems for report in edition.compiled.reports] == [(), (), ()], "no DuplicateKey"
 
 
+def test_a_budget_is_judged_where_there_is_a_server(tmp_path: Path) -> None:
+    policy = manifest("BudgetPolicy", "agents", "team", {"limit": {"usd": "1"}})
+    edition, _, _ = judge((write(tmp_path / "b.yaml", provider("p"), policy),), None, {})
+    (report,) = [report for report in edition.compiled.reports if report.key.kind == "BudgetPolicy"]
+    assert (report.problems, report.warnings) == ((), ())
+
+
 def test_an_installation_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InstallationError):
         judge((tmp_path,), write(tmp_path / "c.yaml", {"regions": []}), {})
