@@ -1,6 +1,7 @@
 """`fairlead demo` as a newcomer runs it: real Envoys, real inference servers."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 pytestmark = [pytest.mark.envoy, pytest.mark.slow, pytest.mark.timeout(150)]
 
 FAIRLEAD = Path(sys.executable).with_name("fairlead")
-STEPS = 8
+STEPS = 9
 
 
 def descendants_of(folder: Path) -> list[str]:
@@ -50,6 +51,9 @@ def test_the_whole_story(tmp_path: Path) -> None:
     assert demo.returncode == 0, text
     assert text.count("    ok, ") == STEPS
     assert text.count("failed requests: 0") == 4
+    assert "HTTP 429, `insufficient_quota`" in text
+    assert re.search(r"spent \$0\.9\d+ of \$1\.00; its answers' own usage figures make \$0\.9\d+: equal, exactly", text)
+    assert "warning" not in text
     assert "All steps passed" in text
     assert descendants_of(tmp_path) == []
 

@@ -114,6 +114,12 @@ def dollars(nano: int) -> str:
     return f"${nano / NANO:,.4f}"
 
 
+def exact(nano: int) -> str:
+    """Write an amount with all digits that there are, at least cents: `$0.99225`."""
+    whole, rest = divmod(nano, NANO)
+    return f"${whole:,}.{f'{rest:09d}'.rstrip('0').ljust(2, '0')}"
+
+
 def table(bill: Bill, prices: Mapping[tuple[str, str], Price], premium: Price) -> tuple[str, ...]:
     """Write the bill as lines of text, with what the same tokens cost at the premium model's price."""
     head = f"{'region':<16}{'model':<12}{'requests':>9}{'prompt':>12}{'cached':>11}{'answer':>10}"

@@ -39,12 +39,18 @@ EOF"""
 
 def _more(scene: Scene) -> str:
     fairlead = _shown(str(Path(sys.executable).with_name("fairlead")))
+    region = scene.regions()[0]
     return f"""# swap the model: every edit is live in under a second
 sed -i 's/model: heron/model: sparrow/' {scene.routes}
 
+# who spent what; what the stopped agent is told; give it another dollar (or "0": then it stops at once)
+{fairlead} budgets -c {scene.installation}
+curl -s {region.base_url}/usage -H 'Authorization: Bearer {scene.agent_key}'
+sed -i 's/usd: "1.00"/usd: "2.00"/' {scene.budgets}
+
 # what each gateway serves; one log line per request and per attempt
 {fairlead} status -c {scene.installation}
-tail -f {scene.access_log(scene.regions()[0].name)}"""
+tail -f {scene.access_log(region.name)}"""
 
 
 def _shown(path: str) -> str:

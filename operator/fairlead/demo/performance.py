@@ -10,10 +10,11 @@ from fairlead.demo.child import ChildError
 from fairlead.demo.invitation import invitation
 from fairlead.demo.narrator import Narrator
 from fairlead.demo.port import PortError
+from fairlead.demo.runaway import RunawayError
 from fairlead.demo.scene import Scene, SceneError
 from fairlead.demo.story import Pace, Story, StoryError
 
-ERRORS = (StoryError, SceneError, ChildError, PortError)
+ERRORS = (StoryError, SceneError, ChildError, PortError, RunawayError)
 
 
 async def perform(folder: Path, *, once: bool, seconds: float, speed: float) -> int:

@@ -17,6 +17,7 @@ import yaml
 from fairlead.demo.port import ADDRESS, PortClaims
 
 KEY_VARIABLE = "FAIRLEAD_DEMO_KEY"
+AGENT_KEY_VARIABLE = "FAIRLEAD_DEMO_AGENT_KEY"
 _PLACE = re.compile(r"127\.0\.0\.1:([0-9]+)")
 _VARIABLE = re.compile(r"\$\{(FAIRLEAD_DEMO_[A-Z_]+)\}")
 
@@ -77,6 +78,11 @@ class Scene:
         return self.resources / "routes.yaml"
 
     @property
+    def budgets(self) -> Path:
+        """The file of the budgets."""
+        return self.resources / "budgets.yaml"
+
+    @property
     def up_log(self) -> Path:
         """What `fairlead up` says."""
         return self.folder / "up.log"
@@ -89,6 +95,11 @@ class Scene:
     def key(self) -> str:
         """The visitor's API key."""
         return self.environment[KEY_VARIABLE]
+
+    @property
+    def agent_key(self) -> str:
+        """The API key of the agent that runs away."""
+        return self.environment[AGENT_KEY_VARIABLE]
 
     def __enter__(self) -> Self:
         """Lock the folder, empty it and write the files; raise `SceneError` if another demo runs in it."""

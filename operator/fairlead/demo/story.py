@@ -1,6 +1,7 @@
 """The story that `fairlead demo` tells: each step shows one property, and fails if it does not hold."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -9,11 +10,12 @@ from typing import Any
 
 import openai
 
-from fairlead.demo.bill import Bill, Price, Tokens, dollars, prices, read_log, table
+from fairlead.demo.bill import Bill, Price, Tokens, dollars, exact, prices, read_log, table
 from fairlead.demo.cast import Cast, run
 from fairlead.demo.load import QUESTION, Load, client
 from fairlead.demo.narrator import Narrator
 from fairlead.demo.replay import ROUTES, SHOWN_FAILURES, Outcome, replay
+from fairlead.demo.runaway import Runaway, most, nano, usage
 from fairlead.demo.scene import Region, Scene, environment
 from fairlead.demo.trace import Arrival, arrivals
 
@@ -80,8 +82,11 @@ class Story:
             await self._swap()
         with tell("A bad edit is refused, and the old configuration keeps serving"):
             await self._bad_edit()
-        with tell("Two minutes of a real production hour (Azure LLM trace 2023), replayed faster"):
-            await self._replay()
+        agent = Runaway(self._regions, key=self._scene.agent_key)
+        with tell("Two minutes of a real production hour (Azure LLM trace 2023), while an agent runs away"):
+            await self._replay(agent)
+        with tell("The agent was stopped at its dollar, and nobody else was"):
+            await self._settle(agent)
 
     async def _start(self) -> None:
         await self._cast.start()
@@ -182,11 +187,19 @@ class Story:
             self._edit(WRONG, AFTER)
         self._no_failures(load)
 
-    async def _replay(self) -> None:
+    async def _replay(self, agent: Runaway) -> None:
         trace = arrivals(seconds=self._pace.seconds)
         offsets = {region.name: self._log_size(region) for region in self._regions}
         self._narrator.say(f"{len(trace):,} requests, {self._pace.speed:g} times faster, to simulated providers")
-        outcome = await replay(trace, self._regions, key=self._key, speed=self._pace.speed)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(agent.loop())
+            others = group.create_task(replay(trace, self._regions, key=self._key, speed=self._pace.speed))
+            await agent.stopped()
+            self._narrator.say(
+                f"the agent is answered with HTTP 429 since {agent.seconds:.1f} s after its first request; it goes on"
+            )
+            outcome = await others
+            agent.end()
         self._say_outcome(outcome)
         expect(not outcome.failures, f"{len(outcome.failures)} requests failed")
         bill = await self._bill(offsets, len(trace))
@@ -194,6 +207,25 @@ class Story:
         for row in table(bill, costs, costs[PREMIUM]):
             self._narrator.show(row)
         self._compare(bill, trace, costs)
+
+    async def _settle(self, agent: Runaway) -> None:
+        """Compare what the agent's answers cost with what was booked, to the nano-dollar, and with its limit."""
+        price = prices(self._scene.documents())[PREMIUM]
+        booked = await usage(self._regions[0], self._scene.agent_key)
+        cost, spent, limit = price.of(agent.tokens), nano(booked["spent"]), nano(booked["limit"])
+        self._narrator.say(
+            f"{agent.tokens.requests} requests answered in {agent.seconds:.1f} s, then {agent.refused} refused: "
+            "HTTP 429, `insufficient_quota`"
+        )
+        self._narrator.show(agent.refusal)
+        self._narrator.say("what its key is told by `GET /v1/usage`:")
+        self._narrator.show(json.dumps(booked))
+        self._narrator.say(
+            f"spent {exact(spent)} of {exact(limit)}; its answers' own usage figures make {exact(cost)}: equal, exactly"
+        )
+        expect(cost == spent, f"booked {exact(spent)}, want {exact(cost)} as the answers' usage figures say")
+        expect(spent <= limit, f"spent {exact(spent)}, want at most {exact(limit)}")
+        expect(limit - spent < most(price), f"stopped at {exact(spent)}, where {exact(most(price))} would have fitted")
 
     def _say_outcome(self, outcome: Outcome) -> None:
         waits = sorted(outcome.first_bytes_ms)

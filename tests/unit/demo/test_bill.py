@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from fairlead.demo.bill import Bill, Line, Price, Tokens, dollars, prices, read_log, table
+from fairlead.demo.bill import Bill, Line, Price, Tokens, dollars, exact, prices, read_log, table
 
 CHEAP = Price(input=180_000_000, cached=20_000_000, output=250_000_000)
 PREMIUM = Price(input=2_500_000_000, cached=1_250_000_000, output=10_000_000_000)
@@ -63,3 +63,13 @@ def test_table_sums_up() -> None:
 
 def test_dollars() -> None:
     assert dollars(1_234_567_800_000) == "$1,234.5678"
+
+
+def test_exact_dollars_have_all_digits_and_at_least_cents() -> None:
+    assert [exact(each) for each in (0, 1, 100_000_000, 997_248_750, 1_234_000_000_000)] == [
+        "$0.00",
+        "$0.000000001",
+        "$0.10",
+        "$0.99724875",
+        "$1,234.00",
+    ]
