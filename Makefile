@@ -87,8 +87,14 @@ bench-budgets: install ## What the budget server and its check cost (a minute or
 bench: install $(PEERS)/.installed ## Compare with other gateways, write docs/benchmarks.md (minutes; needs node and go)
 	PEERS=$(abspath $(PEERS)) $(BIN)/python -m benchmarks.gateways
 
-e2e: images ## End-to-end tests on a real Kubernetes: one booted for them, or KUBECONFIG=... for one that is there
-	E2E_KUBECONFIG="$(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))" $(BIN)/pytest -q e2e
+# KUBECONFIG counts only as `make e2e KUBECONFIG=...`: whoever has one in the environment did not ask for tests there.
+E2E_KUBECONFIG = $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
+
+e2e: install ## End-to-end tests on a real Kubernetes: one booted for them, or KUBECONFIG=... for one that is there
+	@test -n "$(E2E_KUBECONFIG)" || e2e/cluster/preflight.sh
+	$(MAKE) images
+	@test -n "$(E2E_KUBECONFIG)" || e2e/cluster/build.sh >/dev/null
+	E2E_KUBECONFIG="$(E2E_KUBECONFIG)" $(BIN)/pytest --verbose --durations=15 $(E2E_OPTIONS) e2e
 
 clean: ## Remove the environment and what was built
 	rm -rf $(VENV) build .demo

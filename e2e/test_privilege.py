@@ -111,6 +111,6 @@ def test_a_namespace_that_did_not_agree_is_told_how_to(provider: Provider, relea
         assert any(word.startswith("kubectl") and "create rolebinding" in word for word in command)
         # When the team runs what the condition says, then the key opens
         team.agree()
-        team.is_ready("modelconsumer", "alice", within_s=30)
+        team.is_ready("modelconsumer", "alice")
     finally:
         team.leave()

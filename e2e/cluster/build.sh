@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Everything a cluster is made of: apt parts, and Kubernetes, etcd, CoreDNS and Helm built from their Go modules.
 #   build.sh            builds what is missing (about 8 minutes, once) and prints the folder of the binaries
+#   build.sh parts      only installs the apt parts
+#   build.sh modules    only downloads the sources of what is missing
 # The folder lies outside the checkout and is named by the hash of the two go.sum, so that a clean checkout finds it.
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
+STEP=${1:-all}
 KEY=$(cat "$HERE"/go/*/go.mod "$HERE"/go/*/go.sum "$HERE/pause.c" | sha256sum | cut -c1-16)
 BIN=${XDG_CACHE_HOME:-$HOME/.cache}/fairlead/e2e/$KEY/bin
 mkdir -p "$BIN"
@@ -12,50 +15,75 @@ say() { echo "$*" >&2; }
 exec 9>"$BIN/../build.lock"
 flock 9 # a second caller waits and finds everything done
 
-declare -A PARTS=(
-  [containerd]=containerd [runc]=runc [buildah]=buildah [mmdebstrap]=mmdebstrap [iptables]=iptables
-  [conntrack]=conntrack [ip]=iproute2 [nsenter]=util-linux [openssl]=openssl [gcc]=gcc
+declare -A KUBERNETES=(
+  [etcd]=go.etcd.io/etcd/server/v3
+  [kube-apiserver]=k8s.io/kubernetes/cmd/kube-apiserver
+  [kube-controller-manager]=k8s.io/kubernetes/cmd/kube-controller-manager
+  [kube-scheduler]=k8s.io/kubernetes/cmd/kube-scheduler
+  [kubelet]=k8s.io/kubernetes/cmd/kubelet
+  [kube-proxy]=k8s.io/kubernetes/cmd/kube-proxy
+  [kubectl]=k8s.io/kubernetes/cmd/kubectl
 )
-missing=()
-for command in "${!PARTS[@]}"; do command -v "$command" >/dev/null || missing+=("${PARTS[$command]}"); done
-[ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
-[ -e /usr/lib/gcc ] && [ -e /usr/include/signal.h ] || missing+=(libc6-dev)
-if [ ${#missing[@]} -gt 0 ]; then
-  say "apt: ${missing[*]}"
-  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"; } >&2
-fi
+declare -A TOOLS=([coredns]=github.com/coredns/coredns [helm]=helm.sh/helm/v4/cmd/helm)
+VERSION=$(awk '$1 == "k8s.io/kubernetes" {print $2}' "$HERE/go/kubernetes/go.mod")
 
-# Commands of one module, skipped when every one of them is there. Each is renamed into place when it is whole.
-build() { # module-folder ldflags name=package...
-  local module=$1 ldflags=$2 pair
-  shift 2
-  for pair; do
-    local name=${pair%%=*} package=${pair#*=}
+parts() {
+  local command missing=()
+  local -A packages=(
+    [containerd]=containerd [runc]=runc [buildah]=buildah [mmdebstrap]=mmdebstrap [iptables]=iptables
+    [conntrack]=conntrack [ip]=iproute2 [nsenter]=util-linux [openssl]=openssl [gcc]=gcc [sysctl]=procps
+  )
+  for command in "${!packages[@]}"; do command -v "$command" >/dev/null || missing+=("${packages[$command]}"); done
+  [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
+  [ -e /usr/lib/gcc ] && [ -e /usr/include/signal.h ] || missing+=(libc6-dev)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "apt: ${missing[*]}"
+  {
+    apt-get update -qq -o Acquire::Retries=3
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y -o Acquire::Retries=3 --no-install-recommends "${missing[@]}"
+  } >&2
+}
+
+lacks() { # name of an array: tells whether one of its commands is not built yet
+  local -n packages=$1
+  local name
+  for name in "${!packages[@]}"; do [ -x "$BIN/$name" ] || return 0; done
+  return 1
+}
+
+modules() { # what a build needs and no more: twice, for a proxy that hiccups
+  local module
+  for module in kubernetes tools; do
+    lacks "${module^^}" || continue
+    say "downloading the sources of $module"
+    (cd "$HERE/go/$module" && { go list -mod=readonly -deps -tags tools ./... || { sleep 10 && go list -mod=readonly -deps -tags tools ./...; }; } >/dev/null)
+  done
+}
+
+build() { # module ldflags: builds the commands of a module that are not there; each is renamed into place when it is whole
+  local module=$1 ldflags=$2 name
+  local -n packages=${module^^}
+  for name in "${!packages[@]}"; do
     [ -x "$BIN/$name" ] && continue
-    say "building $name"
+    say "building $name ($((SECONDS / 60)) min)"
     (cd "$HERE/go/$module" && CGO_ENABLED=0 GOFLAGS=-mod=readonly nice go build -buildvcs=false -trimpath -ldflags "$ldflags" \
-      -o "$BIN/.$name" "$package") >&2
+      -o "$BIN/.$name" "${packages[$name]}") >&2
     mv "$BIN/.$name" "$BIN/$name"
   done
 }
 
-VERSION=$(cd "$HERE/go/kubernetes" && go list -m -f '{{.Version}}' k8s.io/kubernetes)
-MINOR=$(cut -d. -f2 <<<"$VERSION")
-LD="-s -w" # without a version the kubelet calls itself v0.0.0 and the API server refuses features
-for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
-  LD+=" -X $package.gitVersion=$VERSION -X $package.gitMajor=1 -X $package.gitMinor=$MINOR"
-done
-build kubernetes "$LD" \
-  etcd=go.etcd.io/etcd/server/v3 \
-  kube-apiserver=k8s.io/kubernetes/cmd/kube-apiserver \
-  kube-controller-manager=k8s.io/kubernetes/cmd/kube-controller-manager \
-  kube-scheduler=k8s.io/kubernetes/cmd/kube-scheduler \
-  kubelet=k8s.io/kubernetes/cmd/kubelet \
-  kube-proxy=k8s.io/kubernetes/cmd/kube-proxy \
-  kubectl=k8s.io/kubernetes/cmd/kubectl
-build tools "-s -w" coredns=github.com/coredns/coredns helm=helm.sh/helm/v4/cmd/helm
+commands() {
+  local minor package ldflags="-s -w" # without a version the kubelet calls itself v0.0.0 and the API server refuses features
+  minor=$(cut -d. -f2 <<<"$VERSION")
+  for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+    ldflags+=" -X $package.gitVersion=$VERSION -X $package.gitMajor=1 -X $package.gitMinor=$minor"
+  done
+  build kubernetes "$ldflags"
+  build tools "-s -w"
+}
 
-if [ ! -e "$BIN/pause.tar" ]; then # the process that holds a pod's namespaces: there is no registry to pull one from
+pause() { # the process that holds a pod's namespaces: there is no registry to pull one from
+  [ ! -e "$BIN/pause.tar" ] || return 0
   say "building pause"
   SCRATCH=$(mktemp -d)
   gcc -Os -static -o "$SCRATCH/pause" "$HERE/pause.c"
@@ -65,5 +93,19 @@ if [ ! -e "$BIN/pause.tar" ]; then # the process that holds a pod's namespaces: 
   "${store[@]}" push -q localhost/pause:local "oci-archive:$SCRATCH/pause.tar:localhost/pause:local" >&2
   mv "$SCRATCH/pause.tar" "$BIN/pause.tar"
   rm -rf "$SCRATCH"
-fi
-echo "$BIN"
+}
+
+case $STEP in
+  all)
+    parts
+    commands
+    pause
+    echo "$BIN"
+    ;;
+  parts) parts ;;
+  modules) modules ;;
+  *)
+    say "step: got $STEP, want parts, modules or nothing"
+    exit 1
+    ;;
+esac

@@ -112,7 +112,7 @@ control_plane() {
     --kubelet-client-key=pki/to-kubelet.key --kubelet-certificate-authority=pki/ca.crt \
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file=pki/sa.key \
     --service-account-signing-key-file=pki/sa.key --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction
-  wait_for 60 api_ready
+  wait_for 180 api_ready
   # An API server that is stopped for a minute is no dead node: hence the long grace period.
   component controller-manager "$BIN/kube-controller-manager" --kubeconfig=controller-manager.conf \
     --authentication-kubeconfig=controller-manager.conf --authorization-kubeconfig=controller-manager.conf \
@@ -145,7 +145,7 @@ state = "$D/containerd/state"
     conf_dir = "$D/cni"
 CONF
   component containerd containerd -c containerd.toml
-  wait_for 30 ctr -a containerd.sock version
+  wait_for 120 ctr -a containerd.sock version
   local image
   for image in "$BIN/pause.tar" ${IMAGES[@]+"${IMAGES[@]}"}; do ctr -a containerd.sock -n k8s.io images import "$image" >/dev/null; done
 }
@@ -211,6 +211,6 @@ certificates 2>log/certificates.log
 control_plane
 runtime
 node
-wait_for 60 node_ready
+wait_for 180 node_ready
 touch ready
 echo "export KUBECONFIG=$D/admin.conf PATH=$BIN:\$PATH"

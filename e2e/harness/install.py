@@ -49,7 +49,7 @@ def install(cluster: Cluster, *further: str, values: Mapping[str, Any] = VALUES,
         str(written),
         "--wait",
         "--timeout",
-        "120s",
+        "300s",
         *further,
     )
 
@@ -59,7 +59,7 @@ def gateways_ready(cluster: Cluster, regions: tuple[str, ...] = REGIONS) -> None
     for region in regions:
         name = f"fairlead-gateway-{region}"
         eventually(f"{name} to be there", lambda name=name: cluster.kubectl.exists("deployment", name, NAMESPACE))
-        cluster.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{name}", "--timeout=120s")
+        cluster.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{name}", "--timeout=300s")
 
 
 def operator_pods(cluster: Cluster) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ class Kubectl:
         scripts = Path(sys.executable).parent  # where `pip install` has put `fairlead` and kubectl's plugin
         self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": f"{scripts}:{path}"}
 
-    def command(self, *words: str, stdin: str | None = None, timeout_s: float = 120) -> str:
+    def command(self, *words: str, stdin: str | None = None, timeout_s: float = 400) -> str:
         done = subprocess.run(
             words, input=stdin, capture_output=True, text=True, env=self._environment, timeout=timeout_s, check=False
         )
@@ -43,10 +43,10 @@ class Kubectl:
             ["kubectl", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=self._environment
         )
 
-    def __call__(self, *words: str, stdin: str | None = None, timeout_s: float = 120) -> str:
+    def __call__(self, *words: str, stdin: str | None = None, timeout_s: float = 400) -> str:
         return self.command("kubectl", *words, stdin=stdin, timeout_s=timeout_s)
 
-    def helm(self, *words: str, timeout_s: float = 180) -> str:
+    def helm(self, *words: str, timeout_s: float = 400) -> str:
         return self.command("helm", *words, timeout_s=timeout_s)
 
     def apply(self, *objects: Mapping[str, Any], server_dry_run: bool = False) -> None:

@@ -39,7 +39,7 @@ def scale(cluster: Cluster, replicas: int) -> None:
     cluster.kubectl("-n", NAMESPACE, "scale", DEPLOYMENT, f"--replicas={replicas}")
     eventually(f"{replicas} operators", lambda: len(operator_pods(cluster)) == replicas)
     if replicas:
-        cluster.kubectl("-n", NAMESPACE, "rollout", "status", DEPLOYMENT, "--timeout=60s")
+        cluster.kubectl("-n", NAMESPACE, "rollout", "status", DEPLOYMENT, "--timeout=300s")
         eventually("a leader", lambda: any(_leads(cluster, pod) for pod in operator_pods(cluster)))
 
 

@@ -54,7 +54,7 @@ class Provider:
                 "spec": {"selector": labels, "ports": [{"name": "http", "port": PORT}]},
             },
         )
-        self._cluster.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{self.name}", "--timeout=60s")
+        self._cluster.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{self.name}", "--timeout=300s")
 
     def resource(self, **spec: Any) -> dict[str, Any]:
         """Write the ModelProvider for it."""

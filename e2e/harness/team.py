@@ -55,7 +55,7 @@ class Team:
         """Return a condition of one of its objects, {} until the present generation was judged."""
         return condition(self.kubectl.get(kind, name, self.namespace), type_)
 
-    def is_ready(self, kind: str, name: str, *, within_s: float = 60) -> None:
+    def is_ready(self, kind: str, name: str, *, within_s: float = 180) -> None:
         eventually(
             f"{kind} {self.namespace}/{name} to be Ready",
             lambda: self.state(kind, name, "Ready")["status"] == "True",
