@@ -45,20 +45,22 @@ parts() {
 }
 
 lacks() { # name of an array: tells whether one of its commands is not built yet
-  local -n packages=$1
+  local -n commands_of=$1
   local name
-  for name in "${!packages[@]}"; do [ -x "$BIN/$name" ] || return 0; done
+  for name in "${!commands_of[@]}"; do [ -x "$BIN/$name" ] || return 0; done
   return 1
 }
 
 modules() { # what a build needs and no more: twice, for a proxy that hiccups
   local module
   for module in kubernetes tools; do
+    local -n packages=${module^^}
     lacks "${module^^}" || continue
     say "downloading the sources of $module"
-    (cd "$HERE/go/$module" && { go list -mod=readonly -deps -tags tools ./... || { sleep 10 && go list -mod=readonly -deps -tags tools ./...; }; } >/dev/null)
+    (cd "$HERE/go/$module" && { deps "${packages[@]}" || { sleep 10 && deps "${packages[@]}"; }; } >/dev/null)
   done
 }
+deps() { GOFLAGS=-mod=readonly go list -deps "$@"; }
 
 build() { # module ldflags: builds the commands of a module that are not there; each is renamed into place when it is whole
   local module=$1 ldflags=$2 name
