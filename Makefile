@@ -78,8 +78,9 @@ $(PEERS)/.installed: benchmarks/gateways/peers.txt benchmarks/gateways/package.j
 	command -v wrk >/dev/null || apt-get install -y -qq wrk
 	@touch $@
 
-bench-operator: install ## How the operator scales; with CLUSTER_BENCH=1 also on the cluster of KUBECONFIG
-	$(BIN)/python benchmarks/operator_scale.py $(if $(CLUSTER_BENCH),--cluster)
+bench-operator: images ## How the operator scales: the compiler alone, then on a cluster that is booted for it (root)
+	$(BIN)/python -m benchmarks.operator_scale
+	PYTHONPATH=e2e $(BIN)/python -m benchmarks.operator_cluster
 
 bench-budgets: install ## What the budget server and its check cost (a minute or two)
 	$(BIN)/python -m benchmarks.budgets.cost
