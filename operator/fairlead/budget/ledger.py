@@ -181,14 +181,16 @@ def reserve(hold: Hold, entry: Entry | None, counters: Counters) -> tuple[Admiss
     plan, downgraded = hold.plan, False
     if hold.downgrade is not None and any(_downgrades(counters.get(leg.counter, EMPTY), leg) for leg in plan.legs):
         plan, downgraded = hold.downgrade, True
-    before = {leg.counter: counters.get(leg.counter, EMPTY) for leg in plan.legs}
-    if not all(fits(before[leg.counter], leg, plan.amount) for leg in plan.legs):
-        admission = Admission(verdict=Verdict.REJECTED, downgraded=downgraded, counters=tuple(before.values()))
-        return admission, Step(entry=None, counters={})
-    after = {
-        name: Counter(spent=counter.spent, reserved=counter.reserved + plan.amount, estimated=counter.estimated)
-        for name, counter in before.items()
-    }
+    after = {}
+    for leg in plan.legs:
+        before = counters.get(leg.counter, EMPTY)
+        if not fits(before, leg, plan.amount):
+            seen = tuple(counters.get(leg.counter, EMPTY) for leg in plan.legs)
+            admission = Admission(verdict=Verdict.REJECTED, downgraded=downgraded, counters=seen)
+            return admission, Step(entry=None, counters={})
+        after[leg.counter] = Counter(
+            spent=before.spent, reserved=before.reserved + plan.amount, estimated=before.estimated
+        )
     opened = Entry(
         request=hold.request,
         payer=hold.payer,

@@ -8,7 +8,7 @@ words at the end. No word has a space in it: names have grammars, and the gatewa
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 CHECK = ("consumer", "id", "model", "bytes", "route", "limit", "answers")
 REPORT = (
@@ -41,9 +41,8 @@ class Check:
     choices: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """A request ended."""
+class Report(NamedTuple):
+    """A request ended. A tuple, for it is made once per request: a frozen dataclass sets its fields one by one."""
 
     consumer: str
     id: str

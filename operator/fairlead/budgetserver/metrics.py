@@ -35,17 +35,22 @@ class Metrics:
         self.spent_now = self._gauge("spent_usd", "Dollars spent in the window that runs", "policy", "consumer")
         self.limit = self._gauge("limit_usd", "Dollars that may be spent in a window", "policy")
 
-        self._children: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
+        self._counted: dict[tuple[Counter, tuple[str, ...]], float] = {}
 
     def count(self, counter: Counter, *labels: str, by: float = 1) -> None:
-        """Add to a series that is counted on each request: `labels()` alone takes longer than adding."""
-        child = self._children.get((counter, labels))
-        if child is None:
-            child = self._children[counter, labels] = counter.labels(*labels)
-        child.inc(by)
+        """Add to a series that is counted on each request; it is shown by the next `text`, which costs less."""
+        key = counter, labels
+        self._counted[key] = self._counted.get(key, 0) + by
+
+    def flush(self) -> None:
+        """Put what was counted into the registry."""
+        counted, self._counted = self._counted, {}
+        for (counter, labels), by in counted.items():
+            counter.labels(*labels).inc(by)
 
     def text(self) -> bytes:
         """Return all series in Prometheus' text format."""
+        self.flush()
         return generate_latest(self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

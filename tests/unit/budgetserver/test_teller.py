@@ -91,6 +91,7 @@ class World:
         raise AssertionError(name)
 
     def sample(self, name: str, **labels: str) -> float | None:
+        self.metrics.flush()
         return self.metrics.registry.get_sample_value(name, labels)
 
 
