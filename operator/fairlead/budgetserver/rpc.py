@@ -16,6 +16,10 @@ from fairlead.budgetserver.teller import Teller
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a share
     ("grpc.max_receive_message_length", 64 * 1024),
+    # gRPC drops calls at random when 1,000 wait, and a burst of requests is just that. How long they may wait, their
+    # gateway knows.
+    ("grpc.server.max_pending_requests", 100_000),
+    ("grpc.server.max_pending_requests_hard_limit", 200_000),
 )
 _REASONS = 10
 """Each reason for which a message is not understood is logged once, so many at most: they come as often as requests."""

@@ -1,0 +1,98 @@
+"""Two thousand requests at once against one dollar: what is spent never passes it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+from running_up import CREDENTIAL, RunningUp, Site, provider, secret, until
+
+from budget import books
+from budget.books import RESERVED
+from budget.client import budget, usage
+from budget.conftest import KEY
+from budget.server import Gateway, Server
+from fairlead.budgetserver.messages import OK
+from fairlead.demo.provider import SimulatedProvider
+
+AT_ONCE = 2_000
+USD = 10**9
+DEAR = 26_000_000
+"""Nano-dollars of an answer at $1,000 and $2,000 a million: 2 tokens in, 12 out."""
+
+
+@pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
+def test_at_the_server(tmp_path: Path, store: str, request: pytest.FixtureRequest) -> None:
+    addresses = {"memory": "memory:", "sqlite": f"sqlite:{tmp_path / 'b.db'}"}
+    address = addresses.get(store) or request.getfixturevalue("own_redis").url
+    limit = 400 * RESERVED + RESERVED - 1
+    with Server(books.write(tmp_path / "book.json", limit), address, "--store-timeout", "60") as server:
+
+        async def run() -> int:
+            gateway = Gateway(server.rpc)
+
+            async def ask(name: str) -> str | None:
+                answer = await gateway.check(name, patience_s=90)
+                return name if answer.overall_code == OK else None
+
+            asked = await asyncio.gather(*(ask(f"r{number}") for number in range(AT_ONCE)))
+            granted = [name for name in asked if name]
+            assert len(granted) == 400
+            # Each costs all that it had reserved, and its report comes twice: still within the limit.
+            words = "t/a {} chat 100 t/chat {} p/e/m 100 50 0 1 false 200 - 1 500 eu-1"
+            reports = [gateway.send("report", words.format(name, name), 90) for name in granted * 2]
+            await asyncio.gather(*reports)
+            assert await ask("one more") is None
+            await gateway.close()
+            return len(granted)
+
+        granted = asyncio.run(run())
+        found = server.usage_of("t/a")["budget"]
+        assert round(found["spent"] * USD) == granted * RESERVED <= limit
+        assert found["reserved"] == 0
+
+
+async def burst(port: int, count: int) -> Counter[int]:
+    """Send so many requests at once; count the statuses."""
+    body = {"model": "chat", "messages": [{"role": "user", "content": "go on"}], "max_tokens": 20}
+    statuses: Counter[int] = Counter()
+    timeout, connector = aiohttp.ClientTimeout(total=100), aiohttp.TCPConnector(limit=0)
+    headers = {"authorization": f"Bearer {KEY}"}
+
+    async def ask(session: aiohttp.ClientSession) -> None:
+        async with session.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=body) as response:
+            await response.read()
+            statuses[response.status] += 1
+
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector, headers=headers) as session:
+        await asyncio.gather(*(ask(session) for _ in range(count)))
+    return statuses
+
+
+@pytest.mark.envoy
+@pytest.mark.slow
+def test_through_a_gateway(site: Site, start: Callable[..., RunningUp], simulated: SimulatedProvider) -> None:
+    # An answer may cost some $0.13: seven fit at a time.
+    dear = provider(simulated.base_url, "sparrow", "heron")
+    for model in dear["spec"]["models"]:
+        model["usdPerMillionTokens"] = {"input": "1000", "output": "2000"}
+    site.write_config(budgets={"failurePolicy": "Closed", "timeout": "5s"})
+    site.write("provider.yaml", dear, secret("sim", key=CREDENTIAL))
+    site.write("budget.yaml", budget(usd="1"))
+    start(site).serving()
+    (port,) = site.ports
+
+    statuses = asyncio.run(burst(port, AT_ONCE))
+    assert set(statuses) <= {200, 429, 503}, "503: not checked within 5 s, and so not let through"
+    while True:
+        until(lambda: usage(port)["budget"]["reserved"] == 0)
+        more = asyncio.run(burst(port, 20))
+        statuses += more
+        if set(more) == {429}:
+            break
+    found = usage(port)["budget"]
+    assert round(found["spent"] * USD) == statuses[200] * DEAR <= USD
+    assert found["spent"] > 0.8
+    assert simulated.control.stats().by_status[200] == statuses[200]
