@@ -2,13 +2,16 @@
 
 import http.client
 import json
+import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from budget.conftest import KEY
 
 COST = 25_000
 """Nano-dollars of one answer of the simulated provider: 1 token in for $1, 12 out for $2 a million."""
+TOKENS = 13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,15 @@ def budget(name: str = "agents", usd: str = "1", **spec: Any) -> dict[str, Any]:
         "metadata": {"name": name},
         "spec": {"limit": {"usd": usd}, **spec},
     }
+
+
+def metrics(path: Path) -> str:
+    """What a budget server shows to Prometheus at a socket file."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(path))
+        connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        return connection.makefile().read()
 
 
 def metric(text: str, name: str, **labels: str) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from running_up import Load, RunningUp, Site, until
 
-from budget.client import COST, budget, chat, usage
+from budget.client import COST, TOKENS, budget, chat, metric, metrics, usage
 from budget.conftest import KEY
 from budget.redis_server import RedisServer
 from fairlead.demo.provider import SimulatedProvider
@@ -53,7 +53,11 @@ def test_a_server_killed_under_load_costs_no_request_and_no_cent(
         running.wait_for("budget server is back")
         time.sleep(1.5)
     assert load.failed == {}
-    exactly(port, simulated.control.stats().by_status[200])
+    answers = simulated.control.stats().by_status[200]
+    exactly(port, answers)
+    text = metrics(site.state / "_budget" / "http.sock")
+    found = metric(text, "fairlead_budget_reconciled_tokens_total")
+    assert metric(text, "fairlead_budget_share_captured") == pytest.approx(1 - found / (answers * TOKENS))
 
 
 def test_a_hung_server_delays_and_does_not_stop_and_is_replaced(site: Site, start: Start) -> None:
@@ -66,7 +70,7 @@ def test_a_hung_server_delays_and_does_not_stop_and_is_replaced(site: Site, star
     for _ in range(5):
         began = time.monotonic()
         assert chat(port).status == 200
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10, "the timeout and no more; a busy machine may take its time"
     running.wait_for("budget server hangs")
     running.wait_for("budget server is back")
     assert server_pid(running) != hung

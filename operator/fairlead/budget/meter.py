@@ -13,7 +13,7 @@ The counters of a gateway that is older than the store, and was never read befor
 lost must not turn a month of traffic into spend of today.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -126,7 +126,7 @@ def _went_back(before: Count, after: Count) -> bool:
 class Reading:
     """The outcome of one reading of all gateways."""
 
-    meters: Mapping[MeterKey, Meter]
+    meters: dict[MeterKey, Meter]
     book: Mapping[MeterKey, Count]
     """What is missing for sure: to be booked, in the same step that stores `meters`."""
 
@@ -153,3 +153,12 @@ def read(
         if found:
             book[key] = found
     return Reading(meters=after, book=book)
+
+
+def share_captured(meters: Iterable[Meter]) -> float:
+    """Return which share of the tokens that gateways counted was booked by reports; 1 while nobody counted any."""
+    due = missed = 0
+    for meter in meters:
+        due += meter.due.tokens
+        missed += meter.reconciled.tokens
+    return 1 - missed / due if due else 1

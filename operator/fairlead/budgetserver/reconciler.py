@@ -14,11 +14,11 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from fairlead.budget.meter import NOTHING, Count, MeterKey, read
+from fairlead.budget.meter import NOTHING, Count, MeterKey, read, share_captured
 from fairlead.budget.price import USD, Tokens, cost
 from fairlead.budgetserver.exposition import counts, uptime_s
 from fairlead.budgetserver.metrics import Metrics
-from fairlead.budgetserver.store import Booking, Meters, MeterUpdate, Store, StoreError
+from fairlead.budgetserver.store import Booking, MeterUpdate, Store, StoreError
 from fairlead.budgetserver.teller import Teller
 
 _READ_S = 5.0
@@ -81,7 +81,10 @@ class Reconciler:
             now_ms=now_ms,
         )
         if await self._store.write_meters(update):
-            self._tell(known, reading.book, bookings)
+            self._tell(reading.book, bookings)
+            self._metrics.captured.set(share_captured((known.meters | reading.meters).values()))
+        else:  # another server did, and booked what it found
+            self._metrics.captured.set(share_captured(known.meters.values()))
 
     def _booking(self, key: MeterKey, count: Count) -> Booking:
         rung = self._teller.book.rung(key.target, key.route, "")
@@ -93,11 +96,8 @@ class Reconciler:
             legs=self._teller.payers(key.consumer, key.route),
         )
 
-    def _tell(self, known: Meters, book: Mapping[MeterKey, Count], bookings: Sequence[Booking]) -> None:
-        due = sum(meter.due.tokens for meter in known.meters.values())
-        missed = sum(meter.reconciled.tokens for meter in known.meters.values())
+    def _tell(self, book: Mapping[MeterKey, Count], bookings: Sequence[Booking]) -> None:
         found = sum(book.values(), NOTHING)
-        self._metrics.captured.set(1 - (missed + found.tokens) / due if due else 1)
         if found:
             booked = sum(booking.cost for booking in bookings)
             self._metrics.reconciled.inc(found.tokens)

@@ -58,7 +58,7 @@ class Meters:
     """Grows with each write; two replicas that read the same version cannot both write."""
     since_ms: int
     """When the store was first asked: it knows nothing of what was before."""
-    meters: Mapping[MeterKey, Meter]
+    meters: dict[MeterKey, Meter]
     known_gateways: frozenset[str]
     booked: Mapping[MeterKey, Count]
 

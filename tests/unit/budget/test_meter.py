@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.budget.meter import NEW, NOTHING, Count, Meter, MeterKey, adopt, observe, read
+from fairlead.budget.meter import NEW, NOTHING, Count, Meter, MeterKey, adopt, observe, read, share_captured
 
 KEY = MeterKey(gateway="eu-1", consumer="t/a", route="t/chat", target="p/e/m")
 
@@ -92,3 +92,12 @@ def test_a_gateway_that_could_not_be_read_keeps_its_state() -> None:
     assert (
         read(meters={KEY: Meter(seen=count(3))}, known_gateways=frozenset({"eu-1"}), scraped={}, booked={}).meters == {}
     )
+
+
+def test_the_share_that_reports_brought() -> None:
+    assert share_captured([]) == 1
+    meter, _ = observe(NEW, scraped=count(10), booked=count(8))
+    assert share_captured([meter]) == 1, "missing once may be on its way"
+    meter, _ = observe(meter, scraped=count(10), booked=count(8))
+    assert share_captured([meter]) == 0.8
+    assert share_captured([meter, Meter(due=count(30))]) == 0.95
