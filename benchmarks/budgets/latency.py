@@ -1,0 +1,132 @@
+"""What the check adds to a request: one gateway that asks a budget server, one that does not, in front of one upstream.
+
+    python -m benchmarks.budgets.latency [--rounds 9] [--seconds 4] [--rate 1000] [--store memory:]
+
+An open loop at a fixed rate, counted from the moment a request was due. The two take turns; what is added is the
+median over the rounds of the difference of a round's two medians. Gateway and load have a core each, as in
+`benchmarks.gateways`; the budget server takes what is free. That every request was checked, in time, is read from the
+server's own counters, else the figure would be that of a gateway which gives up.
+"""
+
+import argparse
+import statistics
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from benchmarks.gateways import contenders, fairlead_gateway, upstream
+from benchmarks.gateways.contenders import Contender, Running, free_port
+from benchmarks.gateways.load import open_loop
+from budget.client import metric
+from budget.redis_server import RedisServer
+from budget.server import Server
+from fairlead import envoy
+from fairlead.budget.book import Book, RouteTerms, encode
+from fairlead.budget.estimate import Rung
+from fairlead.budget.policy import Policy, Scope
+from fairlead.budget.price import USD, Price
+from fairlead.budget.window import Every
+
+HOUR_MS = 3_600_000
+
+
+def _book(folder: Path) -> Path:
+    targets = [target.name for target in fairlead_gateway.gateway(1).targets]
+    price = Price(input=180_000_000, output=250_000_000, cached_input=20_000_000)
+    policy = Policy(
+        name="bench/budget",
+        scope=Scope.PER_CONSUMER,
+        limit=1_000_000 * USD,
+        window=Every(length_ms=24 * HOUR_MS),
+        stages=(),
+        routes=None,
+    )
+    book = Book(
+        fail_closed=False,
+        request_bytes=32 << 20,
+        policies=(policy,),
+        consumers={fairlead_gateway.CONSUMER: (policy.name,)},
+        killed=frozenset(),
+        routes={"bench/chat": RouteTerms(max_output_tokens=2000, downgrade_to=None, plans={"": tuple(targets)})},
+        targets={
+            name: Rung(price=price, max_output_tokens=8192, context_window=128_000, generates=True) for name in targets
+        },
+    )
+    path = folder / "book.json"
+    path.write_bytes(encode(book))
+    return path
+
+
+def _start(stack: ExitStack, folder: Path, server: Server) -> dict[str, Running]:
+    static = folder / "upstream"
+    ports = free_port(), free_port()
+    process = subprocess.Popen(
+        ["taskset", "-c", contenders.LOAD_CORE, *contenders.envoy(upstream.static_upstream(*ports), static)]
+    )
+    stack.callback(process.wait, 10)
+    stack.callback(process.terminate)
+    budget = envoy.BudgetServer(rpc=f"127.0.0.1:{server.rpc}", usage=f"127.0.0.1:{server.usage}")
+    commands = {
+        "without": fairlead_gateway.command,
+        "with a budget": partial(fairlead_gateway.command, budget=budget),
+    }
+    headers = {"authorization": f"Bearer {fairlead_gateway.CLIENT_KEY}"}
+    return {
+        name: stack.enter_context(
+            Running(
+                Contender(name=name, command=command, headers=lambda _port: headers),
+                ports[0],
+                folder / name.replace(" ", "-"),
+                stream=False,
+            )
+        )
+        for name, command in commands.items()
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--rate", type=int, default=1000)
+    parser.add_argument("--store", default="memory:", help="`memory:`, `sqlite:` or `redis:` (each its own)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="fl-bench-") as place, ExitStack() as stack:
+        folder = Path(place)
+        store = {"sqlite:": f"sqlite:{folder / 'b.db'}"}.get(options.store, options.store)
+        if store == "redis:":
+            redis = RedisServer(folder)
+            redis.start()
+            stack.callback(redis.stop)
+            store = redis.url
+        generator = folder / "load"
+        source = Path(contenders.__file__).with_name("load")
+        subprocess.run(["go", "build", "-o", str(generator), "."], cwd=source, check=True)
+        server = stack.enter_context(Server(_book(folder), store))
+        running = _start(stack, folder, server)
+        before = metric(server.metrics(), "fairlead_budget_checks_total", verdict="granted")
+        figures: dict[str, list[tuple[float, float]]] = {name: [] for name in running}
+        for _ in range(options.rounds):
+            for name, one in running.items():
+                found = open_loop(one, folder, generator, rate=options.rate, seconds=options.seconds)
+                if found.lost:
+                    raise SystemExit(f"{found.lost} requests got no 200")
+                figures[name].append((found.p50, found.p99))
+        granted = metric(server.metrics(), "fairlead_budget_checks_total", verdict="granted") - before
+    print("| gateway | p50 ms | p99 ms |\n|---|---|---|")
+    for name, pairs in figures.items():
+        p50, p99 = (statistics.median(column) for column in zip(*pairs, strict=True))
+        print(f"| {name} | {p50:.2f} | {p99:.2f} |")
+    added = sorted(
+        asked[0] - plain[0] for plain, asked in zip(figures["without"], figures["with a budget"], strict=True)
+    )
+    low, middle, high = statistics.quantiles(added, n=4)
+    sent = options.rounds * options.seconds * options.rate
+    print(f"added p50: {middle:.2f} ms (quartiles {low:.2f} to {high:.2f}); {granted:.0f} of {sent} were checked")
+
+
+if __name__ == "__main__":
+    main()
