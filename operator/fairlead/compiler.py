@@ -87,6 +87,8 @@ class Compiled:
     """Which entries of Secrets hold API keys of which consumers; the shell fetches the values."""
     book: bytes = b""
     """The budget server's configuration, JSON."""
+    budgets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of each consumer, `namespace/name`, the policies that bound its spending."""
     last_good: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
     """To be remembered until the next compilation: of each object the version that serves, or last did."""
 
@@ -113,6 +115,7 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
         strays=taken.strays,
         key_bindings=translation.key_bindings,
         book=encode(translation.book),
+        budgets=translation.book.consumers,
         last_good=_remembered(taken, observed, translation.chosen),
     )
 

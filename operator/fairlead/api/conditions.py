@@ -24,6 +24,7 @@ class ConditionType(_Documented):
     ACCEPTED = "Accepted", "The object is well-formed and is allowed to say what it says."
     RESOLVED_REFS = "ResolvedRefs", "Everything that the object names exists and may be used."
     PROGRAMMED = "Programmed", "Every ready gateway serves this generation of the object."
+    ENFORCED = "Enforced", "Of a BudgetPolicy: a budget server decides by it, and its store answers."
     READY = "Ready", "The object does its work: a route is answered, a provider can be reached, a consumer's key opens."
 
 
@@ -70,7 +71,20 @@ class Reason(_Documented):
     REFUSED_BY_GATEWAY = "RefusedByGateway", "Envoy refused the configuration and keeps the one before."
     NOT_IN_EFFECT = "NotInEffect", "The object is not part of any gateway's configuration."
     READY = "Ready", "It does its work."
-    NOT_ENFORCED = "NotEnforced", "Accepted, but this version gives it no effect."
+    NOT_ENFORCED = (
+        "NotEnforced",
+        "Accepted, but without effect: this version gives it none, or nobody can decide by it at the moment.",
+    )
+    ENFORCED = "Enforced", "Requests are checked against it."
+    FAILING_OPEN = (
+        "FailingOpen",
+        "Nobody can decide at the moment, and requests pass unchecked (`failurePolicy: Open`).",
+    )
+    FAILING_CLOSED = (
+        "FailingClosed",
+        "Nobody can decide at the moment, and requests are refused with 503 (`failurePolicy: Closed`).",
+    )
+    NO_BUDGET_SERVER = "NoBudgetServer", "This installation runs no budget server (`budgetServer.enabled`)."
     ALL_TARGETS_DOWN = (
         "AllTargetsDown",
         "Every target is ejected or known to be down; requests still go to the last resort.",
@@ -115,6 +129,14 @@ REASONS: Mapping[tuple[ConditionType, ConditionStatus], tuple[Reason, ...]] = {
         Reason.LAST_GOOD,
     ),
     (ConditionType.PROGRAMMED, _U): (Reason.PENDING,),
+    (ConditionType.ENFORCED, _T): (Reason.ENFORCED,),
+    (ConditionType.ENFORCED, _F): (
+        Reason.FAILING_OPEN,
+        Reason.FAILING_CLOSED,
+        Reason.NO_BUDGET_SERVER,
+        Reason.NOT_IN_EFFECT,
+    ),
+    (ConditionType.ENFORCED, _U): (Reason.PENDING,),
     (ConditionType.READY, _T): (Reason.READY,),
     (ConditionType.READY, _F): (
         Reason.NOT_IN_EFFECT,

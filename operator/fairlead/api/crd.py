@@ -14,7 +14,7 @@ from fairlead.api.resource import GROUP, VERSION, Part, Resource
 from fairlead.api.route import ModelRoute
 from fairlead.api.rule import Rule
 from fairlead.api.schema import Kind, Node, of_part, of_spec
-from fairlead.api.status import ModelRouteStatus, Status
+from fairlead.api.status import BudgetPolicyStatus, ModelConsumerStatus, ModelRouteStatus, Status
 
 _HEADER = "# Generated from the models in operator/fairlead/api by `make crds`. Do not edit.\n"
 
@@ -52,13 +52,24 @@ _COLUMNS: Mapping[type[Resource], tuple[dict[str, Any], ...]] = {
         _column("Residency", ".spec.residency", priority=1),
         *_DETAILS,
     ),
-    ModelConsumer: (_READY, _column("Expires", ".spec.expiresAt"), _WHERE, *_DETAILS),
+    ModelConsumer: (
+        _READY,
+        _column("Budgets", ".status.budgetedBy"),
+        _column("Expires", ".spec.expiresAt"),
+        _WHERE,
+        *_DETAILS,
+    ),
     BudgetPolicy: (
         _READY,
+        _condition("Enforced", "Enforced"),
         _column("USD", ".spec.limit.usd"),
-        _column("Every", ".spec.window.every"),
-        _column("Calendar", ".spec.window.calendar"),
-        _column("Scope", ".spec.scope"),
+        _column("Spent", ".status.budget.spentUSD"),
+        _column("Top spender", ".status.budget.top"),
+        _column("Resets", ".status.budget.windowEnd"),
+        _column("Every", ".spec.window.every", priority=1),
+        _column("Calendar", ".spec.window.calendar", priority=1),
+        _column("Scope", ".spec.scope", priority=1),
+        _column("Consumers", ".status.budget.consumers", kind="integer", priority=1),
         *_DETAILS,
     ),
 }
@@ -115,9 +126,16 @@ _NOT_JUDGED_YET = {
 without a status for one that is done. Gateway API does the same."""
 
 
+_STATUS: Mapping[type[Resource], type[Part]] = {
+    ModelRoute: ModelRouteStatus,
+    ModelConsumer: ModelConsumerStatus,
+    BudgetPolicy: BudgetPolicyStatus,
+}
+
+
 def status_part(resource: type[Resource]) -> type[Part]:
     """Return the model of a resource's status."""
-    return ModelRouteStatus if resource is ModelRoute else Status
+    return _STATUS.get(resource, Status)
 
 
 def _root(resource: type[Resource]) -> dict[str, Any]:

@@ -275,3 +275,5 @@ Digest = Annotated[str, _text(r"^[0-9a-f]*$", "hexadecimal digits", 64)]
 Summary = Annotated[str, _text(r"(?s)^.*$", "one line", 4096, min_length=0)]
 
 TargetName = Annotated[str, _text(r"(?s)^.*$", "`provider/endpoint/model`", 256)]
+
+QualifiedName = Annotated[str, _text(r"(?s)^.*$", "`namespace/name`", 128)]

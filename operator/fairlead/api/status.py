@@ -2,17 +2,23 @@
 
 from typing import Annotated
 
+from pydantic import Field
+
+from fairlead.api.budget import Action
 from fairlead.api.conditions import ConditionStatus
 from fairlead.api.form import (
     INT64_MAX,
     ConditionMessage,
     ConditionReason,
     Digest,
+    Dollars,
     Items,
     ListType,
     ModelName,
     Name,
     Number,
+    Percent,
+    QualifiedName,
     Summary,
     TargetName,
     Time,
@@ -26,7 +32,7 @@ class ConditionState(Part):
     """One thing said about the object, by Kubernetes' conventions."""
 
     type: ConditionReason
-    """What is said: `Accepted`, `ResolvedRefs`, `Programmed` or `Ready`. Each is stated positively."""
+    """What is said: `Accepted`, `ResolvedRefs`, `Programmed`, `Enforced` or `Ready`. Each is stated positively."""
     status: ConditionStatus
     """`True` is well."""
     observed_generation: Generation | None = None
@@ -83,3 +89,69 @@ class ModelRouteStatus(Status):
     """The last promoted primary."""
     previous: TargetState | None = None
     """The one before; setting `primary` back to it acts at once."""
+
+
+Count = Annotated[int, Number(minimum=0)]
+
+
+class ModelConsumerStatus(Status):
+    """What is said about a consumer."""
+
+    budgets: Annotated[tuple[QualifiedName, ...], Items(max_items=64, list_type=ListType.ATOMIC)] = ()
+    """The BudgetPolicies that bound its spending, `namespace/name`. Without any it is unbudgeted: counted, no more."""
+    budgeted_by: Summary | None = None
+    """`budgets` in one line, for people; `-` when there are none."""
+
+
+class SpenderState(Part):
+    """Somebody who spent."""
+
+    consumer: QualifiedName
+    """The ModelConsumer, `namespace/name`; `*` for all that share the limit."""
+    spent_usd: Dollars = Field(alias="spentUSD")
+    """Dollars spent in the window that runs; reservations do not count."""
+
+
+class StageState(Part):
+    """A stage, the implied rejection included."""
+
+    at: Percent
+    """The share of the limit."""
+    action: Action
+    """What the stage does."""
+    consumers: Count
+    """How many have reached it in the window that runs."""
+    announced: Count
+    """Up to how many an Event has told it; others are told together when twice as many have reached it."""
+    named: Annotated[tuple[QualifiedName, ...], Items(max_items=10, list_type=ListType.ATOMIC)] = ()
+    """The first of them, each told by an Event of its own."""
+
+
+class BudgetState(Part):
+    """The window that runs, as far as the operator has told it: at most every few seconds, and only what is news."""
+
+    observed_at: Time
+    """When this was read from the budget server. It stays as it is while no budget server answers."""
+    window_start: Time | None = None
+    """When the window began. Absent: the budget never resets."""
+    window_end: Time | None = None
+    """When the next window begins. Absent: the budget never resets."""
+    limit_usd: Dollars = Field(alias="limitUSD")
+    """The limit in effect: of each consumer, or of all that share it."""
+    spent_usd: Dollars = Field(alias="spentUSD")
+    """Dollars spent in this window, by all consumers together."""
+    consumers: Count
+    """How many spend under this policy; all that share a limit are one."""
+    top: Summary | None = None
+    """Who spent most, and how much, in one line."""
+    top_spenders: Annotated[tuple[SpenderState, ...], Items(max_items=10, list_type=ListType.ATOMIC)] = ()
+    """Who spent most, in this order."""
+    stages: Annotated[tuple[StageState, ...], Items(max_items=9, list_type=ListType.ATOMIC)] = ()
+    """The stages in the order of their shares."""
+
+
+class BudgetPolicyStatus(Status):
+    """What is said about a policy."""
+
+    budget: BudgetState | None = None
+    """What is spent in the window that runs."""

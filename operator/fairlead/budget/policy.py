@@ -83,6 +83,19 @@ class Policy:
         return self.routes is None or not self.routes.isdisjoint(routes)
 
     @property
+    def all_stages(self) -> tuple[Stage, ...]:
+        """The stages and the implied rejection, in the order of their shares; the kill switch has none."""
+        if self.limit == 0:
+            return ()
+        at = self._rejects_at()
+        implied = () if at is None else (Stage(at=at, action=Action.REJECT),)
+        return tuple(sorted({*self.stages, *implied}, key=lambda stage: (stage.at, _SEVERITY[stage.action])))
+
+    def threshold(self, stage: Stage) -> int:
+        """Return the nano-dollars from which on a stage is reached."""
+        return _share(self.limit, stage.at)
+
+    @property
     def thresholds(self) -> tuple[int, ...]:
         """What must be spent for each of the stages, the implied rejection included, sorted."""
         cap = () if self.cap is None else (self.cap,)

@@ -46,3 +46,9 @@ def cost(price: Price, tokens: Tokens) -> int:
 def whole(millionths: int) -> int:
     """Return millionths of a nano-dollar (tokens times the price of a million) in nano-dollars, rounded up."""
     return -(-millionths // _MILLION)
+
+
+def decimal(nanodollars: int) -> str:
+    """Write dollars for people: all digits that there are, at least two behind the point."""
+    dollars, rest = divmod(abs(nanodollars), USD)
+    return f"{'-' if nanodollars < 0 else ''}{dollars}.{f'{rest:09d}'.rstrip('0').ljust(2, '0')}"

@@ -5,12 +5,14 @@ One read of all counters that run, never more often than somebody asks or the ga
 
 from typing import Any
 
+from fairlead.budget import tally
 from fairlead.budget.admission import Standing
 from fairlead.budget.ledger import Counter
 from fairlead.budget.policy import SHARED, Policy, Scope, counter, unbudgeted
 from fairlead.budget.usage import dollars, moment
 from fairlead.budget.window import span
 from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.store import StoreError
 from fairlead.budgetserver.teller import Teller
 
 
@@ -80,6 +82,16 @@ async def overview(teller: Teller) -> dict[str, Any]:
         ],
         "killed": sorted(teller.book.killed),
     }
+
+
+async def told(teller: Teller, book: str) -> dict[str, Any]:
+    """Return the document of `/v1/tally`: for the operator, also while the store is away."""
+    try:
+        found = await standings(teller) if teller.store_up else None
+    except StoreError:
+        found = None
+    accounts = () if found is None else tally.accounts(teller.book.policies, found, teller.now_ms())
+    return tally.document(tally.Tally(book=book, store_up=found is not None, accounts=accounts))
 
 
 async def refresh(teller: Teller, metrics: Metrics) -> None:

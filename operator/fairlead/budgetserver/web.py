@@ -12,7 +12,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from fairlead.budget import usage
-from fairlead.budgetserver.ledgerview import overview
+from fairlead.budgetserver.ledgerview import overview, told
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.store import StoreError
 from fairlead.budgetserver.teller import Teller
@@ -67,9 +67,13 @@ def operator_application(teller: Teller, metrics: Metrics, health: Callable[[], 
         except StoreError as error:
             return _error(503, "budget_unavailable", str(error))
 
+    async def show_tally(_request: web.Request) -> web.Response:
+        return web.json_response(await told(teller, health()["book"]))
+
     application = web.Application()
     application.router.add_get("/metrics", show_metrics)
     application.router.add_get("/livez", live)
     application.router.add_get("/healthz", show_health)
     application.router.add_get("/v1/budgets", show_budgets)
+    application.router.add_get("/v1/tally", show_tally)
     return application

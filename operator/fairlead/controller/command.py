@@ -13,6 +13,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from fairlead.adapters import installation_file
+from fairlead.adapters.budget_answer import HttpBudgetAnswers
 from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.gateway_answer import HttpGatewayAnswers
 from fairlead.adapters.kube import Kube, UnreachableError, connect
@@ -95,6 +96,7 @@ async def _run(
             kube=kube,
             clock=clock,
             answers=HttpGatewayAnswers(client),
+            budget_answers=HttpBudgetAnswers(client),
             context=context,
             metrics=metrics,
             log=log,

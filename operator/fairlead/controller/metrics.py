@@ -48,6 +48,14 @@ class Metrics:
             ["region", "current"],
             registry=self.registry,
         )
+        self.budgets_enforced = Gauge(
+            "fairlead_budgets_enforced",
+            "1 while a budget server with its store decides, as far as the leading operator sees.",
+            registry=self.registry,
+        )
+        self.unbudgeted_consumers = Gauge(
+            "fairlead_unbudgeted_consumers", "Consumers that no BudgetPolicy bounds.", registry=self.registry
+        )
         self.errors = Counter(
             "fairlead_errors", "What went wrong and will be tried again.", ["operation"], registry=self.registry
         )

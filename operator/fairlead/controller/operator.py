@@ -7,12 +7,15 @@ from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
+from fairlead.adapters.budget_answer import BudgetAnswers
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.gateway_answer import GatewayAnswers
 from fairlead.adapters.kube import Kube
 from fairlead.api.meta import ObjectKey
+from fairlead.budget.book import digest as book_digest
 from fairlead.compiler import Compiled, Observed
 from fairlead.compiler import compile as compile_all
+from fairlead.controller.budgets import Budgets
 from fairlead.controller.context import COMPONENT_LABEL, Context
 from fairlead.controller.gateways import Gateways
 from fairlead.controller.inputs import Inputs
@@ -25,6 +28,7 @@ from fairlead.controller.readback import Readback, ready_pods
 from fairlead.controller.statuses import Statuses, ladders
 from fairlead.errors import ClusterError
 from fairlead.manifests import OWNED_KINDS
+from fairlead.status import Availability
 
 KEYS_EVERY_S = 10.0
 """How often consumers' Secrets are read again."""
@@ -47,6 +51,7 @@ class Operator:
         kube: Kube,
         clock: Clock,
         answers: GatewayAnswers,
+        budget_answers: BudgetAnswers,
         context: Context,
         metrics: Metrics,
         log: FilteringBoundLogger,
@@ -55,6 +60,7 @@ class Operator:
         self._inputs = Inputs(kube=kube, clock=clock, context=context, metrics=metrics, log=log, changed=self._mark)
         self._live = Live()
         self._progress, self._readback = Progress(), Readback(answers)
+        self._budgets = Budgets(budget_answers, log)
         self._election = Election(
             kube, clock, namespace=context.namespace, name=context.lease, identity=context.identity, owner=context.owner
         )
@@ -62,9 +68,11 @@ class Operator:
         self._statuses = Statuses(
             kube=kube,
             clock=clock,
+            context=context,
             view=self._inputs.view,
             progress=self._progress,
             readback=self._readback,
+            budgets=self._budgets,
             metrics=metrics,
             log=log,
         )
@@ -75,6 +83,7 @@ class Operator:
         self._held: frozenset[str] = frozenset()
         self._inputs_changed = True
         self._wake, self._wake_status, self._wake_readback = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._wake_budgets = asyncio.Event()
         self._changed_at: float | None = None
         self._turned_at = clock.monotonic()
         self._pending = 0
@@ -97,6 +106,8 @@ class Operator:
                 tasks.create_task(self._again_and_again("pass", 0.0, self._pass))
                 tasks.create_task(self._again_and_again("status", 0.0, self._write_status))
                 tasks.create_task(self._again_and_again("readback", 0.0, self._read_back))
+                if self._context.settings.budget_server is not None:
+                    tasks.create_task(self._again_and_again("budgets", 0.0, self._read_budgets))
         finally:
             await self._resign()
 
@@ -220,6 +231,10 @@ class Operator:
         self._progress.compiled(digests, _essences(compiled))
         self._wake_readback.set()
         self._wake_status.set()
+        expected = book_digest(compiled.book)
+        if expected != self._budgets.expected:
+            self._budgets.expected = expected
+            self._wake_budgets.set()
         if applied.again_in_s is not None:
             asyncio.get_running_loop().call_later(applied.again_in_s, self._wake.set)
         if not await self._memory.store(compiled.last_good):
@@ -234,6 +249,7 @@ class Operator:
         compiled = await asyncio.to_thread(compile_all, self._inputs.snapshot(), self._context.installation, observed)
         self._metrics.compile_seconds.observe(self._clock.monotonic() - began)
         self._last_good = compiled.last_good
+        self._metrics.unbudgeted_consumers.set(sum(not policies for policies in compiled.budgets.values()))
         return compiled
 
     # What came of it
@@ -250,6 +266,17 @@ class Operator:
         waiting = self._changed_at is not None and self._clock.monotonic() - self._changed_at < _HEALTHY_WITHIN_S / 10
         self._wake_readback.clear()
         await _is_set_within(self._wake_readback, 0.05 if waiting else 1.0 if not current else 5.0)
+
+    async def _read_budgets(self) -> None:
+        """Ask the budget servers what was spent, and whether they can decide."""
+        if self._election.leads and self._live.has_listed(("Pod",)):
+            if await self._budgets.ask(self._live.of_kind("Pod")):
+                self._wake_status.set()
+            reading = self._budgets.reading
+            if reading is not None:
+                self._metrics.budgets_enforced.set(reading.availability is Availability.ANSWERS)
+        self._wake_budgets.clear()
+        await _is_set_within(self._wake_budgets, self._budgets.pause_s)
 
     def _is_current(self) -> bool:
         """Tell whether every ready pod of every region serves the newest configuration, and keep the gauge."""

@@ -22,7 +22,7 @@ class GatewayPod:
 
 
 def ready_pods(pods: Iterable[Object]) -> tuple[GatewayPod, ...]:
-    """Choose the gateway pods that take requests: ready, with an address, not about to end."""
+    """Choose the gateway pods that take requests."""
     return tuple(
         GatewayPod(
             name=pod["metadata"]["name"],
@@ -30,11 +30,12 @@ def ready_pods(pods: Iterable[Object]) -> tuple[GatewayPod, ...]:
             address=pod["status"]["podIP"],
         )
         for pod in pods
-        if REGION_LABEL in pod["metadata"].get("labels", {}) and _is_ready(pod)
+        if REGION_LABEL in pod["metadata"].get("labels", {}) and is_ready(pod)
     )
 
 
-def _is_ready(pod: Object) -> bool:
+def is_ready(pod: Object) -> bool:
+    """Tell whether a pod takes requests: ready, with an address, not about to end."""
     status = pod.get("status", {})
     if "deletionTimestamp" in pod["metadata"] or not status.get("podIP"):
         return False

@@ -12,14 +12,17 @@ from fairlead import status
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.kube import RESOURCES, Kube
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType
+from fairlead.api.installation import FailurePolicy
 from fairlead.api.meta import ObjectKey
 from fairlead.compiler import Compiled, Report, Served
+from fairlead.controller.budgets import Budgets
+from fairlead.controller.context import Context
+from fairlead.controller.events import Events
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback
 from fairlead.controller.view import View
-from fairlead.errors import ClusterError
-from fairlead.status import RegionState, Serving
+from fairlead.status import Availability, Happening, RegionState, Serving
 
 Object = Mapping[str, Any]
 Ladders = Mapping[tuple[str, str], tuple[str, ...]]
@@ -28,7 +31,6 @@ Ladders = Mapping[tuple[str, str], tuple[str, ...]]
 PATIENCE_S = 5.0
 """How long a gateway may take to follow before it is called behind: until then an object's status waits."""
 _AT_ONCE = 8
-_LONGEST_EVENT_MESSAGE = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class Judged:
     report: Report
     stated: tuple[Condition, ...]
     serving: tuple[Serving, ...]
+    further: Object
+    """What only objects of its kind say."""
 
 
 class Statuses:
@@ -48,14 +52,17 @@ class Statuses:
         *,
         kube: Kube,
         clock: Clock,
+        context: Context,
         view: View,
         progress: Progress,
         readback: Readback,
+        budgets: Budgets,
         metrics: Metrics,
         log: FilteringBoundLogger,
     ) -> None:
-        self._kube, self._clock, self._view = kube, clock, view
+        self._kube, self._clock, self._context, self._view, self._budgets = kube, clock, context, view, budgets
         self._progress, self._readback, self._metrics, self._log = progress, readback, metrics, log
+        self._events = Events(kube=kube, clock=clock, metrics=metrics, log=log)
         self._gauges: set[ObjectKey] = set()
         self._behind_since: dict[ObjectKey, float] = {}
 
@@ -85,17 +92,43 @@ class Statuses:
         states = {region: self._state(report.key, region, too_large) for region in compiled.gateways}
         if report.served is Served.CURRENT and self._is_on_its_way(report.key, states, held):
             return None
-        stated = status.conditions(report, states.items(), expired=self._is_expired(report.key))
-        if report.served is Served.NOTHING:
-            return Judged(report=report, stated=stated, serving=())
+        enforced = self._enforced(report)
+        if report.key.kind == "BudgetPolicy" and enforced is None:
+            return None
+        stated = status.conditions(report, states.items(), expired=self._is_expired(report.key), enforced=enforced)
+        serving: tuple[Serving, ...] = ()
         if report.served is Served.LAST_GOOD:
-            return Judged(report=report, stated=stated, serving=self._serving_before(report.key, states, served))
-        serving = tuple(
-            self._serving(report, region, served.get((region, name), ()))
-            for region, state in states.items()
-            if state is RegionState.SERVES and (report.key.kind != "ModelRoute" or (region, name) in served)
-        )
-        return Judged(report=report, stated=stated, serving=serving)
+            serving = self._serving_before(report.key, states, served)
+        elif report.served is Served.CURRENT:
+            serving = tuple(
+                self._serving(report, region, served.get((region, name), ()))
+                for region, state in states.items()
+                if state is RegionState.SERVES and (report.key.kind != "ModelRoute" or (region, name) in served)
+            )
+        return Judged(report=report, stated=stated, serving=serving, further=self._further(report.key, compiled))
+
+    def _enforced(self, report: Report) -> Condition | None:
+        """Say whether somebody decides by a policy; None = it is none, or nobody knows yet."""
+        reading = self._budgets.reading
+        runs = self._context.settings.budget_server is not None
+        if report.key.kind != "BudgetPolicy" or (runs and reading is None):
+            return None
+        fail_closed = self._context.installation.budgets.failure_policy is FailurePolicy.CLOSED
+        return status.enforced(report, reading if runs else None, fail_closed=fail_closed)
+
+    def _further(self, key: ObjectKey, compiled: Compiled) -> Object:
+        """Return what only objects of a kind say in their status."""
+        name = f"{key.namespace}/{key.name}"
+        if key.kind == "ModelConsumer":
+            return status.consumer_state(compiled.budgets.get(name))
+        if key.kind != "BudgetPolicy":
+            return {}
+        before = ((self._view.get(key) or {}).get("status") or {}).get("budget")
+        reading = self._budgets.reading
+        account = reading.tally.account(name) if reading is not None and reading.tally is not None else None
+        if account is None or reading is None or reading.availability is not Availability.ANSWERS:
+            return {} if before is None else {"budget": before}
+        return {"budget": status.budget_state(account, before, now=self._clock.now())}
 
     def _is_on_its_way(self, key: ObjectKey, states: Mapping[str, RegionState], held: Collection[str]) -> bool:
         """Tell whether a gateway is behind, but not for long: pods come and go, and that is no news about an object.
@@ -162,6 +195,7 @@ class Statuses:
             generation=generation,
             before=before,
             now=self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            further=judged.further,
         )
         if not status.differs(written, before) or (before.get("observedGeneration") or 0) > (generation or 0):
             return
@@ -174,48 +208,12 @@ class Statuses:
             return
         if applied["metadata"].get("generation") == generation:
             self._view.put({**found, "status": applied.get("status", {})})
-        news = status.news(judged.stated, before)
-        self._tell(key, news)
-        await self._record(found, news)
-
-    def _tell(self, key: ObjectKey, news: Sequence[Condition]) -> None:
+        news = tuple(_happening(one) for one in status.news(judged.stated, before))
+        if "budget" in written:
+            news += status.stage_news(before.get("budget"), written["budget"])
         for one in news:
-            level = self._log.info if one.status is ConditionStatus.TRUE else self._log.warning
-            level(str(one.reason), what=f"{key}: {one.message}", condition=str(one.type), status=str(one.status))
-
-    async def _record(self, found: Object, news: Sequence[Condition]) -> None:
-        """Write Events; one that is refused is lost, and the status stands all the same."""
-        now = self._clock.now()
-        metadata = found["metadata"]
-        reference = {
-            "apiVersion": found["apiVersion"],
-            "kind": found["kind"],
-            "name": metadata["name"],
-            "namespace": metadata["namespace"],
-            "uid": metadata.get("uid", ""),
-        }
-        for one in news:
-            moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-            event = {
-                "apiVersion": "v1",
-                "kind": "Event",
-                "metadata": {"generateName": f"{metadata['name'][:200]}.", "namespace": metadata["namespace"]},
-                "involvedObject": reference,
-                "type": "Normal" if one.status is ConditionStatus.TRUE else "Warning",
-                "reason": str(one.reason),
-                "message": one.message[:_LONGEST_EVENT_MESSAGE],
-                "source": {"component": "fairlead"},
-                "reportingComponent": "fairlead",
-                "firstTimestamp": moment,
-                "lastTimestamp": moment,
-                "count": 1,
-            }
-            try:
-                await self._kube.create(event)
-                self._metrics.writes.labels("create", "Event").inc()
-            except ClusterError as error:
-                self._metrics.errors.labels("event").inc()
-                self._log.warning("event lost", what=str(error))
+            (self._log.warning if one.warning else self._log.info)(one.reason, what=f"{key}: {one.message}")
+        await self._events.record(found, news)
 
     def _gauge(self, judged: Judged) -> None:
         key = judged.report.key
@@ -228,6 +226,10 @@ class Statuses:
             self._metrics.object_ready.remove(key.kind, key.namespace, key.name)
             self._gauges.discard(key)
         self._behind_since = {key: since for key, since in self._behind_since.items() if key in there}
+
+
+def _happening(one: Condition) -> Happening:
+    return Happening(reason=str(one.reason), message=one.message, warning=one.status is not ConditionStatus.TRUE)
 
 
 def ladders(compiled: Compiled) -> Ladders:

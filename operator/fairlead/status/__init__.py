@@ -1,5 +1,6 @@
 """Reports and observations to conditions and status: pure values; writing them is the shells' work."""
 
+from fairlead.status.budget import Availability, Happening, Reading, budget_state, consumer_state, enforced, stage_news
 from fairlead.status.conditions import merge
 from fairlead.status.serving import Answer, ServedRoute, Share, percent, served_routes
 from fairlead.status.verdict import RegionState, conditions
@@ -7,16 +8,23 @@ from fairlead.status.written import Serving, differs, ladder, news, status
 
 __all__ = [
     "Answer",
+    "Availability",
+    "Happening",
+    "Reading",
     "RegionState",
     "ServedRoute",
     "Serving",
     "Share",
+    "budget_state",
     "conditions",
+    "consumer_state",
     "differs",
+    "enforced",
     "ladder",
     "merge",
     "news",
     "percent",
     "served_routes",
+    "stage_news",
     "status",
 ]

@@ -23,14 +23,19 @@ _TOO_LARGE = "the configuration of {} is larger than a ConfigMap, gateways keep 
 
 
 def conditions(
-    report: Report, regions: Iterable[tuple[str, RegionState]], *, expired: bool = False
+    report: Report,
+    regions: Iterable[tuple[str, RegionState]],
+    *,
+    expired: bool = False,
+    enforced: Condition | None = None,
 ) -> tuple[Condition, ...]:
-    """State the conditions of one object: Accepted, ResolvedRefs, Programmed, Ready, in this order.
+    """State the conditions of one object: Accepted, ResolvedRefs, Programmed, Enforced, Ready, in this order.
 
-    `expired`: a consumer whose `expiresAt` has passed.
+    `expired`: a consumer whose `expiresAt` has passed. `enforced`: of a policy, whether somebody decides by it.
     """
     programmed = _programmed(report, tuple(regions))
-    return (*report.conditions, programmed, _ready(report, programmed, expired=expired))
+    ready = _ready(report, programmed, expired=expired, enforced=enforced)
+    return (*report.conditions, programmed, *([enforced] if enforced else ()), ready)
 
 
 def _programmed(report: Report, regions: tuple[tuple[str, RegionState], ...]) -> Condition:
@@ -50,7 +55,7 @@ def _programmed(report: Report, regions: tuple[tuple[str, RegionState], ...]) ->
     return state(ConditionStatus.TRUE, Reason.PROGRAMMED, "every ready gateway serves this generation")
 
 
-def _ready(report: Report, programmed: Condition, *, expired: bool) -> Condition:
+def _ready(report: Report, programmed: Condition, *, expired: bool, enforced: Condition | None) -> Condition:
     def state(status: ConditionStatus, reason: Reason, message: str) -> Condition:
         return _condition(ConditionType.READY, status, reason, message, report.generation)
 
@@ -64,6 +69,9 @@ def _ready(report: Report, programmed: Condition, *, expired: bool) -> Condition
         return state(ConditionStatus.FALSE, Reason.NOT_IN_EFFECT, f"not all of it is in effect: {unwell.message}")
     if programmed.status is not ConditionStatus.TRUE:
         return state(ConditionStatus.FALSE, Reason.NOT_IN_EFFECT, programmed.message)
+    if enforced is not None and enforced.status is not ConditionStatus.TRUE:
+        reason = Reason.PENDING if enforced.status is ConditionStatus.UNKNOWN else Reason.NOT_ENFORCED
+        return state(enforced.status, reason, enforced.message)
     return state(ConditionStatus.TRUE, Reason.READY, "the object does its work")
 
 

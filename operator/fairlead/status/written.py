@@ -49,14 +49,16 @@ def status(
     generation: int | None,
     before: Mapping[str, Any],
     now: str,
+    further: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
-    """Write the status. `before` is the one that is stored, `now` the time in RFC 3339."""
+    """Write the status. `before` is what is stored, `now` the time in RFC 3339, `further` what only its kind has."""
     ours = [found for found in before.get("conditions", ()) if found.get("type") in _OURS]
     gateways = [_gateway(one) for one in sorted(serving, key=lambda one: one.region)]
     written = {
         "conditions": merge(ours, stated, now=now),
         "gateways": gateways,
         "servedIn": ", ".join(gateway["region"] for gateway in gateways),
+        **(further or {}),
     }
     return written if generation is None else written | {"observedGeneration": generation}
 

@@ -83,3 +83,18 @@ def test_a_consumer_without_a_policy_is_counted_by_the_month() -> None:
     name, window = unbudgeted("team-web/a", 86_400_000)
     assert name == "unbudgeted|team-web/a|0"
     assert window == Span(start_ms=0, end_ms=31 * 86_400_000)
+
+
+STAGES = [
+    (policy(5 * USD), [(10000, REJECT)], "the end is a stage, too"),
+    (policy(5 * USD, (8000, NOTIFY)), [(8000, NOTIFY), (10000, REJECT)], "in the order of shares"),
+    (policy(5 * USD, (10000, DOWNGRADE)), [(10000, DOWNGRADE)], "a stage at 100% leaves nothing implied"),
+    (policy(5 * USD, (8000, REJECT)), [(8000, REJECT)], "written and implied are one"),
+    (policy(0, (8000, NOTIFY)), [], "nobody reaches a stage of the kill switch by spending"),
+]
+
+
+@pytest.mark.parametrize(("given", "stages", "why"), STAGES, ids=[case[-1] for case in STAGES])
+def test_all_stages(given: Policy, stages: list[tuple[int, Action]], why: str) -> None:
+    assert [(stage.at, stage.action) for stage in given.all_stages] == stages, why
+    assert [given.threshold(stage) for stage in given.all_stages] == [5 * USD * at // 10000 for at, _ in stages]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.budget.price import FREE, Price, Tokens, cost
+from fairlead.budget.price import FREE, USD, Price, Tokens, cost, decimal
 
 PRICE = Price(input=180_000_000, output=250_000_000, cached_input=20_000_000)
 NUMBERS = st.integers(0, 10**7)
@@ -35,3 +35,11 @@ def test_cost_is_the_exact_sum_rounded_up_once(price: Price, inputs: int, cached
     hits = min(cached, inputs)
     exact = Fraction((inputs - hits) * price.input + hits * price.cached_input + outputs * price.output, 10**6)
     assert 0 <= cost(price, Tokens(input=inputs, output=outputs, cached=cached)) - exact < 1
+
+
+@pytest.mark.parametrize(
+    ("given_", "written"),
+    [(0, "0.00"), (5 * USD, "5.00"), (1, "0.000000001"), (1_230_000_000, "1.23"), (-USD // 2, "-0.50")],
+)
+def test_decimal(given_: int, written: str) -> None:
+    assert decimal(given_) == written

@@ -7,27 +7,38 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import structlog
 
-from builders import US, installation, provider, route, target
+from builders import US, budget, consumer, installation, provider, route, target
 from fairlead import envoy
 from fairlead.adapters.kube import ForbiddenError, Listed, UnreachableError
+from fairlead.budget.admission import Standing
+from fairlead.budget.book import decode as decode_book
+from fairlead.budget.book import digest as book_digest
+from fairlead.budget.ledger import Counter
+from fairlead.budget.price import USD
+from fairlead.budget.tally import Tally
+from fairlead.budget.tally import accounts as budget_accounts
+from fairlead.budget.window import span
 from fairlead.controller import handlers
-from fairlead.controller.context import Context
+from fairlead.controller.context import COMPONENT_LABEL, Context
 from fairlead.controller.gateways import DIGEST_ANNOTATION
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.operator import Operator
 from fairlead.controller.statuses import PATIENCE_S
-from fairlead.errors import ClusterError
+from fairlead.errors import BudgetServerError, ClusterError
 from fairlead.manifests import REGION_LABEL
+from fairlead.manifests.settings import BudgetSettings
 from fast_clock import FASTER, FastClock
 from gateway_values import LABELS, settings
 from memory_cluster import MemoryCluster
 
 NAME = f"fairlead-gateway-{US}"
+BUDGET_SERVER = BudgetSettings(rpc="budget:8081", usage="budget:8082", book="fairlead-book")
 WITHIN_S = 20.0
 
 
@@ -48,6 +59,37 @@ class Answers:
         return self._last.get(address)
 
 
+class Servers:
+    """A budget server that takes every book at once; what was spent is the test's to say."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+        self.spent: dict[str, int] = {}
+        self.is_there, self.store_up = True, True
+
+    async def tally(self, address: str, port: int) -> Tally:  # noqa: ARG002  there is one
+        found = self._cluster.find("ConfigMap", "fairlead-book")
+        if found is None or not self.is_there:
+            raise BudgetServerError("nobody there")
+        text = found["data"]["book.json"].encode()
+        book = decode_book(text)
+        standings = [
+            (
+                who,
+                Standing(
+                    policy=policy,
+                    span=span(policy.window, 0),
+                    counter=Counter(spent=self.spent.get(who, 0), reserved=0, estimated=0),
+                ),
+            )
+            for who, names in book.consumers.items()
+            for policy in book.policies
+            if policy.name in names
+        ]
+        accounts = budget_accounts(book.policies, standings, 0) if self.store_up else ()
+        return Tally(book=book_digest(text), store_up=self.store_up, accounts=accounts)
+
+
 class Stage:
     """An operator in a cluster with one region, and a person who waits for conditions."""
 
@@ -57,12 +99,14 @@ class Stage:
         identity: str = "me",
         cluster: MemoryCluster | None = None,
         faster: float = FASTER,
+        budgets: bool = False,
     ) -> None:
         owner = {"kind": "ConfigMap", "metadata": {"name": "fairlead-installation", "namespace": "fairlead"}}
         keys = {"kind": "Secret", "metadata": {"name": "fairlead-keys", "namespace": "fairlead"}}
         self.cluster = cluster or MemoryCluster(owner, keys, *objects)
         self.clock = FastClock(faster)
         self.answers = Answers(self.cluster)
+        self.servers = Servers(self.cluster)
         self.metrics = Metrics()
         found = self.cluster.find("ConfigMap", "fairlead-installation")
         assert found is not None
@@ -70,9 +114,10 @@ class Stage:
             kube=self.cluster,
             clock=self.clock,
             answers=self.answers,
+            budget_answers=self.servers,
             context=Context(
                 installation=installation(regions=[{"name": US, "geo": "us"}]),
-                settings=settings(US),
+                settings=replace(settings(US), budget_server=BUDGET_SERVER) if budgets else settings(US),
                 watch_namespaces=(),
                 lease="fairlead-operator",
                 identity=identity,
@@ -91,6 +136,17 @@ class Stage:
                 "metadata": {"name": name, "namespace": "fairlead", "labels": {**LABELS, REGION_LABEL: US}},
                 "spec": {"volumes": volumes},
                 "status": {"podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": str(ready)}]},
+            }
+        )
+
+    def budget_server(self) -> None:
+        """Let a budget server's pod be there."""
+        labels = {**LABELS, COMPONENT_LABEL: "budget-server"}
+        self.cluster.put(
+            {
+                "kind": "Pod",
+                "metadata": {"name": "budget", "namespace": "fairlead", "labels": labels},
+                "status": {"podIP": "10.0.0.9", "conditions": [{"type": "Ready", "status": "True"}]},
             }
         )
 
@@ -403,5 +459,89 @@ def test_who_does_not_lead_writes_nothing() -> None:
         await until(lambda: stage.operator._inputs.view.of_kind("ModelRoute"))
         await asyncio.sleep(10 / FASTER)
         assert stage.cluster.writes == []
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def _budget_stage(cluster: MemoryCluster | None = None) -> Stage:
+    if cluster is not None:
+        return Stage(cluster=cluster, budgets=True)
+    secret = {"kind": "Secret", "metadata": {"name": "agent", "namespace": "team-web"}, "data": {"apiKey": "a2V5"}}
+    policy = budget("agents", stages=[{"at": "80%", "action": "Notify"}])
+    stage = Stage(provider("p"), route("chat"), secret, consumer("agent"), policy, budgets=True)
+    stage.pod("one")
+    stage.budget_server()
+    return stage
+
+
+def _budget(stage: Stage) -> dict[str, Any]:
+    found: dict[str, Any] = (stage.cluster.find("BudgetPolicy", "agents", "team-web") or {})["status"].get("budget", {})
+    return found
+
+
+def _told(stage: Stage) -> list[str]:
+    return [one["reason"] for one in stage.cluster.all("Event") if one["involvedObject"]["kind"] == "BudgetPolicy"]
+
+
+def test_a_budget_from_its_policy_to_its_status_and_its_events() -> None:
+    stage = _budget_stage()
+
+    async def story() -> None:
+        await until(stage.is_ready("BudgetPolicy", "agents"))
+        assert stage.condition("BudgetPolicy", "agents", "Enforced")["reason"] == "Enforced"
+        assert _budget(stage)["consumers"] == 1
+        await until(stage.is_ready("ModelConsumer", "agent"))
+        status = (stage.cluster.find("ModelConsumer", "agent", "team-web") or {})["status"]
+        assert status["budgetedBy"] == "team-web/agents"
+        stage.servers.spent["team-web/agent"] = 4_100_000_000
+        await until(lambda: _budget(stage)["top"] == "team-web/agent 4.10")
+        stage.servers.spent["team-web/agent"] = 5 * USD
+        await until(lambda: "BudgetReject" in _told(stage))
+        # when nobody can decide, what was spent stays
+        stage.servers.store_up = False
+        await until(lambda: not stage.is_ready("BudgetPolicy", "agents")())
+        assert stage.condition("BudgetPolicy", "agents", "Enforced")["reason"] == "FailingOpen"
+        assert _budget(stage)["spentUSD"] == "5.00"
+        stage.servers.store_up = True
+        await until(stage.is_ready("BudgetPolicy", "agents"))
+        await until(lambda: len(_told(stage)) == 5)
+        assert sorted(_told(stage)) == ["BudgetNotify", "BudgetReject", "FailingOpen", "Ready", "Ready"]
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_a_restarted_operator_repeats_no_stage_and_writes_nothing() -> None:
+    stage = _budget_stage()
+    stage.servers.spent["team-web/agent"] = 4_100_000_000
+
+    async def story() -> None:
+        await until(stage.is_ready("BudgetPolicy", "agents"))
+        await until(stage.is_ready("ModelConsumer", "agent"))
+        await until(lambda: "BudgetNotify" in _told(stage))
+        await until(stage.is_ready("ModelRoute", "chat"))
+
+    asyncio.run(while_it_runs(stage, story))
+    told = _told(stage)
+    stage.cluster.writes.clear()
+    again = _budget_stage(stage.cluster)
+    again.servers.spent = dict(stage.servers.spent)
+
+    async def second() -> None:
+        await until(lambda: again.operator._budgets.reading is not None)
+        await asyncio.sleep(12 / FASTER)  # twelve seconds of the operator's: what it had to say, it would have said
+
+    asyncio.run(while_it_runs(again, second))
+    assert _told(again) == told
+    assert [write for write in stage.writes() if write[1] == "BudgetPolicy"] == []
+
+
+def test_without_a_budget_server_a_policy_says_so() -> None:
+    stage = Stage(provider("p"), route("chat"), budget("agents"))
+    stage.pod("one")
+
+    async def story() -> None:
+        await until(lambda: stage.condition("BudgetPolicy", "agents", "Enforced"))
+        assert stage.condition("BudgetPolicy", "agents", "Enforced")["reason"] == "NoBudgetServer"
+        assert stage.condition("BudgetPolicy", "agents", "Ready")["reason"] == "NotEnforced"
 
     asyncio.run(while_it_runs(stage, story))

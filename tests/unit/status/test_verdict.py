@@ -2,8 +2,8 @@
 
 import pytest
 
-from builders import US, compiled, provider, route, target
-from fairlead.api.conditions import Condition
+from builders import US, budget, compiled, provider, route, target
+from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
 from fairlead.compiler import Report
 from fairlead.status import RegionState, conditions
 
@@ -75,3 +75,21 @@ def test_an_expired_consumer_is_not_ready() -> None:
     said = _by_type(conditions(_report(), [(US, SERVES)], expired=True))
     assert said["Ready"] == ("False", "Expired")
     assert said["Programmed"] == ("True", "Programmed")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "ready"),
+    [
+        pytest.param(ConditionStatus.TRUE, Reason.ENFORCED, ("True", "Ready"), id="somebody decides"),
+        pytest.param(ConditionStatus.FALSE, Reason.FAILING_OPEN, ("False", "NotEnforced"), id="nobody can"),
+        pytest.param(ConditionStatus.UNKNOWN, Reason.PENDING, ("Unknown", "Pending"), id="nobody does yet"),
+    ],
+)
+def test_a_policy_does_its_work_when_somebody_decides_by_it(
+    status: ConditionStatus, reason: Reason, ready: tuple[str, str]
+) -> None:
+    (report,) = compiled(budget("agents")).reports
+    enforced = Condition(type=ConditionType.ENFORCED, status=status, reason=reason, message="said")
+    stated = conditions(report, [], enforced=enforced)
+    assert [str(one.type) for one in stated] == ["Accepted", "ResolvedRefs", "Programmed", "Enforced", "Ready"]
+    assert _by_type(stated)["Ready"] == ready

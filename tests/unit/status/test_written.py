@@ -1,5 +1,7 @@
 """An object's whole status: stable, complete, and news only when something has happened."""
 
+from typing import Any
+
 from builders import US, compiled, model, provider, route
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
 from fairlead.status import Serving, differs, ladder, news, served_routes, status
@@ -84,3 +86,34 @@ def test_a_ladder_is_every_target_once_and_a_catalogue_is_shown_as_one() -> None
     catalogue = route("all", {"provider": "p"}, modelNames=["*"])
     (one,) = served_routes(compiled(many, catalogue).gateways[US].ir)
     assert ladder(one) == ("p/us/*",)
+
+
+def test_that_a_policy_is_enforced_or_not_is_told_once() -> None:
+    def stated(reason: Reason, ready: Reason) -> tuple[Condition, ...]:
+        states = {Reason.ENFORCED: ConditionStatus.TRUE, Reason.READY: ConditionStatus.TRUE}
+        states |= {Reason.PENDING: ConditionStatus.UNKNOWN}
+        pairs = ((ConditionType.ENFORCED, reason), (ConditionType.READY, ready))
+        return tuple(
+            Condition(type=kind, status=states.get(found, ConditionStatus.FALSE), reason=found, message="m")
+            for kind, found in pairs
+        )
+
+    def told(*moments: tuple[Reason, Reason]) -> list[list[str]]:
+        before: dict[str, Any] = {}
+        said = []
+        for moment in moments:
+            said.append([str(one.reason) for one in news(stated(*moment), before)])
+            before = dict(status(stated(*moment), [], generation=3, before=before, now=NOW))
+        return said
+
+    pending, well = (Reason.PENDING, Reason.PENDING), (Reason.ENFORCED, Reason.READY)
+    lost = (Reason.FAILING_OPEN, Reason.NOT_ENFORCED)
+    assert told(pending, well, lost, lost, well) == [[], ["Ready"], ["FailingOpen"], [], ["Ready"]]
+
+
+def test_what_only_a_kind_has() -> None:
+    before = _status()
+    further = {"budget": {"spentUSD": "1.00"}}
+    written = status(_stated(), [], generation=3, before=before, now=NOW, further=further)
+    assert written["budget"] == further["budget"]
+    assert differs(written, {**written, "budget": {"spentUSD": "0.50"}})

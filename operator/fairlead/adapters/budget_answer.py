@@ -1,0 +1,43 @@
+"""What a budget server tells the operator: its tally, asked for over the pod network on the port of its metrics."""
+
+import json
+from typing import Protocol
+
+import httpx
+
+from fairlead.budget.tally import Tally, decode
+from fairlead.errors import BookError, BudgetServerError
+
+TALLY_PATH = "/v1/tally"
+PORT = 8083
+"""As the chart sets it."""
+
+
+class BudgetAnswers(Protocol):
+    """Ask one budget server's pod."""
+
+    async def tally(self, address: str, port: int) -> Tally:
+        """Return what everybody has spent; raises `BudgetServerError` when there is no answer that can be read."""
+
+
+class HttpBudgetAnswers:
+    """Over HTTP; the client brings the timeout."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def tally(self, address: str, port: int) -> Tally:
+        """Return what everybody has spent; raises `BudgetServerError` when there is no answer that can be read."""
+        host = f"[{address}]" if ":" in address else address
+        try:
+            answer = await self._client.get(f"http://{host}:{port}{TALLY_PATH}")
+            answer.raise_for_status()
+            found = answer.json()
+        except (httpx.HTTPError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise BudgetServerError(f"{address}: {str(error) or type(error).__name__}") from error
+        if not isinstance(found, dict):
+            raise BudgetServerError(f"{address}: got no JSON object")
+        try:
+            return decode(found)
+        except BookError as error:
+            raise BudgetServerError(f"{address}: {error}") from error

@@ -1,0 +1,76 @@
+"""What the budget servers say, asked for every few seconds: what the status of BudgetPolicies rests on."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from fairlead.adapters.budget_answer import PORT, BudgetAnswers
+from fairlead.budget.tally import Tally
+from fairlead.controller.context import COMPONENT_LABEL
+from fairlead.controller.readback import is_ready
+from fairlead.errors import BudgetServerError
+from fairlead.status import Availability, Reading
+
+Object = Mapping[str, Any]
+
+COMPONENT = "budget-server"
+CALM_S, EAGER_S = 5.0, 1.0
+"""How long until they are asked again: when all is well, and while something is awaited or amiss."""
+_PATIENCE = 3
+"""So many times in a row nobody can decide before that is said: a server that is replaced is no news."""
+
+
+class Budgets:
+    """The last reading. One server with its store is enough: any of them decides for all gateways."""
+
+    def __init__(self, answers: BudgetAnswers, log: FilteringBoundLogger) -> None:
+        self._answers, self._log = answers, log
+        self._failures = 0
+        self.reading: Reading | None = None
+        """None until it is known how things are."""
+        self.expected = ""
+        """The digest of the book that servers are to decide by."""
+
+    @property
+    def pause_s(self) -> float:
+        """How long until the next question."""
+        tally = self.reading.tally if self.reading is not None else None
+        is_calm = self._failures == 0 and tally is not None and tally.book == self.expected
+        return CALM_S if is_calm else EAGER_S
+
+    async def ask(self, pods: Iterable[Object]) -> bool:
+        """Ask the pods one after the other until one decides; tell whether anything differs."""
+        before = self.reading
+        availability, tally = await self._ask(_addresses(pods))
+        if availability is Availability.ANSWERS:
+            self._failures = 0
+            self.reading = Reading(availability=availability, tally=tally)
+        else:
+            self._failures += 1
+            if self._failures >= _PATIENCE:
+                self.reading = Reading(availability=availability, tally=before.tally if before else None)
+        return self.reading != before
+
+    async def _ask(self, addresses: Iterable[str]) -> tuple[Availability, Tally | None]:
+        availability = Availability.NO_SERVER
+        for address in addresses:
+            try:
+                tally = await self._answers.tally(address, PORT)
+            except BudgetServerError as error:
+                if self._failures == 0:
+                    self._log.warning("budget server", what=str(error))
+                continue
+            if tally.store_up:
+                return Availability.ANSWERS, tally
+            availability = Availability.NO_STORE
+        return availability, None
+
+
+def _addresses(pods: Iterable[Object]) -> tuple[str, ...]:
+    """Choose the budget servers that take requests."""
+    return tuple(
+        pod["status"]["podIP"]
+        for pod in pods
+        if pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == COMPONENT and is_ready(pod)
+    )

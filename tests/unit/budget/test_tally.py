@@ -1,0 +1,90 @@
+"""What everybody spent: sums, who is named, and the way over JSON and back."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fairlead.budget.admission import Standing
+from fairlead.budget.ledger import Counter
+from fairlead.budget.policy import SHARED, Action, Policy, Scope, Stage
+from fairlead.budget.price import USD
+from fairlead.budget.tally import TOP, Account, Spender, Tally, accounts, decode, document
+from fairlead.budget.window import Every, span
+from fairlead.errors import BookError
+
+HOUR = 3_600_000
+NOW = 10 * HOUR + 1
+
+
+def _policy(name: str, scope: Scope = Scope.PER_CONSUMER, limit: int = 5 * USD) -> Policy:
+    return Policy(
+        name=f"team-web/{name}",
+        scope=scope,
+        limit=limit,
+        window=Every(length_ms=HOUR),
+        stages=(Stage(at=8000, action=Action.NOTIFY),),
+        routes=None,
+    )
+
+
+def _standing(policy: Policy, spent: int) -> Standing:
+    return Standing(
+        policy=policy, span=span(policy.window, NOW), counter=Counter(spent=spent, reserved=7 * USD, estimated=0)
+    )
+
+
+def _accounts() -> tuple[Account, ...]:
+    each, shared, idle = _policy("b"), _policy("a", Scope.SHARED), _policy("c")
+    spent = [("team-web/x", USD), ("team-web/y", 5 * USD), ("team-web/z", 4 * USD), ("team-web/idle", 0)]
+    standings = [(who, _standing(each, nano)) for who, nano in spent]
+    return accounts((each, shared, idle), [*standings, (SHARED, _standing(shared, 3 * USD))], NOW)
+
+
+def test_sums_by_policy() -> None:
+    shared, each, idle = _accounts()
+    assert (shared.policy, each.policy, idle.policy) == ("team-web/a", "team-web/b", "team-web/c")
+    assert (each.spent, each.consumers, each.limit) == (10 * USD, 4, 5 * USD)
+    assert [one.consumer for one in each.top] == ["team-web/y", "team-web/z", "team-web/x"]
+    assert [(one.stage.action, one.threshold, one.consumers) for one in each.reached] == [
+        (Action.NOTIFY, 4 * USD, 2),
+        (Action.REJECT, 5 * USD, 1),
+    ]
+    assert (each.start_ms, each.end_ms) == (10 * HOUR, 11 * HOUR)
+    assert shared.top == (Spender(consumer="*", spent=3 * USD),)
+    assert (idle.consumers, idle.top, idle.start_ms) == (0, (), 10 * HOUR)
+
+
+def test_only_the_biggest_are_named() -> None:
+    policy = _policy("many")
+    (account,) = accounts((policy,), [(f"t/{n:03}", _standing(policy, 5 * USD)) for n in range(500)], NOW)
+    assert len(account.top) == TOP
+    assert account.reached[-1].consumers == 500
+    assert account.top[0].consumer == "t/000", "equal ones by name: the same ones every time"
+
+
+def test_there_and_back() -> None:
+    tally = Tally(book="0123456789abcdef", store_up=True, accounts=_accounts())
+    assert decode(json.loads(json.dumps(document(tally)))) == tally
+    assert tally.account("team-web/a") == tally.accounts[0]
+    assert tally.account("team-web/none") is None
+
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"version": 2}, "version: got `2`, want `1`", "another version"),
+    ({}, "version: got `None`", "something else"),
+    ({"version": 1, "book": "x", "store_up": True}, "accounts: ", "half of it"),
+    ({"version": 1, "book": "x", "store_up": True, "accounts": [{"policy": 1}]}, "accounts.0.policy: ", "a type"),
+]
+
+
+@pytest.mark.parametrize(("given", "said", "why"), WRONG, ids=[case[-1] for case in WRONG])
+def test_what_cannot_be_read(given: dict[str, Any], said: str, why: str) -> None:
+    with pytest.raises(BookError) as refused:
+        decode(given)
+    assert str(refused.value).startswith(said), why
+
+
+def test_what_a_newer_server_adds_is_no_hindrance() -> None:
+    found = document(Tally(book="x", store_up=False, accounts=())) | {"mood": "calm"}
+    assert decode(found) == Tally(book="x", store_up=False, accounts=())
