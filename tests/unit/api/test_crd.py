@@ -3,11 +3,12 @@
 import yaml
 
 from fairlead.api.budget import BudgetPolicy
+from fairlead.api.consumer import ModelConsumer
 from fairlead.api.crd import crds, definition, status_part
 from fairlead.api.form import Items, Text
 from fairlead.api.provider import ModelProvider
 from fairlead.api.route import ModelRoute
-from fairlead.api.status import ModelRouteStatus, Status
+from fairlead.api.status import BudgetPolicyStatus, ModelConsumerStatus, ModelRouteStatus, Status
 
 
 def test_the_yaml_reads_back_as_the_definition() -> None:
@@ -18,9 +19,11 @@ def test_twice_is_the_same() -> None:
     assert crds() == crds()
 
 
-def test_only_routes_have_a_history() -> None:
+def test_what_only_a_kind_says_in_its_status() -> None:
     assert status_part(ModelRoute) is ModelRouteStatus
-    assert status_part(BudgetPolicy) is Status
+    assert status_part(BudgetPolicy) is BudgetPolicyStatus
+    assert status_part(ModelConsumer) is ModelConsumerStatus
+    assert status_part(ModelProvider) is Status
 
 
 def test_bounds_stand_in_the_schema() -> None:
