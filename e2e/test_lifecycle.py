@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from harness import operator
+from harness import audit, operator
 from harness.cluster import Cluster, boot
 from harness.gateway import reach
 from harness.install import CHART, NAMESPACE, VALUES, gateway_pods, gateways_ready, install
@@ -257,6 +257,14 @@ def test_only_the_named_namespaces_are_watched(team: Team, provider: Provider) -
     assert refused == []
     other.leave()
     install(own, values={"gateway": VALUES["gateway"]}, verb="upgrade")
+
+
+def test_the_operator_has_no_right_that_it_does_not_use(team: Team) -> None:
+    # After all that was done above; what it may do and did not do must have its reason here
+    without_autoscaling = {
+        audit.Right("autoscaling", "horizontalpodautoscalers", verb) for verb in ("create", "patch", "delete")
+    }
+    assert audit.granted(team.cluster) - audit.used(team.cluster) - without_autoscaling == set()
 
 
 def test_an_uninstall_leaves_crds_and_users_objects(team: Team) -> None:

@@ -1,11 +1,12 @@
 """Given the chart's roles, the operator can do what it does, and nothing that would hurt if its token were stolen."""
 
+import base64
 import json
 
 import pytest
 from harness import operator
 from harness.cluster import Cluster
-from harness.install import NAMESPACE
+from harness.install import NAMESPACE, operator_pods
 from harness.provider import Provider
 from harness.team import Team
 from harness.waiting import eventually
@@ -62,6 +63,27 @@ def test_every_call_of_the_operator_is_allowed(provider: Provider, team: Team) -
     # then the API server refused nothing
     refused = [line for line in operator.log(team.cluster) if "forbidden" in str(line.get("what", "")).lower()]
     assert refused == []
+
+
+def test_no_secret_is_told_to_anybody(provider: Provider, team: Team) -> None:
+    # Given a provider's credential and a consumer's key that are in use
+    team.kubectl.apply(
+        team.key("alice", "alice-key-0203"), team.consumer("alice"), team.route("chat", provider.name, "model-a")
+    )
+    team.is_ready("modelconsumer", "alice")
+    team.is_ready("modelroute", "chat")
+    # then they stand in no log, no ConfigMap, no Event, no status and no metric
+    kubectl, pod = team.kubectl, operator_pods(team.cluster)[0]["metadata"]["name"]
+    said = [
+        kubectl("logs", "-n", NAMESPACE, "-l", "app.kubernetes.io/part-of=fairlead", "--tail=-1", "--all-containers"),
+        kubectl("get", "configmaps,events,pods,deployments", "-n", NAMESPACE, "-o", "json"),
+        kubectl("get", "fairlead,events", "-A", "-o", "json"),
+        kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics"),
+    ]
+    for secret in ("alice-key-0203", *provider.key.split(",")):
+        for text in said:
+            assert secret not in text
+            assert base64.b64encode(secret.encode()).decode().rstrip("=")[:-1] not in text
 
 
 def test_without_a_verb_the_operator_says_what_it_lacks(provider: Provider, team: Team) -> None:

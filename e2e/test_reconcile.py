@@ -5,7 +5,7 @@ from typing import Any
 
 from harness import operator
 from harness.cluster import Cluster
-from harness.install import NAMESPACE, REGIONS
+from harness.install import NAMESPACE, REGIONS, VALUES, gateway_pods, install, operator_pods
 from harness.kubectl import Object
 from harness.provider import Provider
 from harness.team import Team
@@ -57,13 +57,42 @@ def test_a_restarted_operator_changes_nothing(provider: Provider, team: Team) ->
     team.kubectl.apply(team.route("chat", provider.name, "model-a"))
     team.is_ready("modelroute", "chat")
     _settled(team.cluster)
-    before = _versions(team.cluster)
-    route = team.kubectl.get("modelroute", "chat", team.namespace)
+    before = _everything(team)
     operator.scale(team.cluster, 0)
     operator.scale(team.cluster, 1)
     _settled(team.cluster)
-    assert _versions(team.cluster) == before
-    assert team.kubectl.get("modelroute", "chat", team.namespace) == route
+    assert _everything(team) == before
+
+
+def test_an_upgraded_operator_changes_nothing(provider: Provider, team: Team) -> None:
+    team.kubectl.apply(team.route("chat", provider.name, "model-a"))
+    team.is_ready("modelroute", "chat")
+    _settled(team.cluster)
+    before, pods = _everything(team), {pod["metadata"]["name"] for pod in operator_pods(team.cluster)}
+    # When an upgrade brings another operator
+    upgraded = {**VALUES, "operator": {**VALUES["operator"], "podAnnotations": {"example.com/version": "next"}}}
+    install(team.cluster, values=upgraded, verb="upgrade")
+    eventually("the next operator alone", lambda: _replaced(team.cluster, pods))
+    eventually("it to lead", lambda: operator.leaders(team.cluster))
+    _settled(team.cluster)
+    # then no gateway, no object and no status was written, and no Event told anything
+    assert _everything(team) == before
+    install(team.cluster, verb="upgrade")
+
+
+def _replaced(cluster: Cluster, before: set[str]) -> bool:
+    now = {pod["metadata"]["name"] for pod in operator_pods(cluster)}
+    return len(now) == 1 and not now & before
+
+
+def _everything(team: Team) -> dict[str, Any]:
+    """Return what an operator that finds all in order leaves alone: what it owns, users' objects, Events, pods."""
+    return {
+        "owned": _versions(team.cluster),
+        "route": team.kubectl.get("modelroute", "chat", team.namespace),
+        "events": sorted(event["metadata"]["name"] for event in team.kubectl.list("events", team.namespace)),
+        "pods": sorted(pod["metadata"]["name"] for region in REGIONS for pod in gateway_pods(team.cluster, region)),
+    }
 
 
 def test_ten_changes_in_a_burst_are_not_ten_passes(provider: Provider, team: Team) -> None:

@@ -60,10 +60,19 @@ def test_nothing_hangs_while_the_operator_is_away(load: Load, team: Team, provid
             team.kubectl("-n", NAMESPACE, "delete", "pod", pod, "--wait=false")
             eventually("two ready pods", lambda: _ready(cluster) == 2 and pod not in _names(cluster))
             _answers(load, 100)
+            if cluster.name is not None:  # the host has a route to pods
+                _each_pod_answers(cluster, load)
         assert load.failed == []
     finally:
         operator.scale(cluster, 1)
     team.is_ready("modelroute", "made-meanwhile")
+
+
+def _each_pod_answers(cluster: Cluster, load: Load) -> None:
+    for pod in gateway_pods(cluster, REGION):
+        with Load(url=f"http://{pod['status']['podIP']}:8080", key=load.key, model=load.model, rate=5) as direct:
+            _answers(direct, 3)
+        assert direct.failed == []
 
 
 def _names(cluster: Cluster) -> list[str]:

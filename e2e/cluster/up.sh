@@ -103,6 +103,14 @@ wait_for() { # seconds command...
 api_ready() { [ "$("$BIN/kubectl" --kubeconfig admin.conf get --raw /readyz)" = ok ]; }
 
 control_plane() {
+  cat >audit.yaml <<CONF # what the operator asks of the API server: tests compare it with what its roles allow
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - {level: Metadata, users: ["system:serviceaccount:fairlead:fairlead"]}
+  - {level: None}
+CONF
   component etcd "$BIN/etcd" --data-dir "$D/etcd" --unsafe-no-fsync --listen-client-urls http://127.0.0.1:2379 \
     --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380 \
     --initial-advertise-peer-urls http://127.0.0.1:2380 --initial-cluster default=http://127.0.0.1:2380
@@ -111,7 +119,8 @@ control_plane() {
     --client-ca-file=pki/ca.crt --kubelet-preferred-address-types=InternalIP --kubelet-client-certificate=pki/to-kubelet.crt \
     --kubelet-client-key=pki/to-kubelet.key --kubelet-certificate-authority=pki/ca.crt \
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file=pki/sa.key \
-    --service-account-signing-key-file=pki/sa.key --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction
+    --service-account-signing-key-file=pki/sa.key --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
+    --audit-policy-file=audit.yaml --audit-log-path="$D/log/audit.log" --audit-log-mode=blocking
   wait_for 180 api_ready
   # An API server that is stopped for a minute is no dead node: hence the long grace period.
   component controller-manager "$BIN/kube-controller-manager" --kubeconfig=controller-manager.conf \
