@@ -26,7 +26,7 @@ try() { # reason command...: the reason is what is lacking when the command fail
   local reason=$1
   shift
   "$@" >"$SCRATCH/said" 2>&1 </dev/null && return 0
-  lacks "$reason (\`$*\`: $(tail -n 1 "$SCRATCH/said" | cut -c1-200))"
+  lacks "$reason (\`$*\`: $(head -n 1 "$SCRATCH/said" | cut -c1-200))"
   return 1
 }
 
