@@ -44,6 +44,9 @@ class Team:
     def consumer(self, name: str) -> dict[str, Any]:
         return self._object("ModelConsumer", name, {"keys": [{"secretName": name}]})
 
+    def policy(self, name: str, usd: str) -> dict[str, Any]:
+        return self._object("BudgetPolicy", name, {"limit": {"usd": usd}})
+
     def key(self, name: str, value: str) -> dict[str, Any]:
         metadata = {"name": name, "namespace": self.namespace}
         return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"apiKey": value}}
