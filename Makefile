@@ -55,7 +55,7 @@ check: lint types imports unit ## What every commit must pass
 
 test: install ## Everything, at most ten minutes
 	$(MAKE) lint types imports
-	$(BIN)/pytest
+	$(BIN)/pytest $(TEST_OPTIONS)
 
 CLUSTER ?= fairlead
 
