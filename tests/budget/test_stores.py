@@ -32,7 +32,9 @@ LEGS = st.lists(COUNTERS, min_size=1, max_size=3, unique=True)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("reserve"), REQUESTS, AMOUNTS, LEGS, st.none() | st.tuples(st.integers(0, 5), LEGS)),
-        st.tuples(st.just("settle"), REQUESTS, AMOUNTS, LEGS, st.booleans(), st.integers(0, 9)),
+        st.tuples(
+            st.just("settle"), REQUESTS, AMOUNTS, LEGS, st.booleans(), st.integers(0, 9), st.sampled_from([-1, 1])
+        ),
         st.tuples(st.just("expire"), st.booleans()),
         st.tuples(st.just("reconcile"), st.integers(0, 3), LEGS, st.booleans()),
     ),
@@ -91,14 +93,14 @@ class Player:
                     now_ms=NOW,
                 )
                 return await self._store.reserve(hold)
-            case ("settle", request, cost, names, estimated, tokens):
+            case ("settle", request, cost, names, estimated, tokens, after):
                 settlement = Settlement(
                     request=self.name(f"r{request}"),
                     payer=self.name(PAYER),
                     cost=cost,
                     estimated=estimated,
                     legs=self.legs(names),
-                    now_ms=NOW,
+                    now_ms=NOW + after,
                 )
                 key = MeterKey(gateway=f"g{self._example}", consumer="t/a", route="t/chat", target="p/e/m")
                 metered = (key, Count(requests=1, input=tokens, output=2 * tokens, cached=0)) if tokens else None
@@ -119,7 +121,9 @@ class Player:
             version=known.version - 1 if stale else known.version,
             meters={key: Meter(seen=Count(requests=requests), due=Count(input=3))},
             gateways=(f"g{self._example}",),
-            bookings=(Booking(payer=self.name(PAYER), requests=requests, cost=requests * 3, legs=self.legs(names)),),
+            bookings=(
+                Booking(payer=self.name(PAYER), requests=requests, cost=requests * 3, legs=self.legs(names), at_ms=NOW),
+            ),
             now_ms=NOW + 1,
         )
         written = await self._store.write_meters(update)

@@ -6,6 +6,9 @@
         |                                      |
         +------------- settle -----------------+  a report that comes after all replaces what expiry booked
 
+A report may wait at a server whose way to the store is cut, while reconciliation finds its tokens missing and books
+them: then it only releases the reservation (`covered`).
+
 Every transition is a pure function from the request's entry and the counters that it names to their new values, and
 every store applies it atomically. Laws, which the property tests hold for all stores:
 
@@ -109,11 +112,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
-    """How many requests of a payer reconciliation has booked and no expiry has waived yet."""
+    """How many requests of a payer reconciliation has booked, and neither an expiry nor a report has waived yet."""
 
     requests: int
     at_ms: int
-    """When reconciliation last booked: reservations made later are not meant."""
+    """The reading at which they were first missing: reservations made and reports taken later are not meant."""
 
 
 NO_WAIVER = Waiver(requests=0, at_ms=0)
@@ -162,6 +165,8 @@ class Step:
     """New values of the counters that change."""
     waived: int = 0
     """By how much the payer's count of requests booked by reconciliation changes."""
+    covered: bool = False
+    """A report whose tokens reconciliation has booked: they are not to be counted as reported again."""
 
 
 def fits(counter: Counter, leg: Leg, amount: int) -> bool:
@@ -210,28 +215,49 @@ def _downgrades(counter: Counter, leg: Leg) -> bool:
     return leg.downgrade_at is not None and counter.spent >= leg.downgrade_at
 
 
-def settle(settlement: Settlement, entry: Entry | None, counters: Counters) -> Step:
-    """Book what a request cost and release its reservation; a second report of the same request changes nothing."""
+def settle(settlement: Settlement, entry: Entry | None, counters: Counters, waiver: Waiver = NO_WAIVER) -> Step:
+    """Book what a request cost and release its reservation; a second report of the same request changes nothing.
+
+    `waiver` is the payer's, for a report with the provider's counts: only those does reconciliation see. A report that
+    a server took before the reading, and that is still not booked, was missing there for sure.
+    """
+    covers = settlement.now_ms <= waiver.at_ms
+    if covers and waiver.requests > 0 and (entry is None or entry.phase in {Phase.OPEN, Phase.EXPIRED}):
+        return _cover(settlement, entry, counters, waived=-1)
     if entry is None:
-        entry = Entry(
-            request=settlement.request,
-            payer=settlement.payer,
-            phase=Phase.WAIVED,
-            amount=settlement.cost,
-            booked=0,
-            estimated=False,
-            downgraded=False,
-            counters=tuple(dict.fromkeys(leg.counter for leg in settlement.legs)),
-            due_ms=0,
-        )
-        return _book(settlement, entry, counters, waived=0)
+        return _book(settlement, _unchecked(settlement), counters, waived=0)
     match entry.phase:
         case Phase.SETTLED:
             return Step(entry=entry, counters={})
         case Phase.WAIVED:
-            return _book(settlement, entry, counters, waived=1)
+            return (
+                _cover(settlement, entry, counters, waived=0)
+                if covers
+                else _book(settlement, entry, counters, waived=1)
+            )
         case Phase.OPEN | Phase.EXPIRED:
             return _book(settlement, entry, counters, waived=0)
+
+
+def _unchecked(settlement: Settlement) -> Entry:
+    """Return what stands for the reservation that a request never had."""
+    return Entry(
+        request=settlement.request,
+        payer=settlement.payer,
+        phase=Phase.WAIVED,
+        amount=settlement.cost,
+        booked=0,
+        estimated=False,
+        downgraded=False,
+        counters=tuple(dict.fromkeys(leg.counter for leg in settlement.legs)),
+        due_ms=0,
+    )
+
+
+def _cover(settlement: Settlement, entry: Entry | None, counters: Counters, *, waived: int) -> Step:
+    """Release what is held and book nothing."""
+    nothing = replace(settlement, cost=0, estimated=False)
+    return replace(_book(nothing, entry or _unchecked(nothing), counters, waived=waived), covered=True)
 
 
 def _book(settlement: Settlement, entry: Entry, counters: Counters, *, waived: int) -> Step:

@@ -50,9 +50,10 @@ class MemoryStore:
         before = self._entries.get(settlement.request)
         if before is not None and before.phase is Phase.SETTLED:
             return Settled(cost=0, counters={})
-        step = settle(settlement, before, self._counters)
+        waiver = NO_WAIVER if metered is None else self._waivers.get(settlement.payer, NO_WAIVER)
+        step = settle(settlement, before, self._counters, waiver)
         self._apply(settlement.request, settlement.payer, step)
-        if metered is not None:
+        if metered is not None and not step.covered:
             key, count = metered
             self._booked[key] = self._booked.get(key, NOTHING) + count
         booked = step.entry.booked if step.entry is not None else 0
@@ -82,7 +83,7 @@ class MemoryStore:
             version=self._version,
             since_ms=self._since_ms,
             meters=dict(self._meters),
-            known_gateways=frozenset(self._gateways),
+            known_gateways=dict(self._gateways),
             booked=dict(self._booked),
         )
 
@@ -100,7 +101,9 @@ class MemoryStore:
                     spent=counter.spent + booking.cost, reserved=counter.reserved, estimated=counter.estimated
                 )
             waiver = self._waivers.get(booking.payer, NO_WAIVER)
-            self._waivers[booking.payer] = Waiver(requests=waiver.requests + booking.requests, at_ms=update.now_ms)
+            self._waivers[booking.payer] = Waiver(
+                requests=waiver.requests + booking.requests, at_ms=max(waiver.at_ms, booking.at_ms)
+            )
         gone = {name for name, seen_ms in self._gateways.items() if seen_ms < update.now_ms - FORGET_GATEWAY_MS}
         for name in gone:
             del self._gateways[name]

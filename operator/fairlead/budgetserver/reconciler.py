@@ -52,13 +52,13 @@ class Reconciler:
 
     async def once(self, session: aiohttp.ClientSession) -> None:
         """Take one reading of all gateways and book what is missing for sure."""
-        since_ms = (await self._store.read_meters(self._teller.now_ms())).since_ms
+        now_ms = self._teller.now_ms()
+        since_ms = (await self._store.read_meters(now_ms)).since_ms
         readings = await self._scrape(session)
         if not readings:
             return
         await asyncio.sleep(_GRACE_S)
         await self._teller.backlog.drain()
-        now_ms = self._teller.now_ms()
         known = await self._store.read_meters(now_ms)
         young = {
             name
@@ -68,11 +68,13 @@ class Reconciler:
         }
         reading = read(
             meters=known.meters,
-            known_gateways=known.known_gateways | young,
+            known_gateways=frozenset(known.known_gateways) | young,
             scraped={key: count for reading in readings for key, count in reading.counts.items()},
             booked=known.booked,
         )
-        bookings = tuple(self._booking(key, count) for key, count in reading.book.items())
+        bookings = tuple(
+            self._booking(key, count, known.known_gateways.get(key.gateway, 0)) for key, count in reading.book.items()
+        )
         update = MeterUpdate(
             version=known.version,
             meters=reading.meters,
@@ -86,7 +88,7 @@ class Reconciler:
         else:  # another server did, and booked what it found
             self._metrics.captured.set(share_captured(known.meters.values()))
 
-    def _booking(self, key: MeterKey, count: Count) -> Booking:
+    def _booking(self, key: MeterKey, count: Count, at_ms: int) -> Booking:
         rung = self._teller.book.rung(key.target, key.route, "")
         tokens = Tokens(input=count.input, output=count.output, cached=count.cached)
         return Booking(
@@ -94,6 +96,7 @@ class Reconciler:
             requests=count.requests,
             cost=0 if rung is None else cost(rung.price, tokens),
             legs=self._teller.payers(key.consumer, key.route),
+            at_ms=at_ms,
         )
 
     def _tell(self, book: Mapping[MeterKey, Count], bookings: Sequence[Booking]) -> None:

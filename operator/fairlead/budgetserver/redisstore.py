@@ -95,6 +95,7 @@ class RedisStore:
             settlement.cost,
             int(settlement.estimated),
             REMEMBERED_MS,
+            settlement.now_ms,
             key,
             count.requests,
             count.input,
@@ -144,7 +145,7 @@ class RedisStore:
             version=int(version or 0),
             since_ms=int(since),
             meters={_key(field): _meter(state) for field, state in meters.items()},
-            known_gateways=frozenset(gateways),
+            known_gateways={name: int(moment) for name, moment in gateways.items()},
             booked=_booked(booked),
         )
 
@@ -155,7 +156,7 @@ class RedisStore:
             arguments += [_field(key), json.dumps(asdict(meter))]
         arguments += [len(update.gateways), *update.gateways]
         for booking in update.bookings:
-            arguments += [booking.payer, booking.requests, booking.cost, len(booking.legs)]
+            arguments += [booking.payer, booking.requests, booking.cost, booking.at_ms, len(booking.legs)]
             for leg in booking.legs:
                 arguments += [leg.counter, _NONE if leg.keep_ms is None else leg.keep_ms]
         written: bool = await self._batch.submit(("reconcile", tuple(arguments))) == 1

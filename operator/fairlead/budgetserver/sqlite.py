@@ -234,9 +234,10 @@ def _settle(connection: sqlite3.Connection, settlement: Settlement, metered: tup
     if entry is not None and entry.phase is Phase.SETTLED:
         return Settled(cost=0, counters={})
     names = entry.counters if entry is not None else [leg.counter for leg in settlement.legs]
-    step = settle(settlement, entry, _counters(connection, names))
+    waiver = NO_WAIVER if metered is None else _waiver(connection, settlement.payer)
+    step = settle(settlement, entry, _counters(connection, names), waiver)
     _apply(connection, entry, step, _keep(settlement.legs, settlement.now_ms))
-    if metered is not None:
+    if metered is not None and not step.covered:
         key, count = metered
         connection.execute(
             "INSERT INTO booked VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
@@ -298,7 +299,7 @@ def _read_meters(connection: sqlite3.Connection, now_ms: int) -> Meters:
         version=version,
         since_ms=since_ms,
         meters={_key(key): _meter(state) for key, state in connection.execute("SELECT key, state FROM meter")},
-        known_gateways=frozenset(name for (name,) in connection.execute("SELECT name FROM gateway")),
+        known_gateways=dict(connection.execute("SELECT name, seen_ms FROM gateway")),
         booked={
             _key(key): Count(requests=requests, input=inputs, output=outputs, cached=cached)
             for key, requests, inputs, outputs, cached in booked
@@ -325,8 +326,8 @@ def _write_meters(connection: sqlite3.Connection, update: MeterUpdate) -> bool:
             )
         connection.execute(
             "INSERT INTO waiver VALUES (?, ?, ?) ON CONFLICT (payer) DO UPDATE SET"
-            " requests = requests + excluded.requests, at_ms = excluded.at_ms",
-            (booking.payer, booking.requests, now_ms),
+            " requests = requests + excluded.requests, at_ms = max(at_ms, excluded.at_ms)",
+            (booking.payer, booking.requests, booking.at_ms),
         )
     _forget_gateways(connection, now_ms)
     connection.execute("DELETE FROM counter WHERE gone_ms < ?", (now_ms,))

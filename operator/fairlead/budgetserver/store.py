@@ -29,6 +29,8 @@ class Booking:
     requests: int
     cost: int
     legs: tuple[Leg, ...]
+    at_ms: int
+    """The reading at which they were first missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,8 @@ class Meters:
     since_ms: int
     """When the store was first asked: it knows nothing of what was before."""
     meters: dict[MeterKey, Meter]
-    known_gateways: frozenset[str]
+    known_gateways: Mapping[str, int]
+    """Gateway -> when it was last read."""
     booked: Mapping[MeterKey, Count]
 
 
@@ -74,6 +77,7 @@ class MeterUpdate:
     """Those that were read."""
     bookings: tuple[Booking, ...]
     now_ms: int
+    """When reading began."""
 
 
 class Store(Protocol):

@@ -190,6 +190,50 @@ def test_a_waiver_does_not_reach_reservations_that_are_younger() -> None:
     assert step.counters == {"p|t/a|0": Counter(spent=10, estimated=10)}
 
 
+def test_a_report_that_waited_while_reconciliation_booked_its_tokens_only_releases() -> None:
+    entry, counters = opened(10)
+    step = settle(report(7), entry, counters, Waiver(requests=1, at_ms=NOW))
+    assert (step.counters, step.waived, step.covered) == ({"p|t/a|0": EMPTY}, -1, True)
+    assert step.entry is not None
+    again = settle(report(7), step.entry, step.counters, Waiver(requests=1, at_ms=NOW))
+    assert (again.counters, again.waived, again.covered) == ({}, 0, False), "once"
+
+
+def test_so_does_one_without_a_reservation() -> None:
+    step = settle(report(7), None, {}, Waiver(requests=1, at_ms=NOW))
+    assert (step.counters, step.waived, step.covered) == ({"p|t/a|0": EMPTY}, -1, True)
+
+
+def test_so_does_one_whose_reservation_was_booked_in_full() -> None:
+    entry, counters = opened(10)
+    expired = expire(entry, counters, now_ms=entry.due_ms, waiver=NO_WAIVER)
+    assert expired.entry is not None
+    step = settle(report(7), expired.entry, expired.counters, Waiver(requests=1, at_ms=NOW))
+    assert (step.counters, step.waived, step.covered) == ({"p|t/a|0": EMPTY}, -1, True)
+
+
+def test_so_does_one_whose_reservation_was_waived_already() -> None:
+    entry, counters = opened(10)
+    waived = expire(entry, counters, now_ms=entry.due_ms, waiver=Waiver(requests=1, at_ms=NOW))
+    assert waived.entry is not None
+    step = settle(report(7), waived.entry, waived.counters, Waiver(requests=0, at_ms=NOW))
+    assert (step.counters, step.waived, step.covered) == ({"p|t/a|0": EMPTY}, 0, True)
+
+
+UNCOVERED = [
+    (Waiver(requests=1, at_ms=NOW - 1), "taken after the reading: it was not missing there"),
+    (Waiver(requests=0, at_ms=NOW), "reconciliation has booked no more"),
+    (NO_WAIVER, "nothing was reconciled"),
+]
+
+
+@pytest.mark.parametrize(("waiver", "why"), UNCOVERED, ids=[case[-1] for case in UNCOVERED])
+def test_every_other_report_is_booked(waiver: Waiver, why: str) -> None:
+    entry, counters = opened(10)
+    step = settle(report(7), entry, counters, waiver)
+    assert (step.counters, step.waived, step.covered) == ({"p|t/a|0": Counter(spent=7)}, 0, False), why
+
+
 # --- laws ---------------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,5 @@
 -- ARGV: version, now, number of meters, then field, state for each; number of gateways, then their names; then for each
--- booking: payer, requests, cost, number of legs, and counter, keep for each leg.
+-- booking: payer, requests, cost, first missing at, number of legs, and counter, keep for each leg.
 -- Returns 1, or 0 when somebody else wrote since that version.
 local METERS, GATEWAYS, VERSION = PREFIX .. "meters", PREFIX .. "gateways", PREFIX .. "version"
 if (redis.call("GET", VERSION) or "0") ~= ARGV[1] then return 0 end
@@ -16,9 +16,10 @@ at = at + gateways + 1
 while ARGV[at] do
   local payer, cost = ARGV[at], ARGV[at + 2]
   redis.call("HINCRBY", WAIVERS, payer, ARGV[at + 1])
-  redis.call("HSET", WAIVERS, payer .. "\n", now)
-  local legs = tonumber(ARGV[at + 3])
-  at = at + 4
+  local first, since = ARGV[at + 3], redis.call("HGET", WAIVERS, payer .. "\n") or "0"
+  if tonumber(first) > tonumber(since) then redis.call("HSET", WAIVERS, payer .. "\n", first) end
+  local legs = tonumber(ARGV[at + 4])
+  at = at + 5
   for _ = 1, legs do
     add(ARGV[at], cost, "0", "0", ARGV[at + 1])
     at = at + 2

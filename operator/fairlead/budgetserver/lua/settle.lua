@@ -1,13 +1,25 @@
--- ARGV: request, payer, cost, estimated (0/1), remembered, gateway's meter (`-` = none), its requests, input, output,
--- cached, then for each leg: counter, keep.
+-- ARGV: request, payer, cost, estimated (0/1), remembered, now, gateway's meter (`-` = none), its requests, input,
+-- output, cached, then for each leg: counter, keep.
 -- Returns: what is booked, then counter, spent for each that changed. Nothing for a repeated report.
 local request, payer, cost, estimated, remembered = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local LEGS = 11
+local METER, LEGS = 7, 12
 
 local key = entry_key(request)
 local found = redis.call("HMGET", key, "p", "a", "b", "g", "k", "y")
 local phase, held, booked, guessed, names = found[1], found[2], found[3], found[4], found[5]
 if phase == "settled" then return {} end
+
+-- Was it taken before the reading at which reconciliation found its tokens missing, and booked them?
+local covered = false
+if ARGV[METER] ~= "-" and tonumber(ARGV[6]) <= tonumber(redis.call("HGET", WAIVERS, payer .. "\n") or "0") then
+  if phase == "waived" then
+    covered = true
+  elseif tonumber(redis.call("HGET", WAIVERS, payer) or "0") > 0 then
+    covered = true
+    redis.call("HINCRBY", WAIVERS, payer, -1)
+  end
+end
+if covered then cost, estimated = "0", "0" end
 
 local keep = {}
 if not phase then
@@ -18,7 +30,7 @@ if not phase then
       keep[ARGV[at]] = ARGV[at + 1]
     end
   end
-elseif phase == "waived" then
+elseif phase == "waived" and not covered then
   redis.call("HINCRBY", WAIVERS, found[6], 1)
 end
 
@@ -41,10 +53,10 @@ redis.call("HSET", key, "p", "settled", "y", payer, "a", held, "b", cost, "g", e
 if not phase then redis.call("HSET", key, "d", "0") end
 redis.call("PEXPIRE", key, remembered)
 if phase == "open" then redis.call("ZREM", OPEN, request) end
-if ARGV[6] ~= "-" then
+if ARGV[METER] ~= "-" and not covered then
   for index, suffix in ipairs({ "n", "i", "o", "c" }) do
-    local number = ARGV[6 + index]
-    if number ~= "0" or suffix == "n" then redis.call("HINCRBY", BOOKED, ARGV[6] .. suffix, number) end
+    local number = ARGV[METER + index]
+    if number ~= "0" or suffix == "n" then redis.call("HINCRBY", BOOKED, ARGV[METER] .. suffix, number) end
   end
 end
 return reply
