@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from fairlead.demo.port import STEP
 from fairlead.demo.scene import Scene, SceneError
+from fairlead.standalone.addresses import METRICS_ABOVE
 
 
 def test_writes_the_examples_with_a_new_key_each_time(tmp_path: Path) -> None:
@@ -33,3 +35,12 @@ def test_places_are_what_the_yaml_declares(tmp_path: Path) -> None:
 def test_a_second_demo_is_refused(tmp_path: Path) -> None:
     with Scene(tmp_path), pytest.raises(SceneError, match="another demo runs here"):
         Scene(tmp_path).__enter__()
+
+
+def test_no_place_is_where_a_gateway_shows_its_metrics(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        ports = {place.port for name in ("llama", "cloud") for place in scene.places(name)}
+        metrics = {region.port + METRICS_ABOVE for region in scene.regions()}
+    assert not ports & metrics
+    # Nor after a move to other ports, which keeps the last two digits.
+    assert not {port % STEP for port in ports} & {port % STEP for port in metrics}
