@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 DEMO_STAMP = $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types imports check test unit envoy golden crds demo bench bench-operator bench-budgets clean cluster cluster-down images e2e
+.PHONY: help install lint types imports check test unit envoy golden crds demo bench bench-operator bench-budgets clean cluster cluster-down images e2e system
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -53,7 +53,10 @@ envoy: install ## Tests on real Envoys
 
 check: lint types imports unit ## What every commit must pass
 
-test: install ## Everything, at most ten minutes
+system: ## Install the Debian packages that tests run, if they are missing (redis-server, prometheus)
+	@tests/system.sh
+
+test: install system ## Everything, at most ten minutes
 	$(MAKE) lint types imports
 	$(BIN)/pytest $(TEST_OPTIONS)
 

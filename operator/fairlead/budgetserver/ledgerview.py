@@ -95,11 +95,15 @@ async def told(teller: Teller, book: str) -> dict[str, Any]:
 
 
 async def refresh(teller: Teller, metrics: Metrics) -> None:
-    """Set the gauges of what is spent and may be spent."""
+    """Set the gauges of what is spent, what may be, and which stage that is."""
     found = await standings(teller)
     metrics.spent_now.clear()
     metrics.limit.clear()
+    metrics.stage.clear()
     for policy in teller.book.policies:
         metrics.limit.labels(policy.name).set(dollars(policy.limit))
     for who, standing in found:
         metrics.spent_now.labels(standing.policy.name, who).set(dollars(standing.counter.spent))
+        stage = standing.policy.reached(standing.counter.spent)
+        if stage is not None:
+            metrics.stage.labels(standing.policy.name, who, stage.action.value).set(1)

@@ -32,6 +32,13 @@ class Metrics:
         self.lost = self._counter("lost_reports", "Settlements that did not fit into the backlog")
         self.book = self._gauge("book_info", "1 for the book that is used", "digest")
         self.book_errors = self._counter("book_errors", "Books that could not be used")
+        self.stage = self._gauge(
+            "stage", "1 for the stage that is reached in the window that runs", "policy", "consumer", "action"
+        )
+        _begin_at_zero(self.checks, "granted", "rejected", "downgraded", "unbudgeted", "killed", "unavailable")
+        _begin_at_zero(self.reports, "metered", "unchecked", "estimated", "released", "rejected", "ignored")
+        _begin_at_zero(self.expired, "booked", "waived")
+        _begin_at_zero(self.gateways, "read", "failed")
         self.spent_now = self._gauge("spent_usd", "Dollars spent in the window that runs", "policy", "consumer")
         self.limit = self._gauge("limit_usd", "Dollars that may be spent in a window", "policy")
 
@@ -58,3 +65,9 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"fairlead_budget_{name}", text, labels, registry=self.registry)
+
+
+def _begin_at_zero(counter: Counter, *values: str) -> None:
+    """Show a counter before its first event, which Prometheus' `increase` would not see else."""
+    for value in values:
+        counter.labels(value)

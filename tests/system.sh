@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# The Debian packages that tests run: a real Redis-protocol store, a real Prometheus. Says what it installs, and installs
+# nothing where the programs are there already. No service is started: the tests start their own, on ports of their own.
+set -euo pipefail
+
+missing=()
+command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing+=(redis-server)
+command -v prometheus >/dev/null && command -v promtool >/dev/null || missing+=(prometheus)
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+sudo=()
+if [ "$(id -u)" != 0 ]; then sudo=(sudo -n); fi
+if ! command -v apt-get >/dev/null || ! "${sudo[@]}" true 2>/dev/null; then
+  echo "tests: got no ${missing[*]}, want these programs in PATH; run \`sudo apt-get install ${missing[*]}\`, or install" \
+    "them as your system does" >&2
+  exit 1
+fi
+echo "tests: installing ${missing[*]} (apt)"
+
+# https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt: 101 = do not start it.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap '"${sudo[@]}" rm -f "$policy"' EXIT
+  "${sudo[@]}" sh -c "printf '#!/bin/sh\nexit 101\n' > $policy && chmod 755 $policy"
+fi
+"${sudo[@]}" apt-get update -qq
+"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
