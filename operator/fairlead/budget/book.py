@@ -54,7 +54,7 @@ class Book:
     consumers: Mapping[str, tuple[str, ...]]
     """Consumer -> names of the policies that match it."""
     killed: frozenset[str]
-    """Consumers that `fairlead kill` stopped."""
+    """Consumers that are stopped without a look at the counters: by `fairlead kill`, or by a policy of no dollars."""
     routes: Mapping[str, RouteTerms]
     targets: Mapping[str, Rung]
 

@@ -78,6 +78,11 @@ class Policy:
         downgrades = [stage.at for stage in self.stages if stage.action is Action.DOWNGRADE]
         return _share(self.limit, min(downgrades)) if downgrades else None
 
+    @property
+    def stops_everything(self) -> bool:
+        """Whether no request of whom it matches can ever fit: the kill switch, for all routes."""
+        return self.limit == 0 and self.routes is None
+
     def counts(self, routes: Iterable[str]) -> bool:
         """Say whether a request counts that asked for, or is answered by, one of the routes."""
         return self.routes is None or not self.routes.isdisjoint(routes)

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fairlead.adapters import budget_server, lock
-from fairlead.cli import options
+from fairlead.cli import cluster, options
 from fairlead.errors import StateError
 from fairlead.standalone.state import StateFolder
 
@@ -20,21 +21,48 @@ SHOWN = 10
 @click.command()
 @options.config(required=False)
 @options.state
+@cluster.context
+@cluster.namespace
 @options.output
-@click.option("--all", "everybody", is_flag=True, help="Show every consumer, not only those who spent most.")
-def command(*, config: Path | None, state: Path | None, output: str, everybody: bool) -> None:
-    """Show what a running `fairlead up` has counted: each policy's window, who spent most, who has no budget.
+@click.option("--all", "everybody", is_flag=True, help="Of `fairlead up`: every consumer, not only the top spenders.")
+def command(
+    *,
+    config: Path | None,
+    state: Path | None,
+    context: str | None,
+    namespace: str | None,
+    all_namespaces: bool,
+    output: str,
+    everybody: bool,
+) -> None:
+    """Show what everybody spent: each policy's window, who spent most, who has no budget.
 
-    Give CONFIG, or the state folder.
+    With CONFIG or the state folder, of a running `fairlead up`. With neither, of the cluster that KUBECONFIG names, as
+    the operator last wrote it into status.
     """
+    is_local = config is not None or state is not None
+    if cluster.is_asked(local=is_local, context=context, namespace=namespace, all_namespaces=all_namespaces):
+        _cluster(context, namespace, output)
+        return
     folder = options.state_folder(config, state)
     if lock.holder(folder.root) is None:
         raise StateError(f"{folder.root}: `fairlead up` does not run here")
     document = _ask(folder)
+    _show(document, output, lambda: _lines(document, everybody=everybody))
+
+
+def _cluster(context: str | None, namespace: str | None, output: str) -> None:
+    from fairlead.controller import spending  # noqa: PLC0415  what only clusters need
+
+    document = cluster.ask(lambda kube: spending.read(kube, namespace=namespace), context)
+    _show(document, output, lambda: spending.lines(document))
+
+
+def _show(document: Json, output: str, lines: Callable[[], list[str]]) -> None:
     if output == "json":
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    for line in _lines(document, everybody=everybody):
+    for line in lines():
         click.echo(line)
 
 

@@ -1,11 +1,19 @@
 """`fairlead kill`: stop a consumer now."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from fairlead.cli import options
+from fairlead.cli import cluster, options
 from fairlead.standalone import kill
+from fairlead.standalone.state import StateFolder
+
+if TYPE_CHECKING:
+    from fairlead.adapters.kube import Kube
+
+PATIENCE_S = 15.0
+"""How long the command waits for a cluster to confirm."""
 
 
 @click.command()
@@ -14,21 +22,62 @@ from fairlead.standalone import kill
 @click.option("--list", "listing", is_flag=True, help="Say who is stopped.")
 @options.config(required=False)
 @options.state
-def command(*, consumers: tuple[str, ...], undo: bool, listing: bool, config: Path | None, state: Path | None) -> None:
-    """Stop consumers of a `fairlead up` within a second: each request gets 429 until `--undo`.
+@cluster.context
+def command(
+    *,
+    consumers: tuple[str, ...],
+    undo: bool,
+    listing: bool,
+    config: Path | None,
+    state: Path | None,
+    context: str | None,
+) -> None:
+    """Stop consumers within a second: each request gets 429 until `--undo`. It holds over restarts.
 
-    It holds over restarts. In a cluster, write a BudgetPolicy with `usd: "0"` for them.
+    With CONFIG or the state folder, consumers of a running `fairlead up`. With neither, of the cluster that KUBECONFIG
+    names, by a BudgetPolicy `kill-NAME` of no dollars beside each; exit code 1 when it is not known to be in effect.
     """
-    folder = options.state_folder(config, state)
     if not consumers and not listing:
         raise click.UsageError("name at least one consumer, `namespace/name`, or ask for --list")
     for consumer in consumers:
         namespace, _, name = consumer.partition("/")
         if not namespace or not name or "/" in name:
             raise click.UsageError(f"got `{consumer}`, want `namespace/name` of a ModelConsumer")
+    if cluster.is_asked(local=config is not None or state is not None, context=context):
+        raise SystemExit(_cluster(consumers, context, undo=undo, listing=listing))
+    _local(consumers, options.state_folder(config, state), undo=undo, listing=listing)
+
+
+def _local(consumers: tuple[str, ...], folder: StateFolder, *, undo: bool, listing: bool) -> None:
     killed = kill.read(folder.killed)
     if consumers:
         killed = killed - set(consumers) if undo else killed | set(consumers)
         kill.write(folder.killed, killed)
     for consumer in sorted(killed if listing else consumers):
         click.echo(f"{consumer}: {'stopped' if consumer in killed else 'goes on'}")
+
+
+def _cluster(consumers: tuple[str, ...], context: str | None, *, undo: bool, listing: bool) -> int:
+    from fairlead.adapters.clock import SystemClock  # noqa: PLC0415  what only clusters need
+    from fairlead.controller import kill as switch  # noqa: PLC0415  the same
+
+    async def act(kube: "Kube") -> list[tuple[str, str]]:
+        if undo:
+            await switch.let_go(kube, consumers)
+            said = [(consumer, "") for consumer in consumers]
+        else:
+            await switch.stop(kube, consumers)
+            said = [
+                (consumer, await switch.in_effect(kube, SystemClock(), consumer, within_s=PATIENCE_S))
+                for consumer in consumers
+            ]
+        if listing:
+            return [(consumer, "") for consumer in await switch.stopped(kube, namespace=None)]
+        return said
+
+    unconfirmed = 0
+    for consumer, why in cluster.ask(act, context):
+        unconfirmed += bool(why)
+        done = "goes on" if undo and not listing else "stopped"
+        click.echo(f"{consumer}: {f'written, but not known to be in effect: {why}' if why else done}")
+    return int(bool(unconfirmed))

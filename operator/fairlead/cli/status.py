@@ -9,8 +9,8 @@ import click
 
 from fairlead.adapters import lock
 from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
-from fairlead.cli import options
-from fairlead.errors import ClusterError, EnvoyError, StateError
+from fairlead.cli import cluster, options
+from fairlead.errors import EnvoyError, StateError
 from fairlead.standalone import status
 from fairlead.standalone.state import StateFolder
 
@@ -22,9 +22,8 @@ SHOWN_DIGEST = 12
 @click.command()
 @options.config(required=False)
 @options.state
-@click.option("--context", metavar="NAME", help="In a cluster: which context of KUBECONFIG. Default: its current one.")
-@click.option("-n", "--namespace", metavar="NAME", help="In a cluster: only this namespace.")
-@click.option("-A", "--all-namespaces", is_flag=True, help="In a cluster: all namespaces, which is the default.")
+@cluster.context
+@cluster.namespace
 @options.output
 def command(
     *,
@@ -41,14 +40,9 @@ def command(
     With neither, of the cluster that KUBECONFIG names: where attempts of each route go, and what is wrong with objects.
     Exit code 1 when `fairlead up` does not run there, or when anything is wrong.
     """
-    if namespace is not None and all_namespaces:
-        raise click.UsageError("got both -n and -A, want one of them")
-    if config is None and state is None:
+    is_local = config is not None or state is not None
+    if cluster.is_asked(local=is_local, context=context, namespace=namespace, all_namespaces=all_namespaces):
         raise SystemExit(_cluster(context, namespace, output))
-    if context is not None or namespace is not None or all_namespaces:
-        raise click.UsageError(
-            "--context, -n and -A ask a cluster, -c and --state ask `fairlead up`: give one or the other"
-        )
     folder = options.state_folder(config, state)
     running = lock.holder(folder.root) is not None
     document = status.read(folder)
@@ -67,18 +61,9 @@ def command(
 
 
 def _cluster(context: str | None, namespace: str | None, output: str) -> int:
-    try:
-        from fairlead.adapters.kube import connect  # noqa: PLC0415  an extra, which `fairlead up` does without
-        from fairlead.controller import overview  # noqa: PLC0415  the same
-    except ModuleNotFoundError as error:
-        what = "a cluster needs `pip install fairlead[operator]`; `fairlead up` needs -c CONFIG or --state DIR"
-        raise ClusterError(f"{error.name}: not installed: {what}") from error
+    from fairlead.controller import overview  # noqa: PLC0415  what only clusters need
 
-    async def read() -> Json:
-        async with connect(context) as kube:
-            return await overview.read(kube, namespace=namespace)
-
-    document = asyncio.run(read())
+    document = cluster.ask(lambda kube: overview.read(kube, namespace=namespace), context)
     if output == "json":
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:

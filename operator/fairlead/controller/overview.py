@@ -12,14 +12,18 @@ Object = Mapping[str, Any]
 
 async def read(kube: Kube, *, namespace: str | None) -> Json:
     """Read and describe every object of a namespace, or of all; raises `ClusterError`, which says what to do."""
+    return describe(await listed(kube, USER_KINDS, namespace=namespace))
+
+
+async def listed(kube: Kube, kinds: Iterable[str], *, namespace: str | None) -> list[Object]:
+    """List objects of a namespace, or of all; raises `ClusterError`, which says what to do."""
     try:
-        found = [one for kind in USER_KINDS for one in await kube.list(kind, namespace=namespace)]
+        return [one for kind in kinds for one in await kube.list(kind, namespace=namespace)]
     except NotFoundError as error:
         raise ClusterError(f"{error}; this cluster has no CRDs of Fairlead: install the chart") from error
     except ForbiddenError as error:
         instead = "ask for that right" if namespace else "give -n with a namespace that you may list"
         raise ClusterError(f"{error}; {instead}") from error
-    return describe(found)
 
 
 def describe(found: Iterable[Object]) -> Json:

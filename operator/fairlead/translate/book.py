@@ -24,15 +24,15 @@ def book(
 ) -> Book:
     """Make the book. It knows every target of every provider, so that a target that goes is still priced as it was."""
     callers = sorted((consumer.caller for consumer in consumers), key=str)
+    bounds = {str(caller): tuple(one.policy for one in budgets if one.matches(caller, world)) for caller in callers}
+    # A kill switch must work without the store, too.
+    none_left = {caller for caller, policies in bounds.items() if any(one.stops_everything for one in policies)}
     return Book(
         fail_closed=installation.budgets.failure_policy is FailurePolicy.CLOSED,
         request_bytes=installation.limits.request_bytes,
         policies=tuple(sorted((budget.policy for budget in budgets), key=lambda policy: policy.name)),
-        consumers={
-            str(caller): tuple(sorted(budget.policy.name for budget in budgets if budget.matches(caller, world)))
-            for caller in callers
-        },
-        killed=killed & {str(caller) for caller in callers},
+        consumers={caller: tuple(sorted(one.name for one in policies)) for caller, policies in bounds.items()},
+        killed=(killed & bounds.keys()) | none_left,
         routes=_routes(gateways),
         targets=_targets(providers),
     )

@@ -1,0 +1,71 @@
+"""`fairlead kill` in a cluster: one BudgetPolicy of no dollars for each consumer, which goes with `--undo`.
+
+It is an ordinary object in the consumer's namespace, so it holds over restarts, everybody sees it, and whoever may
+write policies there may stop a key.
+"""
+
+from collections.abc import Iterable
+from zlib import crc32
+
+from fairlead.adapters.clock import Clock
+from fairlead.adapters.kube import RESOURCES, Kube, Object
+from fairlead.controller.spending import condition
+from fairlead.errors import ClusterError
+
+LABEL = "fairlead.dev/kill"
+"""On the policies that this command made: the consumer's name."""
+_LONGEST_NAME = 63
+_EVERY_S = 0.2
+
+
+async def stop(kube: Kube, consumers: Iterable[str]) -> None:
+    """Stop consumers, `namespace/name`; raises `ClusterError`. Whoever is stopped stays so."""
+    named = [consumer.split("/") for consumer in consumers]
+    for namespace, name in named:  # a name that is mistyped stops nobody, and that must be said before all else
+        if await kube.get("ModelConsumer", namespace=namespace, name=name) is None:
+            raise ClusterError(f"ModelConsumer {namespace}/{name} is not there: nobody was stopped")
+    for namespace, name in named:
+        await kube.apply(_policy(namespace, name))
+
+
+def _policy(namespace: str, name: str) -> Object:
+    return {
+        "apiVersion": RESOURCES["BudgetPolicy"].api_version,
+        "kind": "BudgetPolicy",
+        "metadata": {"name": policy_name(name), "namespace": namespace, "labels": {LABEL: name}},
+        "spec": {"consumers": {"names": [name]}, "limit": {"usd": "0"}},
+    }
+
+
+def policy_name(consumer: str) -> str:
+    """Name the policy that stops a consumer; a long name gives way to its checksum."""
+    name = f"kill-{consumer}"
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 9]}-{crc32(consumer.encode()):08x}"
+
+
+async def let_go(kube: Kube, consumers: Iterable[str]) -> None:
+    """Let consumers go on; raises `ClusterError`. One that was not stopped is well."""
+    for consumer in consumers:
+        namespace, name = consumer.split("/")
+        await kube.delete("BudgetPolicy", namespace=namespace, name=policy_name(name))
+
+
+async def stopped(kube: Kube, *, namespace: str | None) -> tuple[str, ...]:
+    """Return who is stopped by this command, `namespace/name`; raises `ClusterError`."""
+    found = await kube.list("BudgetPolicy", namespace=namespace)
+    labelled = [one["metadata"] for one in found if LABEL in one["metadata"].get("labels", {})]
+    return tuple(sorted(f"{metadata['namespace']}/{metadata['labels'][LABEL]}" for metadata in labelled))
+
+
+async def in_effect(kube: Kube, clock: Clock, consumer: str, *, within_s: float) -> str:
+    """Wait until budget servers decide by the policy; return what its status says when they do not in time, else ''."""
+    namespace, name = consumer.split("/")
+    deadline = clock.monotonic() + within_s
+    while True:
+        found = await kube.get("BudgetPolicy", namespace=namespace, name=policy_name(name)) or {}
+        enforced = condition(found, "Enforced")
+        if enforced.get("status") == "True":
+            return ""
+        if clock.monotonic() >= deadline:
+            return str(enforced.get("message") or "no operator has judged it yet")
+        await clock.sleep(_EVERY_S)

@@ -1,0 +1,84 @@
+"""What a cluster's consumers spent, for `fairlead budgets`: read from the objects' status, and from nothing else."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fairlead.adapters.kube import Kube
+from fairlead.controller.overview import listed
+
+Json = dict[str, Any]
+Object = Mapping[str, Any]
+
+
+async def read(kube: Kube, *, namespace: str | None) -> Json:
+    """Read every policy and consumer of a namespace, or of all; raises `ClusterError`, which says what to do."""
+    return describe(await listed(kube, ("BudgetPolicy", "ModelConsumer"), namespace=namespace))
+
+
+def describe(found: Iterable[Object]) -> Json:
+    """Describe policies with their window, and name the consumers that none of them bounds."""
+    objects = sorted(found, key=_name)
+    return {
+        "object": "budgets",
+        "policies": [_policy(one) for one in objects if one["kind"] == "BudgetPolicy"],
+        "unbudgeted": [_name(one) for one in objects if one["kind"] == "ModelConsumer" and _is_unbudgeted(one)],
+    }
+
+
+def _is_unbudgeted(consumer: Object) -> bool:
+    """Tell whether no policy bounds a consumer; one that is not judged yet, or is no caller, lacks none."""
+    return bool(consumer.get("status", {}).get("budgets") == [])
+
+
+def _policy(one: Object) -> Json:
+    status = one.get("status", {})
+    budget = status.get("budget", {})
+    enforced = condition(one, "Enforced")
+    return {
+        "name": _name(one),
+        "scope": one["spec"].get("scope", "PerConsumer"),
+        "limitUSD": one["spec"]["limit"]["usd"],
+        "enforced": {field: enforced.get(field, "") for field in ("status", "reason", "message")},
+        **{field: budget.get(field) for field in ("spentUSD", "windowStart", "windowEnd", "observedAt", "consumers")},
+        "topSpenders": budget.get("topSpenders", []),
+        "stages": budget.get("stages", []),
+    }
+
+
+def condition(one: Object, kind: str) -> Object:
+    """Return a condition of an object by its type, {} if it has none."""
+    conditions: Iterable[Object] = one.get("status", {}).get("conditions", ())
+    return next((found for found in conditions if found["type"] == kind), {})
+
+
+def _name(one: Object) -> str:
+    return f"{one['metadata']['namespace']}/{one['metadata']['name']}"
+
+
+def lines(document: Json) -> list[str]:
+    """Write a description for a person."""
+    written = [line for policy in document["policies"] for line in (*_policy_lines(policy), "")]
+    if not document["policies"]:
+        written = ["nobody has a budget", ""]
+    unbudgeted = document["unbudgeted"]
+    if unbudgeted:
+        written.append(f"without a budget: {', '.join(unbudgeted)}")
+    return written if unbudgeted else written[:-1]
+
+
+def _policy_lines(policy: Json) -> list[str]:
+    each = "together" if policy["scope"] == "Shared" else "each"
+    if policy["spentUSD"] is None:
+        until, spent = "", "nothing is known of it yet"
+    else:
+        until = f", resets {policy['windowEnd']}" if policy["windowEnd"] else ", never resets"
+        spent = f"${policy['spentUSD']} spent by {policy['consumers']}, as of {policy['observedAt']}"
+    written = [f"{policy['name']}: ${policy['limitUSD']} {each}{until}; {spent}"]
+    enforced = policy["enforced"]
+    if enforced["status"] != "True":
+        written.append(f"  {enforced['reason'] or 'Pending'}: {enforced['message'] or 'no operator has judged it yet'}")
+    for one in policy["topSpenders"]:
+        who = "all together" if one["consumer"] == "*" else one["consumer"]
+        stages = [stage["action"] for stage in policy["stages"] if one["consumer"] in stage["named"]]
+        written.append(f"  {who:<40} ${one['spentUSD']:>13} spent{'  ' + stages[-1] if stages else ''}")
+    return written
