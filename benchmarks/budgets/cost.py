@@ -60,7 +60,8 @@ class Constant:
         self.process.wait()
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """Return the seconds of CPU that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -106,11 +107,11 @@ async def _measure(count: int, rounds: int, folder: Path, stores: dict[str, str]
     try:
         for turn in range(rounds + 1):
             for name, server in (constants | servers).items():
-                before, began = _cpu_s(server.process.pid), time.perf_counter()
+                before, began = cpu_s(server.process.pid), time.perf_counter()
                 done = await (
                     _calls(server.rpc, count) if name in constants else _requests(server.rpc, count, f"{turn}")
                 )
-                seconds, used = time.perf_counter() - began, _cpu_s(server.process.pid) - before
+                seconds, used = time.perf_counter() - began, cpu_s(server.process.pid) - before
                 if turn:  # the first round warms up
                     rows.setdefault(name, []).append((done / used, done / seconds))
     finally:

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from benchmarks.budgets.cost import cpu_s
 from benchmarks.gateways import contenders, fairlead_gateway, upstream
 from benchmarks.gateways.contenders import Contender, Running, free_port
 from benchmarks.gateways.load import open_loop
@@ -107,6 +108,8 @@ def main() -> None:
         subprocess.run(["go", "build", "-o", str(generator), "."], cwd=source, check=True)
         server = stack.enter_context(Server(_book(folder), store))
         running = _start(stack, folder, server)
+        began = {name: one.cpu_seconds() for name, one in running.items()}
+        asked = cpu_s(server.process.pid)
         before = metric(server.metrics(), "fairlead_budget_checks_total", verdict="granted")
         figures: dict[str, list[tuple[float, float]]] = {name: [] for name in running}
         for _ in range(options.rounds):
@@ -116,6 +119,9 @@ def main() -> None:
                     raise SystemExit(f"{found.lost} requests got no 200")
                 figures[name].append((found.p50, found.p99))
         granted = metric(server.metrics(), "fairlead_budget_checks_total", verdict="granted") - before
+        sent = options.rounds * options.seconds * options.rate
+        cpu = {name: (one.cpu_seconds() - began[name]) / sent for name, one in running.items()}
+        cpu["budget server"] = (cpu_s(server.process.pid) - asked) / sent
     print("| gateway | p50 ms | p99 ms |\n|---|---|---|")
     for name, pairs in figures.items():
         p50, p99 = (statistics.median(column) for column in zip(*pairs, strict=True))
@@ -124,7 +130,7 @@ def main() -> None:
         asked[0] - plain[0] for plain, asked in zip(figures["without"], figures["with a budget"], strict=True)
     )
     low, middle, high = statistics.quantiles(added, n=4)
-    sent = options.rounds * options.seconds * options.rate
+    print("CPU per request, us: " + ", ".join(f"{name} {seconds * 1e6:.0f}" for name, seconds in cpu.items()))
     print(f"added p50: {middle:.2f} ms (quartiles {low:.2f} to {high:.2f}); {granted:.0f} of {sent} were checked")
 
 

@@ -2,9 +2,12 @@
 
 import asyncio
 import itertools
+import resource
 import signal
+import sqlite3
 import time
 import urllib.error
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -219,6 +222,51 @@ def test_a_store_that_is_away_loses_nothing(tmp_path: Path, own_redis: RedisServ
             # A check whose outcome nobody knew may hold until it expires: never more than it asked for.
             assert reserved in {number * RESERVED for number in range(5)}
             assert (await gateway.check("r99")).overall_code == OK
+
+        play(server.rpc, story)
+
+
+def full_disk(server: Server, database: Path) -> Callable[[], None]:
+    """No file of the server may grow."""
+    size = max(path.stat().st_size for path in database.parent.glob(f"{database.name}*"))
+    before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    return lambda: resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, before) and None
+
+
+def locked_file(_server: Server, database: Path) -> Callable[[], None]:
+    """Somebody else writes to the file and does not end."""
+    other = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    return other.close
+
+
+@pytest.mark.parametrize("fault", [full_disk, locked_file])
+def test_a_file_that_cannot_be_written_loses_nothing(
+    tmp_path: Path, fault: Callable[[Server, Path], Callable[[], None]]
+) -> None:
+    book, database = books.write(tmp_path / "book.json", 10**9), tmp_path / "b.db"
+    with Server(book, f"sqlite:{database}", "--store-timeout", "0.5") as server:
+
+        async def story(gateway: Gateway) -> None:
+            for number in range(4):
+                await gateway.check(f"r{number}", patience_s=30)
+            undo = fault(server, database)
+            refused, number = Counter[grpc.StatusCode](), itertools.count(100)
+            while refused.total() < 3:
+                try:
+                    await gateway.check(f"r{next(number)}", patience_s=30)
+                except grpc.aio.AioRpcError as error:
+                    refused[error.code()] += 1
+            assert set(refused) == {grpc.StatusCode.FAILED_PRECONDITION}
+            for number in range(4):
+                await gateway.report(f"r{number}", patience_s=30)
+            undo()
+            await eventually(server.healthy, "not healthy")
+            await eventually(lambda: metric(server.metrics(), "fairlead_budget_backlog") == 0, "still waiting")
+            for number in range(4):
+                await gateway.report(f"r{number}", patience_s=30)
+            assert figures(server)[0] == 4 * SPENT
+            assert (await gateway.check("last", patience_s=30)).overall_code == OK
 
         play(server.rpc, story)
 

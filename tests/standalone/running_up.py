@@ -222,11 +222,11 @@ def ask(number: int, model: str = "chat", *, key: str | None = None) -> tuple[in
         connection.close()
 
 
-def stream(number: int, model: str = "chat") -> Iterator[bytes]:
+def stream(number: int, model: str = "chat", *, key: str | None = None) -> Iterator[bytes]:
     """Send a streamed chat request; yields after the headers, then the events of the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", number, timeout=PATIENCE_S)
     try:
-        connection.request("POST", "/v1/chat/completions", _body(model, stream=True), _headers(None))
+        connection.request("POST", "/v1/chat/completions", _body(model, stream=True), _headers(key))
         response = connection.getresponse()
         assert response.status == 200
         yield b""
