@@ -180,7 +180,7 @@ class Faults:
         return lambda: self._redis.command("CONFIG", "SET", "maxmemory", "0") and None
 
     def slow(self) -> Callable[[], None]:
-        self._redis.command("CLIENT", "PAUSE", "3000", "ALL")
+        self._redis.command("CLIENT", "PAUSE", "10000", "ALL")
         return lambda: None
 
 
@@ -188,7 +188,7 @@ class Faults:
 def test_a_store_that_is_away_loses_nothing(tmp_path: Path, own_redis: RedisServer, fault: str) -> None:
     own_redis.command("CONFIG", "SET", "appendfsync", "always")
     book = books.write(tmp_path / "book.json", 100_000)
-    with Server(book, own_redis.url, "--store-timeout", "0.2") as server:
+    with Server(book, own_redis.url, "--store-timeout", "1") as server:
 
         async def story(gateway: Gateway) -> None:
             for number in range(4):
@@ -196,7 +196,7 @@ def test_a_store_that_is_away_loses_nothing(tmp_path: Path, own_redis: RedisServ
             await gateway.report("r0")
             undo = getattr(Faults(own_redis), fault)()
             # Nobody knows whether there is room: the gateway hears so, soon, and decides by failurePolicy.
-            for number in range(10, 16):
+            for number in range(10, 14):
                 began = time.monotonic()
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
                     await gateway.check(f"r{number}")
@@ -207,7 +207,7 @@ def test_a_store_that_is_away_loses_nothing(tmp_path: Path, own_redis: RedisServ
                 await gateway.report(f"r{number}", checked=False)
             text = server.metrics()
             assert metric(text, "fairlead_budget_backlog") == 4
-            assert metric(text, "fairlead_budget_checks_total", verdict="unavailable") == 6
+            assert metric(text, "fairlead_budget_checks_total", verdict="unavailable") == 4
             assert metric(text, "fairlead_budget_store_up") == 0
             assert not server.healthy()
             assert server.get("/livez")["ok"], "a restart would lose what waits"
