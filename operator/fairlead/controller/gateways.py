@@ -113,6 +113,10 @@ class Gateways:
             again_in_s=again_in_s,
         )
 
+    async def nudge_again(self, pods: Collection[str]) -> None:
+        """Tell pods once more that there is a configuration which they do not serve yet; raises `ClusterError`."""
+        await self._nudges.again(pods)
+
     def _is_held(self, gateway: CompiledGateway) -> bool:
         """Tell whether a region's pods lack a credential that its configuration needs.
 

@@ -1,11 +1,12 @@
 """Making kubelets refresh a pod's mounts at once: by an annotation, at most once a second for each pod.
 
 A kubelet left alone takes a minute to notice that a ConfigMap changed; a changed annotation makes it look now. It syncs
-a pod about once a second, so changes that come faster wait for each other.
+a pod about once a second, so changes that come faster wait for each other. It learns of pods and of ConfigMaps by
+different watches: a large ConfigMap may come after the annotation that points to it, and then one more nudge is due.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from fairlead.adapters.clock import Clock
@@ -15,7 +16,11 @@ from fairlead.controller.metrics import Metrics
 
 Object = Mapping[str, Any]
 
+AGAIN_ANNOTATION = "fairlead.dev/nudge"
+"""On a gateway pod: how often it was nudged once more, because it had not followed."""
 _BETWEEN_S = 1.0
+_AGAIN_AFTER_S = (1.5, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""How long after the last nudge the next one for the same is due. Then a kubelet has looked by itself."""
 
 
 class Nudges:
@@ -25,6 +30,7 @@ class Nudges:
         self._kube, self._clock, self._namespace = kube, clock, namespace
         self._live, self._metrics = live, metrics
         self._last: dict[str, float] = {}
+        self._again: dict[str, int] = {}
 
     async def tell(self, wanted: Callable[[Object], Mapping[str, str]]) -> tuple[int, float | None]:
         """Give each pod the annotations that are wanted of it; raises `ClusterError`.
@@ -34,12 +40,27 @@ class Nudges:
         now = self._clock.monotonic()
         pods = {pod["metadata"]["name"]: pod for pod in self._live.of_kind("Pod")}
         self._last = {name: moment for name, moment in self._last.items() if name in pods}
+        self._again = {name: count for name, count in self._again.items() if name in pods}
         lacking = {name: lacks for name, pod in pods.items() if (lacks := _lacking(pod, wanted(pod)))}
         due = {name: self._last.get(name, now - _BETWEEN_S) + _BETWEEN_S for name in lacking}
         ready = [name for name, moment in due.items() if moment <= now]
         await asyncio.gather(*(self._annotate(name, lacking[name]) for name in ready))
+        self._again.update(dict.fromkeys(ready, 0))
         later = [moment - now for moment in due.values() if moment > now]
         return len(ready), min(later, default=None)
+
+    async def again(self, behind: Collection[str]) -> None:
+        """Nudge pods once more that do not serve what they were nudged for, ever more slowly; raises `ClusterError`."""
+        now = self._clock.monotonic()
+        for pod in self._live.of_kind("Pod"):
+            name = pod["metadata"]["name"]
+            if name not in behind:
+                continue
+            count = self._again.get(name, 0)
+            if count < len(_AGAIN_AFTER_S) and now - self._last.setdefault(name, now) >= _AGAIN_AFTER_S[count]:
+                self._again[name] = count + 1
+                before = pod["metadata"].get("annotations", {}).get(AGAIN_ANNOTATION, "0")
+                await self._annotate(name, {AGAIN_ANNOTATION: str(int(before) + 1)})
 
     async def _annotate(self, name: str, annotations: Mapping[str, str]) -> None:
         patch = {"metadata": {"annotations": dict(annotations)}}

@@ -260,6 +260,8 @@ class Operator:
         if await self._readback.ask(pods):
             self._wake_status.set()
         current = self._is_current()
+        if not current and self._compiled is not None and self._election.leads:
+            await self._gateways.nudge_again(self._readback.behind(self._progress.digest))
         if current and self._changed_at is not None and not self._inputs_changed and not self._wake.is_set():
             self._metrics.propagation_seconds.observe(self._clock.monotonic() - self._changed_at)
             self._changed_at = None

@@ -1,7 +1,7 @@
 """Asking every ready gateway pod which configuration it serves: what Programmed rests on."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,10 @@ class Readback:
         differs = digests != self._digests
         self._digests = digests
         return differs
+
+    def behind(self, digest_of: Callable[[str], str]) -> tuple[str, ...]:
+        """Return the names of the pods that serve something else than what their region's are to serve."""
+        return tuple(pod.name for pod, digest in self._digests.items() if digest != digest_of(pod.region))
 
     def of_region(self, region: str) -> tuple[str, ...]:
         """Return what the ready pods of a region serve, one entry for each that ever answered."""
