@@ -1,7 +1,8 @@
 """What a change costs on a real cluster, booted for this as for the end-to-end tests: `make bench-operator`.
 
 One route, changed again and again under load: how long until every gateway pod answers with it. Then 500 routes, one
-changed among them, a resync of the unchanged cluster, and 1,000 routes and the operator's memory.
+changed among them, a resync of the unchanged cluster, and the operator's memory with twice as many, half in each
+region: a gateway's routes have to fit a ConfigMap.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import httpx
 from harness import operator
 from harness.cluster import Cluster, boot
 from harness.gateway import reach
-from harness.install import NAMESPACE, gateways_ready, install
+from harness.install import NAMESPACE, REGIONS, gateways_ready, install
 from harness.load import Load
 from harness.provider import Provider
 from harness.team import Team
@@ -48,7 +49,7 @@ def main() -> None:
         cluster.kubectl.apply(team.key("alice", KEY), team.consumer("alice"), chat)
         team.is_ready("modelroute", "chat")
         team.is_ready("modelconsumer", "alice")
-        os.environ["KUBECONFIG"] = cluster.kubectl.kubeconfig
+        os.environ["KUBECONFIG"] = str(cluster.kubectl.kubeconfig)
         with reach(cluster, "us-east-1") as url, Load(url=url, key=KEY, model="chat", rate=50) as load:
             took = asyncio.run(_changes(chat, arguments.changes))
         _tell_changes("one change, 1 route", took)
@@ -81,10 +82,11 @@ def _with_model(route: Mapping[str, Any], model: str) -> dict[str, Any]:
 
 
 async def _scale(cluster: Cluster, team: Team, routes: int) -> None:
-    many = [team.route(f"route-{number:04}", "sim", "model-a") for number in range(2 * routes)]
+    many = [team.route(f"route-{number:04}", "sim", "model-a") for number in range(routes)]
+    more = [team.route(f"route-{n:04}", "sim", "model-a", regions=[REGIONS[n % 2]]) for n in range(2 * routes)]
     async with connect() as kube:
         began = time.monotonic()
-        await _apply(kube, many[:routes])
+        await _apply(kube, many)
         applied = time.monotonic() - began
         await _all_ready(kube)
         print(f"{routes} routes: applied in {applied:.1f} s, all Ready after {time.monotonic() - began:.1f} s")
@@ -93,7 +95,7 @@ async def _scale(cluster: Cluster, team: Team, routes: int) -> None:
         writes = _writes(cluster)
         await asyncio.sleep(_RESYNC_S)
         print(f"{_RESYNC_S} s of an unchanged cluster, a resync among them: {_writes(cluster) - writes:.0f} writes")
-        await _apply(kube, many[routes:])
+        await _apply(kube, more)
         await _all_ready(kube)
     memory = operator.metrics(cluster)["process_resident_memory_bytes"]
     print(f"{2 * routes} routes: the operator's memory is {memory / 1e6:.0f} MB")
