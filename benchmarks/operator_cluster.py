@@ -62,8 +62,10 @@ def _tell_changes(what: str, took: Iterable[float]) -> None:
     p50, p99 = statistics.median(ordered), ordered[min(len(ordered) - 1, round(len(ordered) * 0.99))]
     print(
         f"{what}, from the patch until every gateway pod answers with it: p50 {p50:.2f} s, p99 {p99:.2f} s, "
-        f"max {ordered[-1]:.2f} s ({len(ordered)} changes)"
+        f"max {ordered[-1]:.2f} s ({len(ordered)} changes)",
+        flush=True,
     )
+    print("  " + " ".join(f"{one:.2f}" for one in ordered))
 
 
 async def _changes(route: Mapping[str, Any], times: int) -> list[float]:

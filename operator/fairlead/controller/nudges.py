@@ -19,7 +19,7 @@ Object = Mapping[str, Any]
 AGAIN_ANNOTATION = "fairlead.dev/nudge"
 """On a gateway pod: how often it was nudged once more, because it had not followed."""
 _BETWEEN_S = 1.0
-_AGAIN_AFTER_S = (1.5, 2.0, 4.0, 8.0, 16.0, 32.0)
+_AGAIN_AFTER_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """How long after the last nudge the next one for the same is due. Then a kubelet has looked by itself."""
 
 
