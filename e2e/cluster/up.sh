@@ -164,6 +164,9 @@ node() {
   for hierarchy in cpu cpuacct cpuset memory devices freezer blkio pids systemd; do # two kubelets must not share /kubepods
     mkdir -p "/sys/fs/cgroup/$hierarchy/$NETNS"
   done
+  # All pods are one group beside single processes of the root group, the control plane's and everybody else's: with the
+  # default of 1024 they would get as much CPU as one of those together.
+  echo 32768 >"/sys/fs/cgroup/cpu/$NETNS/cpu.shares"
   for file in cpus mems; do cat "/sys/fs/cgroup/cpuset/cpuset.$file" >"/sys/fs/cgroup/cpuset/$NETNS/cpuset.$file"; done
   echo "nameserver 127.0.0.1" >resolv.conf
   cat >kubelet.yaml <<CONF
