@@ -463,6 +463,14 @@ def test_who_does_not_lead_writes_nothing() -> None:
     asyncio.run(while_it_runs(stage, story))
 
 
+@pytest.fixture
+def asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Budget servers are asked, and status is judged, as often as a fast clock wants it."""
+    monkeypatch.setattr("fairlead.controller.budgets.CALM_S", 5.0 / FASTER)
+    monkeypatch.setattr("fairlead.controller.budgets.EAGER_S", 1.0 / FASTER)
+    monkeypatch.setattr("fairlead.controller.operator.KEYS_EVERY_S", 10.0 / FASTER)
+
+
 def _budget_stage(cluster: MemoryCluster | None = None) -> Stage:
     if cluster is not None:
         return Stage(cluster=cluster, budgets=True)
@@ -483,6 +491,7 @@ def _told(stage: Stage) -> list[str]:
     return [one["reason"] for one in stage.cluster.all("Event") if one["involvedObject"]["kind"] == "BudgetPolicy"]
 
 
+@pytest.mark.usefixtures("asked_often")
 def test_a_budget_from_its_policy_to_its_status_and_its_events() -> None:
     stage = _budget_stage()
 
@@ -510,6 +519,7 @@ def test_a_budget_from_its_policy_to_its_status_and_its_events() -> None:
     asyncio.run(while_it_runs(stage, story))
 
 
+@pytest.mark.usefixtures("asked_often")
 def test_a_restarted_operator_repeats_no_stage_and_writes_nothing() -> None:
     stage = _budget_stage()
     stage.servers.spent["team-web/agent"] = 4_100_000_000
