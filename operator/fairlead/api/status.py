@@ -148,6 +148,8 @@ class BudgetState(Part):
     """Who spent most, in this order."""
     stages: Annotated[tuple[StageState, ...], Items(max_items=9, list_type=ListType.ATOMIC)] = ()
     """The stages in the order of their shares."""
+    refused: Annotated[tuple[QualifiedName, ...], Items(max_items=10, list_type=ListType.ATOMIC)] = ()
+    """The first whose requests found no room in this window, each told by an Event."""
 
 
 class BudgetPolicyStatus(Status):

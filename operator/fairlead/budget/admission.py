@@ -54,9 +54,14 @@ def retry_after_s(lacking: Sequence[Standing], amount: int, now_ms: int) -> int 
     return max(known) if known and len(known) == len(waits) else None
 
 
-def _wait_s(standing: Standing, amount: int, now_ms: int) -> int | None:
+def is_exhausted(standing: Standing, amount: int) -> bool:
+    """Tell whether an amount would not fit even with every open reservation released."""
     cap, spent = standing.policy.cap, standing.counter.spent
-    if cap is None or (spent < cap and spent + amount <= cap):
+    return cap is not None and (spent >= cap or spent + amount > cap)
+
+
+def _wait_s(standing: Standing, amount: int, now_ms: int) -> int | None:
+    if not is_exhausted(standing, amount):
         return SOON_S
     end = standing.span.end_ms
     return None if end is None else seconds_until(end, now_ms)

@@ -4,8 +4,8 @@ Money is integers here, too. Of each policy the biggest spenders are named and a
 grows with the policies and not with the consumers.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -57,6 +57,8 @@ class Account:
     """For each stage, the implied rejection included, in the order of shares."""
     top: tuple[Spender, ...]
     """Who spent most, at most `TOP`; nobody who spent nothing."""
+    refused: tuple[str, ...] = ()
+    """Consumers whose requests found no room, at most `TOP`, as far as this server knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +76,22 @@ class Tally:
         return next((found for found in self.accounts if found.policy == policy), None)
 
 
-def accounts(policies: Iterable[Policy], standings: Iterable[tuple[str, Standing]], now_ms: int) -> tuple[Account, ...]:
-    """Sum up by policy what each consumer spent, in the order of names, also of a policy that has no consumers."""
+def accounts(
+    policies: Iterable[Policy],
+    standings: Iterable[tuple[str, Standing]],
+    now_ms: int,
+    refused: Callable[[str, int], Collection[str]] = lambda _policy, _start_ms: (),
+) -> tuple[Account, ...]:
+    """Sum up by policy what each consumer spent, in the order of names, also of a policy that has no consumers.
+
+    `refused`: who found no room under a policy, in the window that began then.
+    """
     by_policy: dict[str, list[tuple[str, Standing]]] = {}
     for who, standing in standings:
         by_policy.setdefault(standing.policy.name, []).append((who, standing))
     ordered = sorted(policies, key=lambda policy: policy.name)
-    return tuple(_account(policy, by_policy.get(policy.name, []), now_ms) for policy in ordered)
+    found = (_account(policy, by_policy.get(policy.name, []), now_ms) for policy in ordered)
+    return tuple(replace(one, refused=tuple(sorted(refused(one.policy, one.start_ms))[:TOP])) for one in found)
 
 
 def _account(policy: Policy, standings: Sequence[tuple[str, Standing]], now_ms: int) -> Account:
@@ -130,6 +141,7 @@ def document(tally: Tally) -> dict[str, Any]:
                     for found in account.reached
                 ],
                 top=[_Spender(consumer=found.consumer, spent=found.spent) for found in account.top],
+                refused=list(account.refused),
             )
             for account in tally.accounts
         ],
@@ -166,6 +178,7 @@ def decode(found: Mapping[str, Any]) -> Tally:
                     for one in account.reached
                 ),
                 top=tuple(Spender(consumer=one.consumer, spent=one.spent) for one in account.top),
+                refused=tuple(account.refused),
             )
             for account in read.accounts
         ),
@@ -198,6 +211,7 @@ class _Account(_Part):
     consumers: int = Field(ge=0)
     reached: list[_Reached]
     top: list[_Spender]
+    refused: list[str]
 
 
 class _Tally(_Part):

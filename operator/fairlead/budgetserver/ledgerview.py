@@ -90,7 +90,8 @@ async def told(teller: Teller, book: str) -> dict[str, Any]:
         found = await standings(teller) if teller.store_up else None
     except StoreError:
         found = None
-    accounts = () if found is None else tally.accounts(teller.book.policies, found, teller.now_ms())
+    refused = teller.refusals.of
+    accounts = () if found is None else tally.accounts(teller.book.policies, found, teller.now_ms(), refused)
     return tally.document(tally.Tally(book=book, store_up=found is not None, accounts=accounts))
 
 

@@ -9,17 +9,19 @@ from dataclasses import dataclass
 
 import structlog
 
-from fairlead.budget.admission import Standing, short
+from fairlead.budget.admission import Standing, is_exhausted, short
 from fairlead.budget.book import Book
 from fairlead.budget.estimate import Ask, Bound, bounds, reservation
 from fairlead.budget.ledger import Admission, Counter, Hold, Leg, Plan, Settlement, Verdict
 from fairlead.budget.meter import Count, MeterKey
+from fairlead.budget.policy import SHARED, Scope
 from fairlead.budget.price import USD
 from fairlead.budgetserver import answer
 from fairlead.budgetserver.backlog import Backlog
 from fairlead.budgetserver.charge import charge
 from fairlead.budgetserver.descriptor import ABSENT, Check, Report
 from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.refusals import Refusals
 from fairlead.budgetserver.store import Store, StoreError
 from fairlead.budgetserver.terms import Terms, terms_of, unbudgeted_leg
 
@@ -56,6 +58,8 @@ class Teller:
         self._bounds: dict[tuple[str, str, str], tuple[Bound, ...]] = {}
         self._thresholds: dict[str, tuple[int, ...]] = {}
         self._failures = 0
+        self.refusals = Refusals()
+        """Who found no room, for people to be told."""
         self.backlog: Backlog[Bill] = Backlog(self._settle, metrics)
 
     @property
@@ -125,10 +129,19 @@ class Teller:
         if admission.verdict is Verdict.REJECTED:
             standings = judged.standings(admission.counters)
             self._metrics.count(self._metrics.checks, "rejected")
-            return answer.rejected(short(standings, plan.legs, plan.amount), plan.amount, hold.now_ms)
+            lacking = short(standings, plan.legs, plan.amount)
+            self._note_refusal(check.consumer, lacking, plan.amount)
+            return answer.rejected(lacking, plan.amount, hold.now_ms)
         downgrade = smaller.route if admission.downgraded and smaller is not None else None
         self._metrics.count(self._metrics.checks, "downgraded" if downgrade else "granted")
         return answer.granted(check.id, judged.remaining(admission.counters), downgrade)
+
+    def _note_refusal(self, consumer: str, lacking: Sequence[Standing], amount: int) -> None:
+        """Remember whom a policy refused for good, in its window: not for reservations that may soon be released."""
+        for standing in lacking:
+            if is_exhausted(standing, amount):
+                who = SHARED if standing.policy.scope is Scope.SHARED else consumer
+                self.refusals.note(standing.policy.name, who, standing.span.start_ms)
 
     def _hold(self, check: Check, terms: Terms, smaller: "_Smaller | None", now_ms: int) -> Hold:
         return Hold(

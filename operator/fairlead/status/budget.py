@@ -111,7 +111,11 @@ def nanodollars(written: str) -> int:
 
 def _turns(state: Json) -> Any:
     """Choose what is news at once."""
-    return state["limitUSD"], [(stage["at"], stage["action"], stage["consumers"]) for stage in state.get("stages", ())]
+    return (
+        state["limitUSD"],
+        state.get("refused", []),
+        [(stage["at"], stage["action"], stage["consumers"]) for stage in state.get("stages", ())],
+    )
 
 
 def _same_window(account: Account, before: Json) -> bool:
@@ -125,6 +129,8 @@ def _start(account: Account) -> str | None:
 def _state(account: Account, told: Json | None, now: datetime) -> Json:
     window = {} if account.end_ms is None else {"windowStart": _start(account), "windowEnd": moment(account.end_ms)}
     stages = [_stage(found, account, told) for found in account.reached]
+    refused = list((told or {}).get("refused", ()))
+    refused += [who for who in account.refused if who not in refused][: NAMED - len(refused)]
     return {
         "observedAt": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         **window,
@@ -134,6 +140,7 @@ def _state(account: Account, told: Json | None, now: datetime) -> Json:
         "top": f"{_who(account.top[0].consumer)} {decimal(account.top[0].spent)}" if account.top else "-",
         "topSpenders": [{"consumer": one.consumer, "spentUSD": decimal(one.spent)} for one in account.top],
         "stages": stages,
+        "refused": refused,
     }
 
 
@@ -184,6 +191,10 @@ def stage_news(before: Json | None, written: Json) -> tuple[Happening, ...]:
         if stage["announced"] > max(len(stage["named"]), old.get("announced", 0)):
             message = f"{stage['announced']} consumers have reached {limit}: {effect}"
             news.append(Happening(reason=reason, message=message, warning=warning))
+    for consumer in written["refused"][len((told or {}).get("refused", ())) :]:
+        amount = f"spent ${spent.get(consumer, '0.00')} of ${written['limitUSD']}"
+        message = f"{_who(consumer)} {amount} and is refused what does not fit any more{until}"
+        news.append(Happening(reason="BudgetRefused", message=message, warning=True))
     return tuple(news)
 
 

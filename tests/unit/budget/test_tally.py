@@ -1,6 +1,7 @@
 """What everybody spent: sums, who is named, and the way over JSON and back."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,8 +64,15 @@ def test_only_the_biggest_are_named() -> None:
     assert account.top[0].consumer == "t/000", "equal ones by name: the same ones every time"
 
 
+def test_who_was_refused_in_the_window_that_runs() -> None:
+    refused = {("team-web/many", 10 * HOUR): {f"t/{n:03}" for n in range(20)}}
+    (account,) = accounts((_policy("many"),), [], NOW, lambda policy, start_ms: refused[policy, start_ms])
+    assert account.refused == tuple(f"t/{n:03}" for n in range(TOP))
+
+
 def test_there_and_back() -> None:
-    tally = Tally(book="0123456789abcdef", store_up=True, accounts=_accounts())
+    accounts_ = tuple(replace(account, refused=("t/x",)) for account in _accounts())
+    tally = Tally(book="0123456789abcdef", store_up=True, accounts=accounts_)
     assert decode(json.loads(json.dumps(document(tally)))) == tally
     assert tally.account("team-web/a") == tally.accounts[0]
     assert tally.account("team-web/none") is None

@@ -170,6 +170,18 @@ def test_every_policy_must_have_room() -> None:
     assert world.spent("t/p") == (0, 0)
 
 
+def test_who_is_refused_for_good_is_remembered() -> None:
+    world = World(book(policy("t/p", 200), policy("t/q", 10, scope=Scope.SHARED, routes=frozenset({"t/small"}))))
+    assert world.check("r1").overall_code == OK
+    assert world.check("r2").overall_code == OVER_LIMIT
+    assert world.teller.refusals.of("t/p", 0) == frozenset(), "once r1 is settled there may be room"
+    world.report("r1")
+    assert world.check("r3").overall_code == OVER_LIMIT
+    assert world.teller.refusals.of("t/p", 0) == {"t/a"}
+    assert world.check("r4", consumer="t/b", route="t/small").overall_code == OVER_LIMIT
+    assert world.teller.refusals.of("t/q", 0) == {"*"}
+
+
 def test_a_shared_limit_is_shared() -> None:
     world = World(book(policy("t/p", 200, scope=Scope.SHARED)))
     assert world.check("r1", consumer="t/a").overall_code == OK

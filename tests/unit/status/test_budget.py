@@ -65,6 +65,7 @@ def test_the_window_and_who_spent() -> None:
             {"at": "80%", "action": "Notify", "consumers": 1, "announced": 1, "named": ["t/b"]},
             {"at": "100%", "action": "Reject", "consumers": 0, "announced": 0, "named": []},
         ],
+        "refused": [],
     }
 
 
@@ -135,6 +136,23 @@ def test_many_are_told_together() -> None:
     assert len(named) == 10
     assert [text.split()[1] for text in together] == ["20", "40", "80", "160", "320"]
     assert together[0] == "BudgetNotify: 20 consumers have reached 80% of $5.00: nothing else happens"
+
+
+def test_who_is_refused_is_told_once_for_each_window() -> None:
+    before = budget_state(_account(4.9), None, now=NOW)
+    refused = budget_state(replace(_account(4.9), refused=("t/a",)), before, now=_after(5))
+    told = (
+        "BudgetRefused: t/a spent $4.90 of $5.00 and is refused what does not fit any more until 2026-11-21T13:00:00Z"
+    )
+    assert _messages(before, refused) == [told]
+    # another server does not know of it, or has forgotten
+    assert budget_state(_account(4.9), refused, now=_after(60)) == refused
+    more = budget_state(replace(_account(4.9, 4.8), refused=("t/b",)), refused, now=_after(60))
+    assert [text.split()[1] for text in _messages(refused, more) if "Refused" in text] == ["t/b"]
+    many = budget_state(replace(_account(4.9), refused=tuple("cdefghijklmno")), more, now=_after(120))
+    assert len(many["refused"]) == 10
+    later = budget_state(replace(_account(4.9, start_ms=START + HOUR), refused=("t/a",)), many, now=_after(3600))
+    assert "BudgetRefused" in str(_messages(many, later))
 
 
 def test_all_that_share_are_one() -> None:
