@@ -1,39 +1,69 @@
-"""Given a budget, the gateways ask the budget server, and a key that has spent its dollars is stopped."""
+"""Given a budget, the gateways ask the budget servers, and a key that has spent its dollars is stopped."""
 
+import json
+import re
+import time
 from typing import Any
 
 import httpx
+import openai
 import pytest
+from harness.cluster import Cluster
+from harness.install import NAMESPACE, VALUES, gateways_ready, install
+from harness.kubectl import Object
+from harness.load import Load
 from harness.provider import Provider
 from harness.team import Team
 from harness.waiting import eventually
 
 KEY = "alice-budget-key"
+USD_PER_TOKEN = {"input": 0.0001, "output": 0.001}
+COST = 2 * USD_PER_TOKEN["input"] + 12 * USD_PER_TOKEN["output"]
+"""Of one answer of the simulated provider to `Hello`: two tokens in, twelve out."""
+SERVERS = "app.kubernetes.io/component=budget-server"
+STORE = "deployment/fairlead-budget-store"
+
+
+@pytest.fixture(scope="module")
+def dear(provider: Provider, release: Cluster) -> str:
+    """The same provider under another name and a thousand times as dear: a dollar is soon spent."""
+    resource = provider.resource(
+        models=[{"name": "model-a", "usdPerMillionTokens": {"input": "100", "output": "1000"}}]
+    )
+    resource["metadata"]["name"] = "dear"
+    release.kubectl.apply(resource)
+    return "dear"
 
 
 @pytest.fixture
-def alice(provider: Provider, team: Team) -> Team:
-    team.kubectl.apply(team.key("alice", KEY), team.consumer("alice"), team.route("chat", provider.name, "model-a"))
+def alice(dear: str, team: Team) -> Team:
+    team.kubectl.apply(team.key("alice", KEY), team.consumer("alice"), team.route("chat", dear, "model-a"))
     team.is_ready("modelroute", "chat")
     team.is_ready("modelconsumer", "alice")
     return team
 
 
-def _policy(team: Team, usd: str) -> dict[str, Any]:
+def _policy(team: Team, usd: str, **spec: Any) -> Object:
     metadata = {"name": "agents", "namespace": team.namespace}
     return {
         "apiVersion": "fairlead.dev/v1alpha1",
         "kind": "BudgetPolicy",
         "metadata": metadata,
-        "spec": {"limit": {"usd": usd}},
+        "spec": {"limit": {"usd": usd}, **spec},
     }
 
 
+def _give(team: Team, url: str, usd: str, **spec: Any) -> None:
+    """Give the team a budget and wait until it is enforced and clients see it."""
+    team.kubectl.apply(_policy(team, usd, **spec))
+    team.is_ready("budgetpolicy", "agents")
+    eventually("a budget", lambda: _usage(url)["budget"])
+
+
 def _ask(url: str) -> httpx.Response:
-    body = {"model": "chat", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 10}
-    return httpx.post(
-        f"{url}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {KEY}"}, trust_env=False
-    )
+    body = {"model": "chat", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 20}
+    headers = {"authorization": f"Bearer {KEY}"}
+    return httpx.post(f"{url}/v1/chat/completions", json=body, headers=headers, trust_env=False, timeout=30)
 
 
 def _usage(url: str) -> dict[str, Any]:
@@ -43,9 +73,59 @@ def _usage(url: str) -> dict[str, Any]:
     return found
 
 
+def _spent(url: str) -> float:
+    spent: float = _usage(url)["budget"]["spent"]
+    return spent
+
+
+def _is_spent(url: str, answers: int) -> None:
+    """Wait until exactly so many answers are booked, and nothing is reserved any more."""
+
+    def found() -> bool:
+        budget = _usage(url)["budget"]
+        return budget["spent"] == pytest.approx(answers * COST) and budget["reserved"] == 0
+
+    eventually(f"{answers} answers to be booked", found, every_s=0.5)
+
+
+def _status(team: Team) -> Object:
+    status: Object = team.kubectl.get("budgetpolicy", "agents", team.namespace)["status"]
+    return status
+
+
+def _reason(team: Team) -> str:
+    return str(team.state("budgetpolicy", "agents", "Enforced").get("reason"))
+
+
+def _events(team: Team, *reasons: str) -> list[str]:
+    """Return the messages of the policy's Events."""
+    found = team.kubectl.list("events", team.namespace)
+    return [one["message"] for one in found if one["involvedObject"]["name"] == "agents" and one["reason"] in reasons]
+
+
+def _servers(team: Team) -> list[str]:
+    """Return the names of the budget servers that are ready and stay."""
+    return [
+        pod["metadata"]["name"]
+        for pod in team.kubectl.list("pods", NAMESPACE, SERVERS)
+        if "deletionTimestamp" not in pod["metadata"]
+        and any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", ()))
+    ]
+
+
+def _read(team: Team, server: str, path: str) -> str:
+    return team.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{server}:8083/proxy{path}")
+
+
 def test_the_kill_switch_stops_a_key_and_lets_it_go_again(alice: Team, url: str) -> None:
     assert _ask(url).status_code == 200
-    alice.kubectl.apply(_policy(alice, "0"))
+    with Load(url=url, key=KEY, model="chat", rate=20) as load:
+        eventually("answers", lambda: len(load.answers) > 5)
+        killed = time.monotonic()
+        alice.kubectl.apply(_policy(alice, "0"))
+        stopped = eventually("429", lambda: next((one for one in list(load.answers) if one.status == 429), None))
+    print(f"a key is stopped {stopped.asked_at - killed:.2f} s after kubectl began to apply")
+    assert {answer.status for answer in load.answers} == {200, 429}
     refused = eventually("429", lambda: found if (found := _ask(url)).status_code == 429 else None)
     assert refused.json()["error"]["code"] == "insufficient_quota"
     alice.is_ready("budgetpolicy", "agents")
@@ -53,22 +133,174 @@ def test_the_kill_switch_stops_a_key_and_lets_it_go_again(alice: Team, url: str)
     eventually("200", lambda: _ask(url).status_code == 200)
 
 
-def test_what_is_spent_is_booked_and_survives_the_budget_server(alice: Team, url: str) -> None:
-    alice.kubectl.apply(_policy(alice, "5.00"))
-    alice.is_ready("budgetpolicy", "agents")
-    eventually("a budget", lambda: _usage(url)["budget"])
+def test_kubectl_fairlead_kill_stops_a_key_at_once(alice: Team, url: str) -> None:
+    name = f"{alice.namespace}/alice"
+    with Load(url=url, key=KEY, model="chat", rate=20) as load:
+        eventually("answers", lambda: len(load.answers) > 5)
+        began = time.monotonic()
+        assert alice.kubectl("fairlead", "kill", name) == f"{name}: stopped\n"
+        stopped = eventually("429", lambda: next((one for one in list(load.answers) if one.status == 429), None))
+    print(f"a key is stopped {stopped.asked_at - began:.2f} s after `kubectl fairlead kill` began")
+    assert alice.kubectl("fairlead", "kill", "--list") == f"{name}: stopped\n"
+    assert f"{alice.namespace}/kill-alice: $0 each" in alice.kubectl("fairlead", "budgets", "-n", alice.namespace)
+    assert alice.kubectl("fairlead", "kill", "--undo", name) == f"{name}: goes on\n"
+    eventually("200", lambda: _ask(url).status_code == 200)
+
+
+def test_a_runaway_key_is_stopped_at_its_dollar(alice: Team, url: str) -> None:
+    # Given a dollar an hour, of which half is worth a word
+    _give(alice, url, "1.00", window={"every": "1h"}, stages=[{"at": "50%", "action": "Notify"}])
+    # When an agent asks and asks, with the official client
+    answers, stopped = _run_away(url)
+    # then it is stopped before the dollar is passed, and told why and for how long
+    assert 0.9 < answers * COST <= 1
+    assert stopped.code == "insufficient_quota"
+    assert 0 < int(stopped.response.headers["retry-after"]) <= 3600
+    _is_spent(url, answers)
+    # and everybody can see it: the window, who spent, and that a stage was reached, once
+    budget = eventually("what was spent", lambda: _shown(alice, answers))
+    assert budget["limitUSD"] == "1.00"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:00:00Z", budget["windowEnd"])
+    assert budget["top"].startswith(f"{alice.namespace}/alice ")
+    (told,) = eventually("an Event", lambda: _events(alice, "BudgetNotify"))
+    assert told.startswith(f"{alice.namespace}/alice reached 50% of $1.00")
+    columns = alice.kubectl("get", "budgetpolicy", "agents", "-n", alice.namespace).splitlines()[1].split()
+    assert columns[1:5] == ["True", "True", "1.00", budget["spentUSD"]]
+    assert alice.kubectl.get("modelconsumer", "alice", alice.namespace)["status"]["budgets"] == [
+        f"{alice.namespace}/agents"
+    ]
+
+
+def _run_away(url: str) -> tuple[int, openai.RateLimitError]:
+    """Ask until it is refused; return how many answers came before."""
+    messages: Any = [{"role": "user", "content": "Hello"}]
+    with (
+        httpx.Client(trust_env=False) as transport,
+        openai.OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0, http_client=transport) as client,
+    ):
+        for answers in range(200):
+            try:
+                client.chat.completions.create(model="chat", messages=messages, max_tokens=20)
+            except openai.RateLimitError as refused:
+                return answers, refused
+    raise AssertionError("nobody stopped it")
+
+
+def _shown(team: Team, answers: int) -> Object | None:
+    """Return the status once it shows what was spent, within a hundredth of the dollar."""
+    budget = _status(team).get("budget", {})
+    return budget if abs(float(budget.get("spentUSD", "0")) - answers * COST) < 0.02 else None
+
+
+def test_status_is_not_written_at_the_rate_of_requests(alice: Team, url: str) -> None:
+    _give(alice, url, "1000.00")
+    versions: set[str] = set()
+    with Load(url=url, key=KEY, model="chat", rate=20) as load:
+
+        def many_answers() -> bool:
+            versions.add(alice.kubectl.get("budgetpolicy", "agents", alice.namespace)["metadata"]["resourceVersion"])
+            return len(load.answers) > 200
+
+        eventually("many answers", many_answers, every_s=0.5)
+    assert load.failed == []
+    assert len(versions) <= 4, "at most every five seconds, when there is news"
+
+
+def test_two_servers_share_one_store(alice: Team, url: str) -> None:
+    eventually("two servers", lambda: len(_servers(alice)) == 2)
+    _give(alice, url, "1000.00")
+    before = {server: _checks(alice, server) for server in _servers(alice)}
+    asked = 0
+
+    def both_decided() -> bool:
+        nonlocal asked
+        assert _ask(url).status_code == 200
+        asked += 1
+        return all(_checks(alice, server) > before[server] for server in before)
+
+    # When requests come, both decide, and both know all that was spent
+    eventually("both to decide", both_decided, every_s=0)
+    _is_spent(url, asked)
+    for server in before:
+        tally = json.loads(_read(alice, server, "/v1/tally"))
+        account = next(one for one in tally["accounts"] if one["policy"] == f"{alice.namespace}/agents")
+        assert account["spent"] == round(asked * COST * 10**9), server
+
+
+def _checks(team: Team, server: str) -> float:
+    lines = _read(team, server, "/metrics").splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("fairlead_budget_checks_total"))
+
+
+def test_a_server_killed_under_load_costs_no_request_and_no_cent(alice: Team, url: str) -> None:
+    eventually("two servers", lambda: len(_servers(alice)) == 2)
+    _give(alice, url, "1000.00")
+    with Load(url=url, key=KEY, model="chat", rate=20) as load:
+        eventually("answers", lambda: len(load.answers) > 40)
+        victim = _servers(alice)[0]
+        alice.kubectl("-n", NAMESPACE, "delete", "pod", victim, "--grace-period=0", "--force")
+        wanted = len(load.answers) + 100
+        eventually("more answers", lambda: len(load.answers) > wanted)
+    assert load.failed == []
+    _is_spent(url, len(load.answers))
+    assert _events(alice, "FailingOpen", "FailingClosed") == [], "the other one decided"
+    eventually("two servers", lambda: len(_servers(alice)) == 2 and victim not in _servers(alice))
+
+
+def test_what_is_spent_survives_the_store_s_process(alice: Team, url: str) -> None:
+    _give(alice, url, "1000.00")
     for _ in range(5):
         assert _ask(url).status_code == 200
-    spent = eventually("what was spent", lambda: _usage(url)["budget"]["spent"])
-    assert 0 < spent < 5
-    # When the budget server is killed, requests pass meanwhile (Open), and what it booked is there when it is back
-    pod = alice.kubectl.list("pods", "fairlead", "app.kubernetes.io/component=budget-server")[0]["metadata"]["name"]
-    alice.kubectl("-n", "fairlead", "exec", pod, "--", "python3", "-c", "import os; os.kill(1, 9) or os.kill(1, 15)")
+    _is_spent(url, 5)
+    restarts = _restarts(alice)
+    alice.kubectl("-n", NAMESPACE, "exec", STORE, "--", "redis-cli", "shutdown", "nosave", "now")
+    # Requests pass meanwhile, and what they cost is booked when the store is back
     assert _ask(url).status_code == 200
+    eventually("the store again", lambda: _restarts(alice) > restarts)
+    _is_spent(url, 6)
 
-    def restarted() -> bool:
-        state = alice.kubectl.get("pod", pod, "fairlead")["status"]["containerStatuses"][0]
-        return bool(state["restartCount"] and state["ready"])
 
-    eventually("the budget server again", restarted)
-    eventually("what was spent before", lambda: _usage(url)["budget"] and _usage(url)["budget"]["spent"] >= spent)
+def _restarts(team: Team) -> int:
+    """Count the restarts of a store that is ready."""
+    (pod,) = team.kubectl.list("pods", NAMESPACE, "app.kubernetes.io/component=budget-store")
+    state = pod["status"]["containerStatuses"][0]
+    return int(state["restartCount"]) if state["ready"] else -1
+
+
+def test_without_the_store_requests_pass_and_the_policy_says_so(alice: Team, url: str, release: Cluster) -> None:
+    _give(alice, url, "1000.00")
+    for _ in range(3):
+        assert _ask(url).status_code == 200
+    eventually("what was spent", lambda: _status(alice)["budget"]["spentUSD"] != "0.00")
+    shown = _status(alice)["budget"]
+    release.kubectl("-n", NAMESPACE, "scale", STORE, "--replicas=0")
+    try:
+        eventually("the condition", lambda: _reason(alice) == "FailingOpen")
+        assert "store" in alice.state("budgetpolicy", "agents", "Enforced")["message"]
+        assert alice.state("budgetpolicy", "agents", "Ready")["reason"] == "NotEnforced"
+        assert _status(alice)["budget"] == shown, "the last window that is known"
+        assert _ask(url).status_code == 200
+        assert len(_servers(alice)) == 2, "servers without their store still take reports"
+    finally:
+        release.kubectl("-n", NAMESPACE, "scale", STORE, "--replicas=1")
+    eventually("enforcement", lambda: _reason(alice) == "Enforced")
+    assert len(_events(alice, "FailingOpen")) == 1
+    assert [text for text in _events(alice, "Ready") if "does its work" in text][1:], "and back again"
+
+
+def test_where_nothing_may_pass_unchecked_requests_are_refused(alice: Team, url: str, release: Cluster) -> None:
+    installation = {**VALUES["installation"], "budgets": {"failurePolicy": "Closed"}}
+    install(release, values={**VALUES, "installation": installation}, verb="upgrade")
+    try:
+        _give(alice, url, "1000.00")
+        assert _ask(url).status_code == 200
+        release.kubectl("-n", NAMESPACE, "scale", STORE, "--replicas=0")
+        eventually("the condition", lambda: _reason(alice) == "FailingClosed")
+        refused = _ask(url)
+        assert refused.status_code == 503
+        release.kubectl("-n", NAMESPACE, "scale", STORE, "--replicas=1")
+        eventually("200", lambda: _ask(url).status_code == 200)
+    finally:
+        release.kubectl("-n", NAMESPACE, "scale", STORE, "--replicas=1")
+        install(release, verb="upgrade")
+        gateways_ready(release)

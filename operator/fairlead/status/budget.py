@@ -1,7 +1,7 @@
 """What a BudgetPolicy's status says of the window that runs, whether the policy is enforced, and which stages are news.
 
 Spending changes with every request; status must not. So a new state is written when it is news: a stage, a window or a
-limit at once, spending by steps of a hundredth of the limit, anything else every few minutes. What Events have told
+limit at once, spending by steps of a hundredth of the limit, anything else once a minute. What Events have told
 stands in the status itself, so that a restarted operator does not repeat it.
 """
 
@@ -19,7 +19,7 @@ from fairlead.budget.usage import moment
 from fairlead.status.serving import percent
 from fairlead.translate import Report, Served
 
-AT_ONCE_S, SOON_S, LATER_S = 5, 30, 300
+AT_ONCE_S, SOON_S, LATER_S = 5, 15, 60
 """How old a stored state is before one with a new stage, with a hundredth of the limit more, or just another one
 follows."""
 NAMED = 10
