@@ -1,4 +1,9 @@
--- Put before each script. Nano-dollars do not fit into a double above 9 million dollars, so a number is never taken
+-- Put before each script. What the script takes stands in one argument, a line for each.
+local lines = ARGV[1]
+local ARGV = {}
+for line in string.gmatch(lines, "[^\n]+") do ARGV[#ARGV + 1] = line end
+
+-- Nano-dollars do not fit into a double above 9 million dollars, so a number is never taken
 -- from Redis as a double: sums are made by HINCRBY, which is exact, and compared as two parts, dollars and the rest.
 local function split(text)
   if not text then return 0, 0 end
