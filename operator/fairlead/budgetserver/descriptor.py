@@ -7,7 +7,6 @@ words at the end. No word has a space in it: names have grammars, and the gatewa
 `fairlead.envoy.budgets` writes them; a test holds both against each other.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 CHECK = ("consumer", "id", "model", "bytes", "route", "limit", "answers")
@@ -26,9 +25,8 @@ _LONGEST_NUMBER = 15
 """Digits that are believed: a longer number of bytes or tokens is an attack or an accident."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """A request wants to go on."""
+class Check(NamedTuple):
+    """A request wants to go on. A tuple, since it is made on each request: a frozen dataclass sets field by field."""
 
     consumer: str
     id: str
@@ -42,7 +40,7 @@ class Check:
 
 
 class Report(NamedTuple):
-    """A request ended. A tuple, for it is made once per request: a frozen dataclass sets its fields one by one."""
+    """A request ended. A tuple, as `Check` is."""
 
     consumer: str
     id: str
