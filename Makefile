@@ -87,6 +87,7 @@ bench-operator: images ## How the operator scales: the compiler alone, then on a
 
 bench-budgets: install ## What the budget server and its check cost (a minute or two)
 	$(BIN)/python -m benchmarks.budgets.cost
+	$(BIN)/python -m benchmarks.budgets.latency
 
 bench: install $(PEERS)/.installed ## Compare with other gateways, write docs/benchmarks.md (minutes; needs node and go)
 	PEERS=$(abspath $(PEERS)) $(BIN)/python -m benchmarks.gateways
