@@ -79,7 +79,7 @@ class Case:
         """Text by path below `out`."""
         result = self.compile()
         files = {"ir.yaml": _yaml(_ir(result)), "status.yaml": _yaml(_status(result))}
-        if any(gateway.ir.budget is not None for gateway in result.gateways.values()):
+        if any(gateway.ir.budget and gateway.ir.budget.asked for gateway in result.gateways.values()):
             files["book.yaml"] = _yaml(json.loads(result.book))
         if self.options.get("files"):
             for region, gateway in result.gateways.items():

@@ -40,6 +40,28 @@ def request(port: int, method: str, path: str, body: Any = None, *, key: str = K
         connection.close()
 
 
+class Open:
+    """A connection that stays open from one request to the next."""
+
+    def __init__(self, port: int, *, key: str = KEY) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        self.opened = 0
+
+    def chat(self) -> int:
+        """Ask, and return the status."""
+        if self._connection.sock is None:
+            self.opened += 1
+        body = json.dumps({"model": "chat", "messages": [{"role": "user", "content": "hi"}]})
+        self._connection.request("POST", "/v1/chat/completions", body, self._headers)
+        response = self._connection.getresponse()
+        response.read()
+        return response.status
+
+    def close(self) -> None:
+        self._connection.close()
+
+
 def chat(port: int, model: str = "chat", *, key: str = KEY, **fields: Any) -> Answer:
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **fields}
     return request(port, "POST", "/v1/chat/completions", body, key=key)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from running_up import COMMAND, RunningUp, Site, consumer, route, secret, until
 
-from budget.client import COST, Answer, budget, chat, request, spent, usage
+from budget.client import COST, Answer, Open, budget, chat, request, spent, usage
 from fairlead.adapters.clock import SystemClock
 from fairlead.demo.provider import SimulatedProvider
 
@@ -282,6 +282,19 @@ def test_budgets_and_kill(site: Site, start: Start) -> None:
     assert "stopped by hand: fairlead/other" in command(site, "budgets")
     command(site, "kill", "--undo", "fairlead/other")
     until(lambda: chat(port, key="sk-other").status == 200)
+
+
+def test_the_first_kill_of_all_holds_for_connections_that_are_open(site: Site, start: Start) -> None:
+    start(site).serving()
+    (port,) = site.ports
+    connection = Open(port)
+    assert connection.chat() == 200, "nobody has a budget"
+    assert command(site, "kill", "fairlead/agent") == "fairlead/agent: stopped\n"
+    until(lambda: connection.chat() == 429)
+    assert connection.opened == 1
+    command(site, "kill", "--undo", "fairlead/agent")
+    until(lambda: connection.chat() == 200)
+    connection.close()
 
 
 def test_a_route_without_a_limit_is_bounded_by_the_request(site: Site, start: Start) -> None:

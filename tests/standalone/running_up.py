@@ -22,8 +22,7 @@ import yaml
 from fairlead.adapters import port
 
 COMMAND = (sys.executable, "-c", "from fairlead.cli import main; main()")
-PATIENCE_S = 60
-"""Whoever waits longer waits in vain: a busy machine takes its time."""
+PATIENCE_S = 20
 SECRET_KEY = "sk-consumer-1"
 CREDENTIAL = "sk-provider-1"
 

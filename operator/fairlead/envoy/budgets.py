@@ -20,12 +20,30 @@ _CONNECT_TIMEOUT = "0.25s"
 _MANY = 100_000
 _SERIES = 40_000
 _UNIX = "unix:"
+_DOWNGRADE = "downgrade"
 _BACK_OFF_MS = 10
 
 
 def server_of(gateway: Gateway, layout: Layout) -> BudgetServer | None:
     """Return where to ask; None when nobody has a budget, or nobody can be asked."""
-    return layout.budget if gateway.budget is not None else None
+    return layout.budget if gateway.budget is not None and gateway.budget.asked else None
+
+
+def at_rest(gateway: Gateway, layout: Layout) -> Json:
+    """Turn the check off in the route that requests begin with, while nobody has a budget.
+
+    The filter stands there all the same: a listener that gains one would serve connections that are open without it,
+    until they are drained.
+    """
+    if gateway.budget is None or layout.budget is None or gateway.budget.asked:
+        return {}
+    there = [names.RATE_LIMIT_FILTER, *([_DOWNGRADE] if _downgrades(gateway) else [])]
+    disabled = packed("envoy.config.route.v3.FilterConfig", {"disabled": True})
+    return {"typed_per_filter_config": dict.fromkeys(there, disabled)}
+
+
+def _downgrades(gateway: Gateway) -> bool:
+    return any(route.downgrade_to for route in gateway.routes)
 
 
 def per_request(gateway: Gateway, layout: Layout, *, downgrade: str) -> list[Json]:
@@ -40,10 +58,10 @@ def per_request(gateway: Gateway, layout: Layout, *, downgrade: str) -> list[Jso
         "envoy.extensions.filters.http.ratelimit.v3.RateLimit",
         _rate_limit(gateway.budget, instance(gateway, layout)),
     )
-    if not any(route.downgrade_to for route in gateway.routes):
+    if not _downgrades(gateway):
         return [check]
     lua = {"default_source_code": {"inline_string": downgrade}}
-    return [check, extension("downgrade", "envoy.extensions.filters.http.lua.v3.Lua", lua)]
+    return [check, extension(_DOWNGRADE, "envoy.extensions.filters.http.lua.v3.Lua", lua)]
 
 
 def _rate_limit(budget: BudgetCheck, gateway: str) -> Json:
@@ -122,8 +140,8 @@ def instance(gateway: Gateway, layout: Layout) -> str:
 
 def clusters(gateway: Gateway, layout: Layout) -> list[Json]:
     """Make the budget server's clusters."""
-    server = server_of(gateway, layout)
-    if server is None:
+    server = layout.budget
+    if gateway.budget is None or server is None:
         return []
     rpc: Json = {"explicit_http_config": {"http2_protocol_options": {}}}
     # A filter chain of its own, else the one that writes providers' credentials would run, and remove the consumer.
@@ -218,8 +236,12 @@ def _downgraded(route: Route, gateway: Gateway) -> Plan | None:
 
 
 def stats_logger(gateway: Gateway, layout: Layout) -> list[Json]:
-    """Count what reports call metered, in counters that only grow: what reports lose is found in them."""
-    if server_of(gateway, layout) is None:
+    """Count what reports call metered, in counters that only grow: what reports lose is found in them.
+
+    It stands there while nobody has a budget, too, so that the listener stays the same when somebody gets one. Then it
+    counts nothing: the request filter has not noted what it would ask.
+    """
+    if gateway.budget is None or layout.budget is None:
         return []
     tags = {
         "consumer": logs.of_request(names.CONSUMER_KEY),
@@ -251,10 +273,9 @@ def stats_logger(gateway: Gateway, layout: Layout) -> list[Json]:
             ],
         },
     )
-    # By metadata: attempts have removed the header.
     matcher = {
         "filter": names.METADATA_NAMESPACE,
-        "path": [{"key": names.CONSUMER_KEY}],
+        "path": [{"key": names.ASK_KEY}],
         "value": {"present_match": True},
     }
     return [{**logger, "filter": {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}}]

@@ -62,6 +62,7 @@ def _own(gateway: Gateway, layout: Layout, digest: str) -> Json:
         "match": {"prefix": "/"},
         "direct_response": errors.direct_response(errors.UNKNOWN_URL),
         "metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: _directory(gateway, layout)}},
+        **budgets.at_rest(gateway, layout),
     }
     return {
         "name": "*",

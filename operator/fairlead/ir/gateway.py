@@ -39,4 +39,4 @@ class Gateway:
     last_resorts: tuple[LastResort, ...]
     credentials: tuple[Credential, ...]
     budget: BudgetCheck | None = None
-    """None = nobody has a budget: nothing is asked."""
+    """None = nothing is ever asked."""

@@ -39,7 +39,8 @@ class Edition:
     @property
     def budgeted(self) -> bool:
         """Whether somebody has a budget, so that gateways ask."""
-        return any(gateway.ir.budget is not None for gateway in self.compiled.gateways.values())
+        checks = (gateway.ir.budget for gateway in self.compiled.gateways.values())
+        return any(check is not None and check.asked for check in checks)
 
 
 def make(

@@ -71,7 +71,7 @@ def fleet(
                 routes=[(route, scopes.won[route.name]) for route in entering if route.name in scopes.won],
                 scopes=scopes,
                 planner=planner,
-                budget=_budget(installation) if budgeted else None,
+                budget=_budget(installation, asked=budgeted),
             )
         )
         for route in entering:
@@ -112,7 +112,7 @@ def _gateway(
     routes: Sequence[tuple[Route, frozenset[str]]],
     scopes: Scopes,
     planner: Planner,
-    budget: ir.BudgetCheck | None,
+    budget: ir.BudgetCheck,
 ) -> ir.Gateway:
     rendered: list[ir.Route] = []
     ladders: list[ir.Ladder] = []
@@ -144,10 +144,11 @@ def _gateway(
     )
 
 
-def _budget(installation: Installation) -> ir.BudgetCheck:
+def _budget(installation: Installation, *, asked: bool) -> ir.BudgetCheck:
     return ir.BudgetCheck(
         timeout_ms=quantity.milliseconds(installation.budgets.timeout),
         fail_closed=installation.budgets.failure_policy is FailurePolicy.CLOSED,
+        asked=asked,
     )
 
 
