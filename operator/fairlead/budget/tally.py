@@ -117,6 +117,20 @@ def _account(policy: Policy, standings: Sequence[tuple[str, Standing]], now_ms: 
     )
 
 
+def together(tallies: Sequence[Tally]) -> Tally:
+    """Put together what several servers on one store tell: the first one's, and whom any of them refused."""
+    refused: dict[tuple[str, int], set[str]] = {}
+    for tally in tallies:
+        for account in tally.accounts:
+            refused.setdefault((account.policy, account.start_ms), set()).update(account.refused)
+    first = tallies[0]
+    merged = (
+        replace(account, refused=tuple(sorted(refused[account.policy, account.start_ms])[:TOP]))
+        for account in first.accounts
+    )
+    return replace(first, accounts=tuple(merged))
+
+
 def document(tally: Tally) -> dict[str, Any]:
     """Return a tally as JSON."""
     return _Tally(

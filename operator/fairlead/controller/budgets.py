@@ -1,12 +1,13 @@
 """What the budget servers say, asked for every few seconds: what the status of BudgetPolicies rests on."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
 from fairlead.adapters.budget_answer import PORT, BudgetAnswers
-from fairlead.budget.tally import Tally
+from fairlead.budget.tally import Tally, together
 from fairlead.controller.context import COMPONENT_LABEL
 from fairlead.controller.readback import is_ready
 from fairlead.errors import BudgetServerError
@@ -40,7 +41,7 @@ class Budgets:
         return CALM_S if is_calm else EAGER_S
 
     async def ask(self, pods: Iterable[Object]) -> bool:
-        """Ask the pods one after the other until one decides; tell whether anything differs."""
+        """Ask every pod; tell whether anything differs."""
         before = self.reading
         availability, tally = await self._ask(_addresses(pods))
         if availability is Availability.ANSWERS:
@@ -53,18 +54,19 @@ class Budgets:
         return self.reading != before
 
     async def _ask(self, addresses: Iterable[str]) -> tuple[Availability, Tally | None]:
-        availability = Availability.NO_SERVER
-        for address in addresses:
-            try:
-                tally = await self._answers.tally(address, PORT)
-            except BudgetServerError as error:
-                if self._failures == 0:
-                    self._log.warning("budget server", what=str(error))
-                continue
-            if tally.store_up:
-                return Availability.ANSWERS, tally
-            availability = Availability.NO_STORE
-        return availability, None
+        tallies = [found for found in await asyncio.gather(*map(self._tally, addresses)) if found is not None]
+        deciding = [tally for tally in tallies if tally.store_up]
+        if deciding:
+            return Availability.ANSWERS, together(deciding)
+        return (Availability.NO_STORE if tallies else Availability.NO_SERVER), None
+
+    async def _tally(self, address: str) -> Tally | None:
+        try:
+            return await self._answers.tally(address, PORT)
+        except BudgetServerError as error:
+            if self._failures == 0:
+                self._log.warning("budget server", what=str(error))
+            return None
 
 
 def _addresses(pods: Iterable[Object]) -> tuple[str, ...]:

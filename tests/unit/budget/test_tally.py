@@ -10,7 +10,7 @@ from fairlead.budget.admission import Standing
 from fairlead.budget.ledger import Counter
 from fairlead.budget.policy import SHARED, Action, Policy, Scope, Stage
 from fairlead.budget.price import USD
-from fairlead.budget.tally import TOP, Account, Spender, Tally, accounts, decode, document
+from fairlead.budget.tally import TOP, Account, Spender, Tally, accounts, decode, document, together
 from fairlead.budget.window import Every, span
 from fairlead.errors import BookError
 
@@ -68,6 +68,15 @@ def test_who_was_refused_in_the_window_that_runs() -> None:
     refused = {("team-web/many", 10 * HOUR): {f"t/{n:03}" for n in range(20)}}
     (account,) = accounts((_policy("many"),), [], NOW, lambda policy, start_ms: refused[policy, start_ms])
     assert account.refused == tuple(f"t/{n:03}" for n in range(TOP))
+
+
+def test_servers_know_together_whom_they_refused() -> None:
+    one = Tally(book="b", store_up=True, accounts=tuple(replace(found, refused=("t/b",)) for found in _accounts()))
+    two = Tally(book="b", store_up=True, accounts=tuple(replace(found, refused=("t/a",)) for found in _accounts()[1:]))
+    later = replace(two, accounts=tuple(replace(found, start_ms=0, refused=("t/c",)) for found in two.accounts))
+    merged = together([one, two, later])
+    assert [account.refused for account in merged.accounts] == [("t/b",), ("t/a", "t/b"), ("t/a", "t/b")]
+    assert replace(merged, accounts=()) == replace(one, accounts=())
 
 
 def test_there_and_back() -> None:
