@@ -164,6 +164,8 @@ def test_a_runaway_key_is_stopped_at_its_dollar(alice: Team, url: str) -> None:
     assert budget["top"].startswith(f"{alice.namespace}/alice ")
     (told,) = eventually("an Event", lambda: _events(alice, "BudgetNotify"))
     assert told.startswith(f"{alice.namespace}/alice reached 50% of $1.00")
+    (refused,) = eventually("an Event", lambda: _events(alice, "BudgetRefused"))
+    assert refused.startswith(f"{alice.namespace}/alice spent $0.9")
     columns = alice.kubectl("get", "budgetpolicy", "agents", "-n", alice.namespace).splitlines()[1].split()
     assert columns[1:5] == ["True", "True", "1.00", budget["spentUSD"]]
     assert alice.kubectl.get("modelconsumer", "alice", alice.namespace)["status"]["budgets"] == [
