@@ -14,7 +14,10 @@ from fairlead.errors import EnvoyError
 LOG_TAIL_BYTES = 256 * 1024
 LAST_WORDS = 400
 LOG_LOOK_S = 0.05
-_COMPLAINT = re.compile(r"^\[[^]]*\]\[\d+\]\[(critical\]|error\]|warning\].*(reject|refus|fail|unable))", re.IGNORECASE)
+_COMPLAINT = re.compile(
+    r"^\[[^]]*\]\[\d+\]\[(critical\](?!\[backtrace\])|error\]|warning\].*(reject|refus|fail|unable))", re.IGNORECASE
+)
+"""What ended it, such as no inotify instances being left on the machine; not the addresses that it says after that."""
 
 
 def binary() -> Path:

@@ -57,6 +57,10 @@ REJECTED = f"{AT}[warning][config] [f.cc:8] update rejected: Proto {{\n  a\n}}\n
         ("", ""),
         (NOTHING, ""),
         (f"{AT}[critical][main] [s.cc:1] error: x\n", f"{AT}[critical][main] [s.cc:1] error: x"),
+        (
+            f"{AT}[critical][assert] [w.cc:25] assert failure: x\n{AT}[critical][backtrace] [b.h:167] #0: [0x7f]\n",
+            f"{AT}[critical][assert] [w.cc:25] assert failure: x",
+        ),
         (REJECTED + NOTHING, f"{AT}[warning][config] [f.cc:8] update rejected: Proto {{ a }} : too bad"),
         (f"{AT}[error][config] [f.cc:8] {'x' * 999}: too bad\n", f"... {'x' * 391}: too bad"),
     ],
