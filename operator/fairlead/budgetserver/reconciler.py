@@ -84,6 +84,7 @@ class Reconciler:
         )
         if await self._store.write_meters(update):
             self._tell(reading.book, bookings)
+            await self._tell_stages(bookings)
             self._metrics.captured.set(share_captured((known.meters | reading.meters).values()))
         else:  # another server did, and booked what it found
             self._metrics.captured.set(share_captured(known.meters.values()))
@@ -106,6 +107,17 @@ class Reconciler:
             self._metrics.reconciled.inc(found.tokens)
             self._metrics.reconciled_usd.inc(booked / USD)
             log.warning("budget.reconciled", requests=found.requests, tokens=found.tokens, usd=booked / USD)
+
+    async def _tell_stages(self, bookings: Sequence[Booking]) -> None:
+        """Tell of the stages that were reached by what no report brought."""
+        booked: dict[str, int] = {}
+        payers: dict[str, str] = {}
+        for booking in bookings:
+            for leg in booking.legs:
+                booked[leg.counter] = booked.get(leg.counter, 0) + booking.cost
+                payers[leg.counter] = booking.payer
+        for name, counter in zip(booked, await self._teller.counters(tuple(booked)), strict=True):
+            self._teller.note_stage(name, payers[name], before=counter.spent - booked[name], after=counter.spent)
 
     async def _scrape(self, session: aiohttp.ClientSession) -> list["_Scrape"]:
         urls = [url for source in self._sources for url in await _addresses(source)]

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from fairlead.budget.book import Book, RouteTerms
 from fairlead.budget.estimate import Rung
-from fairlead.budget.policy import Policy, Scope
+from fairlead.budget.policy import Action, Policy, Scope, Stage
 from fairlead.budget.price import Price
 from fairlead.budget.window import Forever
 from fairlead.budgetserver import descriptor, reconciler
@@ -22,11 +22,15 @@ from fairlead.budgetserver.store import MeterUpdate, StoreError
 from fairlead.budgetserver.teller import Teller
 
 COST, RESERVED = 70, 150
+NOTIFIED = Stage(at=150, action=Action.NOTIFY)
+"""Reached by the third of three requests: at 150 of 10,000."""
 START = 1_800_000_000_000
 BOOK = Book(
     fail_closed=False,
     request_bytes=1000,
-    policies=(Policy(name="t/p", scope=Scope.PER_CONSUMER, limit=10_000, window=Forever(), stages=(), routes=None),),
+    policies=(
+        Policy(name="t/p", scope=Scope.PER_CONSUMER, limit=10_000, window=Forever(), stages=(NOTIFIED,), routes=None),
+    ),
     consumers={"t/a": ("t/p",)},
     killed=frozenset(),
     routes={"t/chat": RouteTerms(max_output_tokens=None, downgrade_to=None, plans={"": ("p/e/m",)})},
@@ -145,8 +149,11 @@ def test_what_two_readings_miss_is_booked_and_told() -> None:
         await world.server.teller.report(report("r1"))
         await world.server.read()
         assert await world.spent() == (COST, 2 * RESERVED)
+        reached = {"policy": "t/p", "action": "Notify"}
+        assert not world.server.sample("fairlead_budget_stage_reached_total", **reached)
         await world.server.read()
         assert await world.spent() == (3 * COST, 2 * RESERVED)
+        assert world.server.sample("fairlead_budget_stage_reached_total", **reached) == 1
         await world.server.read()
         assert await world.spent() == (3 * COST, 2 * RESERVED)
         assert world.server.sample("fairlead_budget_reconciled_tokens_total") == 140
