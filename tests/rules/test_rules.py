@@ -57,12 +57,39 @@ def test_names_are_unique() -> None:
     assert all(name.startswith("Fairlead") for name in NAMES)
 
 
-def test_series_of_ours_exist() -> None:
-    used = set(re.findall(r"\bfairlead_[a-z_]+", "".join(rule["expr"] for group in GROUPS for rule in group["rules"])))
-    shown = {
+def series_shown() -> set[str]:
+    """Names of all series of budget server and operator."""
+    return {
         name
         for registry in (BudgetMetrics().registry, OperatorMetrics().registry)
         for family in registry.collect()
         for name in (family.name, f"{family.name}_total" if family.type == "counter" else family.name)
     }
-    assert used - shown == set()
+
+
+def test_series_of_ours_exist() -> None:
+    used = set(re.findall(r"\bfairlead_[a-z_]+", "".join(rule["expr"] for group in GROUPS for rule in group["rules"])))
+    assert used - series_shown() == set()
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
+    assert sorted(path.stem for path in RUNBOOKS.glob("*.md")) == sorted([*NAMES, "README"])
+    contents = (RUNBOOKS / "README.md").read_text()
+    assert [name for name in NAMES if f"[{name}]({name}.md)" not in contents] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_runbook_says_what_to_do(name: str) -> None:
+    text = (RUNBOOKS / f"{name}.md").read_text()
+    assert re.findall(r"^#+ .*$", text, re.MULTILINE) == [
+        f"# {name}",
+        "## Meaning",
+        "## Impact",
+        "## Diagnose",
+        "## Mitigate",
+    ]
+
+
+def test_series_of_ours_in_runbooks_exist() -> None:
+    pages = "".join(path.read_text() for path in RUNBOOKS.glob("*.md"))
+    assert set(re.findall(r"\bfairlead_[a-z_]+", pages)) - series_shown() == set()

@@ -1,0 +1,181 @@
+"""The figures of docs/money.md are what the budget server's own code makes of them."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from fairlead.budget.book import Book, RouteTerms
+from fairlead.budget.estimate import Rung
+from fairlead.budget.ledger import CORRECTABLE_MS, EXPIRES_AFTER_MS
+from fairlead.budget.policy import Action, Policy, Scope, Stage
+from fairlead.budget.price import USD, Price
+from fairlead.budget.usage import document
+from fairlead.budget.window import Forever
+from fairlead.budgetserver.answer import exact
+from fairlead.budgetserver.backlog import CAPACITY
+from fairlead.budgetserver.descriptor import Check, Report
+from fairlead.budgetserver.memory import MemoryStore
+from fairlead.budgetserver.messages import OVER_LIMIT, Response
+from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.store import KEEP_MS
+from fairlead.budgetserver.teller import Teller
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "money.md").read_text()
+PREMIUM = Rung(
+    price=Price(input=2_500_000_000, output=10_000_000_000, cached_input=1_250_000_000),
+    max_output_tokens=16_384,
+    context_window=128_000,
+    generates=True,
+)
+VECTORS = Rung(
+    price=Price(input=20_000_000, output=0, cached_input=20_000_000),
+    max_output_tokens=None,
+    context_window=None,
+    generates=False,
+)
+AGENT, ROUTE, EMBED = "team-web/agent-7", "team-web/agent", "team-web/embed"
+BODY_BYTES, MAX_TOKENS = 1_710, 900
+
+
+def book() -> Book:
+    policy = Policy(
+        name="team-web/agents",
+        scope=Scope.PER_CONSUMER,
+        limit=USD,
+        window=Forever(),
+        stages=(Stage(at=8_000, action=Action.NOTIFY),),
+        routes=None,
+    )
+    routes = {
+        ROUTE: RouteTerms(max_output_tokens=1_000, downgrade_to=None, plans={"": ("p/e/premium",)}),
+        EMBED: RouteTerms(max_output_tokens=None, downgrade_to=None, plans={"": ("p/e/vectors",)}),
+    }
+    return Book(
+        fail_closed=False,
+        request_bytes=33_554_432,
+        policies=(policy,),
+        consumers={AGENT: (policy.name,)},
+        killed=frozenset(),
+        routes=routes,
+        targets={"p/e/premium": PREMIUM, "p/e/vectors": VECTORS},
+    )
+
+
+class Desk:
+    """A teller on a store in memory, and a gateway's questions."""
+
+    def __init__(self) -> None:
+        self.teller = Teller(store=MemoryStore(), book=book(), clock=lambda: 1_000, metrics=Metrics())
+
+    async def check(self, number: int, *, route: str = ROUTE, body_bytes: int = BODY_BYTES) -> Any:
+        limit = MAX_TOKENS if route == ROUTE else None
+        question = Check(
+            consumer=AGENT,
+            id=str(number),
+            route=route,
+            model="m",
+            body_bytes=body_bytes,
+            output_limit=limit,
+            choices=1,
+        )
+        return Response.FromString(await self.teller.check(question))
+
+    async def report(self, number: int, **changes: Any) -> None:
+        values = {
+            "consumer": AGENT,
+            "id": str(number),
+            "route": ROUTE,
+            "model": "m",
+            "target": "p/e/premium",
+            "checked": True,
+            "metered": True,
+            "input": 399,
+            "output": 900,
+            "cached": 99,
+            "stream": False,
+            "body_bytes": BODY_BYTES,
+            "sent_bytes": 5_000,
+            "status": 200,
+            "attempts": 1,
+            "rejected": False,
+            "gateway": "us-east-1",
+        }
+        await self.teller.report(Report(**{**values, **changes}))
+
+    async def money(self) -> tuple[int, int, int]:
+        """Spent, reserved, estimated."""
+        (standing,) = await self.teller.standings(AGENT)
+        return standing.counter.spent, standing.counter.reserved, standing.counter.estimated
+
+
+def row(start: str) -> str:
+    """The amount at the end of a row of a table."""
+    (found,) = re.findall(rf"^\| {re.escape(start)}[^|]*\| (\$[0-9.]+) \|$", PAGE, re.MULTILINE)
+    return str(found)
+
+
+def test_the_worked_example() -> None:
+    async def run() -> None:
+        desk = Desk()
+        await desk.check(0)
+        _, reserved, _ = await desk.money()
+        assert row("reserved:") == f"${exact(reserved)}"
+        await desk.report(0)
+        cost, after, _ = await desk.money()
+        assert after == 0
+        assert row("the provider counts") == f"${exact(cost)}"
+        assert row("released") == f"${exact(reserved - cost)}"
+        for number in range(1, 100):
+            assert (await desk.check(number)).overall_code != OVER_LIMIT
+            await desk.report(number)
+        spent, _, _ = await desk.money()
+        assert row("spent after 100") == f"${exact(spent)}"
+        refused = await desk.check(100)
+        assert refused.overall_code == OVER_LIMIT
+        assert json.loads(refused.raw_body)["error"]["code"] == "insufficient_quota"
+        assert f"needs room for ${exact(reserved)}" in PAGE.replace("would need", "needs")
+        assert row("the 101st") == f"${exact(USD - spent)}"
+
+        shown = document(await desk.teller.standings(AGENT))["budget"]
+        (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+        assert json.loads(example.replace("[...]", "[]"))["budget"] == shown
+
+    asyncio.run(run())
+
+
+def test_embeddings() -> None:
+    async def run() -> None:
+        desk = Desk()
+        await desk.check(0, route=EMBED, body_bytes=6_000)
+        assert f"reserves\n${exact((await desk.money())[1])}." in PAGE
+
+    asyncio.run(run())
+
+
+def test_estimates() -> None:
+    async def booked(**changes: Any) -> str:
+        desk = Desk()
+        await desk.check(0)
+        await desk.report(0, metered=False, input=0, output=0, cached=0, **changes)
+        spent, reserved, estimated = await desk.money()
+        assert (reserved, estimated) == (0, spent)
+        return f"${exact(spent)}"
+
+    async def run() -> None:
+        assert row("a stream of 12,000 bytes") == await booked(stream=True, sent_bytes=12_000)
+        assert row("the client left after 3,000") == await booked(stream=True, sent_bytes=3_000, status=200)
+        assert row("an answer of 12,000 bytes") == await booked(stream=False, sent_bytes=12_000)
+        assert row("the provider refused") == await booked(status=503)
+        assert row("the provider refused") == await booked(attempts=0, status=0)
+
+    asyncio.run(run())
+
+
+def test_times_and_sizes() -> None:
+    minutes = EXPIRES_AFTER_MS // 60_000
+    assert f"{minutes} minutes after the check" in PAGE
+    assert CORRECTABLE_MS == 24 * 3_600_000, "for a day"
+    assert f"({CAPACITY:,} of them)" in PAGE
+    assert KEEP_MS == 7 * 24 * 3_600_000, "a week after its window"
