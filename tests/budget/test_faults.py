@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,16 @@ def server_pid(running: RunningUp) -> int:
     """The budget server among the children of `fairlead up`."""
     children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
     return next(int(pid) for pid in children if b"budget-server" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+
+def alerting(site: Site) -> tuple[bool, bool]:
+    """Whether the gateway counts, under the names that the alert rules read, failed checks and those let pass."""
+    (url,) = (site.state / "_budget" / "gateways").read_text().split()
+    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - ours
+        text = response.read().decode()
+    names = ("envoy_cluster_ratelimit_budget_error", "envoy_cluster_ratelimit_budget_failure_mode_allowed")
+    failed, passed = (metric(text, name) > 0 for name in names)
+    return failed, passed
 
 
 def exactly(port: int, answers: int) -> None:
@@ -73,6 +84,7 @@ def test_a_hung_server_delays_and_does_not_stop_and_is_replaced(site: Site, star
         began = time.monotonic()
         assert chat(port).status == 200
         assert time.monotonic() - began < 10, "the timeout and no more; a busy machine may take its time"
+    assert alerting(site) == (True, True)
     running.wait_for("budget server hangs")
     running.wait_for("budget server is back")
     assert server_pid(running) != hung
@@ -105,6 +117,7 @@ def test_where_the_policy_is_closed_nobody_passes_unchecked(site: Site, start: S
     assert (answer.status, answer.json["error"]["code"]) == (503, "budget_unavailable")
     assert answer.headers["retry-after"] == "5"
     assert answer.headers["content-type"] == "application/json"
+    assert alerting(site) == (True, False)
     os.kill(server_pid(running), signal.SIGCONT)
     until(lambda: chat(port).status == 200)
 

@@ -21,6 +21,7 @@ from fairlead.budgetserver.messages import OVER_LIMIT, Response
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.store import KEEP_MS
 from fairlead.budgetserver.teller import Teller
+from fairlead.cli.budget_server import command as budget_server
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "money.md").read_text()
 PREMIUM = Rung(
@@ -178,4 +179,6 @@ def test_times_and_sizes() -> None:
     assert f"{minutes} minutes after the check" in PAGE
     assert CORRECTABLE_MS == 24 * 3_600_000, "for a day"
     assert f"({CAPACITY:,} of them)" in PAGE
+    (reading,) = [option.default for option in budget_server.params if option.name == "reconcile_every"]
+    assert f"read them every {reading:g} s" in PAGE
     assert KEEP_MS == 7 * 24 * 3_600_000, "a week after its window"
