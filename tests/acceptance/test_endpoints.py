@@ -1,6 +1,5 @@
 """Every endpoint, by the official client and byte by byte, at one strict provider with a base path of its own."""
 
-import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -82,7 +81,7 @@ def test_chat(client: openai.OpenAI, sim: SimulatedProvider) -> None:
 
 
 def test_a_stream_arrives_chunk_by_chunk(client: openai.OpenAI, sim: SimulatedProvider) -> None:
-    gap_s = 0.1
+    gap_s = 0.5
     sim.control.fault(chunk_gap_ms=int(gap_s * 1000))
     arrived = []
     text = ""
@@ -94,10 +93,8 @@ def test_a_stream_arrives_chunk_by_chunk(client: openai.OpenAI, sim: SimulatedPr
         usage = chunk.usage or usage
     assert text.startswith(f"us-east-1/{WIRE} is")
     assert usage.completion_tokens == len(arrived) == 6
-    gaps = [later - earlier for earlier, later in itertools.pairwise(arrived)]
-    # Not in one piece at the end: the first comes four gaps before the last, whatever the machine is busy with.
-    assert arrived[-1] - arrived[0] > 4 * gap_s
-    assert sorted(gaps)[len(gaps) // 2] > gap_s / 2
+    # Not in one piece at the end: of five gaps the machine may sleep through three.
+    assert arrived[-1] - arrived[0] > 2 * gap_s
     assert json.loads(seen(sim).body)["stream_options"] == {"include_usage": True}
 
 
@@ -310,7 +307,7 @@ def test_a_client_that_leaves_stops_the_provider(client: openai.OpenAI, sim: Sim
     sim.control.clear()
     sim.control.fault(hang=True, count=1)
     with pytest.raises(openai.APITimeoutError):
-        client.with_options(timeout=0.3).chat.completions.create(model="chat", messages=ASK)
+        client.with_options(timeout=3).chat.completions.create(model="chat", messages=ASK)
     until(lambda: sim.control.stats().disconnects == 2, "the provider still works for a client that left")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from running_up import Load, until
+from running_up import PATIENCE_S, Load, until
 from world import KEY, REGIONS, World, consumer, credential, endpoint, error_of, provider, raw, route, secret, to
 
 from fairlead.demo.provider import SimulatedProvider
@@ -57,12 +57,14 @@ def world(make_world: Callable[..., World]) -> World:
     }
     ladder = [at[name] for name in ("de", "any", "eu", "us")]
     spare = [to("backup/spare")]
-    quick = {"firstByte": "300ms", "response": "300ms", "streamIdle": "400ms", "request": "30s"}
+    # For those that hang, so that tests do not; the others have the time that a busy machine takes.
+    quick = {"firstByte": "1500ms", "response": "1500ms", "streamIdle": "1500ms", "request": "60s"}
+    hang = {"hang": {"timeouts": quick}}
     world.write(
         "world",
         provider("global", ladder, ["other", *CASES]),
         provider("local", [at["us"]], ["other", *CASES]),
-        provider("brittle", [at["us"]], ["open", "back"], circuitBreaker={"consecutiveFailures": 3, "openFor": "1s"}),
+        provider("brittle", [at["us"]], ["open", "back"], circuitBreaker={"consecutiveFailures": 3, "openFor": "5s"}),
         provider("backup", [at["backup"]], ["spare", "spare-with-a-long-name"]),
         provider("pair", [at["one"], at["two"]], ["other"]),
         provider("narrow", [at["narrow"]], ["other"], circuitBreaker={"maxInFlight": 2}),
@@ -79,11 +81,11 @@ def world(make_world: Callable[..., World]) -> World:
         route("hung", "global/hung", fallbacks=spare, timeouts=quick),
         route("long", "local/long", timeouts=quick),
         route(
-            "total", "local/total", timeouts={"firstByte": "1s", "response": "1s", "streamIdle": "1s", "request": "1s"}
+            "total", "local/total", timeouts={"firstByte": "2s", "response": "2s", "streamIdle": "2s", "request": "2s"}
         ),
-        route("stops", "local/stops", timeouts={**quick, "request": "1s"}),
-        *(route(f"to-{name}", f"local/to-{name}", fallbacks=spare, timeouts=quick) for name in FAULTS),
-        *(route(f"end-{name}", f"local/end-{name}", timeouts=quick) for name in FAULTS),
+        route("stops", "local/stops", timeouts={**quick, "request": "2s"}),
+        *(route(f"to-{name}", f"local/to-{name}", fallbacks=spare, **hang.get(name, {})) for name in FAULTS),
+        *(route(f"end-{name}", f"local/end-{name}", **hang.get(name, {})) for name in FAULTS),
         route("open", "brittle/open", fallbacks=spare),
         route("back", "brittle/back"),
         route("spread", "pair/other"),
@@ -244,11 +246,11 @@ def test_a_clients_mistake_is_tried_once(world: World) -> None:
 
 
 def test_a_stream_may_last_longer_than_its_first_byte_timer(world: World) -> None:
-    world.sims["us"].control.fault(model="long", chunk_gap_ms=100)
+    world.sims["us"].control.fault(model="long", chunk_gap_ms=250)
     began = time.monotonic()
     answer = world.chat("long", stream=True)
     assert answer.text.rstrip().endswith("data: [DONE]")
-    assert time.monotonic() - began > 1
+    assert time.monotonic() - began > 1.5
     assert said(answer)[2] == "1"
 
 
@@ -257,7 +259,7 @@ def test_a_stream_that_falls_silent_is_cut(world: World) -> None:
     began = time.monotonic()
     with pytest.raises(httpx.RemoteProtocolError):
         world.chat("idle", stream=True)
-    assert 0.4 < time.monotonic() - began < 5
+    assert time.monotonic() - began > 1.5
     until(lambda: world.sims["us"].control.stats().disconnects == 1)
 
 
@@ -273,12 +275,12 @@ def test_the_whole_request_has_a_limit(world: World) -> None:
     began = time.monotonic()
     answer = world.chat("total")
     assert (answer.status_code, error_of(answer)["code"]) == (504, "backend_timeout")
-    assert 0.9 < time.monotonic() - began < 1.9
-    world.sims["us"].control.fault(model="stops", chunk_gap_ms=100)
+    assert time.monotonic() - began > 1.9
+    world.sims["us"].control.fault(model="stops", chunk_gap_ms=1000)
     began = time.monotonic()
     with pytest.raises(httpx.RemoteProtocolError):
-        world.chat("stops", stream=True, max_tokens=100)
-    assert 0.9 < time.monotonic() - began < 5
+        world.chat("stops", stream=True)
+    assert time.monotonic() - began > 1.9
 
 
 # Breakers, bulkheads, spread ---------------------------------------------------------------------------------------
@@ -322,7 +324,7 @@ def test_two_endpoints_of_a_region_share_its_load(world: World) -> None:
 def all_at_once(world: World, name: str, count: int, **fields: Any) -> list[httpx.Response]:
     async def ask() -> list[httpx.Response]:
         headers = {"authorization": f"Bearer {KEY}"}
-        async with httpx.AsyncClient(base_url=world.url(), headers=headers, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=world.url(), headers=headers, timeout=PATIENCE_S) as client:
             body = {"model": name, "messages": ASK, **fields}
             return await asyncio.gather(*(client.post("/v1/chat/completions", json=body) for _ in range(count)))
 
@@ -330,7 +332,7 @@ def all_at_once(world: World, name: str, count: int, **fields: Any) -> list[http
 
 
 def test_a_full_target_overflows_to_the_next(world: World) -> None:
-    world.sims["narrow"].control.fault(slow_first_byte_ms=700)
+    world.sims["narrow"].control.fault(slow_first_byte_ms=4000)
     answers = all_at_once(world, "narrow", 12)
     assert [answer.status_code for answer in answers] == [200] * 12
     targets = Counter(said(answer)[0] for answer in answers)
@@ -342,7 +344,7 @@ def test_a_full_target_overflows_to_the_next(world: World) -> None:
 
 
 def test_a_bulkhead_carries_streams_large_bodies_and_errors(world: World) -> None:
-    world.sims["narrow"].control.fault(chunk_gap_ms=100, count=1)
+    world.sims["narrow"].control.fault(chunk_gap_ms=300, count=1)
     with (
         world.http() as client,
         client.stream(

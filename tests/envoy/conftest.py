@@ -41,10 +41,10 @@ def client(filter_port: int) -> Iterator[Client]:
 
 @pytest.fixture
 def wait_until() -> Callable[[Callable[[], Any]], Any]:
-    """Ask again until the answer is true, for ten seconds at most, and return it."""
+    """Ask again until the answer is true, for a minute at most, and return it."""
 
     def wait(ask: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (answer := ask()):
             assert time.monotonic() < deadline
             time.sleep(0.02)

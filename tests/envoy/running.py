@@ -16,7 +16,7 @@ REGION = "eu-west-1"
 KEY, CONSUMER = "sk-alice", "team/alice"
 ROUTE = "team/chat"
 CHAT = "/v1/chat/completions"
-TIMEOUTS = ir.Timeouts(first_byte_ms=1000, response_ms=1000, stream_idle_ms=1000, request_ms=10_000)
+TIMEOUTS = ir.Timeouts(first_byte_ms=30_000, response_ms=30_000, stream_idle_ms=30_000, request_ms=60_000)
 ALL = 10_000
 
 

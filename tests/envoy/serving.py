@@ -45,10 +45,10 @@ from fairlead.ir import (
 
 MODEL = "small"
 NEVER_EJECTED = Breaker(consecutive_failures=1000, open_for_ms=1000)
-PATIENT = Timeouts(first_byte_ms=10_000, response_ms=10_000, stream_idle_ms=30_000, request_ms=60_000)
+PATIENT = Timeouts(first_byte_ms=30_000, response_ms=30_000, stream_idle_ms=30_000, request_ms=60_000)
 ASK = [{"role": "user", "content": "Where are you?"}]
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 Alter = Callable[[dict[str, bytes]], dict[str, bytes]]
 

