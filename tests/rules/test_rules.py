@@ -93,3 +93,9 @@ def test_a_runbook_says_what_to_do(name: str) -> None:
 def test_series_of_ours_in_runbooks_exist() -> None:
     pages = "".join(path.read_text() for path in RUNBOOKS.glob("*.md"))
     assert set(re.findall(r"\bfairlead_[a-z_]+", pages)) - series_shown() == set()
+
+
+def test_every_series_of_ours_is_explained() -> None:
+    contents = (RUNBOOKS / "README.md").read_text()
+    names = {name for name in series_shown() if name.startswith("fairlead_")}
+    assert {name for name in names if f"`{name}`" not in contents and f"`{name}_total`" not in contents} == set()
