@@ -164,6 +164,7 @@ def test_a_runaway_key_is_stopped_at_its_dollar(alice: Team, url: str) -> None:
     assert budget["limitUSD"] == "1.00"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:00:00Z", budget["windowEnd"])
     assert budget["top"].startswith(f"{alice.namespace}/alice ")
+    assert _status(alice)["reach"] == "FleetWide", "both regions are served here"
     (told,) = eventually("an Event", lambda: _events(alice, "BudgetNotify"))
     assert told.startswith(f"{alice.namespace}/alice reached 50% of $1.00")
     (refused,) = eventually("an Event", lambda: _events(alice, "BudgetRefused"))

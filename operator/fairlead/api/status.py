@@ -1,5 +1,6 @@
 """What the operator writes about an object, in the form that the API server stores: the CRDs' `status`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -152,8 +153,21 @@ class BudgetState(Part):
     """The first whose requests found no room in this window, each told by an Event."""
 
 
+class Reach(StrEnum):
+    """Whose spending one limit holds for."""
+
+    FLEET_WIDE = "FleetWide"
+    """All regions of the installation count in one store: all are served here, or the store is no cluster's own."""
+    THIS_CLUSTER_ONLY = "ThisClusterOnly"
+    """The store is this cluster's own: other clusters, which serve other regions, have the whole limit again."""
+
+
 class BudgetPolicyStatus(Status):
     """What is said about a policy."""
+
+    reach: Reach | None = None
+    """Whether the limit holds for the whole fleet: `FleetWide` where this cluster serves all regions, or where the
+    store is given by its URL and so taken for one that all clusters share. Absent: there is no budget server."""
 
     budget: BudgetState | None = None
     """What is spent in the window that runs."""

@@ -123,6 +123,17 @@ class Statuses:
             return status.consumer_state(compiled.budgets.get(name))
         if key.kind != "BudgetPolicy":
             return {}
+        return {**self._reach(), **self._window(key, name)}
+
+    def _reach(self) -> Object:
+        server = self._context.settings.budget_server
+        if server is None:
+            return {}
+        installation = self._context.installation
+        is_whole = len(installation.served) == len(installation.regions)
+        return {"reach": status.reach(is_whole=is_whole, is_shared=server.shared)}
+
+    def _window(self, key: ObjectKey, name: str) -> Object:
         before = ((self._view.get(key) or {}).get("status") or {}).get("budget")
         reading = self._budgets.reading
         account = reading.tally.account(name) if reading is not None and reading.tally is not None else None

@@ -61,6 +61,8 @@ class BudgetSettings:
     """`host:port` of `GET /v1/usage`."""
     book: str
     """The ConfigMap with its configuration, which the operator writes."""
+    shared: bool
+    """Its store is given by a URL, and not this cluster's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

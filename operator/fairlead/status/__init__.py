@@ -1,6 +1,15 @@
 """Reports and observations to conditions and status: pure values; writing them is the shells' work."""
 
-from fairlead.status.budget import Availability, Happening, Reading, budget_state, consumer_state, enforced, stage_news
+from fairlead.status.budget import (
+    Availability,
+    Happening,
+    Reading,
+    budget_state,
+    consumer_state,
+    enforced,
+    reach,
+    stage_news,
+)
 from fairlead.status.conditions import merge
 from fairlead.status.serving import Answer, ServedRoute, Share, percent, served_routes
 from fairlead.status.verdict import RegionState, conditions
@@ -24,6 +33,7 @@ __all__ = [
     "merge",
     "news",
     "percent",
+    "reach",
     "served_routes",
     "stage_news",
     "status",

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
+from fairlead.api.status import Reach
 from fairlead.budget.policy import SHARED
 from fairlead.budget.price import decimal
 from fairlead.budget.tally import Account, Reached, Tally
@@ -94,6 +95,11 @@ def budget_state(account: Account, before: Json | None, *, now: datetime) -> Jso
     step = account.limit // _HUNDREDTH
     moved = abs(account.spent - nanodollars(before["spentUSD"])) >= max(1, step)
     return fresh if age_s >= (SOON_S if moved else LATER_S) else before
+
+
+def reach(*, is_whole: bool, is_shared: bool) -> str:
+    """Say whom a limit holds for: all clusters if this one serves all regions, or if the store is not its own."""
+    return str(Reach.FLEET_WIDE if is_whole or is_shared else Reach.THIS_CLUSTER_ONLY)
 
 
 def consumer_state(budgets: Sequence[str] | None) -> Json:

@@ -38,7 +38,7 @@ from gateway_values import LABELS, settings
 from memory_cluster import MemoryCluster
 
 NAME = f"fairlead-gateway-{US}"
-BUDGET_SERVER = BudgetSettings(rpc="budget:8081", usage="budget:8082", book="fairlead-book")
+BUDGET_SERVER = BudgetSettings(rpc="budget:8081", usage="budget:8082", book="fairlead-book", shared=False)
 WITHIN_S = 90.0  # some waits of the operator are of real seconds, and the machine may be busy
 
 
@@ -499,6 +499,8 @@ def test_a_budget_from_its_policy_to_its_status_and_its_events() -> None:
         await until(stage.is_ready("BudgetPolicy", "agents"))
         assert stage.condition("BudgetPolicy", "agents", "Enforced")["reason"] == "Enforced"
         assert _budget(stage)["consumers"] == 1
+        policy = stage.cluster.find("BudgetPolicy", "agents", "team-web") or {}
+        assert policy["status"]["reach"] == "FleetWide", "the only region is served here"
         await until(stage.is_ready("ModelConsumer", "agent"))
         status = (stage.cluster.find("ModelConsumer", "agent", "team-web") or {})["status"]
         assert status["budgetedBy"] == "team-web/agents"
