@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 DEMO_STAMP = $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types imports check test unit envoy golden crds demo bench bench-operator bench-budgets clean cluster cluster-down images e2e system
+.PHONY: help install lint types imports check test tests unit envoy golden crds demo bench bench-operator bench-budgets clean cluster cluster-down images e2e system
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -57,7 +57,9 @@ system: ## Install the Debian packages that tests run, if they are missing (redi
 	@tests/system.sh
 
 test: install system ## Everything, at most ten minutes
-	$(MAKE) lint types imports
+	$(MAKE) --no-print-directory --jobs 2 tests lint types imports
+
+tests:
 	$(BIN)/pytest $(TEST_OPTIONS)
 
 CLUSTER ?= fairlead
