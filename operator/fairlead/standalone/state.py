@@ -105,9 +105,12 @@ class BudgetFolder:
 
     def make(self) -> None:
         """Make the folders. Who reaches its sockets can read everybody's budget, so they are private."""
-        for folder in (self.root, self.places.rpc.parent):
+        places = self.places
+        sockets = {socket.parent for socket in (places.rpc, places.usage, places.http)}
+        for folder in (self.root, *sockets):
             disk.directory(folder)
-        _check_private(self.places.rpc.parent)
+        for folder in sockets:
+            _check_private(folder)
 
 
 def _socket(folder: Path, name: str) -> Path:

@@ -1,9 +1,10 @@
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from fairlead.errors import StateError
-from fairlead.standalone.state import RegionFolder, StateFolder
+from fairlead.standalone.state import BudgetFolder, RegionFolder, StateFolder
 
 
 def test_the_folder_stands_beside_the_installation_file() -> None:
@@ -17,6 +18,20 @@ def test_a_path_too_long_for_a_socket_gets_another_place(tmp_path: Path) -> None
     assert len(str(long.admin)) < 108
     assert long.admin == RegionFolder(root=long.root).admin, "the same each time, so that `status` finds it"
     assert long.admin != RegionFolder(root=tmp_path / ("x" * 90) / "us").admin
+
+
+@pytest.mark.parametrize("length", range(86, 96))
+def test_every_socket_of_a_budget_server_has_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    # Their names differ in length, so one may fit beside the rest where another does not
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    root = tmp_path / ("x" * (length - len(str(tmp_path)) - 1))
+    assert len(str(root)) == length
+    folder = BudgetFolder(root=root)
+    folder.make()
+    places = folder.places
+    assert all(socket.parent.is_dir() for socket in (places.rpc, places.usage, places.http))
 
 
 def test_folders_and_logs_are_private(tmp_path: Path) -> None:
