@@ -36,7 +36,8 @@ def test_what_is_applied_is_answered_through_the_service(provider: Provider, tea
     # then the official client is answered by the model that the route names
     team.is_ready("modelroute", "chat")
     team.is_ready("modelconsumer", "alice")
-    assert _served_by(url, "alice-key-0001", "chat") == "sim/main/model-a"
+    # (its key and the provider's credential come by mounts of their own, which a busy kubelet may be late with)
+    eventually("an answer", lambda: _served_by(url, "alice-key-0001", "chat") == "sim/main/model-a")
     # and a wrong key and an unknown name are refused
     assert _served_by(url, "nobodys-key", "chat") == "401"
     assert _served_by(url, "alice-key-0001", "unknown") == "404"
@@ -47,6 +48,7 @@ def test_a_stream_arrives_whole(provider: Provider, team: Team, url: str) -> Non
         team.key("alice", "alice-key-0002"), team.consumer("alice"), team.route("chat", provider.name, "model-a")
     )
     team.is_ready("modelroute", "chat")
+    team.is_let_in(url, "alice-key-0002")
     with openai.OpenAI(base_url=f"{url}/v1", api_key="alice-key-0002", max_retries=0, timeout=30) as client:
         messages = [{"role": "user", "content": "Hello"}]
         chunks = list(client.chat.completions.create(model="chat", messages=messages, stream=True))

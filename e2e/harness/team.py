@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import httpx
+
 from harness.cluster import Cluster
 from harness.kubectl import condition
 from harness.waiting import eventually
 
 API = "fairlead.dev/v1alpha1"
+_OK = 200
 
 
 class Team:
@@ -53,6 +56,16 @@ class Team:
 
     def _object(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
         return {"apiVersion": API, "kind": kind, "metadata": {"name": name, "namespace": self.namespace}, "spec": spec}
+
+    def is_let_in(self, url: str, key: str) -> None:
+        """Wait until a gateway knows a key. Keys come by a mount of their own, which Ready does not wait for."""
+
+        def models() -> bool:
+            headers = {"authorization": f"Bearer {key}"}
+            return httpx.get(f"{url}/v1/models", headers=headers, trust_env=False).status_code == _OK
+
+        # Each pod of a region has its own mount, and a Service asks any of them.
+        eventually(f"{self.namespace}'s key", lambda: all(models() for _ in range(10)))
 
     def state(self, kind: str, name: str, type_: str) -> dict[str, Any]:
         """Return a condition of one of its objects, {} until the present generation was judged."""
