@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 
 from fairlead.budget.admission import Standing, retry_after_s, seconds_until, tightest
-from fairlead.budget.price import USD
+from fairlead.budget.price import USD, decimal
 from fairlead.budget.usage import moment
 from fairlead.budgetserver.messages import OK, OVER_LIMIT, Header, Response, Status
 
@@ -22,8 +22,7 @@ _LONGEST_RETRY_S = 60
 
 def exact(nanodollars: int) -> str:
     """Return dollars in decimal, all digits that there are."""
-    sign, whole = ("-" if nanodollars < 0 else ""), abs(nanodollars)
-    return f"{sign}{whole // USD}.{whole % USD:09d}".rstrip("0").rstrip(".")
+    return decimal(nanodollars).rstrip("0").rstrip(".")
 
 
 NOTED: bytes = Response(overall_code=OK).SerializeToString()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from fairlead.api import quantity
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
 from fairlead.api.status import Reach
 from fairlead.budget.policy import SHARED
@@ -93,7 +94,7 @@ def budget_state(account: Account, before: Json | None, *, now: datetime) -> Jso
     if told is None or _turns(fresh) != _turns(before):
         return fresh if age_s >= AT_ONCE_S else before
     step = account.limit // _HUNDREDTH
-    moved = abs(account.spent - nanodollars(before["spentUSD"])) >= max(1, step)
+    moved = abs(account.spent - quantity.nanodollars(before["spentUSD"])) >= max(1, step)
     return fresh if age_s >= (SOON_S if moved else LATER_S) else before
 
 
@@ -107,12 +108,6 @@ def consumer_state(budgets: Sequence[str] | None) -> Json:
     if budgets is None:
         return {}
     return {"budgets": list(budgets[:_LISTED]), "budgetedBy": ", ".join(budgets[:_LISTED]) or "-"}
-
-
-def nanodollars(written: str) -> int:
-    """Read what `decimal` wrote."""
-    whole, _, fraction = written.partition(".")
-    return int(whole) * 10**9 + int(fraction.ljust(9, "0"))
 
 
 def _turns(state: Json) -> Any:
