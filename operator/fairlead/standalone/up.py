@@ -15,17 +15,18 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from fairlead.adapters import certificates, disk, envoy_admin, installation_file, watch
+from fairlead.adapters import certificates, disk, envoy_admin, watch
 from fairlead.adapters.lock import StateLock
 from fairlead.adapters.manifest_files import ManifestFiles
 from fairlead.api import quantity
-from fairlead.api.installation import AccessLog, AnonymousPolicy, Installation
+from fairlead.api.installation import AccessLog, Installation
 from fairlead.envoy import Layout
 from fairlead.errors import EnvoyError, FairleadError, InstallationError, StateError
 from fairlead.standalone import addresses, change, edition, kill, memory, notice, status
 from fairlead.standalone.accounts import Accounts
 from fairlead.standalone.addresses import Addresses
 from fairlead.standalone.edition import Edition
+from fairlead.standalone.installation import check_live, read_installation
 from fairlead.standalone.intake import Intake, take_in
 from fairlead.standalone.notice import Notice, Weight
 from fairlead.standalone.region import Region
@@ -127,7 +128,7 @@ class Up:
 
     async def _prepare(self) -> None:
         settings = self._settings
-        self._installation = _read_installation(settings.config)
+        self._installation = read_installation(settings.config)
         self._set_log_level(self._installation.log.level)
         await self._end_orphans()
         self._addresses = await self._choose_addresses()
@@ -294,8 +295,8 @@ class Up:
     def _reread_installation(self) -> Installation:
         """Return the installation of now, or the one before where it cannot be taken while the gateways run."""
         try:
-            new = _read_installation(self._settings.config)
-            _check_live(self._installation, new)
+            new = read_installation(self._settings.config)
+            check_live(self._installation, new)
         except InstallationError as error:
             problem = str(error)
         else:
@@ -374,25 +375,6 @@ class Up:
 
     async def _drain(self, limit_s: float) -> int:
         return sum(await asyncio.gather(*(region.drain(within_s=limit_s) for region in self._regions.values())))
-
-
-def _read_installation(path: Path) -> Installation:
-    """Read the installation as `fairlead up` takes it: without a choice, callers without a key are let in."""
-    installation = installation_file.read(path)
-    if installation.anonymous is None:
-        return installation.model_copy(update={"anonymous": AnonymousPolicy.ALLOW})
-    return installation
-
-
-def _check_live(old: Installation, new: Installation) -> None:
-    """Raise where the gateways would have to start anew."""
-    before, after = ({region.name: region.listen for region in one.served} for one in (old, new))
-    if before != after:
-        differing = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-        raise InstallationError(
-            f"regions: got another address or another choice of served regions ({', '.join(differing)}), want the ones"
-            " that `fairlead up` started with; stop it and start it again"
-        )
 
 
 def _first(group: BaseExceptionGroup[FairleadError]) -> FairleadError:
