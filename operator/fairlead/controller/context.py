@@ -1,9 +1,10 @@
 """What an operator is told when it starts: the installation, how gateways run here, who it is."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fairlead.api.installation import Installation
+from fairlead.api.installation import AccessLog, Installation
 from fairlead.envoy import BudgetServer, Drain, Layout
 from fairlead.ir import ListenAddress
 from fairlead.manifests import Settings, paths
@@ -52,7 +53,7 @@ class Context:
             listen=ListenAddress(address=_ANY, port=paths.HTTP_PORT),
             metrics_listen=ListenAddress(address=_ANY, port=paths.METRICS_PORT),
             admin=paths.ADMIN_SOCKET,
-            access_log=paths.ACCESS_LOG,
+            access_log=os.devnull if self.installation.log.access is AccessLog.NONE else paths.ACCESS_LOG,
             ca_file=paths.CA_FILE,
             instance=f"%ENVIRONMENT({paths.POD_NAME})%",
             budget=None if budget is None else BudgetServer(rpc=budget.rpc, usage=budget.usage),
