@@ -21,7 +21,7 @@ MANY = 100_000
 """A circuit limit that is never reached: an overflow at a target would be a 503 that is not retried."""
 CROWD = 32
 """Targets that one TLS address has at most by themselves: each parses the CA bundle, 0.26 MB and 4 ms. See `trunks`."""
-FAILURE = "401|403|429|5.."
+FAILURE = "3..|401|402|403|429|5.."
 """Statuses that count against a target. Not 404 and 400: a client could eject a provider with them."""
 
 

@@ -11,7 +11,11 @@ HTTP = "envoy.extensions.filters.http"
 
 TOKENS = "envoy.filters.http.ai_protocol_manager"
 REFUSALS = "fairlead-refusals"
-REFUSED = (401, 403, 404)
+REFUSED = (401, 402, 403, 404)
+REDIRECTED = "3xx"
+"""A client that followed would post its prompt, and its key, to wherever a provider says."""
+NEVER_FROM_PROVIDERS = ("x-envoy-", "x-fairlead-")
+"""Beginnings of headers that providers cannot speak with: the router obeys the first, and clients believe the other."""
 CUSTOM_RESPONSE = f"{HTTP}.custom_response.v3.CustomResponse"
 
 
@@ -70,7 +74,9 @@ def per_attempt(gateway: Gateway, layout: Layout) -> list[Json]:
     return [
         # What the host is goes in; what the client, or the attempt before, left as a credential goes out.
         extension(
-            "host", f"{HTTP}.header_mutation.v3.HeaderMutation", {"mutations": {"request_mutations": _host(gateway)}}
+            "host",
+            f"{HTTP}.header_mutation.v3.HeaderMutation",
+            {"mutations": {"request_mutations": _host(gateway), "response_mutations": _unbelieved()}},
         ),
         # The host's credential. After the removal, before the host line goes.
         # Envoy refuses a matcher without entries: a gateway may have no credential, or nothing to serve yet.
@@ -99,6 +105,14 @@ def _host(gateway: Gateway) -> list[Json]:
     ]
 
 
+def _unbelieved() -> list[Json]:
+    """Remove what a provider must not say: before the router reads it, and before a client does."""
+    return [
+        {"remove": "set-cookie"},
+        *({"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in NEVER_FROM_PROVIDERS),
+    ]
+
+
 def _ours(gateway: Gateway) -> set[str]:
     """Name the headers that are on a request when an attempt starts, and are not the client's."""
     arms = max((len(plan.arms) for route in gateway.routes if route.wildcard for plan in route.plans), default=0)
@@ -115,7 +129,7 @@ def _ours(gateway: Gateway) -> set[str]:
 
 
 def _refusals() -> Json:
-    """Make 401, 403, 404 of a provider 502."""
+    """Make a provider's 3xx, 401, 402, 403 and 404 a 502 without any of its headers."""
     answer = extension(
         "refused",
         "envoy.extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy",
@@ -135,11 +149,17 @@ def _refusals() -> Json:
         "value_match": {"contains": "/"},  # every route has one in its name
     }
     only = {"matchers": [{"predicate": {"single_predicate": by_a_route}, "on_match": {"action": answer}}]}
+    refused = {"matcher": {"matcher_list": only}}
+    class_tree = {
+        "input": extension("class", "envoy.type.matcher.v3.HttpResponseStatusCodeClassMatchInput"),
+        "exact_match_map": {"map": {REDIRECTED: refused}},
+    }
     tree = {
         "input": extension("status", "envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput"),
-        "exact_match_map": {"map": {str(status): {"matcher": {"matcher_list": only}} for status in REFUSED}},
+        "exact_match_map": {"map": {str(status): refused for status in REFUSED}},
     }
-    return packed(CUSTOM_RESPONSE, {"custom_response_matcher": {"matcher_tree": tree}})
+    matcher = {"matcher_tree": tree, "on_no_match": {"matcher": {"matcher_tree": class_tree}}}
+    return packed(CUSTOM_RESPONSE, {"custom_response_matcher": matcher})
 
 
 def embedding_tokens() -> Json:

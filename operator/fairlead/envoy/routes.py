@@ -15,10 +15,10 @@ READY_PATH = "/fairlead/ready"
 CHAT_PATHS = "/v1/(chat/completions|completions|responses|messages)"
 EMBEDDING_PATH = "/v1/embeddings"
 
-RETRY_ON = "5xx,reset,connect-failure,refused-stream,retriable-status-codes,envoy-ratelimited"
-"""`envoy-ratelimited`: a provider that runs Envoy itself sends 429 with a header that else forbids the retry."""
-RETRIED_STATUSES = (401, 403, 404, 429)
-"""401, 403: the provider refuses our credential. 404: it lacks our model. Neither is the client's doing."""
+RETRY_ON = "5xx,reset,connect-failure,refused-stream,retriable-headers"
+RETRIED_STATUS = "3..|401|402|403|404|429"
+"""3xx: the provider is elsewhere, where no client may be sent. 401, 403: it refuses our credential. 402: our account
+there is empty. 404: it lacks our model. None of it is the client's doing."""
 ANSWERED_BY = {
     names.ANSWERED_BY_HEADER: logs.ROUTE,
     "x-fairlead-target": logs.TARGET,
@@ -153,7 +153,7 @@ def _retry(route: Route, attempt_ms: int) -> Json:
     """
     return {
         "retry_on": RETRY_ON,
-        "retriable_status_codes": list(RETRIED_STATUSES),
+        "retriable_headers": [{"name": ":status", "string_match": {"safe_regex": {"regex": RETRIED_STATUS}}}],
         "num_retries": route.max_attempts - 1,
         "retry_back_off": {"base_interval": BACK_OFF, "max_interval": BACK_OFF},
         "per_try_timeout": duration(attempt_ms),

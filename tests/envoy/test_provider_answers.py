@@ -1,0 +1,84 @@
+"""What a provider says that concerns the gateway alone reaches no client: redirects, empty accounts, forged names."""
+
+import pytest
+from running import Answer, Gateway, simple, target
+from wire import WireProvider
+
+from fairlead import ir
+
+pytestmark = pytest.mark.envoy
+
+REDIRECTS = (300, 301, 302, 303, 304, 305, 307, 308, 399)
+PATIENT = ir.Breaker(consecutive_failures=1000, open_for_ms=1000)
+
+
+def rung(name: str, provider: WireProvider, breaker: ir.Breaker = PATIENT, limit: int | None = None) -> ir.Target:
+    """Make a target at a provider."""
+    upstream = ir.Upstream(host="127.0.0.1", port=provider.port, tls=False, base_path="/v1")
+    return target(name, provider, upstream=upstream, breaker=breaker, max_in_flight=limit)  # type: ignore[arg-type]
+
+
+def response(status: int, *headers: str) -> bytes:
+    """Make the bytes of an answer that names itself."""
+    body = b"" if status == 304 else b'{"from":"first"}'
+    lines = [f"HTTP/1.1 {status} S", "content-type: application/json", f"content-length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "connection: close", "", ""]).encode() + body
+
+
+@pytest.mark.parametrize("limit", [None, 5], ids=["direct", "behind a bulkhead"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("status", [*REDIRECTS, 402])
+def test_the_next_rung_answers_and_the_last_one_is_a_502(status: int, limit: int | None, *, stream: bool) -> None:
+    raw = response(status, "location: https://elsewhere.example/v1/chat/completions", "set-cookie: a=b")
+    with WireProvider(raw=raw) as first, WireProvider() as second:
+        with Gateway(simple(rung("a/e/m", first, limit=limit), rung("b/e/m", second))) as running:
+            answer = running.ask(stream=stream)
+        assert (answer.status, answer.target, len(first.heads)) == (200, "b/e/m", 1)
+        with Gateway(simple(rung("a/e/m", first, limit=limit))) as running:
+            answer = running.ask(stream=stream)
+    assert (answer.status, answer.code) == (502, "provider_refused")
+    assert not {"location", "set-cookie"} & set(answer.headers)
+
+
+@pytest.mark.parametrize("status", [302, 308, 402])
+def test_a_rung_that_is_elsewhere_or_unpaid_is_ejected(status: int) -> None:
+    breaker = ir.Breaker(consecutive_failures=2, open_for_ms=60_000)
+    with WireProvider(raw=response(status, "location: /b")) as first, WireProvider() as second:
+        with Gateway(simple(rung("a/e/m", first, breaker), rung("b/e/m", second))) as running:
+            answers = [running.ask() for _ in range(6)]
+        assert {(answer.status, answer.target) for answer in answers} == {(200, "b/e/m")}
+        assert len(first.heads) == 2
+
+
+@pytest.mark.parametrize("limit", [None, 5], ids=["direct", "behind a bulkhead"])
+def test_no_header_of_a_provider_steers_envoy_or_is_taken_for_ours(limit: int | None) -> None:
+    forged = (
+        "x-envoy-ratelimited: true",
+        "x-envoy-overloaded: true",
+        "x-envoy-anything: 1",
+        "x-fairlead-budget-remaining: 9",
+        "x-fairlead-route: team/other",
+        "X-Fairlead-Cache: hit",
+        "set-cookie: a=b",
+        "set-cookie: c=d",
+        "x-request-cost: 1",
+    )
+    with WireProvider(raw=response(200, *forged)) as first, WireProvider() as second:
+        with Gateway(simple(rung("a/e/m", first, limit=limit), rung("b/e/m", second))) as running:
+            answer: Answer = running.ask()
+        # A paid answer is not thrown away for a header on it.
+        assert (answer.status, answer.target, len(first.heads), len(second.heads)) == (200, "a/e/m", 1, 0)
+    assert answer.headers["x-fairlead-route"] != "team/other"
+    assert answer.headers["x-request-cost"] == "1"
+    absent = {"x-fairlead-budget-remaining", "x-fairlead-cache", "set-cookie"}
+    assert not [name for name in answer.headers if name.startswith("x-envoy-") or name in absent]
+
+
+def test_a_429_of_a_provider_that_runs_envoy_itself_leads_to_the_next_rung() -> None:
+    raw = response(429, "x-envoy-ratelimited: true")
+    with (
+        WireProvider(raw=raw) as first,
+        WireProvider() as second,
+        Gateway(simple(rung("a/e/m", first), rung("b/e/m", second))) as running,
+    ):
+        assert running.ask().target == "b/e/m"
