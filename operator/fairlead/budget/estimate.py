@@ -14,6 +14,8 @@ DEFAULT_OUTPUT_TOKENS = 4096
 """What a request may answer when neither it, its route nor its model says, and the context window is not known."""
 LARGEST = 1_000_000 * USD
 """No request is held for more, whatever numbers it brings: sums stay far inside 64 bits in every store."""
+LARGEST_WINDOW = 10_000_000
+"""Tokens of a model whose context window nobody declared: no model reads or writes more."""
 _INPUT_BYTES_PER_TOKEN = 2
 """Prose has 4 bytes to a token, code 3, base64 and digits 2: an estimate that is not below what was sent."""
 _OUTPUT_BYTES_PER_TOKEN = 2
@@ -41,6 +43,12 @@ class Rung:
     context_window: int | None
     generates: bool
     """False for embeddings: no output tokens."""
+
+
+def believable(rung: Rung, *, inputs: int, outputs: int, requests: int = 1) -> bool:
+    """Say whether a provider can have counted that: no count of a request is larger than the model's context window."""
+    most = (rung.context_window or LARGEST_WINDOW) * max(1, requests)
+    return inputs <= most and outputs <= most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

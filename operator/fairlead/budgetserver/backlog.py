@@ -11,14 +11,17 @@ from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import Generic, TypeVar
 
+import structlog
+
 from fairlead.budgetserver.metrics import Metrics
-from fairlead.budgetserver.store import StoreError
+from fairlead.budgetserver.store import RefusedError, StoreError
 
 CAPACITY = 100_000
 """Settlements kept: 100 seconds at 1,000 requests per second, some 50 MB."""
 _AT_ONCE = 64
 """Settlements tried together: a store amortizes its round trips over them."""
 _RETRY_S = 0.5
+log = structlog.get_logger("fairlead.budget")
 
 Item = TypeVar("Item")
 
@@ -46,6 +49,11 @@ class Backlog(Generic[Item]):
         self._metrics.backlog.set(len(self._items))
         self._filled.set()
 
+    def lose(self, reason: BaseException) -> None:
+        """Count an item that no store will ever take: it must not hold back those behind it."""
+        self._metrics.lost.inc()
+        log.error("budget.report_lost", error=str(reason) or repr(reason))
+
     async def run(self) -> None:
         """Empty the queue for as long as the server lives."""
         while True:
@@ -72,13 +80,18 @@ class Backlog(Generic[Item]):
         outcomes = await asyncio.gather(*map(self._settle, first), return_exceptions=True)
         for _ in first:
             self._items.popleft()
-        failed = [item for item, outcome in zip(first, outcomes, strict=True) if outcome is not None]
+        failed = [item for item, outcome in zip(first, outcomes, strict=True) if _may_pass(outcome)]
         self._items.extendleft(reversed(failed))
         self._metrics.backlog.set(len(self._items))
         for outcome in outcomes:
-            if outcome is not None and not isinstance(outcome, StoreError):
-                raise outcome
+            if outcome is not None and not _may_pass(outcome):
+                self.lose(outcome)
         return not failed
 
     def __len__(self) -> int:
         return len(self._items)
+
+
+def _may_pass(outcome: BaseException | None) -> bool:
+    """Say whether trying again can help: the store was away, rather than unable to take this item."""
+    return isinstance(outcome, StoreError) and not isinstance(outcome, RefusedError)

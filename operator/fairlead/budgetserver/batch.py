@@ -64,6 +64,8 @@ class Batch(Generic[Operation]):
             results = await self._execute([operation for operation, _ in batch])
         except StoreError as error:
             results = [error] * len(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for an answer that never comes
+            results = [StoreError(f"the store failed: {error!r}")] * len(batch)
         for (_, future), result in zip(batch, results, strict=True):
             if future.done():
                 continue

@@ -2,14 +2,15 @@
 
 answered, tokens counted                 the tokens at the price of the target that answered
 answered, no usage in the reply; or      an estimate from bytes, at most the reservation
-  the client left; or the provider broke
+  one that cannot be true; or the client
+  left; or the provider broke
 refused by everybody (4xx, 5xx), or      nothing: the reservation is released
   never sent to a provider
 """
 
 from dataclasses import dataclass
 
-from fairlead.budget.estimate import Rung, Unmetered, unmetered
+from fairlead.budget.estimate import LARGEST, Rung, Unmetered, believable, unmetered
 from fairlead.budget.price import Tokens, cost
 from fairlead.budgetserver.descriptor import Report
 
@@ -29,10 +30,10 @@ def charge(report: Report, rung: Rung | None) -> Charge:
     """Return what a report books. Without a rung (no targets are known at all) nothing has a price."""
     if rung is None:
         return NOTHING
-    if report.metered:
+    if report.metered and believable(rung, inputs=report.input, outputs=report.output):
         tokens = Tokens(input=report.input, output=report.output, cached=report.cached)
-        return Charge(cost=cost(rung.price, tokens), estimated=False)
-    if report.unanswered:
+        return Charge(cost=min(LARGEST, cost(rung.price, tokens)), estimated=False)
+    if report.unanswered and not report.metered:
         return NOTHING
     known = Unmetered(body_bytes=report.body_bytes or 0, sent_bytes=report.sent_bytes, stream=report.stream)
     return Charge(cost=unmetered(known, rung), estimated=True)

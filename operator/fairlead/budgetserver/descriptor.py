@@ -115,7 +115,7 @@ def report(text: str) -> Report:
         route=route,
         model=model,
         target="" if target == ABSENT else target,
-        checked=reservation != ABSENT,
+        checked=reservation not in {ABSENT, ""},  # access logs write what is absent either way
         metered=usage == _COMPLETE and tokens is not None,
         input=tokens or 0,
         output=_number(outputs) or 0,

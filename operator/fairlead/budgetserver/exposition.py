@@ -18,6 +18,8 @@ SERIES: Mapping[str, str] = {
 _LINE = re.compile(r"^(envoy_fairlead_[a-z_]+)\{(.*)\} ([0-9.eE+]+)$")
 _UPTIME = re.compile(r"^envoy_server_uptime(?:\{\})? (\d+)$", re.MULTILINE)
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
+_LARGEST = 2.0**63
+"""Envoy's counters have 64 bits; stores keep 63."""
 _ESCAPES = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 
 
@@ -33,7 +35,8 @@ def counts(text: str, *, gateway: str) -> dict[MeterKey, Count]:
     for line in text.splitlines():
         match = _LINE.match(line)
         kind = SERIES.get(match.group(1)) if match else None
-        if match is None or kind is None:
+        number = _number(match.group(3)) if match else None
+        if match is None or kind is None or number is None:
             continue
         labels = {name: _unescape(value) for name, value in _LABEL.findall(match.group(2))}
         key = MeterKey(
@@ -42,9 +45,18 @@ def counts(text: str, *, gateway: str) -> dict[MeterKey, Count]:
             route=labels.get("route", "-"),
             target=labels.get("target", "-"),
         )
-        found[key] = found.get(key, NOTHING) + Count(**{kind: int(float(match.group(3)))})
+        found[key] = found.get(key, NOTHING) + Count(**{kind: number})
     return found
 
 
 def _unescape(value: str) -> str:
     return re.sub(r"\\.", lambda match: _ESCAPES.get(match.group(0), match.group(0)), value)
+
+
+def _number(text: str) -> int | None:
+    """Return a counter's value; None for what is none, or more than a gateway can have counted."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return int(value) if value < _LARGEST else None

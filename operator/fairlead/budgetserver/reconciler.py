@@ -14,6 +14,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
+from fairlead.budget.estimate import LARGEST, believable
 from fairlead.budget.meter import NOTHING, Count, MeterKey, read, share_captured
 from fairlead.budget.price import USD, Tokens, cost
 from fairlead.budgetserver.exposition import counts, uptime_s
@@ -92,10 +93,14 @@ class Reconciler:
     def _booking(self, key: MeterKey, count: Count, at_ms: int) -> Booking:
         rung = self._teller.book.rung(key.target, key.route, "")
         tokens = Tokens(input=count.input, output=count.output, cached=count.cached)
+        true = rung is None or believable(rung, inputs=count.input, outputs=count.output, requests=count.requests)
+        if not true:
+            log.error("budget.count_unbelievable", gateway=key.gateway, consumer=key.consumer, target=key.target)
         return Booking(
             payer=key.consumer,
-            requests=count.requests,
-            cost=0 if rung is None else cost(rung.price, tokens),
+            # Nothing is waived for a count that cannot be true: what has no report is booked when it expires.
+            requests=count.requests if true else 0,
+            cost=min(LARGEST, cost(rung.price, tokens)) if true and rung is not None else 0,
             legs=self._teller.payers(key.consumer, key.route),
             at_ms=at_ms,
         )
@@ -128,8 +133,8 @@ class Reconciler:
         try:
             async with session.get(url) as response:
                 response.raise_for_status()
-                text = await response.text()
-        except (aiohttp.ClientError, TimeoutError) as error:
+                text = (await response.read()).decode("utf-8")
+        except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
             self._metrics.gateways.labels("failed").inc()
             log.warning("budget.gateway_unread", gateway=name, error=str(error) or type(error).__name__)
             return None

@@ -32,7 +32,15 @@ from fairlead.budget.ledger import (
 )
 from fairlead.budget.meter import NOTHING, Count, Meter, MeterKey
 from fairlead.budgetserver.batch import Batch
-from fairlead.budgetserver.store import FORGET_GATEWAY_MS, Expired, Meters, MeterUpdate, Settled, StoreError
+from fairlead.budgetserver.store import (
+    FORGET_GATEWAY_MS,
+    Expired,
+    Meters,
+    MeterUpdate,
+    RefusedError,
+    Settled,
+    StoreError,
+)
 
 PREFIX = "{fairlead}:"
 _NONE = "-"
@@ -41,6 +49,8 @@ _FORGET_OPEN_MS = 30 * 24 * 60 * 60 * 1000
 _LANES = 1
 """Round trips under way at a time. One makes the largest batches, and a batch costs more than what is in it."""
 _FIELDS = 3
+_REFUSED = "REFUSED"
+"""How the scripts begin the error for numbers that no counter holds."""
 _SUFFIXES = {"n": "requests", "i": "input", "o": "output", "c": "cached"}
 
 Command = tuple[str, tuple[Any, ...]]
@@ -211,7 +221,7 @@ class RedisStore:
             again = await self._guard(lambda: self._run([commands[index] for index in missed]))
             for index, result in zip(missed, again, strict=True):
                 results[index] = result
-        return [StoreError(f"redis: {found}") if isinstance(found, RedisError) else found for found in results]
+        return [_failure(found) if isinstance(found, RedisError) else found for found in results]
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -223,6 +233,12 @@ class RedisStore:
     async def _load(self) -> None:
         for text in _SCRIPTS.values():
             await self._redis.script_load(text)
+
+
+def _failure(error: RedisError) -> StoreError:
+    """Tell a script's own refusal, made before it wrote anything, from a server that does not do its work."""
+    text = str(error)
+    return RefusedError(f"redis: {text}") if text.startswith(_REFUSED) else StoreError(f"redis: {text}")
 
 
 def _plan(plan: Plan) -> list[Any]:

@@ -56,6 +56,8 @@ class BudgetServer:
         self.teller = Teller(store=self._store, book=self._file.load(), clock=clock, metrics=self.metrics)
         self._rpc = make_server(self.teller, self.metrics)
         self._tasks: list[asyncio.Task[None]] = []
+        self._ended = False
+        """A loop ended by itself: health is red from then on, so that the process is replaced."""
         self._runners: list[web.AppRunner] = []
         self.ports: dict[str, int] = {}
         """Ports in use, of addresses that are no socket files: `rpc`, `usage`, `http`."""
@@ -90,14 +92,19 @@ class BudgetServer:
         for runner in self._runners:
             await runner.cleanup()
         with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.teller.settled(), self._settings.store_timeout_s + _GRACE_S)
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.teller.backlog.drain(), _GRACE_S)
+        if len(self.teller.backlog):
+            self.metrics.lost.inc(len(self.teller.backlog))
+            log.error("budget.reports_lost", reports=len(self.teller.backlog), reason="the store did not come back")
         await self._store.close()
 
     def health(self) -> dict[str, Any]:
         """Return what `/healthz` says: alive and able to decide."""
         up = self.teller.store_up
         return {
-            "ok": up,
+            "ok": up and not self._ended,
             "store": "up" if up else "down",
             "failure_policy": "Closed" if self.teller.book.fail_closed else "Open",
             "backlog": len(self.teller.backlog),
@@ -106,7 +113,7 @@ class BudgetServer:
 
     def _begin(self, loop: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(loop)
-        task.add_done_callback(_surface)
+        task.add_done_callback(self._surface)
         self._tasks.append(task)
 
     async def _every(self, seconds: float, step: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -139,8 +146,8 @@ class BudgetServer:
         await web.TCPSite(runner, host, int(port)).start()
         self.ports[name] = runner.addresses[0][1]
 
-
-def _surface(task: asyncio.Task[None]) -> None:
-    """Say where somebody looks that a loop ended by itself, which is a bug."""
-    if not task.cancelled() and task.exception() is not None:
-        log.error("budget.loop_ended", error=repr(task.exception()))
+    def _surface(self, task: asyncio.Task[None]) -> None:
+        """Say where somebody looks that a loop ended by itself, which is a bug."""
+        if not task.cancelled():
+            self._ended = True
+            log.error("budget.loop_ended", error=repr(task.exception()))

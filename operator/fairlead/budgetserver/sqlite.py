@@ -33,7 +33,16 @@ from fairlead.budget.ledger import (
 )
 from fairlead.budget.meter import Count, Meter, MeterKey
 from fairlead.budgetserver.batch import Batch
-from fairlead.budgetserver.store import FORGET_GATEWAY_MS, Expired, Meters, MeterUpdate, Settled, StoreError
+from fairlead.budgetserver.store import (
+    FORGET_GATEWAY_MS,
+    LARGEST_SUM,
+    Expired,
+    Meters,
+    MeterUpdate,
+    RefusedError,
+    Settled,
+    StoreError,
+)
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -57,8 +66,11 @@ CREATE TABLE IF NOT EXISTS gateway (name TEXT PRIMARY KEY, seen_ms INTEGER NOT N
 CREATE TABLE IF NOT EXISTS version (number INTEGER NOT NULL, since_ms INTEGER NOT NULL);
 INSERT INTO version SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM version);
 """
+_CLOSED = tuple(phase.value for phase in Phase if phase is not Phase.OPEN)
 _FORGET = 200
 """Rows that one transaction may clean up: keeps it short."""
+_WRONG = (OverflowError, ValueError, TypeError, sqlite3.IntegrityError, sqlite3.DataError)
+"""What an operation raises for its own values; any other error is the store's."""
 
 Operation = Callable[[sqlite3.Connection], Any]
 
@@ -118,15 +130,31 @@ class SqliteStore:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, operations)
 
     def _transaction(self, operations: Sequence[Operation]) -> Sequence[Any]:
-        """Run operations in one transaction: all of them happen, or none."""
+        """Run operations in one transaction: all of them happen, or none; one that is wrong by itself fails alone."""
         try:
             connection = self._connection or self._open()
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
-                return [operation(connection) for operation in operations]
+            try:
+                with connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    return [operation(connection) for operation in operations]
+            except _WRONG:  # rare, so a savepoint for each is not paid by every batch
+                with connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    return [self._alone(connection, operation) for operation in operations]
         except sqlite3.Error as error:
             self._drop()
             raise StoreError(f"{self._path}: {error}") from error
+
+    def _alone(self, connection: sqlite3.Connection, operation: Operation) -> Any:
+        """Run one operation of a transaction; what it wrote before it failed is taken back."""
+        connection.execute("SAVEPOINT one")
+        try:
+            result = operation(connection)
+        except _WRONG as error:
+            connection.execute("ROLLBACK TO one")
+            result = RefusedError(f"{self._path}: {error}")
+        connection.execute("RELEASE one")
+        return result
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=1.0, isolation_level=None, check_same_thread=False)
@@ -269,8 +297,9 @@ def _expire(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[Exp
 def _forget(connection: sqlite3.Connection, now_ms: int) -> None:
     """Drop a few rows that nobody needs any more."""
     connection.execute(
-        "DELETE FROM entry WHERE request IN (SELECT request FROM entry WHERE phase != ? AND due_ms <= ? LIMIT ?)",
-        (Phase.OPEN.value, now_ms, _FORGET),
+        "DELETE FROM entry WHERE request IN"
+        " (SELECT request FROM entry WHERE phase IN (?, ?, ?) AND due_ms <= ? LIMIT ?)",
+        (*_CLOSED, now_ms, _FORGET),  # by equality, so that the index finds them: `!=` reads all
     )
 
 
@@ -318,7 +347,11 @@ def _write_meters(connection: sqlite3.Connection, update: MeterUpdate) -> bool:
     )
     connection.executemany("INSERT OR REPLACE INTO gateway VALUES (?, ?)", [(name, now_ms) for name in update.gateways])
     for booking in update.bookings:
+        spent = _counters(connection, [leg.counter for leg in booking.legs])
         for leg in booking.legs:
+            # SQLite would turn a sum beyond 64 bits into a float and say nothing.
+            if not 0 <= booking.cost <= LARGEST_SUM - spent.get(leg.counter, EMPTY).spent:
+                raise OverflowError(f"{leg.counter}: {booking.cost} nano-dollars are more than a counter holds")
             connection.execute(
                 "INSERT INTO counter VALUES (?, ?, 0, 0, ?)"
                 " ON CONFLICT (name) DO UPDATE SET spent = spent + excluded.spent",

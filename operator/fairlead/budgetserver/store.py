@@ -21,6 +21,14 @@ class StoreError(FairleadError):
     """The store did not do what it was asked: away, slow, full, or wrong."""
 
 
+class RefusedError(StoreError):
+    """The store works and cannot take this one operation, now or later: nothing of it was written."""
+
+
+LARGEST_SUM = 2**63 - 1
+"""Nano-dollars that a counter can hold in every store."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
     """Tokens that reconciliation found, priced."""

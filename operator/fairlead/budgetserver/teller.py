@@ -3,6 +3,7 @@
 The rules are those of `fairlead.budget`; the store makes them atomic. Nothing here waits but for the store.
 """
 
+import asyncio
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,11 +23,14 @@ from fairlead.budgetserver.charge import charge
 from fairlead.budgetserver.descriptor import ABSENT, Check, Report
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.refusals import Refusals
-from fairlead.budgetserver.store import Store, StoreError
+from fairlead.budgetserver.store import RefusedError, Store, StoreError
 from fairlead.budgetserver.terms import Terms, terms_of, unbudgeted_leg
 
 _REMEMBERED_TERMS = 20_000
 """Consumers times routes whose policies are kept worked out."""
+
+_SETTLING = 10_000
+"""Reports on their way to the store at a time; more wait in the backlog."""
 
 _FAILURES = 3
 """Failures in a row after which the store is taken for down."""
@@ -58,6 +62,7 @@ class Teller:
         self._bounds: dict[tuple[str, str, str], tuple[Bound, ...]] = {}
         self._thresholds: dict[str, tuple[int, ...]] = {}
         self._failures = 0
+        self._settling: set[asyncio.Task[None]] = set()
         self.refusals = Refusals()
         """Who found no room, for people to be told."""
         self.backlog: Backlog[Bill] = Backlog(self._settle, metrics)
@@ -202,11 +207,28 @@ class Teller:
             self._metrics.count(self._metrics.reports, "ignored")
             return
         bill = self._bill(report)
-        if len(self.backlog):
+        if len(self.backlog) or len(self._settling) >= _SETTLING:
             self.backlog.put(bill)
             return
+        task = asyncio.get_running_loop().create_task(self._settle_or_keep(bill))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        await asyncio.shield(task)
+
+    async def settled(self) -> None:
+        """Wait until no report is on its way to the store; a store that hangs is waited for until its time-out."""
+        while self._settling:
+            await asyncio.wait(set(self._settling))
+
+    async def _settle_or_keep(self, bill: Bill) -> None:
+        """Settle now, or put it into the backlog.
+
+        A task of its own: a gateway that gives up waiting cancels its call, not the booking.
+        """
         try:
             await self._settle(bill)
+        except RefusedError as error:
+            self.backlog.lose(error)
         except StoreError as error:
             self._metrics.store_errors.labels("settle").inc()
             log.warning("budget.report_waits", error=str(error))
@@ -222,7 +244,15 @@ class Teller:
         metered = None
         if report.metered and report.gateway != ABSENT:
             key = MeterKey(gateway=report.gateway, consumer=report.consumer, route=report.route, target=report.target)
-            metered = key, Count(requests=1, input=report.input, output=report.output, cached=report.cached)
+            # A count that was not believed is not booked as tokens either: reconciliation drops it by the same rule.
+            metered = (
+                key,
+                (
+                    Count(requests=1)
+                    if charged.estimated
+                    else Count(requests=1, input=report.input, output=report.output, cached=report.cached)
+                ),
+            )
         settlement = Settlement(
             request=f"{report.consumer}|{report.id}",
             payer=report.consumer,

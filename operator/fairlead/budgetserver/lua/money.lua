@@ -35,6 +35,23 @@ local function add(name, spent, reserved, estimated, keep)
   return now
 end
 
+-- Says whether an amount is one, and a counter's field can hold it beside what it has: sums of 64 bits end at
+-- 9,223,372,036 dollars. Scripts ask this of all that they take before they write anything: Redis undoes nothing.
+local function holds(name, field, amount)
+  if not string.match(amount, "^%d+$") or #amount > 19 then return false end
+  local high = plus(0, 0, split(amount))
+  local found = redis.call("HGET", counter_key(name), field)
+  if found and string.sub(found, 1, 1) ~= "-" then
+    local a, b = split(found)
+    high = plus(a, b, split(amount))
+  end
+  return high < 9223372036
+end
+
+local function refused(name, amount)
+  return redis.error_reply("REFUSED " .. name .. ": " .. amount .. " nano-dollars are more than a counter holds")
+end
+
 local function minus(text)
   if text == "0" then return text end
   if string.sub(text, 1, 1) == "-" then return string.sub(text, 2) end

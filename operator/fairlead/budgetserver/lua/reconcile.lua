@@ -3,8 +3,19 @@
 -- Returns 1, or 0 when somebody else wrote since that version.
 local METERS, GATEWAYS, VERSION = PREFIX .. "meters", PREFIX .. "gateways", PREFIX .. "version"
 if (redis.call("GET", VERSION) or "0") ~= ARGV[1] then return 0 end
-redis.call("INCR", VERSION)
 local now = ARGV[2]
+
+local check = 4 + 2 * tonumber(ARGV[3])
+check = check + tonumber(ARGV[check]) + 1
+while ARGV[check] do
+  for leg = 1, tonumber(ARGV[check + 4]) do
+    local name = ARGV[check + 3 + 2 * leg]
+    if not holds(name, "s", ARGV[check + 2]) then return refused(name, ARGV[check + 2]) end
+  end
+  check = check + 5 + 2 * tonumber(ARGV[check + 4])
+end
+
+redis.call("INCR", VERSION)
 local at = 4
 for _ = 1, tonumber(ARGV[3]) do
   redis.call("HSET", METERS, ARGV[at], ARGV[at + 1])

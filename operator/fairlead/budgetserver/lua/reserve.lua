@@ -68,6 +68,9 @@ for _, leg in ipairs(plan.legs) do
   end
 end
 
+for _, leg in ipairs(plan.legs) do
+  if not holds(leg.counter, "r", plan.amount) then return refused(leg.counter, plan.amount) end
+end
 local names = {}
 for index, leg in ipairs(plan.legs) do
   names[index] = leg.counter

@@ -9,6 +9,19 @@ local found = redis.call("HMGET", key, "p", "a", "b", "g", "k", "y")
 local phase, held, booked, guessed, names = found[1], found[2], found[3], found[4], found[5]
 if phase == "settled" then return {} end
 
+-- An estimate is cut at what was held, so it fits wherever the reservation did.
+if not (phase and estimated == "1") then
+  local function wrong(name) return not holds(name, "s", cost) and refused(name, cost) end
+  for at = LEGS, #ARGV, 2 do
+    local failed = not phase and wrong(ARGV[at])
+    if failed then return failed end
+  end
+  for name in string.gmatch(names or "", "[^\n]+") do
+    local failed = wrong(name)
+    if failed then return failed end
+  end
+end
+
 -- Was it taken before the reading at which reconciliation found its tokens missing, and booked them?
 local covered = false
 if ARGV[METER] ~= "-" and tonumber(ARGV[6]) <= tonumber(redis.call("HGET", WAIVERS, payer .. "\n") or "0") then

@@ -1,0 +1,131 @@
+"""What cannot be true is not booked, and what a store will never take holds nobody up."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from fairlead.budget.book import Book, RouteTerms
+from fairlead.budget.estimate import Rung
+from fairlead.budget.ledger import Settlement
+from fairlead.budget.meter import Count, MeterKey
+from fairlead.budget.price import Price
+from fairlead.budgetserver import descriptor
+from fairlead.budgetserver.backlog import Backlog
+from fairlead.budgetserver.charge import charge
+from fairlead.budgetserver.exposition import counts
+from fairlead.budgetserver.memory import MemoryStore
+from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.reconciler import Reconciler
+from fairlead.budgetserver.store import RefusedError, Settled
+from fairlead.budgetserver.teller import Teller
+
+PRICE = Price(input=10**6, output=10**6, cached_input=10**6)
+RUNG = Rung(price=PRICE, max_output_tokens=None, context_window=1000, generates=True)
+UNDECLARED = replace(RUNG, context_window=None)
+KEY = MeterKey(gateway="g", consumer="t/a", route="t/chat", target="p/e/m")
+BOOK = Book(
+    fail_closed=False,
+    request_bytes=1000,
+    policies=(),
+    consumers={},
+    killed=frozenset(),
+    routes={"t/chat": RouteTerms(max_output_tokens=None, downgrade_to=None, plans={"": ("p/e/m",)})},
+    targets={"p/e/m": RUNG},
+)
+
+
+def report(inputs: int, outputs: int, reservation: str = "r") -> descriptor.Report:
+    words = f"t/a r chat 100 t/chat {reservation} p/e/m {inputs} {outputs} 0 1 false 200 - 1 500 g"
+    return descriptor.report(words)
+
+
+@pytest.mark.parametrize(
+    ("rung", "inputs", "outputs", "estimated"),
+    [
+        (RUNG, 1000, 1000, False),
+        (RUNG, 1001, 1, True),
+        (RUNG, 1, 1001, True),
+        (RUNG, 10**12, 1, True),
+        (UNDECLARED, 10**7, 10**7, False),
+        (UNDECLARED, 1, 10**7 + 1, True),
+        (UNDECLARED, 10**15, 10**15, True),
+    ],
+)
+def test_a_count_above_the_context_window_is_estimated(
+    rung: Rung, inputs: int, outputs: int, *, estimated: bool
+) -> None:
+    charged = charge(report(inputs, outputs), rung)
+    assert charged.estimated is estimated
+    assert charged.cost == (300 if estimated else inputs + outputs)
+
+
+@pytest.mark.parametrize(("tokens", "cost"), [(2000, 2000), (2001, 0), (10**12, 0), (10**15, 0), (2**63, 0)])
+def test_reconciliation_books_only_what_its_requests_can_have_used(tokens: int, cost: int) -> None:
+    store, metrics = MemoryStore(), Metrics()
+    teller = Teller(store=store, book=BOOK, clock=lambda: 1, metrics=metrics)
+    reconciler = Reconciler(sources=(), store=store, teller=teller, metrics=metrics)
+    booking = reconciler._booking(KEY, Count(requests=2, input=tokens), 1)
+    assert (booking.cost, booking.requests) == (cost, 2 if cost else 0)
+
+
+@pytest.mark.parametrize("value", ["1e999", "..", "e", "1e30", "+"])
+def test_a_counter_that_is_no_number_is_skipped(value: str) -> None:
+    assert counts(f'envoy_fairlead_metered_requests{{gateway="g"}} {value}', gateway="g") == {}
+
+
+@pytest.mark.parametrize("word", ["", "-"])
+def test_an_absent_reservation_is_unchecked_in_either_spelling(word: str) -> None:
+    assert not report(1, 1, word).checked
+
+
+@pytest.mark.parametrize("reason", [RefusedError("too large"), OverflowError("too large")])
+def test_what_no_store_will_ever_take_does_not_block_those_behind_it(reason: Exception) -> None:
+    settled: list[int] = []
+    metrics = Metrics()
+
+    async def settle(item: int) -> None:
+        if item == 0:
+            raise reason
+        settled.append(item)
+
+    async def run() -> None:
+        backlog = Backlog(settle, metrics)
+        for item in range(3):
+            backlog.put(item)
+        assert await backlog.drain()
+
+    asyncio.run(run())
+    assert settled == [1, 2]
+    assert metrics.lost._value.get() == 1
+
+
+class Hanging(MemoryStore):
+    """Answers nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def settle(self, settlement: Settlement, metered: tuple[MeterKey, Count] | None) -> Settled:
+        self.asked.set()
+        await self.go.wait()
+        return await super().settle(settlement, metered)
+
+
+def test_a_report_whose_gateway_gave_up_is_booked_when_the_store_answers() -> None:
+    async def run() -> None:
+        store = Hanging()
+        teller = Teller(store=store, book=BOOK, clock=lambda: 1, metrics=Metrics())
+        call = asyncio.create_task(teller.report(report(30, 40)))
+        await store.asked.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        store.go.set()
+        await teller.settled()
+        assert (await store.read_meters(1)).booked[KEY] == Count(requests=1, input=30, output=40)
+        names = [leg.counter for leg in teller.payers("t/a", "t/chat")]
+        assert [counter.spent for counter in await store.counters(names)] == [70]
+
+    asyncio.run(run())
