@@ -1,7 +1,8 @@
 """What a check tells the client: how much is left, when it resets, when to come back.
 
 `Retry-After` follows one rule per policy without room: the window's end when the request would not fit even with every
-open reservation released; a few seconds when only reservations stand in the way; nothing when the window never ends.
+open reservation released; a few seconds when only reservations stand in the way; nothing when the window never ends,
+or when the request would not fit into an empty one.
 Of several policies the latest counts, since each must have room.
 """
 
@@ -60,7 +61,15 @@ def is_exhausted(standing: Standing, amount: int) -> bool:
     return cap is not None and (spent >= cap or spent + amount > cap)
 
 
+def never_fits(standing: Standing, amount: int) -> bool:
+    """Tell whether an amount is more than the policy allows in a whole window: no waiting helps."""
+    cap = standing.policy.cap
+    return cap is not None and amount > cap
+
+
 def _wait_s(standing: Standing, amount: int, now_ms: int) -> int | None:
+    if never_fits(standing, amount):
+        return None
     if not is_exhausted(standing, amount):
         return SOON_S
     end = standing.span.end_ms

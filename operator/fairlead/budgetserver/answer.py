@@ -7,7 +7,7 @@ here and not by Envoy, whose numbers end at 4,294 dollars and whose windows at f
 import json
 from collections.abc import Sequence
 
-from fairlead.budget.admission import Standing, retry_after_s, seconds_until, tightest
+from fairlead.budget.admission import Standing, never_fits, retry_after_s, seconds_until, tightest
 from fairlead.budget.price import USD, decimal
 from fairlead.budget.usage import moment
 from fairlead.budgetserver.messages import OK, OVER_LIMIT, Header, Response, Status
@@ -70,7 +70,8 @@ _DOWNGRADE = _field(_KEY, DOWNGRADE.encode())
 def rejected(lacking: Sequence[Standing], amount: int, now_ms: int) -> bytes:
     """Return 429 for a request without room."""
     wait_s = retry_after_s(lacking, amount, now_ms)
-    least = tightest(lacking)
+    hopeless = tuple(standing for standing in lacking if never_fits(standing, amount))
+    least = tightest(hopeless or lacking)
     headers = {} if least is None else _limits(least, now_ms)
     if wait_s is not None:
         headers["retry-after"] = str(wait_s)
@@ -122,7 +123,9 @@ def _message(standing: Standing, amount: int) -> str:
     if counter.reserved:
         parts.append(f"${exact(counter.reserved)} are reserved by requests that run")
     parts.append(f"this request may cost up to ${exact(amount)}")
-    if standing.span.end_ms is None:
+    if never_fits(standing, amount):
+        parts.append("which never fits, whenever it is sent: ask for fewer tokens, or for a larger budget")
+    elif standing.span.end_ms is None:
         parts.append("the budget does not reset")
     else:
         parts.append(f"the budget resets at {moment(standing.span.end_ms)}")

@@ -1,6 +1,7 @@
 """What clients are told."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,6 +114,31 @@ def test_rejected_without_a_window_has_no_retry_after() -> None:
         "x-should-retry": "false",
     }
     assert "does not reset" in json.loads(response.raw_body)["error"]["message"]
+
+
+@pytest.mark.parametrize("spent", [0, USD, 5 * USD, 9 * USD])
+@pytest.mark.parametrize("end_ms", [None, NOW + 30_000, NOW + 18_000_000])
+def test_what_fits_no_empty_window_is_never_asked_to_come_back(spent: int, end_ms: int | None) -> None:
+    response = told(answer.rejected, [standing(spent, USD, end_ms)], 5 * USD + 1, NOW)
+    found = headers(response)
+    assert "retry-after" not in found
+    assert found["x-should-retry"] == "false"
+    assert "never fits" in json.loads(response.raw_body)["error"]["message"]
+
+
+def test_of_several_policies_the_one_that_never_fits_is_named() -> None:
+    large = standing(USD, 0, NOW + 30_000)
+    small = replace(large, policy=replace(large.policy, name="t/small", limit=2 * USD), counter=Counter())
+    nearly = replace(large, counter=Counter(spent=5 * USD))
+    response = told(answer.rejected, [nearly, small], 3 * USD, NOW)
+    assert "retry-after" not in headers(response)
+    message = json.loads(response.raw_body)["error"]["message"]
+    assert "t/small" in message
+    assert "never fits" in message
+
+
+def test_what_fills_an_empty_window_exactly_comes_back_at_its_end() -> None:
+    assert headers(told(answer.rejected, [standing(1, 0, NOW + 30_000)], 5 * USD, NOW))["retry-after"] == "30"
 
 
 def test_killed() -> None:
