@@ -23,6 +23,7 @@ from fairlead.api.installation import Installation
 from fairlead.compiler import Compiled, SecretRef
 from fairlead.envoy import BudgetServer, Layout
 from fairlead.ir import ListenAddress
+from fairlead.translate.effective import effective
 
 ROOT = Path(__file__).parent / "golden"
 REGIONS = [{"name": "us-east-1", "geo": "us"}, {"name": "eu-west-1", "geo": "eu"}]
@@ -73,6 +74,7 @@ class Case:
             before=before,
             layouts=layouts(region.name for region in self.installation.regions),
             home_secrets_readable=options.get("homeSecretsReadable", True),
+            health=options.get("health", {}),
         )
 
     def outputs(self) -> dict[str, str]:
@@ -81,6 +83,8 @@ class Case:
         files = {"ir.yaml": _yaml(_ir(result)), "status.yaml": _yaml(_status(result))}
         if any(gateway.ir.budget and gateway.ir.budget.asked for gateway in result.gateways.values()):
             files["book.yaml"] = _yaml(json.loads(result.book))
+        if health := self.options.get("health"):
+            files["effective.yaml"] = _yaml(_effective(result, health))
         if self.options.get("files"):
             for region, gateway in result.gateways.items():
                 for path, content in gateway.files.items():
@@ -95,6 +99,21 @@ class Case:
 
 def cases() -> list[Case]:
     return [Case(name=folder.name) for folder in sorted(ROOT.iterdir()) if (folder / "case.yaml").exists()]
+
+
+def _effective(result: Compiled, health: Mapping[str, int]) -> Any:
+    """What each arm of each plan tries, in which order, with which weight."""
+    found: dict[str, Any] = {}
+    for region, gateway in result.gateways.items():
+        now = effective(gateway.ir, health)
+        rungs = {ladder.name: list(ladder.rungs) for ladder in now.ladders}
+        found[region] = {
+            arm.ladder: {"weight": arm.weight, "rungs": rungs[arm.ladder], "lastTarget": plan.last_target}
+            for route in now.routes
+            for plan in route.plans
+            for arm in plan.arms
+        }
+    return found
 
 
 def layouts(regions: Iterable[str]) -> dict[str, Layout]:

@@ -15,6 +15,7 @@ from fairlead.budget.book import encode
 from fairlead.envoy import Layout
 from fairlead.errors import TooLargeError
 from fairlead.translate import KeyBinding, Report, SecretRef, Secrets, Served, World, anonymous_of, translate
+from fairlead.translate.effective import effective, without_layers
 from fairlead.translate.geography import Geography
 from fairlead.translate.intake import Intake, Manifest, Stray, intake
 
@@ -58,6 +59,9 @@ class Observed:
     home_secrets_readable: bool = True
     """Whether Secrets of the installation's namespace can be read. False on Kubernetes: then providers' credentials
     count as there, and consumers cannot live in that namespace."""
+    health: Mapping[str, int] = field(default_factory=dict)
+    """Of endpoints, `provider/endpoint`, the percentage of their traffic that they may have now, 0 to 100; one that is
+    not named has all of it. It changes the order of rungs in the files, and nothing else of what is compiled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,7 @@ class CompiledGateway:
     """One region's gateway."""
 
     ir: ir.Gateway
+    """As declared: what reports, budgets and status are made from, whatever the health of endpoints."""
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Path below the gateway's folder to content. Empty when the region has no layout, or when they are too large."""
     digest: str = ""
@@ -109,7 +114,8 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
     translation = translate(taken.objects, installation, world, killed=observed.killed)
     return Compiled(
         gateways={
-            gateway.region: _rendered(gateway, observed.layouts.get(gateway.region)) for gateway in translation.gateways
+            gateway.region: _rendered(gateway, observed.layouts.get(gateway.region), observed.health)
+            for gateway in translation.gateways
         },
         reports=translation.reports,
         strays=taken.strays,
@@ -120,14 +126,25 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
     )
 
 
-def _rendered(gateway: ir.Gateway, layout: Layout | None) -> CompiledGateway:
+def _rendered(gateway: ir.Gateway, layout: Layout | None, health: Mapping[str, int]) -> CompiledGateway:
+    """Render the effective gateway; where it is too large, one that has no more ladders than were declared."""
     if layout is None:
         return CompiledGateway(ir=gateway)
     try:
-        files = envoy.render(gateway, layout)
+        files = _files(gateway, layout, health)
     except TooLargeError as error:
         return CompiledGateway(ir=gateway, too_large=str(error))
     return CompiledGateway(ir=gateway, files=files, digest=envoy.digest(files))
+
+
+def _files(gateway: ir.Gateway, layout: Layout, health: Mapping[str, int]) -> Mapping[str, bytes]:
+    now = effective(gateway, health)
+    try:
+        return envoy.render(now, layout)
+    except TooLargeError:
+        if now is gateway:
+            raise
+    return envoy.render(effective(gateway, without_layers(health)), layout)
 
 
 def _remembered(

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from fairlead.translate.effective import effective
 from golden_cases import Case, cases
 from invariants import check, check_files, check_no_secrets
 
@@ -15,7 +16,7 @@ class TestGolden:
     def test_files_name_only_what_exists(self, case: Case) -> None:
         for gateway in case.compile().gateways.values():
             assert gateway.files
-            check_files(gateway.files, gateway.ir)
+            check_files(gateway.files, effective(gateway.ir, case.options.get("health", {})))
 
     def test_nothing_secret_comes_out(self, case: Case) -> None:
         check_no_secrets(case.compile(), case.secret_values)

@@ -101,6 +101,7 @@ def _host(gateway: Gateway) -> list[Json]:
     removed = {*CLIENT_CREDENTIALS, *(credential.header.lower() for credential in gateway.credentials)}
     return [
         *({"remove": header} for header in sorted(removed | _ours(gateway))),
+        *_chosen_ladders(gateway),
         set_header(names.HOST_HEADER, line),
     ]
 
@@ -115,17 +116,27 @@ def _unbelieved() -> list[Json]:
 
 def _ours(gateway: Gateway) -> set[str]:
     """Name the headers that are on a request when an attempt starts, and are not the client's."""
-    arms = max((len(plan.arms) for route in gateway.routes if route.wildcard for plan in route.plans), default=0)
     return {
         "x-envoy-external-address",
         names.ROUTE_HEADER,
         names.CONSUMER_HEADER,
         names.ANONYMOUS_HEADER,
-        *((names.ARMS_HEADER,) if arms > 1 else ()),
         # The attempt before went through a hop; what comes now goes elsewhere.
         *(HOP_HEADERS if any(target.max_in_flight is not None for target in gateway.targets) else ()),
-        *(names.ladder_header(arm) for arm in range(arms)),
     }
+
+
+def _chosen_ladders(gateway: Gateway) -> list[Json]:
+    """Remove what the request filter says of a wildcard plan's arms, however many the health of endpoints makes.
+
+    A list of them would change the listener with the number of arms, and every connection would be drained for that.
+    """
+    if not any(route.wildcard for route in gateway.routes):
+        return []
+    return [
+        {"remove": names.ARMS_HEADER},
+        {"remove_on_match": {"key_matcher": {"prefix": names.LADDER_HEADER_PREFIX}}},
+    ]
 
 
 def _refusals() -> Json:
