@@ -44,6 +44,8 @@ class Snapshot:
     """For each entry of a Secret that can be read, a fingerprint: equal for equal values, and never the value."""
     unreadable: frozenset[SecretRef] = frozenset()
     """Entries that may exist, but that the shell was not allowed to read."""
+    unusable: Mapping[SecretRef, str] = field(default_factory=dict)
+    """Entries whose value no client can send as an API key, each with what is wrong with it (`envoy.unusable_key`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
         home=installation.namespace,
         geography=Geography(installation.regions),
         namespace_labels=taken.namespace_labels,
-        secrets=Secrets(snapshot.secrets, snapshot.unreadable),
+        secrets=Secrets(snapshot.secrets, snapshot.unreadable, snapshot.unusable),
         home_secrets_readable=observed.home_secrets_readable,
         budget_server=all(layout.budget is not None for layout in observed.layouts.values()),
         anonymous=anonymous_of(installation),

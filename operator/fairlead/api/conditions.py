@@ -60,6 +60,7 @@ class Reason(_Documented):
     REGION_NOT_FOUND = "RegionNotFound", "The installation has no region of this name."
     CONSUMER_NOT_FOUND = "ConsumerNotFound", "No ModelConsumer of this name in the chosen namespaces."
     SECRET_NOT_FOUND = "SecretNotFound", "The Secret, or its key, does not exist."
+    KEY_NOT_USABLE = "KeyNotUsable", "The value of an API key is none that a client can send."
     SECRET_NOT_READABLE = (
         "SecretNotReadable",
         "The Secret exists but Fairlead may not read it; the message has the command that allows it.",
@@ -116,6 +117,7 @@ REASONS: Mapping[tuple[ConditionType, ConditionStatus], tuple[Reason, ...]] = {
         Reason.REGION_NOT_FOUND,
         Reason.CONSUMER_NOT_FOUND,
         Reason.SECRET_NOT_FOUND,
+        Reason.KEY_NOT_USABLE,
         Reason.SECRET_NOT_READABLE,
         Reason.NO_TARGET_IN_RESIDENCY,
     ),

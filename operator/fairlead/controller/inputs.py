@@ -123,6 +123,7 @@ class Inputs:
             manifests=tuple(Manifest(content=found) for found in self.view.objects()),
             secrets=self.keys.fingerprints(),
             unreadable=self.keys.unreadable(refs),
+            unusable=self.keys.unusable(),
         )
 
     def _wanted(self) -> tuple[SecretName, ...]:

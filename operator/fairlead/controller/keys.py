@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fairlead.adapters.kube import ForbiddenError, Kube, UnreachableError
+from fairlead.envoy import unusable_key
 from fairlead.translate import SecretRef
 
 Object = Mapping[str, Any]
@@ -81,6 +82,16 @@ class KeyRing:
             SecretRef(namespace, name, key): hashlib.sha256(self._salt + value.encode()).hexdigest()
             for (namespace, name), values in self._values.items()
             for key, value in (values or {}).items()
+            if unusable_key(value) is None
+        }
+
+    def unusable(self) -> Mapping[SecretRef, str]:
+        """Say of each entry that cannot be an API key why, without a word of it."""
+        return {
+            SecretRef(namespace, name, key): problem
+            for (namespace, name), values in self._values.items()
+            for key, value in (values or {}).items()
+            if (problem := unusable_key(value)) is not None
         }
 
     def unreadable(self, refs: Iterable[SecretRef]) -> frozenset[SecretRef]:
@@ -94,12 +105,12 @@ class KeyRing:
 
 
 def _decoded(secret: Object) -> Mapping[str, str]:
-    """Decode a Secret's data; what is not text is no API key."""
+    """Decode a Secret's data. What is not text has U+FFFD in it, which no API key can have."""
     values = {}
     for key, encoded in (secret.get("data") or {}).items():
         try:
-            values[key] = base64.b64decode(encoded).decode().strip()
-        except (binascii.Error, UnicodeDecodeError):
+            values[key] = base64.b64decode(encoded).decode(errors="replace").strip()
+        except binascii.Error:
             continue
     return values
 

@@ -21,11 +21,12 @@ from fairlead.envoy import (
     size,
     trunks,
 )
+from fairlead.envoy.keys import unusable as unusable_key
 from fairlead.envoy.layout import BudgetServer, Drain, Layout
 from fairlead.envoy.protobuf import packed
 from fairlead.ir import Gateway
 
-__all__ = ["BudgetServer", "Drain", "Layout", "api_keys", "digest", "render", "static"]
+__all__ = ["BudgetServer", "Drain", "Layout", "api_keys", "digest", "render", "static", "unusable_key"]
 
 BOOTSTRAP = "bootstrap.json"
 LISTENERS = "xds/lds.json"

@@ -53,7 +53,7 @@ def make(
 ) -> Edition:
     """Compile and render. `layouts` has each region that is served here, `killed` the consumers that are stopped."""
     compiled = compiler.compile(
-        Snapshot(manifests=intake.manifests, secrets=intake.fingerprints),
+        Snapshot(manifests=intake.manifests, secrets=intake.fingerprints, unusable=intake.unusable),
         installation,
         Observed(last_good=memory.objects, layouts=layouts, killed=killed),
     )

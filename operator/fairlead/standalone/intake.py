@@ -15,6 +15,7 @@ from fairlead.api.decode import decode, unpack
 from fairlead.api.meta import ObjectKey
 from fairlead.api.problem import Problem
 from fairlead.compiler import Manifest, SecretRef
+from fairlead.envoy import unusable_key
 
 Content = Mapping[str, Any]
 SecretName = tuple[str, str]
@@ -77,6 +78,16 @@ class Intake:
             SecretRef(namespace, name, key): fingerprint(value)
             for (namespace, name), values in self.secrets.items()
             for key, value in values.items()
+        }
+
+    @property
+    def unusable(self) -> dict[SecretRef, str]:
+        """Say of each value that cannot be an API key why; a provider's credential may be one all the same."""
+        return {
+            SecretRef(namespace, name, key): problem
+            for (namespace, name), values in self.secrets.items()
+            for key, value in values.items()
+            if (problem := unusable_key(value.reveal().decode("ascii"))) is not None
         }
 
     def value(self, ref: SecretRef) -> Redacted | None:

@@ -69,6 +69,13 @@ def consumer(written: ModelConsumer, world: World, findings: Findings) -> Consum
                 f" {namespace} create rolebinding fairlead-consumer-keys --clusterrole=fairlead-consumer-keys"
                 f" --serviceaccount={world.home}:fairlead`",
             )
+        elif problem := world.secrets.unusable(ref):
+            findings.note(
+                Reason.KEY_NOT_USABLE,
+                f"spec.keys[{position}]",
+                f"{problem} in Secret `{ref.name}`, want at most 4096 visible ASCII characters, which is what a client"
+                " can send, make a new key: this one opens nothing",
+            )
         elif world.secrets.fingerprint(ref) is None:
             missing_secret(ref, f"spec.keys[{position}]", "this key opens nothing", world, findings)
         else:

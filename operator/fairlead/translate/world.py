@@ -27,11 +27,17 @@ class SecretRef:
 class Secrets:
     """Which entries of Secrets exist, each with a fingerprint that is equal for equal values."""
 
-    def __init__(self, fingerprints: Mapping[SecretRef, str], unreadable: Iterable[SecretRef] = ()) -> None:
+    def __init__(
+        self,
+        fingerprints: Mapping[SecretRef, str],
+        unreadable: Iterable[SecretRef] = (),
+        unusable: Mapping[SecretRef, str] = MappingProxyType({}),
+    ) -> None:
         self._fingerprints = fingerprints
         self._unreadable = frozenset(unreadable)
+        self._unusable = unusable
         self._keys: dict[tuple[str, str], list[str]] = {}
-        for ref in sorted(fingerprints):
+        for ref in sorted({*fingerprints, *unusable}):
             self._keys.setdefault((ref.namespace, ref.name), []).append(ref.key)
 
     def fingerprint(self, ref: SecretRef) -> str | None:
@@ -41,6 +47,10 @@ class Secrets:
     def is_unreadable(self, ref: SecretRef) -> bool:
         """Tell whether the entry may exist, but not for our eyes."""
         return ref in self._unreadable and ref not in self._fingerprints
+
+    def unusable(self, ref: SecretRef) -> str | None:
+        """Say why the entry's value cannot be an API key, beginning with what was got; None when it can."""
+        return self._unusable.get(ref)
 
     def keys(self, ref: SecretRef) -> tuple[str, ...]:
         """Return the keys of the whole Secret; empty when it does not exist."""

@@ -28,6 +28,7 @@ def test_a_key_is_read_once_it_is_wanted() -> None:
     assert keys.missing([ALICE]) == ()
     assert keys.value(REF) == "one"
     assert set(keys.fingerprints()) == {REF}  # what is no text is no key
+    assert keys.unusable() == {SecretRef("team-web", "alice", "binary"): "got the character U+FFFD"}
     assert "one" not in repr(keys)
 
 

@@ -162,3 +162,19 @@ def test_what_is_not_served_takes_no_key_from_others() -> None:
         resolved(builders.consumer("b"), around, served=Served.NOTHING),
     ]
     assert bindings(both, around) == (KeyBinding(consumer="team-web/a", ref=secret("a")),)
+
+
+def test_a_key_that_no_client_can_send_is_said_and_the_other_still_opens() -> None:
+    ref = secret("bad")
+    found, findings = run(
+        builders.consumer("a", keys=keyed("bad", "a")),
+        secrets=Secrets({secret("a"): "1"}, unusable={ref: "got the character U+0020"}),
+    )
+    assert found is not None
+    assert [position for position, _ in found.keys] == [1]
+    assert said(findings) == [
+        (
+            "KeyNotUsable spec.keys[0]: got the character U+0020 in Secret `bad`, want at most 4096 visible ASCII"
+            " characters, which is what a client can send, make a new key: this one opens nothing"
+        )
+    ]
