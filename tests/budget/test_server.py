@@ -153,6 +153,26 @@ def test_a_gateway_of_another_version_is_refused_and_counted(tmp_path: Path) -> 
         play(server.rpc, story)
 
 
+def test_a_check_of_absurd_length_is_refused_for_itself(tmp_path: Path) -> None:
+    book = books.write(tmp_path / "book.json", 10_000)
+    with Server(book, "memory:") as server:
+
+        async def story(gateway: Gateway) -> None:
+            digits = "9" * 65_536
+            for value in (
+                f"t/a x chat {digits} t/chat 1 1",
+                f"t/a x chat 1 t/chat {digits} 1",
+                f"t/a x {digits} 1 t/chat 1 1",
+                f"t/a x chat 1 t/chat 1 {digits * 16}",
+                f"t/a x chat 1 t/chat 1 {'9' * 16}",
+            ):
+                assert (await gateway.send("check", value)).overall_code == OVER_LIMIT
+            assert metric(server.metrics(), "fairlead_budget_malformed_total") == 5
+            assert (await gateway.check("r1")).overall_code == OK
+
+        play(server.rpc, story)
+
+
 def test_without_a_book_it_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "book.json").write_text("{}")
     server = Server(tmp_path / "book.json", "memory:")

@@ -87,6 +87,11 @@ def killed(consumer: str) -> bytes:
     return _refusal(f"`{consumer}` was stopped by hand; ask whoever runs this gateway.", headers)
 
 
+def oversized() -> bytes:
+    """Return 429 for a request whose names or numbers are too long to be checked."""
+    return _refusal("This request's model or numbers are too long for a budget check.", {"x-should-retry": "false"})
+
+
 def _refusal(message: str, headers: dict[str, str]) -> bytes:
     error = {"message": message, "type": "insufficient_quota", "param": None, "code": "insufficient_quota"}
     response = Response(

@@ -25,6 +25,14 @@ _LONGEST_NUMBER = 15
 """Digits that are believed: a longer number of bytes or tokens is an attack or an accident."""
 
 
+LONGEST_CHECK = 4096
+"""Characters of a check. Names have grammars and numbers 15 digits: a longer one carries what a client made up."""
+
+
+class OversizedError(ValueError):
+    """A check that no gateway makes of an honest request: refused for itself, whatever the `failurePolicy`."""
+
+
 class Check(NamedTuple):
     """A request wants to go on. A tuple, since it is made on each request: a frozen dataclass sets field by field."""
 
@@ -80,6 +88,8 @@ def read(request: Any) -> Check | Report:
         raise ValueError("got no descriptor, want one with one entry") from error
     key = entry.key
     if key == "check":
+        if len(entry.value) > LONGEST_CHECK:
+            raise OversizedError(f"got a check of {len(entry.value)} characters, want at most {LONGEST_CHECK}")
         return check(entry.value)
     if key == "report":
         return report(entry.value)
@@ -92,6 +102,10 @@ def check(text: str) -> Check:
     The last words are one `-` for a moment: when a gateway's first budget comes, its check does before its directory.
     """
     consumer, request, model, size, route, limit, *more = text.split(" ")
+    if (
+        more and len(more[0]) > _LONGEST_NUMBER and more[0].isdigit()
+    ):  # not known would be 1, and reserve next to nothing
+        raise OversizedError(f"got a number of answers with {len(more[0])} digits, want at most {_LONGEST_NUMBER}")
     return Check(
         consumer=consumer,
         id=request,

@@ -6,8 +6,8 @@ import grpc
 import structlog
 
 from fairlead.budgetserver import descriptor
-from fairlead.budgetserver.answer import NOTED
-from fairlead.budgetserver.descriptor import Report
+from fairlead.budgetserver.answer import NOTED, oversized
+from fairlead.budgetserver.descriptor import OversizedError, Report
 from fairlead.budgetserver.messages import METHOD, SERVICE, Request
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.store import StoreError
@@ -15,7 +15,8 @@ from fairlead.budgetserver.teller import Teller
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a share
-    ("grpc.max_receive_message_length", 64 * 1024),
+    # Above the longest check that is read: gRPC's own refusal would look like a server that is away.
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     # gRPC drops calls at random when 1,000 wait, and a burst of requests is just that. How long they may wait, their
     # gateway knows.
     ("grpc.server.max_pending_requests", 100_000),
@@ -33,6 +34,10 @@ def make_server(teller: Teller, metrics: Metrics) -> grpc.aio.Server:
     async def should_rate_limit(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
             asked = descriptor.read(request)
+        except OversizedError:
+            metrics.malformed.inc()
+            metrics.checks.labels("oversized").inc()
+            return oversized()
         except ValueError as error:
             # A gateway of another version, until it has its new configuration: its check goes by the failurePolicy, and
             # what its reports would have told is found in its counters. As below, it must not take this server for ill.
