@@ -5,16 +5,14 @@ write policies there may stop a key.
 """
 
 from collections.abc import Iterable
-from zlib import crc32
 
 from fairlead.adapters.clock import Clock
-from fairlead.adapters.kube import RESOURCES, Kube, Object
+from fairlead.adapters.kube import Kube
 from fairlead.controller.spending import condition
 from fairlead.errors import ClusterError
+from fairlead.runtime.stop import policy, policy_name
+from fairlead.runtime.stop import stopped as stopped_by
 
-LABEL = "fairlead.dev/kill"
-"""On the policies that this command made: the consumer's name."""
-_LONGEST_NAME = 63
 _EVERY_S = 0.2
 
 
@@ -25,22 +23,7 @@ async def stop(kube: Kube, consumers: Iterable[str]) -> None:
         if await kube.get("ModelConsumer", namespace=namespace, name=name) is None:
             raise ClusterError(f"ModelConsumer {namespace}/{name} is not there: nobody was stopped")
     for namespace, name in named:
-        await kube.apply(_policy(namespace, name))
-
-
-def _policy(namespace: str, name: str) -> Object:
-    return {
-        "apiVersion": RESOURCES["BudgetPolicy"].api_version,
-        "kind": "BudgetPolicy",
-        "metadata": {"name": policy_name(name), "namespace": namespace, "labels": {LABEL: name}},
-        "spec": {"consumers": {"names": [name]}, "limit": {"usd": "0"}},
-    }
-
-
-def policy_name(consumer: str) -> str:
-    """Name the policy that stops a consumer; a long name gives way to its checksum."""
-    name = f"kill-{consumer}"
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 9]}-{crc32(consumer.encode()):08x}"
+        await kube.apply(policy(namespace, name))
 
 
 async def let_go(kube: Kube, consumers: Iterable[str]) -> None:
@@ -53,8 +36,7 @@ async def let_go(kube: Kube, consumers: Iterable[str]) -> None:
 async def stopped(kube: Kube, *, namespace: str | None) -> tuple[str, ...]:
     """Return who is stopped by this command, `namespace/name`; raises `ClusterError`."""
     found = await kube.list("BudgetPolicy", namespace=namespace)
-    labelled = [one["metadata"] for one in found if LABEL in one["metadata"].get("labels", {})]
-    return tuple(sorted(f"{metadata['namespace']}/{metadata['labels'][LABEL]}" for metadata in labelled))
+    return tuple(sorted(stopped_by(found)))
 
 
 async def in_effect(kube: Kube, clock: Clock, consumer: str, *, within_s: float) -> str:

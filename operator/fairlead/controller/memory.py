@@ -4,15 +4,16 @@ So a bad edit that was made while the operator was away takes no route down when
 """
 
 import base64
+import binascii
 import gzip
-import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fairlead.adapters.kube import Kube
-from fairlead.api.meta import ObjectKey
-
-LastGood = Mapping[ObjectKey, Mapping[str, Any]]
+from fairlead.errors import StateError
+from fairlead.runtime import memory, saved
+from fairlead.runtime.memory import LastGood
 
 _FILE = "last-good.json.gz"
 _LIMIT_BYTES = 900 * 1024
@@ -29,18 +30,29 @@ class Memory:
         self._owner, self._labels = owner, labels
         self._stored = b""
 
-    async def load(self) -> LastGood:
-        """Read what the operator before this one remembered; raises `ClusterError`."""
+    async def load(self, warn: Callable[[str], None]) -> LastGood:
+        """Read what the operator before this one remembered; nothing, told by `warn`, where it is damaged.
+
+        Raises:
+            ClusterError: the API server does not answer, or refuses.
+
+        """
         found = await self._kube.get("ConfigMap", namespace=self._namespace, name=self._name)
         encoded = ((found or {}).get("binaryData") or {}).get(_FILE)
         if not encoded:
             return {}
-        self._stored = base64.b64decode(encoded)
-        return _decoded(self._stored)
+        try:
+            content = base64.b64decode(encoded)
+            last_good = _decoded(content)
+        except (StateError, TypeError, binascii.Error) as error:
+            warn(f"{self._name}: {error}; it counts as absent until it is written anew")
+            return {}
+        self._stored = content
+        return last_good
 
     async def store(self, last_good: LastGood) -> bool:
         """Remember, if anything differs and it fits; tell whether it is stored now; raises `ClusterError`."""
-        content = _encoded(last_good)
+        content = gzip.compress(memory.encode(last_good), mtime=0)
         if content == self._stored:
             return True
         if len(content) > _LIMIT_BYTES:
@@ -62,13 +74,9 @@ class Memory:
         return True
 
 
-def _encoded(last_good: LastGood) -> bytes:
-    entries = [[key.kind, key.namespace, key.name, last_good[key]] for key in sorted(last_good)]
-    return gzip.compress(json.dumps(entries, sort_keys=True, separators=(",", ":")).encode(), mtime=0)
-
-
 def _decoded(content: bytes) -> LastGood:
-    return {
-        ObjectKey(kind=kind, namespace=namespace, name=name): version
-        for kind, namespace, name, version in json.loads(gzip.decompress(content))
-    }
+    try:
+        document = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error):
+        raise StateError(f"ConfigMap key {_FILE}: got no gzip, want what Fairlead wrote") from None
+    return saved.decoded(document, memory.decode, f"ConfigMap key {_FILE}")

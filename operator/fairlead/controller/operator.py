@@ -21,13 +21,14 @@ from fairlead.controller.gateways import Gateways
 from fairlead.controller.inputs import Inputs
 from fairlead.controller.lease import RENEW_EVERY_S, Election
 from fairlead.controller.live import Live, follow
-from fairlead.controller.memory import LastGood, Memory
+from fairlead.controller.memory import Memory
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback, ready_pods
 from fairlead.controller.statuses import Statuses, ladders
 from fairlead.errors import ClusterError
 from fairlead.manifests import OWNED_KINDS
+from fairlead.runtime.memory import LastGood
 from fairlead.status import Availability
 
 KEYS_EVERY_S = 10.0
@@ -213,7 +214,7 @@ class Operator:
             return False
         if self._last_good is None:
             self._memory = self._new_memory()
-            self._last_good = await self._memory.load()
+            self._last_good = await self._memory.load(lambda problem: self._log.warning("forgotten", what=problem))
             self._inputs_changed = True
         return True
 

@@ -8,6 +8,7 @@ import pytest
 from fairlead.api.decode import decode
 from fairlead.controller import kill
 from fairlead.errors import ClusterError
+from fairlead.runtime.stop import policy_name
 from fast_clock import FastClock
 from memory_cluster import MemoryCluster
 
@@ -37,7 +38,7 @@ def test_a_name_that_is_mistyped_stops_nobody() -> None:
 
 
 def test_a_long_name() -> None:
-    names = {kill.policy_name("x" * 63), kill.policy_name("x" * 62 + "y"), kill.policy_name("x" * 58)}
+    names = {policy_name("x" * 63), policy_name("x" * 62 + "y"), policy_name("x" * 58)}
     assert len(names) == 3
     assert max(len(name) for name in names) == 63
 

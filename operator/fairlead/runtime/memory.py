@@ -1,0 +1,36 @@
+"""What must survive a restart of either shell: of each object the version that serves. The one codec for it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fairlead.api.meta import ObjectKey
+
+LastGood = Mapping[ObjectKey, Mapping[str, Any]]
+
+
+def encode(last_good: LastGood) -> bytes:
+    """Write down the versions, sorted: the same ones are the same bytes."""
+    objects = [{**encode_key(key), "manifest": last_good[key]} for key in sorted(last_good)]
+    return json.dumps({"objects": objects}, sort_keys=True, separators=(",", ":")).encode()
+
+
+def decode(document: Any) -> LastGood:
+    """Read what `encode` wrote; raises what `saved` takes for damage."""
+    found = {decode_key(entry): entry["manifest"] for entry in document["objects"]}
+    if not all(isinstance(manifest, Mapping) for manifest in found.values()):
+        raise TypeError("a manifest is an object")
+    return found
+
+
+def encode_key(key: ObjectKey) -> dict[str, str]:
+    """Name an object."""
+    return {"kind": key.kind, "namespace": key.namespace, "name": key.name}
+
+
+def decode_key(entry: Any) -> ObjectKey:
+    """Read what `encode_key` wrote; raises what `saved` takes for damage."""
+    words = (entry["kind"], entry["namespace"], entry["name"])
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError("a name is text")
+    return ObjectKey(*words)

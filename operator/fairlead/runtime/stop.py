@@ -1,0 +1,37 @@
+"""The stop of a consumer: a BudgetPolicy of no dollars in its namespace, the same in a cluster and in `fairlead up`."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from zlib import crc32
+
+from fairlead.api.resource import API_VERSION
+
+LABEL = "fairlead.dev/kill"
+"""On the policies that `fairlead kill` makes: the consumer's name."""
+_LONGEST_NAME = 63
+
+
+def policy(namespace: str, name: str) -> dict[str, Any]:
+    """Return the policy that stops a consumer."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "BudgetPolicy",
+        "metadata": {"name": policy_name(name), "namespace": namespace, "labels": {LABEL: name}},
+        "spec": {"consumers": {"names": [name]}, "limit": {"usd": "0"}},
+    }
+
+
+def policy_name(consumer: str) -> str:
+    """Name the policy that stops a consumer; a long name gives way to its checksum."""
+    name = f"kill-{consumer}"
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 9]}-{crc32(consumer.encode()):08x}"
+
+
+def stopped(policies: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return whom such policies among these stop, `namespace/name`."""
+    found = (one["metadata"] for one in policies)
+    return frozenset(
+        f"{metadata['namespace']}/{metadata['labels'][LABEL]}"
+        for metadata in found
+        if LABEL in (metadata.get("labels") or {})
+    )

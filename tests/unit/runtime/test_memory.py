@@ -1,0 +1,60 @@
+"""What is remembered, and whatever may stand in its place."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead.api.meta import ObjectKey
+from fairlead.errors import StateError
+from fairlead.runtime import memory, saved
+
+KEY = ObjectKey("ModelRoute", "team", "chat")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["objects", "kind", "name"]), inner),
+)
+
+
+@given(st.dictionaries(st.builds(ObjectKey, st.text(), st.text(), st.text()), st.dictionaries(st.text(), st.text())))
+def test_what_was_written_is_read_again(last_good: dict[ObjectKey, dict[str, Any]]) -> None:
+    assert saved.decoded(memory.encode(last_good), memory.decode, "here") == last_good
+
+
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_whatever_stands_there_is_read_or_named_as_damage(content: bytes) -> None:
+    with suppress(StateError):
+        assert memory.encode(saved.decoded(content, memory.decode, "here"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\xff\xfe", id="no text"),
+        pytest.param(b"[" * 100_000, id="deep and open"),
+        pytest.param(b"[" * 500 + b"]" * 500, id="deep"),
+        pytest.param(b'{"objects": [{"kind": "K", "namespace": "n", "name": 5, "manifest": {}}]}', id="no name"),
+        pytest.param(b'{"objects": [{"kind": "K", "namespace": "n", "name": "m", "manifest": 5}]}', id="no manifest"),
+        pytest.param(b'{"objects": ' + b"9" * 5000 + b"}", id="a number too long"),
+    ],
+)
+def test_a_damaged_file_is_absent_with_one_warning(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_bytes(content)
+    warnings: list[str] = []
+    assert saved.read(path, memory.decode, absent={}, warn=warnings.append) == {}
+    assert len(warnings) == 1
+    assert str(path) in warnings[0]
+
+
+def test_a_folder_in_its_place_is_damage_and_nothing_is_not(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    assert saved.read(tmp_path / "none.json", memory.decode, absent={}, warn=warnings.append) == {}
+    assert warnings == []
+    assert saved.read(tmp_path, memory.decode, absent={KEY: {}}, warn=warnings.append) == {KEY: {}}
+    assert len(warnings) == 1
