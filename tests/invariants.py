@@ -87,7 +87,7 @@ def check_gateway(gateway: ir.Gateway) -> None:
         check_sorted([entry.model_name for entry in scope.entries])
         for entry in scope.entries:
             if entry.route:
-                assert entry.plan in {plan.model for plan in routes[entry.route].plans}
+                assert entry.plan in {plan.key for plan in routes[entry.route].plans}
             else:
                 assert entry.plan == ""
     if gateway.anonymous is not None:
@@ -95,8 +95,8 @@ def check_gateway(gateway: ir.Gateway) -> None:
 
 
 def check_route(route: ir.Route, ladders: Mapping[str, ir.Ladder], targets: Mapping[str, ir.Target]) -> None:
-    check_sorted([plan.model for plan in route.plans])
-    assert route.wildcard or [plan.model for plan in route.plans] == [""]
+    check_sorted([plan.key for plan in route.plans])
+    assert route.keyed or [plan.key for plan in route.plans] == [""]
     longest = 0
     for plan in route.plans:
         rungs = [ladders[arm.ladder].rungs for arm in plan.arms]

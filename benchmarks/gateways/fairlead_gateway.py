@@ -49,7 +49,7 @@ def gateway(upstream_port: int) -> ir.Gateway:
     )
     rungs = tuple(target.name for target in (*stable, fallback))
     plan = ir.Plan(
-        model="",
+        key="",
         kind=ir.ModelKind.CHAT,
         arms=(
             ir.Arm(ladder="bench/chat/0", weight=9000, side=ir.Side.STABLE),
@@ -60,7 +60,6 @@ def gateway(upstream_port: int) -> ir.Gateway:
     )
     route = ir.Route(
         name="bench/chat",
-        wildcard=False,
         plans=(plan,),
         stickiness=ir.Stickiness.CONSUMER,
         max_attempts=4,

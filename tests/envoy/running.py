@@ -57,14 +57,13 @@ def credential(secret: str, header: str = "Authorization") -> ir.Credential:
 def plan(*ladders: str, last: ir.Target, **fields: Any) -> ir.Plan:
     """Make a plan of stable arms of equal weight, one per ladder."""
     arms = tuple(ir.Arm(ladder=name, weight=ALL // len(ladders), side=ir.Side.STABLE) for name in ladders)
-    made = ir.Plan(model="", kind=ir.ModelKind.CHAT, arms=arms, last_model=last.wire_model, last_target=last.name)
+    made = ir.Plan(key="", kind=ir.ModelKind.CHAT, arms=arms, last_model=last.wire_model, last_target=last.name)
     return replace(made, **fields)
 
 
 def route(name: str, *plans: ir.Plan, **fields: Any) -> ir.Route:
     made = ir.Route(
         name=name,
-        wildcard=False,
         plans=plans,
         stickiness=ir.Stickiness.CONSUMER,
         max_attempts=4,
@@ -102,7 +101,7 @@ def gateway(
     targets = {one.name: one for rungs in ladders.values() for one in rungs} | {one.name: one for one in others}
     lasts = {last.name: last for last in (last_resort(rungs[0]) for rungs in ladders.values())}
     entries = {
-        plan.model or name: ir.Entry(model_name=plan.model or name, route=one.name, plan=plan.model)
+        plan.key or name: ir.Entry(model_name=plan.key or name, route=one.name, plan=plan.key)
         for name, one in routes.items()
         for plan in one.plans
     }

@@ -133,13 +133,13 @@ def route(
     name: str, *rungs: Rung, arms: Sequence[Share] = (), shadow: tuple[Rung, int] | None = None, **fields: Any
 ) -> Served:
     """Make a route `team/<name>` that answers its name: one ladder of rungs, or arms."""
-    wildcard = fields.pop("wildcard", {"": arms or [Share(weight=10_000, rungs=rungs)]})
+    plans_by_key = fields.pop("plans_by_key", {"": arms or [Share(weight=10_000, rungs=rungs)]})
     kind = fields.pop("kind", ModelKind.CHAT)
     ladders: list[Ladder] = []
     plans: list[Plan] = []
     used: dict[str, Rung] = {}
-    for model, shares in sorted(wildcard.items()):
-        stem = f"team/{name}/{model}" if model else f"team/{name}"
+    for key, shares in sorted(plans_by_key.items()):
+        stem = f"team/{name}/{key}" if key else f"team/{name}"
         last = shares[0].rungs[0].target
         for number, share in enumerate(shares):
             used |= {each.name: each for each in share.rungs}
@@ -152,7 +152,7 @@ def route(
             )
         plans.append(
             Plan(
-                model=model,
+                key=key,
                 kind=kind,
                 arms=tuple(
                     Arm(ladder=f"{stem}/{number}", weight=share.weight, side=share.side)
@@ -167,7 +167,6 @@ def route(
     made = Route(
         **{
             "name": f"team/{name}",
-            "wildcard": "" not in wildcard,
             "plans": tuple(plans),
             "stickiness": Stickiness.CONSUMER,
             "max_attempts": 4,
@@ -188,7 +187,7 @@ def gateway(served: Iterable[Served], *, consumers: Sequence[str]) -> Gateway:
     credentials = {each.credential.name: each.credential for each in rungs.values() if each.credential}
     lasts = {ladder.last_resort for one in served for ladder in one.ladders}
     entries = [
-        Entry(model_name=plan.model or one.route.name.partition("/")[2], route=one.route.name, plan=plan.model)
+        Entry(model_name=plan.key or one.route.name.partition("/")[2], route=one.route.name, plan=plan.key)
         for one in served
         for plan in one.route.plans
     ]

@@ -107,7 +107,7 @@ def test_plans_of_a_wildcard_have_arms_of_their_own(start_rung: Start, serve: Se
     gateway = serve(
         route(
             "any",
-            wildcard={
+            plans_by_key={
                 "one": [Share(weight=10_000, rungs=(gamma,))],
                 "two": [Share(weight=5000, rungs=(alpha,)), Share(weight=5000, rungs=(beta,))],
                 "v2.5": [Share(weight=9000, rungs=(alpha,)), Share(weight=1000, rungs=(beta,), side=Side.CANDIDATE)],
@@ -120,3 +120,24 @@ def test_plans_of_a_wildcard_have_arms_of_their_own(start_rung: Start, serve: Se
     first = sides(gateway, "v2.5")
     assert 8 <= Counter(first.values())["beta"] <= 35
     assert sides(gateway, "v2.5") == first
+
+
+def test_a_route_has_a_plan_of_its_own_and_others_by_keys_that_are_no_models(start_rung: Start, serve: Serve) -> None:
+    alpha, beta, gamma = (start_rung(name) for name in ("alpha", "beta", "gamma"))
+    gateway = serve(
+        route(
+            "chat",
+            plans_by_key={
+                "": [Share(weight=10_000, rungs=(alpha, gamma))],
+                "rule/pictures": [Share(weight=10_000, rungs=(beta, gamma))],
+                "candidate": [Share(weight=5000, rungs=(gamma,)), Share(weight=5000, rungs=(gamma, alpha))],
+            },
+        )
+    )
+    assert answered(gateway.ask("chat")) == (200, "alpha", "1")
+    assert answered(gateway.ask("rule/pictures")) == (200, "beta", "1")
+    assert answered(gateway.ask("candidate")) == (200, "gamma", "1")
+    alpha.sim.control.fault(status=503)
+    beta.sim.control.fault(status=503)
+    assert answered(gateway.ask("chat")) == (200, "gamma", "2")
+    assert answered(gateway.ask("rule/pictures")) == (200, "gamma", "2")

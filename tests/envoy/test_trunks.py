@@ -61,8 +61,8 @@ def crowd(provider: SimulatedProvider, first: int = 0) -> list[ir.Target]:
 def catalogue(rungs: dict[str, tuple[ir.Target, ...]]) -> ir.Gateway:
     """One wildcard route with a plan per model name."""
     ladders = {f"team/all/{model}/0": targets for model, targets in rungs.items()}
-    plans = [plan(f"team/all/{model}/0", last=targets[0], model=model) for model, targets in sorted(rungs.items())]
-    return gateway({"*": route("team/all", *plans, wildcard=True)}, ladders)
+    plans = [plan(f"team/all/{model}/0", last=targets[0], key=model) for model, targets in sorted(rungs.items())]
+    return gateway({"*": route("team/all", *plans)}, ladders)
 
 
 @pytest.mark.parametrize("crowded", [False, True], ids=["alone", "trunk"])

@@ -57,7 +57,7 @@ class Plain:
     def served(self, route: dict[str, Any], name: str, region: str) -> bool:
         """Would the route answer the name if it were the only one?"""
         found = [one for one in self.alone[name_of(route)].gateways[region].ir.routes if one.name == name_of(route)]
-        return any(not one.wildcard or name in {plan.model for plan in one.plans} for one in found)
+        return any(not one.keyed or name in {plan.key for plan in one.plans} for one in found)
 
     def specificity(self, route: dict[str, Any], name: str) -> int | None:
         """The longest of the route's patterns that covers the name; an exact one above all."""

@@ -15,7 +15,7 @@ an absent field.
 - `wire id` is the most likely one: that of the first rung of the first stable arm; the upstream filter swaps it where
   another host was chosen.
 - `shape` (the arms' weights) and `stem` (clusters of the arms' ladders are `<stem>/0`, `<stem>/1`, ...) are there for
-  plans of wildcard routes only.
+  plans that are picked by a key only.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ FORBIDDEN = frozenset(' ,|"\\\0')
 def render(gateway: Gateway) -> dict[str, str]:
     """Render the directory's entries, sorted by key."""
     routes = {route.name: route for route in gateway.routes}
-    plans = {(route.name, plan.model): plan for route in gateway.routes for plan in route.plans}
+    plans = {(route.name, plan.key): plan for route in gateway.routes for plan in route.plans}
     first_rungs = {ladder.name: ladder.rungs[0] for ladder in gateway.ladders}
     wire_ids = {target.name: target.wire_model for target in gateway.targets}
 
@@ -57,7 +57,7 @@ def render(gateway: Gateway) -> dict[str, str]:
 
 
 def shape(plan: Plan) -> str:
-    """Spell the arms' weights, `5000-5000`; plans of one shape share one route of a wildcard's virtual host."""
+    """Spell the arms' weights, `5000-5000`; plans of one shape share one route of their virtual host."""
     return "-".join(str(arm.weight) for arm in plan.arms)
 
 
@@ -80,8 +80,8 @@ def _answer(route: Route, plan: Plan, wire_id: str) -> str:
         plan.last_model,
         plan.last_target,
     )
-    wildcard = (shape(plan), names.ladder_cluster(_stem(plan))) if route.wildcard else ()
-    return " ".join(_word(field) for field in common + wildcard)
+    keyed = (shape(plan), names.ladder_cluster(_stem(plan))) if route.keyed else ()
+    return " ".join(_word(field) for field in common + keyed)
 
 
 def _stem(plan: Plan) -> str:

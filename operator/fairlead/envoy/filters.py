@@ -127,11 +127,11 @@ def _ours(gateway: Gateway) -> set[str]:
 
 
 def _chosen_ladders(gateway: Gateway) -> list[Json]:
-    """Remove what the request filter says of a wildcard plan's arms, however many the health of endpoints makes.
+    """Remove what the request filter says of a keyed plan's arms, however many the health of endpoints makes.
 
     A list of them would change the listener with the number of arms, and every connection would be drained for that.
     """
-    if not any(route.wildcard for route in gateway.routes):
+    if not any(route.keyed for route in gateway.routes):
         return []
     return [
         {"remove": names.ARMS_HEADER},

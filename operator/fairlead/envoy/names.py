@@ -126,7 +126,7 @@ def cluster(name: str) -> str:
 
 
 def ladder_header(arm: int) -> str:
-    """Name the header that names the cluster of a wildcard plan's arm, counted from 0."""
+    """Name the header that names the cluster of a keyed plan's arm, counted from 0."""
     return f"{LADDER_HEADER_PREFIX}{arm}"
 
 

@@ -13,8 +13,8 @@ It runs once per request, after api_key_auth and before everything that needs to
 
 **It sets**, for a request that goes on
 - header `names.ROUTE_HEADER` = the route's name, then the route is picked anew;
-- for a plan of a wildcard route: `names.ladder_header(0)`, ... = the cluster of each arm's ladder, and, with more than
-  one arm, `names.ARMS_HEADER` = `directory.shape`;
+- for a plan that is picked by a key: `names.ladder_header(0)`, ... = the cluster of each arm's ladder, and, with more
+  than one arm, `names.ARMS_HEADER` = `directory.shape`;
 - dynamic metadata `names.METADATA_NAMESPACE`: `consumer`, `model` (as asked), `stream` (bool) and `way`, all that each
   attempt needs: `<wire id in the body> <last resort's wire id> <last resort's target> <bytes of the body> <path
   as sent>`;

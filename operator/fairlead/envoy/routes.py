@@ -125,7 +125,7 @@ def _form(route: Route, plan: Plan, *, streamed: bool) -> Json:
                 "value": {"bool_match": True},
             }
         ]
-    if route.wildcard and len(plan.arms) > 1:
+    if route.keyed and len(plan.arms) > 1:
         match["headers"] = [{"name": names.ARMS_HEADER, "string_match": {"exact": directory.shape(plan)}}]
     form = {"name": route.name, "match": match, "route": _action(route, plan, streamed=streamed)}
     if not chat:
@@ -171,7 +171,7 @@ def _idle_ms(route: Route) -> int:
 
 def _clusters(route: Route, plan: Plan) -> Json:
     if len(plan.arms) == 1:
-        if route.wildcard:
+        if route.keyed:
             return {"cluster_header": names.ladder_header(0)}
         return {"cluster": names.ladder_cluster(plan.arms[0].ladder)}
     weighted: Json = {"clusters": [_arm(route, number, arm) for number, arm in enumerate(plan.arms)]}
@@ -184,7 +184,7 @@ def _clusters(route: Route, plan: Plan) -> Json:
 
 
 def _arm(route: Route, number: int, arm: Arm) -> Json:
-    if route.wildcard:
+    if route.keyed:
         return {"cluster_header": names.ladder_header(number), "weight": arm.weight}
     return {"name": names.ladder_cluster(arm.ladder), "weight": arm.weight}
 

@@ -30,7 +30,7 @@ class Entry:
     cannot serve (`regions`, `residency`), so that the caller gets 404 and no later scope is asked: a name that a team
     keeps in one region must not be captured by a shared route in another."""
     plan: str
-    """`Plan.model` of that route: empty unless the route is a wildcard."""
+    """`Plan.key` of that route."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

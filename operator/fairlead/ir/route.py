@@ -30,7 +30,7 @@ class Ladder:
     """Ordered rungs: attempt n takes the n-th, an ejected one is skipped. Rendered as an Envoy composite cluster."""
 
     name: str
-    """`<route>/<arm>`, in a wildcard route `<route>/<model>/<arm>`, arms counted from 0. Unique among the ladders of a
+    """`<route>/<arm>`, of a plan with a key `<route>/<key>/<arm>`, arms counted from 0. Unique among the ladders of a
     gateway and stable from one compilation to the next."""
     rungs: tuple[str, ...]
     """Names of targets, no target twice, at least one."""
@@ -50,14 +50,15 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How one model of a route is answered."""
+    """One way to answer requests of a route."""
 
-    model: str
-    """The model name that selects this plan in a wildcard route; empty in a route whose names share one plan."""
+    key: str
+    """What picks the plan: `Entry.plan` says the key for a name. The name of a model in a wildcard route; empty for the
+    plan of a route that has one way only. Unique in its route; one word, without spaces."""
     kind: ModelKind
-    """Of every rung of every arm. A catalogue has both kinds, so plans of one wildcard route may differ."""
+    """Of every rung of every arm. A catalogue has both kinds, so plans of one route may differ."""
     arms: tuple[Arm, ...]
-    """In the order of their index. Plans of one wildcard route may differ in their number."""
+    """In the order of their index. Plans of one route may differ in their number."""
     last_model: str
     """The wire id to use at the last resort (a last resort is shared, so its cluster carries no model)."""
     last_target: str
@@ -95,18 +96,21 @@ class Route:
 
     name: str
     """`namespace/name`: the value of `x-fairlead-route`."""
-    wildcard: bool
-    """True when plans are chosen by model name; then there is one plan per name of the catalogue."""
     plans: tuple[Plan, ...]
-    """Sorted by `model`, at least one; exactly one unless `wildcard`."""
+    """Sorted by `key`, at least one."""
     stickiness: Stickiness
     """Matters only while both sides have an arm; a spread over endpoints is drawn per request."""
     max_attempts: int
     """Real attempts, the last resort included: Envoy's `num_retries` + 1. Ladders may be longer (ejected rungs cost
-    nothing) and, in a wildcard route, shorter."""
+    nothing) and, where there are several plans, shorter."""
     timeouts: Timeouts
     shadow: Shadow | None
     max_output_tokens: int | None
     """Set on requests without a limit of their own, cap on those with a larger one."""
     downgrade_to: str | None = None
-    """Name of the gateway's route that answers instead when a budget says so; it is no wildcard."""
+    """Name of the gateway's route that answers instead when a budget says so; it is not `keyed`."""
+
+    @property
+    def keyed(self) -> bool:
+        """Whether requests are told apart by their plans' keys; else the route has one plan, which all of them take."""
+        return any(plan.key for plan in self.plans)

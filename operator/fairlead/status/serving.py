@@ -36,7 +36,7 @@ class ServedRoute:
     """`namespace/name`."""
     region: str
     answers: tuple[Answer, ...]
-    """One for a route whose names share a model; one per name in a wildcard route."""
+    """One for each plan: for a route whose names share a model, or per name in a wildcard route."""
     max_attempts: int
     shadow: str | None
     """Target that receives copies."""
@@ -54,7 +54,7 @@ def served_routes(gateway: ir.Gateway) -> tuple[ServedRoute, ...]:
         ServedRoute(
             name=route.name,
             region=gateway.region,
-            answers=tuple(_answer(plan, names.get((route.name, plan.model), ()), rungs) for plan in route.plans),
+            answers=tuple(_answer(plan, names.get((route.name, plan.key), ()), rungs) for plan in route.plans),
             max_attempts=route.max_attempts,
             shadow=None if route.shadow is None else route.shadow.target,
         )

@@ -58,7 +58,7 @@ def _routes(gateways: Iterable[ir.Gateway]) -> dict[str, RouteTerms]:
             if known.downgrade_to is None:
                 routes[route.name] = route
             for plan in route.plans:
-                targets = plans.setdefault(route.name, {}).setdefault(plan.model, {})
+                targets = plans.setdefault(route.name, {}).setdefault(plan.key, {})
                 targets |= dict.fromkeys((target for arm in plan.arms for target in rungs[arm.ladder]), None)
                 targets[plan.last_target] = None
     return {

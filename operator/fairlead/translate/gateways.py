@@ -163,7 +163,6 @@ def _route(
     target = None if route.shadow is None else planner.shadow(route.shadow.choice, route.residency)
     return ir.Route(
         name=route.name,
-        wildcard=route.wildcard,
         plans=plans,
         stickiness=route.stickiness,
         max_attempts=rungs if route.max_attempts is None else min(route.max_attempts, rungs),

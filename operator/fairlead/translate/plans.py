@@ -64,7 +64,7 @@ class Planner:
             self._used_targets.update(reach[0])
             plans.append(
                 ir.Plan(
-                    model=model,
+                    key=model,
                     kind=menu.kind,
                     arms=tuple(
                         ir.Arm(ladder=f"{stem}/{arm}", weight=weight, side=ir.Side.STABLE)

@@ -27,14 +27,13 @@ UPSTREAM = Upstream(host="us.example.com", port=443, tls=True, base_path="/v1")
 TIMEOUTS = Timeouts(first_byte_ms=8000, response_ms=60000, stream_idle_ms=60000, request_ms=300000)
 
 
-def plan(*, model: str = "", arms: tuple[Arm, ...], kind: ModelKind = ModelKind.CHAT) -> Plan:
-    return Plan(model=model, kind=kind, arms=arms, last_model="flash-last", last_target="api/us/flash")
+def plan(*, key: str = "", arms: tuple[Arm, ...], kind: ModelKind = ModelKind.CHAT) -> Plan:
+    return Plan(key=key, kind=kind, arms=arms, last_model="flash-last", last_target="api/us/flash")
 
 
-def route(name: str, *plans: Plan, wildcard: bool = False, cap: int | None = None) -> Route:
+def route(name: str, *plans: Plan, cap: int | None = None) -> Route:
     return Route(
         name=name,
-        wildcard=wildcard,
         plans=plans,
         stickiness=Stickiness.CONSUMER,
         max_attempts=3,
@@ -84,13 +83,12 @@ GATEWAY = Gateway(
         route(
             "team/all",
             plan(
-                model="qwen/q3.5",
+                key="qwen/q3.5",
                 arms=(
                     Arm(ladder="team/all/qwen/q3.5/0", weight=5000, side=Side.STABLE),
                     Arm(ladder="team/all/qwen/q3.5/1", weight=5000, side=Side.STABLE),
                 ),
             ),
-            wildcard=True,
         ),
         route("team/chat", plan(arms=(CHAT_ARM,)), cap=2000),
     ),
@@ -169,10 +167,10 @@ def test_a_name_that_would_break_a_field_is_a_bug(name: str) -> None:
 
 
 def test_ladders_of_a_wildcard_plan_are_numbered() -> None:
-    broken = plan(model="q", arms=(Arm(ladder="team/chat/1", weight=10000, side=Side.STABLE),))
+    broken = plan(key="q", arms=(Arm(ladder="team/chat/1", weight=10000, side=Side.STABLE),))
     gateway = replace(
         GATEWAY,
-        routes=(route("team/all", broken, wildcard=True),),
+        routes=(route("team/all", broken),),
         scopes=(Scope(name="*", entries=(Entry(model_name="q", route="team/all", plan="q"),)),),
         ladders=(Ladder(name="team/chat/1", rungs=("api/us/q",), last_resort="api/us"),),
     )

@@ -25,7 +25,7 @@ def test_a_route_without_a_name_left_is_not_there() -> None:
 
 def test_plans_of_a_wildcard_route_are_those_of_names_it_won() -> None:
     result = compiled(P, route("all", target("p"), modelNames=["*"]), route("small"))
-    plans = {one.name: [plan.model for plan in one.plans] for one in result.gateways[US].ir.routes}
+    plans = {one.name: [plan.key for plan in one.plans] for one in result.gateways[US].ir.routes}
     assert plans == {"team-web/all": ["large"], "team-web/small": [""]}
 
 

@@ -90,7 +90,7 @@ def test_nothing_within_residency_is_no_plan() -> None:
 def test_wildcard_plans_are_named_by_model_and_only_names_that_are_won_have_one() -> None:
     written = builders.route("all", target("p"), modelNames=["*"])
     _, (plans, ladders) = planned(EU_WEST, written, {"large"})
-    assert [(plan.model, plan.arms[0].ladder) for plan in plans] == [("large", "team-web/all/large/0")]
+    assert [(plan.key, plan.arms[0].ladder) for plan in plans] == [("large", "team-web/all/large/0")]
     assert [ladder.rungs for ladder in ladders] == [("p/eu/large", "p/any/large", "p/us-b/large")]
 
 
