@@ -227,8 +227,8 @@ def test_two_servers_share_one_store(alice: Team, url: str) -> None:
     eventually("both to decide", both_decided, every_s=0)
     _is_spent(url, asked)
     for server in before:
-        tally = json.loads(_read(alice, server, "/v1/tally"))
-        account = next(one for one in tally["accounts"] if one["policy"] == f"{alice.namespace}/agents")
+        spend = json.loads(_read(alice, server, "/v1/spend"))
+        account = next(one for one in spend["accounts"] if one["policy"] == f"{alice.namespace}/agents")
         assert account["spent"] == round(asked * COST * 10**9), server
 
 

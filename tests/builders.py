@@ -7,9 +7,9 @@ from fairlead import compiler
 from fairlead.api.decode import decode
 from fairlead.api.installation import Installation, decode_installation
 from fairlead.compiler import Compiled, Manifest, Observed, SecretRef, Snapshot
-from fairlead.translate.finding import Findings
+from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.geography import Geography
-from fairlead.translate.world import Secrets, World
+from fairlead.translate.references import References, Secrets
 
 HOME = "fairlead"
 REGIONS = (
@@ -152,9 +152,9 @@ def decoded(written: Mapping[str, Any]) -> Any:
     return found.object
 
 
-def world(**fields: Any) -> World:
+def references(**fields: Any) -> References:
     """What surrounds objects in unit tests: three regions, no Secrets, no labels."""
-    return World(
+    return References(
         **{
             "home": HOME,
             "geography": Geography(installation().regions),
@@ -167,6 +167,8 @@ def world(**fields: Any) -> World:
     )
 
 
-def said(findings: Findings) -> list[str]:
+def said(diagnostics: Diagnostics) -> list[str]:
     """Everything that was found, as `reason path: message`, then warnings."""
-    return [f"{finding.reason} {finding.problem}" for finding in findings.findings] + findings.warnings
+    return [
+        f"{diagnostic.reason} {diagnostic.problem}" for diagnostic in diagnostics.diagnostics
+    ] + diagnostics.warnings

@@ -82,7 +82,7 @@ class Case:
         result = self.compile()
         files = {"ir.yaml": _yaml(_ir(result)), "status.yaml": _yaml(_status(result))}
         if any(gateway.ir.budget and gateway.ir.budget.asked for gateway in result.gateways.values()):
-            files["book.yaml"] = _yaml(json.loads(result.book))
+            files["book.yaml"] = _yaml(json.loads(result.configuration))
         if health := self.options.get("health"):
             files["effective.yaml"] = _yaml(_effective(result, health))
         if self.options.get("files"):

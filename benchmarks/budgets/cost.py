@@ -24,7 +24,7 @@ from typing import Any
 
 import grpc
 
-from budget import books
+from budget import configurations
 from budget.redis_server import BINARY, RedisServer, free_port
 from budget.server import Gateway, Server
 from fairlead.budgetserver.messages import METHOD, OK, SERVICE, Request, Response
@@ -100,9 +100,11 @@ async def _calls(port: int, count: int) -> int:
 
 
 async def _measure(count: int, rounds: int, folder: Path, stores: dict[str, str]) -> Rows:
-    book = books.write(folder / "book.json", 10**18)
+    configuration = configurations.write(folder / "book.json", 10**18)
     constants = {name: await Constant(loop).ready() for name, loop in LOOPS.items()}
-    servers = {name: Server(book, address, "--store-timeout", "20").start() for name, address in stores.items()}
+    servers = {
+        name: Server(configuration, address, "--store-timeout", "20").start() for name, address in stores.items()
+    }
     rows: Rows = {}
     try:
         for turn in range(rounds + 1):

@@ -24,7 +24,7 @@ from budget.client import metric
 from budget.redis_server import RedisServer
 from budget.server import Server
 from fairlead import envoy
-from fairlead.budget.book import Book, RouteTerms, encode
+from fairlead.budget.configuration import BudgetConfiguration, RouteTerms, encode
 from fairlead.budget.estimate import Rung
 from fairlead.budget.policy import Policy, Scope
 from fairlead.budget.price import USD, Price
@@ -33,7 +33,7 @@ from fairlead.budget.window import Every
 HOUR_MS = 3_600_000
 
 
-def _book(folder: Path) -> Path:
+def _configuration(folder: Path) -> Path:
     targets = [target.name for target in fairlead_gateway.gateway(1).targets]
     price = Price(input=180_000_000, output=250_000_000, cached_input=20_000_000)
     policy = Policy(
@@ -44,7 +44,7 @@ def _book(folder: Path) -> Path:
         stages=(),
         routes=None,
     )
-    book = Book(
+    configuration = BudgetConfiguration(
         fail_closed=False,
         request_bytes=32 << 20,
         policies=(policy,),
@@ -56,7 +56,7 @@ def _book(folder: Path) -> Path:
         },
     )
     path = folder / "book.json"
-    path.write_bytes(encode(book))
+    path.write_bytes(encode(configuration))
     return path
 
 
@@ -106,7 +106,7 @@ def main() -> None:
         generator = folder / "load"
         source = Path(contenders.__file__).with_name("load")
         subprocess.run(["go", "build", "-o", str(generator), "."], cwd=source, check=True)
-        server = stack.enter_context(Server(_book(folder), store))
+        server = stack.enter_context(Server(_configuration(folder), store))
         running = _start(stack, folder, server)
         began = {name: one.cpu_seconds() for name, one in running.items()}
         asked = cpu_s(server.process.pid)

@@ -11,10 +11,10 @@ from typing import Any
 from fairlead import envoy, ir
 from fairlead.api.installation import Installation
 from fairlead.api.meta import ObjectKey
-from fairlead.budget.book import encode
+from fairlead.budget.configuration import encode
 from fairlead.envoy import Layout
 from fairlead.errors import TooLargeError
-from fairlead.translate import KeyBinding, Report, SecretRef, Secrets, Served, World, anonymous_of, translate
+from fairlead.translate import KeyBinding, References, Report, SecretRef, Secrets, Served, anonymous_of, translate
 from fairlead.translate.effective import effective, without_layers
 from fairlead.translate.geography import Geography
 from fairlead.translate.intake import Intake, Manifest, Stray, intake
@@ -92,7 +92,7 @@ class Compiled:
     """What is said about manifests that are no object of ours."""
     key_bindings: tuple[KeyBinding, ...]
     """Which entries of Secrets hold API keys of which consumers; the shell fetches the values."""
-    book: bytes = b""
+    configuration: bytes = b""
     """The budget server's configuration, JSON."""
     budgets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Of each consumer, `namespace/name`, the policies that bound its spending."""
@@ -104,7 +104,7 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
     """Compile everything. The order of manifests makes no difference; twice the same input gives the same bytes."""
     observed = observed or Observed()
     taken = intake(snapshot.manifests, default_namespace=installation.namespace, last_good=observed.last_good)
-    world = World(
+    references = References(
         home=installation.namespace,
         geography=Geography(installation.regions),
         namespace_labels=taken.namespace_labels,
@@ -113,7 +113,7 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
         budget_server=all(layout.budget is not None for layout in observed.layouts.values()),
         anonymous=anonymous_of(installation),
     )
-    translation = translate(taken.objects, installation, world, killed=observed.killed)
+    translation = translate(taken.objects, installation, references, killed=observed.killed)
     return Compiled(
         gateways={
             gateway.region: _rendered(gateway, observed.layouts.get(gateway.region), observed.health)
@@ -122,8 +122,8 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
         reports=translation.reports,
         strays=taken.strays,
         key_bindings=translation.key_bindings,
-        book=encode(translation.book),
-        budgets=translation.book.consumers,
+        configuration=encode(translation.configuration),
+        budgets=translation.configuration.consumers,
         last_good=_remembered(taken, observed, translation.chosen),
     )
 
@@ -154,8 +154,8 @@ def _remembered(
 ) -> Mapping[ObjectKey, Mapping[str, Any]]:
     """Choose what to remember of each object that is still there: the version it stands by, else the last such one."""
     kept = {}
-    for key, choice in chosen.items():
-        if choice is Served.CURRENT:
+    for key, candidate in chosen.items():
+        if candidate is Served.CURRENT:
             kept[key] = taken.essence[key]
         elif key in observed.last_good:
             kept[key] = observed.last_good[key]

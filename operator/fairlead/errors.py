@@ -6,7 +6,7 @@
     ├── EnvoyError           an Envoy process did not start, or refused its configuration
     ├── ClusterError         the Kubernetes API refused something, or does not answer
     ├── StateError           the state folder cannot be used (locked by another process, not writable)
-    ├── BookError            the budget server's book cannot be used; it keeps the one that it has
+    ├── BudgetConfigurationError  the budget server's configuration cannot be used; it keeps the one that it has
     └── BudgetServerError    a budget server did not start, or does not answer
 
 A user's mistake in a resource is never an exception: it is a `fairlead.api.problem.Problem` on that object.
@@ -37,7 +37,7 @@ class StateError(FairleadError):
     """The state folder of `fairlead up` cannot be used."""
 
 
-class BookError(FairleadError):
+class BudgetConfigurationError(FairleadError):
     """The budget server's configuration is unreadable or contradicts itself."""
 
 

@@ -26,16 +26,16 @@ STORE_S = 5
 class Server:
     """One process, on ports of its own."""
 
-    def __init__(self, book: Path, store: str, *options: str) -> None:
+    def __init__(self, configuration: Path, store: str, *options: str) -> None:
         self.rpc, self.usage, self.http = (free_port() for _ in range(3))
         self._command = [
             *COMMAND,
             "budget-server",
-            *("--config", str(book), "--rpc", f"127.0.0.1:{self.rpc}", "--usage", f"127.0.0.1:{self.usage}"),
+            *("--config", str(configuration), "--rpc", f"127.0.0.1:{self.rpc}", "--usage", f"127.0.0.1:{self.usage}"),
             *("--http", f"127.0.0.1:{self.http}", "--store-timeout", str(STORE_S), *options),
         ]
         self._environment = {**os.environ, "FAIRLEAD_BUDGET_STORE": store}
-        self._log = book.parent / f"server-{self.rpc}.log"
+        self._log = configuration.parent / f"server-{self.rpc}.log"
         self.process: subprocess.Popen[bytes]
 
     def start(self) -> Self:

@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 
 from budget.redis_server import RedisServer
-from fairlead.budget.ledger import Hold, Leg, Plan, Settlement
-from fairlead.budget.meter import Count, Meter, MeterKey
+from fairlead.budget.ledger import Hold, Plan, Posting, Settlement
+from fairlead.budget.reconciliation import Count, UsageCounter, UsageCounterKey
 from fairlead.budgetserver.redisstore import RedisStore
 from fairlead.budgetserver.sqlite import SqliteStore
-from fairlead.budgetserver.store import Booking, MeterUpdate, RefusedError, Store
+from fairlead.budgetserver.store import Booking, RefusedError, Store, UsageCounterUpdate
 
 NOW = 1_800_000_000_000
 ABSURD = [2**63, 2**64, 10**30]
-KEY = MeterKey(gateway="g", consumer="t/a", route="t/r", target="p/e/m")
+KEY = UsageCounterKey(gateway="g", consumer="t/a", route="t/r", target="p/e/m")
 
 
-def leg(name: str) -> Leg:
-    return Leg(counter=name, cap=None, downgrade_at=None, keep_ms=None)
+def posting(name: str) -> Posting:
+    return Posting(counter=name, cap=None, downgrade_at=None, keep_ms=None)
 
 
 def settlement(request: str, cost: int, *names: str) -> Settlement:
-    legs = tuple(map(leg, names))
-    return Settlement(request=request, payer="t/a", cost=cost, estimated=False, legs=legs, now_ms=NOW)
+    postings = tuple(map(posting, names))
+    return Settlement(request=request, payer="t/a", cost=cost, estimated=False, postings=postings, now_ms=NOW)
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -90,7 +90,7 @@ def test_a_sum_beyond_the_counter_is_refused_and_writes_nothing(
 
 def test_an_absurd_reservation_holds_nothing(opened: Callable[[Callable[[Store], Awaitable[None]]], None]) -> None:
     async def body(store: Store) -> None:
-        plan = Plan(amount=2**63, legs=(leg("hold/a"), leg("hold/b")))
+        plan = Plan(amount=2**63, postings=(posting("hold/a"), posting("hold/b")))
         with pytest.raises(RefusedError):
             await store.reserve(Hold(request="hold/1", payer="t/a", plan=plan, downgrade=None, now_ms=NOW))
         assert [counter.reserved for counter in await store.counters(["hold/a", "hold/b"])] == [0, 0]
@@ -105,16 +105,18 @@ def test_an_absurd_booking_leaves_the_meters_as_they_were(
     a, b = f"book/{cost}/a", f"book/{cost}/b"
 
     async def body(store: Store) -> None:
-        before = await store.read_meters(NOW)
+        before = await store.read_usage_counters(NOW)
         bookings = tuple(
-            Booking(payer=name, requests=1, cost=each, legs=(leg(name),), at_ms=NOW)
+            Booking(payer=name, requests=1, cost=each, postings=(posting(name),), at_ms=NOW)
             for name, each in ((a, 5), (b, cost))
         )
-        meters = {KEY: Meter(seen=Count(requests=9))}
-        update = MeterUpdate(version=before.version, meters=meters, gateways=("g",), bookings=bookings, now_ms=NOW)
+        meters = {KEY: UsageCounter(seen=Count(requests=9))}
+        update = UsageCounterUpdate(
+            version=before.version, meters=meters, gateways=("g",), bookings=bookings, now_ms=NOW
+        )
         with pytest.raises(RefusedError):
-            await store.write_meters(update)
-        assert await store.read_meters(NOW) == before
+            await store.write_usage_counters(update)
+        assert await store.read_usage_counters(NOW) == before
         assert await spent(store, a, b) == [0, 0]
 
     opened(body)

@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 from running_up import CREDENTIAL, RunningUp, Site, provider, secret
 
-from budget import books
-from budget.books import RESERVED
+from budget import configurations
 from budget.client import budget, usage
+from budget.configurations import RESERVED
 from budget.conftest import KEY
 from budget.server import Gateway, Server
 from fairlead.budgetserver.messages import OK
@@ -29,7 +29,7 @@ def test_at_the_server(tmp_path: Path, store: str, request: pytest.FixtureReques
     addresses = {"memory": "memory:", "sqlite": f"sqlite:{tmp_path / 'b.db'}"}
     address = addresses.get(store) or request.getfixturevalue("own_redis").url
     limit = 400 * RESERVED + RESERVED - 1
-    with Server(books.write(tmp_path / "book.json", limit), address, "--store-timeout", "60") as server:
+    with Server(configurations.write(tmp_path / "book.json", limit), address, "--store-timeout", "60") as server:
 
         async def run() -> int:
             gateway = Gateway(server.rpc)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from budget import books
-from budget.books import RESERVED, SPENT
+from budget import configurations
+from budget.configurations import RESERVED, SPENT
 from budget.server import Gateway
 from fairlead.budget.window import Every
 from fairlead.budgetserver import server as server_module
@@ -27,7 +27,7 @@ class Clock:
 
 
 async def figures(server: BudgetServer) -> tuple[int, int, int]:
-    (standing,) = await server.teller.standings("t/a")
+    (standing,) = await server.service.standings("t/a")
     return standing.counter.spent, standing.counter.reserved, standing.counter.estimated
 
 
@@ -40,7 +40,7 @@ async def until(true: object, server: BudgetServer) -> None:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(
-        book=books.write(tmp_path / "book.json", 10_000, window=Every(length_ms=24 * HOUR)),
+        configuration=configurations.write(tmp_path / "book.json", 10_000, window=Every(length_ms=24 * HOUR)),
         rpc="127.0.0.1:0",
         usage="127.0.0.1:0",
         http="127.0.0.1:0",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from budget import books
-from budget.books import SPENT
+from budget import configurations
+from budget.configurations import SPENT
 from budget.prometheus import BINARY, Prometheus
 from budget.server import Gateway, Server
 
@@ -17,7 +17,7 @@ LABELS = {"app_kubernetes_io_component": "budget-server", "pod": "budget-server-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A limit of three requests."""
-    with Server(books.write(tmp_path / "book.json", 3 * SPENT), "memory:") as running:
+    with Server(configurations.write(tmp_path / "book.json", 3 * SPENT), "memory:") as running:
         yield running
 
 

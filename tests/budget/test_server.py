@@ -14,9 +14,9 @@ from pathlib import Path
 import grpc
 import pytest
 
-from budget import books
-from budget.books import RESERVED, SPENT
+from budget import configurations
 from budget.client import metric
+from budget.configurations import RESERVED, SPENT
 from budget.redis_server import RedisServer
 from budget.server import Gateway, Server
 from fairlead.budget.policy import Scope
@@ -49,8 +49,8 @@ def play(port: int, story: Callable[[Gateway], Awaitable[None]]) -> None:
 
 
 def test_two_servers_share_one_limit(tmp_path: Path, own_redis: RedisServer) -> None:
-    book = books.write(tmp_path / "book.json", 100 * RESERVED, scope=Scope.SHARED)
-    with Server(book, own_redis.url) as one, Server(book, own_redis.url) as two:
+    configuration = configurations.write(tmp_path / "book.json", 100 * RESERVED, scope=Scope.SHARED)
+    with Server(configuration, own_redis.url) as one, Server(configuration, own_redis.url) as two:
 
         async def run() -> None:
             gateways = [Gateway(one.rpc), Gateway(two.rpc)]
@@ -75,12 +75,12 @@ def test_two_servers_share_one_limit(tmp_path: Path, own_redis: RedisServer) -> 
 
 @pytest.mark.parametrize("store", ["sqlite", "redis"])
 def test_a_killed_server_forgets_nothing(tmp_path: Path, store: str, request: pytest.FixtureRequest) -> None:
-    book = books.write(tmp_path / "book.json", 10_000)
+    configuration = configurations.write(tmp_path / "book.json", 10_000)
     address = f"sqlite:{tmp_path / 'b.db'}"
     if store == "redis":
         redis: RedisServer = request.getfixturevalue("own_redis")
         address = redis.url
-    server = Server(book, address)
+    server = Server(configuration, address)
     with server:
 
         async def before(gateway: Gateway) -> None:
@@ -103,8 +103,8 @@ def test_a_killed_server_forgets_nothing(tmp_path: Path, store: str, request: py
 
 
 def test_sigterm_books_what_is_under_way(tmp_path: Path) -> None:
-    book = books.write(tmp_path / "book.json", 10_000)
-    server = Server(book, f"sqlite:{tmp_path / 'b.db'}")
+    configuration = configurations.write(tmp_path / "book.json", 10_000)
+    server = Server(configuration, f"sqlite:{tmp_path / 'b.db'}")
     with server:
 
         async def story(gateway: Gateway) -> None:
@@ -117,16 +117,16 @@ def test_sigterm_books_what_is_under_way(tmp_path: Path) -> None:
 
 
 def test_a_wrong_book_keeps_the_last_one(tmp_path: Path) -> None:
-    book = books.write(tmp_path / "book.json", 10_000)
-    with Server(book, "memory:") as server:
-        digest = server.get("/healthz")["book"]
-        book.write_text('{"version": 7}')
+    configuration = configurations.write(tmp_path / "book.json", 10_000)
+    with Server(configuration, "memory:") as server:
+        digest = server.get("/healthz")["configuration"]
+        configuration.write_text('{"version": 7}')
 
         async def story(gateway: Gateway) -> None:
             await eventually(lambda: metric(server.metrics(), "fairlead_budget_book_errors_total") == 1, "no error")
-            assert server.get("/healthz")["book"] == digest
+            assert server.get("/healthz")["configuration"] == digest
             assert (await gateway.check("r1")).overall_code == OK
-            books.write(book, 0)
+            configurations.write(configuration, 0)
             began = time.monotonic()
             numbers = itertools.count()
             while (await gateway.check(f"kill{next(numbers)}")).overall_code == OK:
@@ -137,8 +137,8 @@ def test_a_wrong_book_keeps_the_last_one(tmp_path: Path) -> None:
 
 
 def test_a_gateway_of_another_version_is_refused_and_counted(tmp_path: Path) -> None:
-    book = books.write(tmp_path / "book.json", 10_000)
-    with Server(book, "memory:") as server:
+    configuration = configurations.write(tmp_path / "book.json", 10_000)
+    with Server(configuration, "memory:") as server:
 
         async def story(gateway: Gateway) -> None:
             for key in ("kind", "kind", "later"):
@@ -154,8 +154,8 @@ def test_a_gateway_of_another_version_is_refused_and_counted(tmp_path: Path) -> 
 
 
 def test_a_check_of_absurd_length_is_refused_for_itself(tmp_path: Path) -> None:
-    book = books.write(tmp_path / "book.json", 10_000)
-    with Server(book, "memory:") as server:
+    configuration = configurations.write(tmp_path / "book.json", 10_000)
+    with Server(configuration, "memory:") as server:
 
         async def story(gateway: Gateway) -> None:
             digits = "9" * 65_536
@@ -207,8 +207,8 @@ class Faults:
 @pytest.mark.parametrize("fault", ["killed", "hung", "full", "slow"])
 def test_a_store_that_is_away_loses_nothing(tmp_path: Path, own_redis: RedisServer, fault: str) -> None:
     own_redis.command("CONFIG", "SET", "appendfsync", "always")
-    book = books.write(tmp_path / "book.json", 100_000)
-    with Server(book, own_redis.url, "--store-timeout", "1") as server:
+    configuration = configurations.write(tmp_path / "book.json", 100_000)
+    with Server(configuration, own_redis.url, "--store-timeout", "1") as server:
 
         async def story(gateway: Gateway) -> None:
             for number in range(4):
@@ -264,8 +264,8 @@ def locked_file(_server: Server, database: Path) -> Callable[[], None]:
 def test_a_file_that_cannot_be_written_loses_nothing(
     tmp_path: Path, fault: Callable[[Server, Path], Callable[[], None]]
 ) -> None:
-    book, database = books.write(tmp_path / "book.json", 10**9), tmp_path / "b.db"
-    with Server(book, f"sqlite:{database}", "--store-timeout", "0.5") as server:
+    configuration, database = configurations.write(tmp_path / "book.json", 10**9), tmp_path / "b.db"
+    with Server(configuration, f"sqlite:{database}", "--store-timeout", "0.5") as server:
 
         async def story(gateway: Gateway) -> None:
             for number in range(4):
@@ -292,8 +292,8 @@ def test_a_file_that_cannot_be_written_loses_nothing(
 
 
 def test_a_store_that_was_emptied_starts_at_zero_and_goes_on(tmp_path: Path, own_redis: RedisServer) -> None:
-    book = books.write(tmp_path / "book.json", 1_000)
-    with Server(book, own_redis.url) as server:
+    configuration = configurations.write(tmp_path / "book.json", 1_000)
+    with Server(configuration, own_redis.url) as server:
 
         async def story(gateway: Gateway) -> None:
             await gateway.check("r1")
@@ -308,8 +308,8 @@ def test_a_store_that_was_emptied_starts_at_zero_and_goes_on(tmp_path: Path, own
 
 
 def test_usage_is_for_gateways_and_needs_a_consumer(tmp_path: Path) -> None:
-    book = books.write(tmp_path / "book.json", 1_000)
-    with Server(book, "memory:") as server:
+    configuration = configurations.write(tmp_path / "book.json", 1_000)
+    with Server(configuration, "memory:") as server:
         with pytest.raises(urllib.error.HTTPError) as caught:
             server.usage_of("")
         assert caught.value.code == 401
@@ -322,8 +322,8 @@ def test_usage_is_for_gateways_and_needs_a_consumer(tmp_path: Path) -> None:
 
 
 def test_a_spent_budget_over_the_wire(tmp_path: Path) -> None:
-    book = books.write(tmp_path / "book.json", RESERVED)
-    with Server(book, "memory:") as server:
+    configuration = configurations.write(tmp_path / "book.json", RESERVED)
+    with Server(configuration, "memory:") as server:
 
         async def story(gateway: Gateway) -> None:
             assert (await gateway.check("r1")).overall_code == OK

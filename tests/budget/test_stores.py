@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from budget.redis_server import RedisServer
-from fairlead.budget.ledger import EXPIRES_AFTER_MS, Counter, Hold, Leg, Plan, Settlement, Verdict
-from fairlead.budget.meter import Count, Meter, MeterKey
+from fairlead.budget.ledger import EXPIRES_AFTER_MS, Counter, Hold, Plan, Posting, Settlement, Verdict
+from fairlead.budget.reconciliation import Count, UsageCounter, UsageCounterKey
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.redisstore import RedisStore
 from fairlead.budgetserver.sqlite import SqliteStore
-from fairlead.budgetserver.store import Booking, MeterUpdate, Store
+from fairlead.budgetserver.store import Booking, Store, UsageCounterUpdate
 
 NOW = 1_800_000_000_000
 PAYER = "t/a|t/chat"
@@ -28,15 +28,15 @@ TIMEOUT_S = 10.0
 COUNTERS = st.sampled_from(sorted(CAPS))
 REQUESTS = st.integers(0, 7)
 AMOUNTS = st.one_of(st.integers(0, 40), st.sampled_from([BIG, BIG + 1, BIG + 7, BIG + 8, 2**53 + 1]))
-LEGS = st.lists(COUNTERS, min_size=1, max_size=3, unique=True)
+POSTINGS = st.lists(COUNTERS, min_size=1, max_size=3, unique=True)
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("reserve"), REQUESTS, AMOUNTS, LEGS, st.none() | st.tuples(st.integers(0, 5), LEGS)),
+        st.tuples(st.just("reserve"), REQUESTS, AMOUNTS, POSTINGS, st.none() | st.tuples(st.integers(0, 5), POSTINGS)),
         st.tuples(
-            st.just("settle"), REQUESTS, AMOUNTS, LEGS, st.booleans(), st.integers(0, 9), st.sampled_from([-1, 1])
+            st.just("settle"), REQUESTS, AMOUNTS, POSTINGS, st.booleans(), st.integers(0, 9), st.sampled_from([-1, 1])
         ),
         st.tuples(st.just("expire"), st.booleans()),
-        st.tuples(st.just("reconcile"), st.integers(0, 3), LEGS, st.booleans()),
+        st.tuples(st.just("reconcile"), st.integers(0, 3), POSTINGS, st.booleans()),
     ),
     max_size=25,
 )
@@ -70,17 +70,17 @@ class Player:
         self._example = example
         self._version: int | None = None
 
-    def leg(self, name: str) -> Leg:
+    def posting(self, name: str) -> Posting:
         downgrade_at = {"a": 50, "big": BIG}.get(name)
-        return Leg(
+        return Posting(
             counter=self.name(name), cap=CAPS[name], downgrade_at=downgrade_at, keep_ms=None if name == "c" else 10**9
         )
 
     def name(self, name: str) -> str:
         return f"{self._example}/{name}"
 
-    def legs(self, names: Sequence[str]) -> tuple[Leg, ...]:
-        return tuple(self.leg(name) for name in names)
+    def postings(self, names: Sequence[str]) -> tuple[Posting, ...]:
+        return tuple(self.posting(name) for name in names)
 
     async def play(self, step: tuple[Any, ...]) -> Any:
         match step:
@@ -88,8 +88,8 @@ class Player:
                 hold = Hold(
                     request=self.name(f"r{request}"),
                     payer=self.name(PAYER),
-                    plan=Plan(amount=amount, legs=self.legs(names)),
-                    downgrade=Plan(amount=smaller[0], legs=self.legs(smaller[1])) if smaller else None,
+                    plan=Plan(amount=amount, postings=self.postings(names)),
+                    downgrade=Plan(amount=smaller[0], postings=self.postings(smaller[1])) if smaller else None,
                     now_ms=NOW,
                 )
                 return await self._store.reserve(hold)
@@ -99,10 +99,10 @@ class Player:
                     payer=self.name(PAYER),
                     cost=cost,
                     estimated=estimated,
-                    legs=self.legs(names),
+                    postings=self.postings(names),
                     now_ms=NOW + after,
                 )
-                key = MeterKey(gateway=f"g{self._example}", consumer="t/a", route="t/chat", target="p/e/m")
+                key = UsageCounterKey(gateway=f"g{self._example}", consumer="t/a", route="t/chat", target="p/e/m")
                 metered = (key, Count(requests=1, input=tokens, output=2 * tokens, cached=0)) if tokens else None
                 settled = await self._store.settle(settlement, metered)
                 return settled.cost, {
@@ -115,19 +115,25 @@ class Player:
         raise AssertionError(step)
 
     async def reconcile(self, requests: int, names: Sequence[str], *, stale: bool) -> Any:
-        known = await self._store.read_meters(NOW)
-        key = MeterKey(gateway=f"g{self._example}", consumer="t/a", route="t/chat", target="p/e/m")
-        update = MeterUpdate(
+        known = await self._store.read_usage_counters(NOW)
+        key = UsageCounterKey(gateway=f"g{self._example}", consumer="t/a", route="t/chat", target="p/e/m")
+        update = UsageCounterUpdate(
             version=known.version - 1 if stale else known.version,
-            meters={key: Meter(seen=Count(requests=requests), due=Count(input=3))},
+            meters={key: UsageCounter(seen=Count(requests=requests), due=Count(input=3))},
             gateways=(f"g{self._example}",),
             bookings=(
-                Booking(payer=self.name(PAYER), requests=requests, cost=requests * 3, legs=self.legs(names), at_ms=NOW),
+                Booking(
+                    payer=self.name(PAYER),
+                    requests=requests,
+                    cost=requests * 3,
+                    postings=self.postings(names),
+                    at_ms=NOW,
+                ),
             ),
             now_ms=NOW + 1,
         )
-        written = await self._store.write_meters(update)
-        after = await self._store.read_meters(NOW)
+        written = await self._store.write_usage_counters(update)
+        after = await self._store.read_usage_counters(NOW)
         return written, after.meters.get(key), after.booked.get(key), f"g{self._example}" in after.known_gateways
 
     async def counters(self) -> list[Counter]:
@@ -153,11 +159,11 @@ def test_a_store_does_what_the_model_does(runner: asyncio.Runner, store: Store, 
 def test_many_at_once_never_pass_the_cap(runner: asyncio.Runner, store: Store) -> None:
     async def run() -> None:
         name = f"{next(EXAMPLES)}/burst"
-        leg = Leg(counter=name, cap=1_000, downgrade_at=None, keep_ms=None)
-        other = Leg(counter=f"{name}/other", cap=500_000, downgrade_at=None, keep_ms=None)
+        posting = Posting(counter=name, cap=1_000, downgrade_at=None, keep_ms=None)
+        other = Posting(counter=f"{name}/other", cap=500_000, downgrade_at=None, keep_ms=None)
 
         async def ask(number: int) -> Verdict:
-            plan = Plan(amount=7, legs=(leg, other))
+            plan = Plan(amount=7, postings=(posting, other))
             hold = Hold(request=f"{name}/{number}", payer=PAYER, plan=plan, downgrade=None, now_ms=NOW)
             return (await store.reserve(hold)).verdict
 
@@ -171,8 +177,8 @@ def test_many_at_once_never_pass_the_cap(runner: asyncio.Runner, store: Store) -
 def test_what_was_written_is_there_after_a_restart(runner: asyncio.Runner, tmp_path: Path) -> None:
     async def run() -> None:
         path = tmp_path / "budget.db"
-        leg = Leg(counter="x", cap=100, downgrade_at=None, keep_ms=None)
-        hold = Hold(request="r", payer=PAYER, plan=Plan(amount=7, legs=(leg,)), downgrade=None, now_ms=NOW)
+        posting = Posting(counter="x", cap=100, downgrade_at=None, keep_ms=None)
+        hold = Hold(request="r", payer=PAYER, plan=Plan(amount=7, postings=(posting,)), downgrade=None, now_ms=NOW)
         first = SqliteStore(path, timeout_s=TIMEOUT_S)
         await first.reserve(hold)
         await first.close()

@@ -101,7 +101,7 @@ def test_health_is_no_change_of_what_is_said(world: list[dict[str, Any]], data: 
     now = run(world, health)
     for one in (declared, now):
         assert one.reports == declared.reports
-        assert one.book == declared.book
+        assert one.configuration == declared.configuration
         assert one.last_good == declared.last_good
         assert {region: gw.ir for region, gw in one.gateways.items()} == {
             region: gw.ir for region, gw in declared.gateways.items()

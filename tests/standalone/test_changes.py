@@ -262,4 +262,4 @@ def test_regions_without_anything_to_serve_answer_all_the_same(site: Site, start
     site.write("route.yaml", route("chat", "sparrow"))
     refused = up.wait_for("refused")["what"]
     assert "nothing of the object is in effect" in refused
-    until(lambda: json.loads((site.state / "status.json").read_text())["notices"])
+    until(lambda: json.loads((site.state / "status.json").read_text())["diagnostics"])

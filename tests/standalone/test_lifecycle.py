@@ -183,7 +183,7 @@ def test_status_shows_what_is_served(site: Site, start: Start, simulated: Simula
     assert len(region["digest"]) == 64
     assert region["pid"] in up.children()
     assert region["routes"][0]["answers"][0]["ladders"] == [{"weight": "100%", "targets": ["sim/one/sparrow"]}]
-    assert document["notices"][0]["subject"] == "ModelRoute fairlead/chat"
+    assert document["diagnostics"][0]["subject"] == "ModelRoute fairlead/chat"
     up.stop()
     told = status()
     assert told.returncode == 1

@@ -16,10 +16,10 @@ from fairlead.api.installation import AnonymousPolicy
 from fairlead.envoy import Layout
 from fairlead.errors import EnvoyError
 from fairlead.ir import ListenAddress
-from fairlead.standalone import edition, swap
-from fairlead.standalone.edition import Serving
+from fairlead.standalone import release, swap
 from fairlead.standalone.intake import Memory, take_in
 from fairlead.standalone.region import Region
+from fairlead.standalone.release import Serving
 from fairlead.standalone.state import StateFolder
 
 pytestmark = pytest.mark.envoy
@@ -42,7 +42,7 @@ def served(site: Site) -> tuple[Region, Serving]:
     installation = installation_file.read(site.config).model_copy(update={"anonymous": AnonymousPolicy.ALLOW})
     files = ManifestFiles((site.manifests,)).read()
     intake = take_in(files, memory=Memory(), environment={}, default_namespace="fairlead")
-    whole = edition.make(intake, installation, Memory(), {"us-east-1": layout})
+    whole = release.make(intake, installation, Memory(), {"us-east-1": layout})
     log = structlog.wrap_logger(None, processors=[], wrapper_class=structlog.make_filtering_bound_logger("critical"))
     region = Region(name="us-east-1", folder=folder, concurrency=1, log_level="warning", log=log)
     return region, whole.regions["us-east-1"]

@@ -1,14 +1,14 @@
-"""What a budget server tells the operator: its tally, asked for over the pod network on the port of its metrics."""
+"""What a budget server tells the operator: its spend, asked for over the pod network on the port of its metrics."""
 
 import json
 from typing import Protocol
 
 import httpx
 
-from fairlead.budget.tally import Tally, decode
-from fairlead.errors import BookError, BudgetServerError
+from fairlead.budget.spend import SpendSnapshot, decode
+from fairlead.errors import BudgetConfigurationError, BudgetServerError
 
-TALLY_PATH = "/v1/tally"
+SPEND_PATH = "/v1/spend"
 PORT = 8083
 """As the chart sets it."""
 
@@ -16,7 +16,7 @@ PORT = 8083
 class BudgetAnswers(Protocol):
     """Ask one budget server's pod."""
 
-    async def tally(self, address: str, port: int) -> Tally:
+    async def spend(self, address: str, port: int) -> SpendSnapshot:
         """Return what everybody has spent; raises `BudgetServerError` when there is no answer that can be read."""
 
 
@@ -26,11 +26,11 @@ class HttpBudgetAnswers:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
-    async def tally(self, address: str, port: int) -> Tally:
+    async def spend(self, address: str, port: int) -> SpendSnapshot:
         """Return what everybody has spent; raises `BudgetServerError` when there is no answer that can be read."""
         host = f"[{address}]" if ":" in address else address
         try:
-            answer = await self._client.get(f"http://{host}:{port}{TALLY_PATH}")
+            answer = await self._client.get(f"http://{host}:{port}{SPEND_PATH}")
             answer.raise_for_status()
             found = answer.json()
         except (httpx.HTTPError, json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -39,5 +39,5 @@ class HttpBudgetAnswers:
             raise BudgetServerError(f"{address}: got no JSON object")
         try:
             return decode(found)
-        except BookError as error:
+        except BudgetConfigurationError as error:
             raise BudgetServerError(f"{address}: {error}") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 class Places:
     """Where one budget server's files and sockets are. All absolute."""
 
-    book: Path
+    configuration: Path
     database: Path
     gateways: Path
     """One URL per line: where gateways show their counters."""

@@ -30,7 +30,7 @@ class BudgetServerProcess:
     ) -> "BudgetServerProcess":
         """Start one. The store's address goes through the environment, since it may carry a password."""
         arguments = [
-            "--config", str(places.book),
+            "--config", str(places.configuration),
             "--rpc", f"unix:{places.rpc}",
             "--usage", f"unix:{places.usage}",
             "--http", f"unix:{places.http}",

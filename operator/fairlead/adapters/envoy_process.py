@@ -100,7 +100,7 @@ class EnvoyProcess:
             await self._process.wait()
 
     async def last_words(self, *, since: int, within_s: float) -> str:
-        """Wait for its next complaint, in one line, for a message; empty when it makes none in time.
+        """Wait for its next diagnostic, in one line, for a message; empty when it makes none in time.
 
         `since` is the length that its log had before; what stands there already does not count. Envoy writes its log
         twice a second, so what it said just now comes later.
@@ -122,5 +122,5 @@ class EnvoyProcess:
             return ""
         # An entry starts with the time in brackets and may have many lines; what is wrong stands at its end.
         entries = [" ".join(entry.split()) for entry in re.split(r"^(?=\[\d{4}-)", tail, flags=re.MULTILINE)]
-        complaint = next((entry for entry in reversed(entries) if _COMPLAINT.match(entry)), "")
-        return complaint if len(complaint) <= LAST_WORDS else f"... {complaint[-LAST_WORDS:]}"
+        diagnostic = next((entry for entry in reversed(entries) if _COMPLAINT.match(entry)), "")
+        return diagnostic if len(diagnostic) <= LAST_WORDS else f"... {diagnostic[-LAST_WORDS:]}"

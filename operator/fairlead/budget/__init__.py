@@ -6,9 +6,10 @@
     policy     a limit with its stages, and the name of the counter that it draws on
     ledger     reserve, settle, expire: transitions on counters and reservations, idempotent by request
     admission  what to tell the client: room, stage, Retry-After
-    meter      what the gateways counted and no report booked
+    reconciliation  what the gateways counted and no report booked
     usage      the document of `GET /v1/usage`
-    book       the budget server's configuration: policies, consumers, prices; versioned JSON
+    spend      the snapshot of what was spent in each window, and by whom
+    configuration  the budget server's configuration: policies, consumers, prices; versioned JSON
 
 Stores and servers live in `budgetserver`; they apply these transitions, atomically, and decide nothing themselves.
 All times are Unix milliseconds, all money is nano-dollars (1 USD = 1,000,000,000).

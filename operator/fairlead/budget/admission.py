@@ -9,7 +9,7 @@ Of several policies the latest counts, since each must have room.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fairlead.budget.ledger import Counter, Leg, fits
+from fairlead.budget.ledger import Counter, Posting, fits
 from fairlead.budget.policy import Policy
 from fairlead.budget.window import Span
 
@@ -42,10 +42,10 @@ def tightest(standings: Sequence[Standing]) -> Standing | None:
     return min(standings, key=lambda standing: standing.remaining, default=None)
 
 
-def short(standings: Sequence[Standing], legs: Sequence[Leg], amount: int) -> tuple[Standing, ...]:
+def short(standings: Sequence[Standing], postings: Sequence[Posting], amount: int) -> tuple[Standing, ...]:
     """Return those that have no room for an amount."""
-    pairs = zip(standings, legs, strict=True)
-    return tuple(standing for standing, leg in pairs if not fits(standing.counter, leg, amount))
+    pairs = zip(standings, postings, strict=True)
+    return tuple(standing for standing, posting in pairs if not fits(standing.counter, posting, amount))
 
 
 def retry_after_s(lacking: Sequence[Standing], amount: int, now_ms: int) -> int | None:

@@ -58,7 +58,7 @@ Counters = Mapping[str, Counter]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
+class Posting:
     """One counter that a request draws on."""
 
     counter: str
@@ -75,7 +75,7 @@ class Plan:
     """What an answer may cost, and who pays."""
 
     amount: int
-    legs: tuple[Leg, ...]
+    postings: tuple[Posting, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ class Settlement:
     cost: int
     estimated: bool
     """True: cost is a guess, at most what was reserved is booked."""
-    legs: tuple[Leg, ...]
+    postings: tuple[Posting, ...]
     """Who pays when there is no reservation."""
     now_ms: int
 
@@ -152,7 +152,7 @@ class Admission:
     verdict: Verdict
     downgraded: bool
     counters: tuple[Counter, ...]
-    """The counters of the plan that was judged, in the order of its legs, after the step."""
+    """The counters of the plan that was judged, in the order of its postings, after the step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,31 +169,33 @@ class Step:
     """A report whose tokens reconciliation has booked: they are not to be counted as reported again."""
 
 
-def fits(counter: Counter, leg: Leg, amount: int) -> bool:
-    """Say whether a leg has room: something is left, and the amount fits beside what is spent and reserved."""
-    if leg.cap is None:
+def fits(counter: Counter, posting: Posting, amount: int) -> bool:
+    """Say whether a posting has room: something is left, and the amount fits beside what is spent and reserved."""
+    if posting.cap is None:
         return True
-    return counter.spent < leg.cap and counter.spent + counter.reserved + amount <= leg.cap
+    return counter.spent < posting.cap and counter.spent + counter.reserved + amount <= posting.cap
 
 
 def reserve(hold: Hold, entry: Entry | None, counters: Counters) -> tuple[Admission, Step]:
     """Judge a request: all of its policies must have room, or none is touched."""
     if entry is not None:
         plan = hold.downgrade if entry.downgraded and hold.downgrade else hold.plan
-        seen = tuple(counters.get(leg.counter, EMPTY) for leg in plan.legs)
+        seen = tuple(counters.get(posting.counter, EMPTY) for posting in plan.postings)
         admission = Admission(verdict=Verdict.REPLAYED, downgraded=entry.downgraded, counters=seen)
         return admission, Step(entry=entry, counters={})
     plan, downgraded = hold.plan, False
-    if hold.downgrade is not None and any(_downgrades(counters.get(leg.counter, EMPTY), leg) for leg in plan.legs):
+    if hold.downgrade is not None and any(
+        _downgrades(counters.get(posting.counter, EMPTY), posting) for posting in plan.postings
+    ):
         plan, downgraded = hold.downgrade, True
     after = {}
-    for leg in plan.legs:
-        before = counters.get(leg.counter, EMPTY)
-        if not fits(before, leg, plan.amount):
-            seen = tuple(counters.get(leg.counter, EMPTY) for leg in plan.legs)
+    for posting in plan.postings:
+        before = counters.get(posting.counter, EMPTY)
+        if not fits(before, posting, plan.amount):
+            seen = tuple(counters.get(posting.counter, EMPTY) for posting in plan.postings)
             admission = Admission(verdict=Verdict.REJECTED, downgraded=downgraded, counters=seen)
             return admission, Step(entry=None, counters={})
-        after[leg.counter] = Counter(
+        after[posting.counter] = Counter(
             spent=before.spent, reserved=before.reserved + plan.amount, estimated=before.estimated
         )
     opened = Entry(
@@ -211,8 +213,8 @@ def reserve(hold: Hold, entry: Entry | None, counters: Counters) -> tuple[Admiss
     return admission, Step(entry=opened, counters=after)
 
 
-def _downgrades(counter: Counter, leg: Leg) -> bool:
-    return leg.downgrade_at is not None and counter.spent >= leg.downgrade_at
+def _downgrades(counter: Counter, posting: Posting) -> bool:
+    return posting.downgrade_at is not None and counter.spent >= posting.downgrade_at
 
 
 def settle(settlement: Settlement, entry: Entry | None, counters: Counters, waiver: Waiver = NO_WAIVER) -> Step:
@@ -225,7 +227,7 @@ def settle(settlement: Settlement, entry: Entry | None, counters: Counters, waiv
     if covers and waiver.requests > 0 and (entry is None or entry.phase in {Phase.OPEN, Phase.EXPIRED}):
         return _cover(settlement, entry, counters, waived=-1)
     if entry is None:
-        return _book(settlement, _unchecked(settlement), counters, waived=0)
+        return _configuration(settlement, _unchecked(settlement), counters, waived=0)
     match entry.phase:
         case Phase.SETTLED:
             return Step(entry=entry, counters={})
@@ -233,10 +235,10 @@ def settle(settlement: Settlement, entry: Entry | None, counters: Counters, waiv
             return (
                 _cover(settlement, entry, counters, waived=0)
                 if covers
-                else _book(settlement, entry, counters, waived=1)
+                else _configuration(settlement, entry, counters, waived=1)
             )
         case Phase.OPEN | Phase.EXPIRED:
-            return _book(settlement, entry, counters, waived=0)
+            return _configuration(settlement, entry, counters, waived=0)
 
 
 def _unchecked(settlement: Settlement) -> Entry:
@@ -249,18 +251,18 @@ def _unchecked(settlement: Settlement) -> Entry:
         booked=0,
         estimated=False,
         downgraded=False,
-        counters=tuple(dict.fromkeys(leg.counter for leg in settlement.legs)),
+        counters=tuple(dict.fromkeys(posting.counter for posting in settlement.postings)),
         due_ms=0,
     )
 
 
 def _cover(settlement: Settlement, entry: Entry | None, counters: Counters, *, waived: int) -> Step:
-    """Release what is held and book nothing."""
+    """Release what is held and configuration nothing."""
     nothing = replace(settlement, cost=0, estimated=False)
-    return replace(_book(nothing, entry or _unchecked(nothing), counters, waived=waived), covered=True)
+    return replace(_configuration(nothing, entry or _unchecked(nothing), counters, waived=waived), covered=True)
 
 
-def _book(settlement: Settlement, entry: Entry, counters: Counters, *, waived: int) -> Step:
+def _configuration(settlement: Settlement, entry: Entry, counters: Counters, *, waived: int) -> Step:
     """Replace whatever an entry holds or has booked by the cost."""
     cost = min(settlement.cost, entry.amount) if settlement.estimated else settlement.cost
     held = entry.amount if entry.phase is Phase.OPEN else 0

@@ -2,12 +2,12 @@
 
 messages     the protocol's messages, made at run time
 descriptor   what a gateway asks and reports, as plain values
-teller       decides: room or not, what a report costs, who pays
+ratelimit    decides: room or not, what a report costs, who pays
 answer       what a client is told
-store        the protocol of stores; memory, sqlite, rediskeeper implement it, batch amortizes their round trips
+store        the protocol of stores; memory, sqlite, redisstore implement it, batch amortizes their round trips
 backlog      settlements that the store could not take yet
-reconciler   books what reports lost, from the gateways' own counters; exposition reads those
-bookfile     the book, loaded again when it changes
+reconciliation  books what reports lost, from the gateways' own counters; exposition reads those
+configuration_file  the configuration, loaded again when it changes
 metrics      what the server says about itself
 web          `/v1/usage`, `/v1/budgets`, `/metrics`, `/healthz`
 server       all of it in one process

@@ -7,7 +7,7 @@ series are skipped.
 import re
 from collections.abc import Mapping
 
-from fairlead.budget.meter import NOTHING, Count, MeterKey
+from fairlead.budget.reconciliation import NOTHING, Count, UsageCounterKey
 
 SERIES: Mapping[str, str] = {
     "envoy_fairlead_metered_requests": "requests",
@@ -29,9 +29,9 @@ def uptime_s(text: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def counts(text: str, *, gateway: str) -> dict[MeterKey, Count]:
+def counts(text: str, *, gateway: str) -> dict[UsageCounterKey, Count]:
     """Return what a gateway counted. `gateway` names it when its series carry no label `gateway`."""
-    found: dict[MeterKey, Count] = {}
+    found: dict[UsageCounterKey, Count] = {}
     for line in text.splitlines():
         match = _LINE.match(line)
         kind = SERIES.get(match.group(1)) if match else None
@@ -39,7 +39,7 @@ def counts(text: str, *, gateway: str) -> dict[MeterKey, Count]:
         if match is None or kind is None or number is None:
             continue
         labels = {name: _unescape(value) for name, value in _LABEL.findall(match.group(2))}
-        key = MeterKey(
+        key = UsageCounterKey(
             gateway=labels.get("gateway", gateway),
             consumer=labels.get("consumer", "-"),
             route=labels.get("route", "-"),

@@ -5,50 +5,50 @@ One read of all counters that run, never more often than somebody asks or the ga
 
 from typing import Any
 
-from fairlead.budget import tally
+from fairlead.budget import spend
 from fairlead.budget.admission import Standing
 from fairlead.budget.ledger import Counter
 from fairlead.budget.policy import SHARED, Policy, Scope, counter, unbudgeted
 from fairlead.budget.usage import dollars, moment
 from fairlead.budget.window import span
 from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.ratelimit import RateLimitService
 from fairlead.budgetserver.store import StoreError
-from fairlead.budgetserver.teller import Teller
 
 
-async def standings(teller: Teller) -> list[tuple[str, Standing]]:
+async def standings(service: RateLimitService) -> list[tuple[str, Standing]]:
     """Return (consumer, standing) of every counter that a policy runs now; the consumer of a shared one is `*`."""
-    now_ms = teller.now_ms()
+    now_ms = service.now_ms()
     pairs = [
         (who, policy, span(policy.window, now_ms))
-        for policy in teller.book.policies
-        for who in _spenders(teller, policy)
+        for policy in service.configuration.policies
+        for who in _spenders(service, policy)
     ]
-    counters = await teller.counters([counter(policy, who, window) for who, policy, window in pairs])
+    counters = await service.counters([counter(policy, who, window) for who, policy, window in pairs])
     return [
         (who, Standing(policy=policy, span=window, counter=found))
         for (who, policy, window), found in zip(pairs, counters, strict=True)
     ]
 
 
-def _spenders(teller: Teller, policy: Policy) -> list[str]:
+def _spenders(service: RateLimitService, policy: Policy) -> list[str]:
     if policy.scope is Scope.SHARED:
         return [SHARED]
-    return sorted(consumer for consumer, names in teller.book.consumers.items() if policy.name in names)
+    return sorted(consumer for consumer, names in service.configuration.consumers.items() if policy.name in names)
 
 
-async def unmatched(teller: Teller) -> list[tuple[str, Counter]]:
+async def unmatched(service: RateLimitService) -> list[tuple[str, Counter]]:
     """Return the consumers that no policy matches, with what they spent this month."""
-    now_ms = teller.now_ms()
-    consumers = sorted(consumer for consumer, names in teller.book.consumers.items() if not names)
-    counters = await teller.counters([unbudgeted(consumer, now_ms)[0] for consumer in consumers])
+    now_ms = service.now_ms()
+    consumers = sorted(consumer for consumer, names in service.configuration.consumers.items() if not names)
+    counters = await service.counters([unbudgeted(consumer, now_ms)[0] for consumer in consumers])
     return list(zip(consumers, counters, strict=True))
 
 
-async def overview(teller: Teller) -> dict[str, Any]:
+async def overview(service: RateLimitService) -> dict[str, Any]:
     """Return the document of `/v1/budgets`."""
     policies: dict[str, dict[str, Any]] = {}
-    for who, standing in await standings(teller):
+    for who, standing in await standings(service):
         policy, window = standing.policy, standing.span
         stage = policy.reached(standing.counter.spent)
         entry = policies.setdefault(
@@ -78,30 +78,32 @@ async def overview(teller: Teller) -> dict[str, Any]:
         "object": "budgets",
         "policies": [policies[name] for name in sorted(policies)],
         "unbudgeted": [
-            {"consumer": consumer, "spent": dollars(found.spent)} for consumer, found in await unmatched(teller)
+            {"consumer": consumer, "spent": dollars(found.spent)} for consumer, found in await unmatched(service)
         ],
-        "killed": sorted(teller.book.killed),
+        "killed": sorted(service.configuration.killed),
     }
 
 
-async def told(teller: Teller, book: str) -> dict[str, Any]:
-    """Return the document of `/v1/tally`: for the operator, also while the store is away."""
+async def told(service: RateLimitService, configuration: str) -> dict[str, Any]:
+    """Return the document of `/v1/spend`: for the operator, also while the store is away."""
     try:
-        found = await standings(teller) if teller.store_up else None
+        found = await standings(service) if service.store_up else None
     except StoreError:
         found = None
-    refused = teller.refusals.of
-    accounts = () if found is None else tally.accounts(teller.book.policies, found, teller.now_ms(), refused)
-    return tally.document(tally.Tally(book=book, store_up=found is not None, accounts=accounts))
+    refused = service.refusals.of
+    accounts = () if found is None else spend.accounts(service.configuration.policies, found, service.now_ms(), refused)
+    return spend.document(
+        spend.SpendSnapshot(configuration=configuration, store_up=found is not None, accounts=accounts)
+    )
 
 
-async def refresh(teller: Teller, metrics: Metrics) -> None:
+async def refresh(service: RateLimitService, metrics: Metrics) -> None:
     """Set the gauges of what is spent, what may be, and which stage that is."""
-    found = await standings(teller)
+    found = await standings(service)
     metrics.spent_now.clear()
     metrics.limit.clear()
     metrics.stage.clear()
-    for policy in teller.book.policies:
+    for policy in service.configuration.policies:
         metrics.limit.labels(policy.name).set(dollars(policy.limit))
     for who, standing in found:
         metrics.spent_now.labels(standing.policy.name, who).set(dollars(standing.counter.spent))

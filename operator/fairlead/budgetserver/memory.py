@@ -18,8 +18,8 @@ from fairlead.budget.ledger import (
     reserve,
     settle,
 )
-from fairlead.budget.meter import NOTHING, Count, Meter, MeterKey
-from fairlead.budgetserver.store import FORGET_GATEWAY_MS, Expired, Meters, MeterUpdate, Settled
+from fairlead.budget.reconciliation import NOTHING, Count, UsageCounter, UsageCounterKey
+from fairlead.budgetserver.store import FORGET_GATEWAY_MS, Expired, Settled, UsageCounters, UsageCounterUpdate
 
 
 class MemoryStore:
@@ -31,8 +31,8 @@ class MemoryStore:
         self._open: list[tuple[int, str]] = []
         self._done: list[tuple[int, str]] = []
         self._waivers: dict[str, Waiver] = {}
-        self._booked: dict[MeterKey, Count] = {}
-        self._meters: dict[MeterKey, Meter] = {}
+        self._booked: dict[UsageCounterKey, Count] = {}
+        self._meters: dict[UsageCounterKey, UsageCounter] = {}
         self._gateways: dict[str, int] = {}
         self._version = 0
         self._since_ms = 0
@@ -44,7 +44,7 @@ class MemoryStore:
         self._apply(hold.request, hold.payer, step)
         return admission
 
-    async def settle(self, settlement: Settlement, metered: tuple[MeterKey, Count] | None) -> Settled:
+    async def settle(self, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None) -> Settled:
         """See `Store`."""
         self._forget(settlement.now_ms)
         before = self._entries.get(settlement.request)
@@ -76,10 +76,10 @@ class MemoryStore:
         """See `Store`."""
         return [self._counters.get(name, EMPTY) for name in names]
 
-    async def read_meters(self, now_ms: int) -> Meters:
+    async def read_usage_counters(self, now_ms: int) -> UsageCounters:
         """See `Store`."""
         self._since_ms = self._since_ms or now_ms
-        return Meters(
+        return UsageCounters(
             version=self._version,
             since_ms=self._since_ms,
             meters=dict(self._meters),
@@ -87,7 +87,7 @@ class MemoryStore:
             booked=dict(self._booked),
         )
 
-    async def write_meters(self, update: MeterUpdate) -> bool:
+    async def write_usage_counters(self, update: UsageCounterUpdate) -> bool:
         """See `Store`."""
         if update.version != self._version:
             return False
@@ -95,9 +95,9 @@ class MemoryStore:
         self._meters |= update.meters
         self._gateways |= dict.fromkeys(update.gateways, update.now_ms)
         for booking in update.bookings:
-            for leg in booking.legs:
-                counter = self._counters.get(leg.counter, EMPTY)
-                self._counters[leg.counter] = Counter(
+            for posting in booking.postings:
+                counter = self._counters.get(posting.counter, EMPTY)
+                self._counters[posting.counter] = Counter(
                     spent=counter.spent + booking.cost, reserved=counter.reserved, estimated=counter.estimated
                 )
             waiver = self._waivers.get(booking.payer, NO_WAIVER)

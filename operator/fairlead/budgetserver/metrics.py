@@ -30,7 +30,7 @@ class Metrics:
         self.store_up = self._gauge("store_up", "1 while the store answers")
         self.backlog = self._gauge("backlog", "Settlements that wait for the store")
         self.lost = self._counter("lost_reports", "Settlements that did not fit into the backlog")
-        self.book = self._gauge("book_info", "1 for the book that is used", "digest")
+        self.configuration = self._gauge("book_info", "1 for the configuration that is used", "digest")
         self.book_errors = self._counter("book_errors", "Books that could not be used")
         self.stage = self._gauge(
             "stage", "1 for the stage that is reached in the window that runs", "policy", "consumer", "action"

@@ -30,16 +30,16 @@ from fairlead.budget.ledger import (
     Settlement,
     Verdict,
 )
-from fairlead.budget.meter import NOTHING, Count, Meter, MeterKey
+from fairlead.budget.reconciliation import NOTHING, Count, UsageCounter, UsageCounterKey
 from fairlead.budgetserver.batch import Batch
 from fairlead.budgetserver.store import (
     FORGET_GATEWAY_MS,
     Expired,
-    Meters,
-    MeterUpdate,
     RefusedError,
     Settled,
     StoreError,
+    UsageCounters,
+    UsageCounterUpdate,
 )
 
 PREFIX = "{fairlead}:"
@@ -97,7 +97,7 @@ class RedisStore:
             ),
         )
 
-    async def settle(self, settlement: Settlement, metered: tuple[MeterKey, Count] | None) -> Settled:
+    async def settle(self, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None) -> Settled:
         """See `Store`."""
         key, count = (_field(metered[0]), metered[1]) if metered else (_NONE, NOTHING)
         arguments = [
@@ -113,8 +113,8 @@ class RedisStore:
             count.output,
             count.cached,
         ]
-        for leg in settlement.legs:
-            arguments += [leg.counter, _NONE if leg.keep_ms is None else leg.keep_ms]
+        for posting in settlement.postings:
+            arguments += [posting.counter, _NONE if posting.keep_ms is None else posting.keep_ms]
         reply = await self._batch.submit(("settle", tuple(arguments)))
         if not reply:
             return Settled(cost=0, counters={})
@@ -139,7 +139,7 @@ class RedisStore:
         rows = await self._guard(read)
         return [Counter(spent=int(s or 0), reserved=int(r or 0), estimated=int(g or 0)) for s, r, g in rows]
 
-    async def read_meters(self, now_ms: int) -> Meters:
+    async def read_usage_counters(self, now_ms: int) -> UsageCounters:
         """See `Store`."""
 
         async def read() -> Any:
@@ -152,7 +152,7 @@ class RedisStore:
                 return await pipe.execute()
 
         _, since, version, meters, gateways, booked = await self._guard(read)
-        return Meters(
+        return UsageCounters(
             version=int(version or 0),
             since_ms=int(since),
             meters={_key(field): _meter(state) for field, state in meters.items()},
@@ -160,16 +160,16 @@ class RedisStore:
             booked=_booked(booked),
         )
 
-    async def write_meters(self, update: MeterUpdate) -> bool:
+    async def write_usage_counters(self, update: UsageCounterUpdate) -> bool:
         """See `Store`."""
         arguments: list[Any] = [update.version, update.now_ms, len(update.meters)]
         for key, meter in update.meters.items():
             arguments += [_field(key), json.dumps(asdict(meter))]
         arguments += [len(update.gateways), *update.gateways]
         for booking in update.bookings:
-            arguments += [booking.payer, booking.requests, booking.cost, booking.at_ms, len(booking.legs)]
-            for leg in booking.legs:
-                arguments += [leg.counter, _NONE if leg.keep_ms is None else leg.keep_ms]
+            arguments += [booking.payer, booking.requests, booking.cost, booking.at_ms, len(booking.postings)]
+            for posting in booking.postings:
+                arguments += [posting.counter, _NONE if posting.keep_ms is None else posting.keep_ms]
         written: bool = await self._batch.submit(("reconcile", tuple(arguments))) == 1
         if written:
             await self._forget_gateways(update.now_ms)
@@ -242,29 +242,31 @@ def _failure(error: RedisError) -> StoreError:
 
 
 def _plan(plan: Plan) -> list[Any]:
-    arguments: list[Any] = [plan.amount, len(plan.legs)]
-    for leg in plan.legs:
-        arguments.append(leg.counter)
-        arguments += [_NONE if number is None else number for number in (leg.cap, leg.downgrade_at, leg.keep_ms)]
+    arguments: list[Any] = [plan.amount, len(plan.postings)]
+    for posting in plan.postings:
+        arguments.append(posting.counter)
+        arguments += [
+            _NONE if number is None else number for number in (posting.cap, posting.downgrade_at, posting.keep_ms)
+        ]
     return arguments
 
 
-def _field(key: MeterKey) -> str:
+def _field(key: UsageCounterKey) -> str:
     """Spell a key as a field's name; no name of a gateway, consumer, route or target contains a bar."""
     return f"{key.gateway}|{key.consumer}|{key.route}|{key.target}|"
 
 
-def _key(field: str) -> MeterKey:
+def _key(field: str) -> UsageCounterKey:
     gateway, consumer, route, target, _ = field.split("|")
-    return MeterKey(gateway=gateway, consumer=consumer, route=route, target=target)
+    return UsageCounterKey(gateway=gateway, consumer=consumer, route=route, target=target)
 
 
-def _meter(state: str) -> Meter:
-    return Meter(**{name: Count(**count) for name, count in json.loads(state).items()})
+def _meter(state: str) -> UsageCounter:
+    return UsageCounter(**{name: Count(**count) for name, count in json.loads(state).items()})
 
 
-def _booked(fields: Mapping[str, str]) -> dict[MeterKey, Count]:
-    numbers: dict[MeterKey, dict[str, int]] = {}
+def _booked(fields: Mapping[str, str]) -> dict[UsageCounterKey, Count]:
+    numbers: dict[UsageCounterKey, dict[str, int]] = {}
     for field, number in fields.items():
         numbers.setdefault(_key(field), {})[_SUFFIXES[field[-1]]] = int(number)
     return {key: Count(**count) for key, count in numbers.items()}

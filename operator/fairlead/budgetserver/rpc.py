@@ -10,8 +10,8 @@ from fairlead.budgetserver.answer import NOTED, oversized
 from fairlead.budgetserver.descriptor import OversizedError, Report
 from fairlead.budgetserver.messages import METHOD, SERVICE, Request
 from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.ratelimit import RateLimitService
 from fairlead.budgetserver.store import StoreError
-from fairlead.budgetserver.teller import Teller
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a share
@@ -27,8 +27,8 @@ _REASONS = 10
 log = structlog.get_logger("fairlead.budget")
 
 
-def make_server(teller: Teller, metrics: Metrics) -> grpc.aio.Server:
-    """Make a server that asks the teller; it listens nowhere yet."""
+def make_server(service: RateLimitService, metrics: Metrics) -> grpc.aio.Server:
+    """Make a server that asks the service; it listens nowhere yet."""
     told: set[str] = set()
 
     async def should_rate_limit(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
@@ -48,17 +48,17 @@ def make_server(teller: Teller, metrics: Metrics) -> grpc.aio.Server:
                 log.warning("budget.malformed", error=reason)
             return await context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)
         if isinstance(asked, Report):
-            await teller.report(asked)
+            await service.report(asked)
             return NOTED
         try:
-            return await teller.check(asked)
+            return await service.check(asked)
         except StoreError as error:
             # The gateway lets the request pass or refuses it, as the installation's failurePolicy says. The status is
             # one that its outlier detection takes for a 400: this server is well, and its reports must keep arriving.
             metrics.checks.labels("unavailable").inc()
             return await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
 
-    # The teller's answers are bytes already, so there is no serializer: the stubs know no such handler.
+    # The service's answers are bytes already, so there is no serializer: the stubs know no such handler.
     method: Any = grpc.unary_unary_rpc_method_handler(should_rate_limit, request_deserializer=Request.FromString)
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: method}),))

@@ -11,18 +11,18 @@ from aiohttp import web
 
 from fairlead.budget.price import USD
 from fairlead.budgetserver import ledgerview
-from fairlead.budgetserver.bookfile import BookFile
+from fairlead.budgetserver.configuration_file import BudgetConfigurationFile
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.metrics import Metrics
-from fairlead.budgetserver.reconciler import Reconciler
+from fairlead.budgetserver.ratelimit import Clock, RateLimitService
+from fairlead.budgetserver.reconciliation import UsageReconciliation
 from fairlead.budgetserver.redisstore import RedisStore
 from fairlead.budgetserver.rpc import make_server
 from fairlead.budgetserver.settings import Settings
 from fairlead.budgetserver.sqlite import SqliteStore
 from fairlead.budgetserver.store import Store, StoreError
-from fairlead.budgetserver.teller import Clock, Teller
 from fairlead.budgetserver.web import operator_application, usage_application
-from fairlead.errors import BookError
+from fairlead.errors import BudgetConfigurationError
 
 _UNIX = "unix:"
 _SWEEP_S = 5.0
@@ -34,7 +34,7 @@ log = structlog.get_logger("fairlead.budget")
 
 
 def open_store(address: str, timeout_s: float) -> Store:
-    """Return the store that an address names. Raises `BookError` for an address of no known kind."""
+    """Return the store that an address names. Raises `BudgetConfigurationError` for an address of no known kind."""
     scheme, _, rest = address.partition(":")
     if scheme == "memory":
         return MemoryStore()
@@ -42,7 +42,7 @@ def open_store(address: str, timeout_s: float) -> Store:
         return SqliteStore(Path(rest.removeprefix("//")), timeout_s=timeout_s)
     if scheme in {"redis", "rediss", "unix"}:
         return RedisStore(address, timeout_s=timeout_s)
-    raise BookError(f"store: got `{scheme}:`, want `redis:`, `rediss:`, `unix:`, `sqlite:` or `memory:`")
+    raise BudgetConfigurationError(f"store: got `{scheme}:`, want `redis:`, `rediss:`, `unix:`, `sqlite:` or `memory:`")
 
 
 class BudgetServer:
@@ -51,10 +51,12 @@ class BudgetServer:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self.metrics = Metrics()
-        self._file = BookFile(settings.book, self.metrics)
+        self._file = BudgetConfigurationFile(settings.configuration, self.metrics)
         self._store = open_store(settings.store, settings.store_timeout_s)
-        self.teller = Teller(store=self._store, book=self._file.load(), clock=clock, metrics=self.metrics)
-        self._rpc = make_server(self.teller, self.metrics)
+        self.service = RateLimitService(
+            store=self._store, configuration=self._file.load(), clock=clock, metrics=self.metrics
+        )
+        self._rpc = make_server(self.service, self.metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._ended = False
         """A loop ended by itself: health is red from then on, so that the process is replaced."""
@@ -64,24 +66,24 @@ class BudgetServer:
 
     async def start(self) -> None:
         """Listen and begin all loops."""
-        await self._listen_http("usage", self._settings.usage, usage_application(self.teller))
-        operator = operator_application(self.teller, self.metrics, self.health)
+        await self._listen_http("usage", self._settings.usage, usage_application(self.service))
+        operator = operator_application(self.service, self.metrics, self.health)
         await self._listen_http("http", self._settings.http, operator)
         port = self._rpc.add_insecure_port(self._settings.rpc)
         if not self._settings.rpc.startswith(_UNIX):
             self.ports["rpc"] = port
         await self._rpc.start()
-        self._begin(self._file.watch(self.teller.use))
-        self._begin(self.teller.backlog.run())
+        self._begin(self._file.watch(self.service.use))
+        self._begin(self.service.backlog.run())
         self._begin(self._every(_SWEEP_S, "expire", self._sweep))
-        self._begin(self._every(_PING_S, "ping", self.teller.ping))
-        self._begin(self._every(_REFRESH_S, "refresh", lambda: ledgerview.refresh(self.teller, self.metrics)))
+        self._begin(self._every(_PING_S, "ping", self.service.ping))
+        self._begin(self._every(_REFRESH_S, "refresh", lambda: ledgerview.refresh(self.service, self.metrics)))
         if self._settings.gateways:
-            reconciler = Reconciler(
-                sources=self._settings.gateways, store=self._store, teller=self.teller, metrics=self.metrics
+            reconciler = UsageReconciliation(
+                sources=self._settings.gateways, store=self._store, service=self.service, metrics=self.metrics
             )
             self._begin(reconciler.run(self._settings.reconcile_every_s))
-        log.info("budget.serving", book=self._file.digest, ports=self.ports)
+        log.info("budget.serving", configuration=self._file.digest, ports=self.ports)
 
     async def stop(self) -> None:
         """Answer what is under way, settle what waits, let go of everything."""
@@ -92,23 +94,23 @@ class BudgetServer:
         for runner in self._runners:
             await runner.cleanup()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.teller.settled(), self._settings.store_timeout_s + _GRACE_S)
+            await asyncio.wait_for(self.service.settled(), self._settings.store_timeout_s + _GRACE_S)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.teller.backlog.drain(), _GRACE_S)
-        if len(self.teller.backlog):
-            self.metrics.lost.inc(len(self.teller.backlog))
-            log.error("budget.reports_lost", reports=len(self.teller.backlog), reason="the store did not come back")
+            await asyncio.wait_for(self.service.backlog.drain(), _GRACE_S)
+        if len(self.service.backlog):
+            self.metrics.lost.inc(len(self.service.backlog))
+            log.error("budget.reports_lost", reports=len(self.service.backlog), reason="the store did not come back")
         await self._store.close()
 
     def health(self) -> dict[str, Any]:
         """Return what `/healthz` says: alive and able to decide."""
-        up = self.teller.store_up
+        up = self.service.store_up
         return {
             "ok": up and not self._ended,
             "store": "up" if up else "down",
-            "failure_policy": "Closed" if self.teller.book.fail_closed else "Open",
-            "backlog": len(self.teller.backlog),
-            "book": self._file.digest,
+            "failure_policy": "Closed" if self.service.configuration.fail_closed else "Open",
+            "backlog": len(self.service.backlog),
+            "configuration": self._file.digest,
         }
 
     def _begin(self, loop: Coroutine[Any, Any, None]) -> None:
@@ -128,7 +130,7 @@ class BudgetServer:
     async def _sweep(self) -> None:
         """Give up on reports that are overdue."""
         while True:
-            expired = await self._store.expire(self.teller.now_ms(), _SWEPT)
+            expired = await self._store.expire(self.service.now_ms(), _SWEPT)
             for gone in expired:
                 self.metrics.expired.labels("booked" if gone.booked else "waived").inc()
                 self.metrics.expired_usd.inc(gone.booked / USD)

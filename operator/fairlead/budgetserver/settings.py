@@ -1,4 +1,4 @@
-"""How one budget server process runs: addresses, store, timeouts. What it decides by is the book."""
+"""How one budget server process runs: addresses, store, timeouts. What it decides by is the configuration."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 class Settings:
     """Set at the start, from flags and the environment."""
 
-    book: Path
+    configuration: Path
     rpc: str
     """`host:port` or `unix:/path`: what gateways ask and report to."""
     usage: str

@@ -22,8 +22,8 @@ from fairlead.budget.ledger import (
     Counter,
     Entry,
     Hold,
-    Leg,
     Phase,
+    Posting,
     Settlement,
     Step,
     Waiver,
@@ -31,17 +31,17 @@ from fairlead.budget.ledger import (
     reserve,
     settle,
 )
-from fairlead.budget.meter import Count, Meter, MeterKey
+from fairlead.budget.reconciliation import Count, UsageCounter, UsageCounterKey
 from fairlead.budgetserver.batch import Batch
 from fairlead.budgetserver.store import (
     FORGET_GATEWAY_MS,
     LARGEST_SUM,
     Expired,
-    Meters,
-    MeterUpdate,
     RefusedError,
     Settled,
     StoreError,
+    UsageCounters,
+    UsageCounterUpdate,
 )
 
 SCHEMA_VERSION = 1
@@ -89,7 +89,7 @@ class SqliteStore:
         admission: Admission = await self._batch.submit(partial(_reserve, hold=hold))
         return admission
 
-    async def settle(self, settlement: Settlement, metered: tuple[MeterKey, Count] | None) -> Settled:
+    async def settle(self, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None) -> Settled:
         """See `Store`."""
         settled: Settled = await self._batch.submit(partial(_settle, settlement=settlement, metered=metered))
         return settled
@@ -104,14 +104,14 @@ class SqliteStore:
         found: Mapping[str, Counter] = await self._batch.submit(partial(_counters, names=names))
         return [found.get(name, EMPTY) for name in names]
 
-    async def read_meters(self, now_ms: int) -> Meters:
+    async def read_usage_counters(self, now_ms: int) -> UsageCounters:
         """See `Store`."""
-        meters: Meters = await self._batch.submit(partial(_read_meters, now_ms=now_ms))
+        meters: UsageCounters = await self._batch.submit(partial(_read_usage_counters, now_ms=now_ms))
         return meters
 
-    async def write_meters(self, update: MeterUpdate) -> bool:
+    async def write_usage_counters(self, update: UsageCounterUpdate) -> bool:
         """See `Store`."""
-        written: bool = await self._batch.submit(partial(_write_meters, update=update))
+        written: bool = await self._batch.submit(partial(_write_usage_counters, update=update))
         return written
 
     async def ping(self) -> None:
@@ -243,28 +243,30 @@ def _apply(connection: sqlite3.Connection, before: Entry | None, step: Step, kee
             connection.execute("UPDATE waiver SET requests = requests + ? WHERE payer = ?", (step.waived, entry.payer))
 
 
-def _keep(legs: Sequence[Leg], now_ms: int) -> dict[str, int | None]:
-    return {leg.counter: None if leg.keep_ms is None else now_ms + leg.keep_ms for leg in legs}
+def _keep(postings: Sequence[Posting], now_ms: int) -> dict[str, int | None]:
+    return {posting.counter: None if posting.keep_ms is None else now_ms + posting.keep_ms for posting in postings}
 
 
 def _reserve(connection: sqlite3.Connection, hold: Hold) -> Admission:
     _forget(connection, hold.now_ms)
-    legs = (*hold.plan.legs, *(hold.downgrade.legs if hold.downgrade else ()))
-    counters = _counters(connection, [leg.counter for leg in legs])
+    postings = (*hold.plan.postings, *(hold.downgrade.postings if hold.downgrade else ()))
+    counters = _counters(connection, [posting.counter for posting in postings])
     entry = _entry(connection, hold.request)
     admission, step = reserve(hold, entry, counters)
-    _apply(connection, entry, step, _keep(legs, hold.now_ms))
+    _apply(connection, entry, step, _keep(postings, hold.now_ms))
     return admission
 
 
-def _settle(connection: sqlite3.Connection, settlement: Settlement, metered: tuple[MeterKey, Count] | None) -> Settled:
+def _settle(
+    connection: sqlite3.Connection, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None
+) -> Settled:
     entry = _entry(connection, settlement.request)
     if entry is not None and entry.phase is Phase.SETTLED:
         return Settled(cost=0, counters={})
-    names = entry.counters if entry is not None else [leg.counter for leg in settlement.legs]
+    names = entry.counters if entry is not None else [posting.counter for posting in settlement.postings]
     waiver = NO_WAIVER if metered is None else _waiver(connection, settlement.payer)
     step = settle(settlement, entry, _counters(connection, names), waiver)
-    _apply(connection, entry, step, _keep(settlement.legs, settlement.now_ms))
+    _apply(connection, entry, step, _keep(settlement.postings, settlement.now_ms))
     if metered is not None and not step.covered:
         key, count = metered
         connection.execute(
@@ -303,28 +305,28 @@ def _forget(connection: sqlite3.Connection, now_ms: int) -> None:
     )
 
 
-def _text(key: MeterKey) -> str:
+def _text(key: UsageCounterKey) -> str:
     return json.dumps([key.gateway, key.consumer, key.route, key.target])
 
 
-def _key(text: str) -> MeterKey:
+def _key(text: str) -> UsageCounterKey:
     gateway, consumer, route, target = json.loads(text)
-    return MeterKey(gateway=gateway, consumer=consumer, route=route, target=target)
+    return UsageCounterKey(gateway=gateway, consumer=consumer, route=route, target=target)
 
 
-def _state(meter: Meter) -> str:
+def _state(meter: UsageCounter) -> str:
     return json.dumps(asdict(meter))
 
 
-def _meter(text: str) -> Meter:
-    return Meter(**{name: Count(**count) for name, count in json.loads(text).items()})
+def _meter(text: str) -> UsageCounter:
+    return UsageCounter(**{name: Count(**count) for name, count in json.loads(text).items()})
 
 
-def _read_meters(connection: sqlite3.Connection, now_ms: int) -> Meters:
+def _read_usage_counters(connection: sqlite3.Connection, now_ms: int) -> UsageCounters:
     connection.execute("UPDATE version SET since_ms = ? WHERE since_ms = 0", (now_ms,))
     version, since_ms = connection.execute("SELECT number, since_ms FROM version").fetchone()
     booked = connection.execute("SELECT key, requests, input, output, cached FROM booked")
-    return Meters(
+    return UsageCounters(
         version=version,
         since_ms=since_ms,
         meters={_key(key): _meter(state) for key, state in connection.execute("SELECT key, state FROM meter")},
@@ -336,7 +338,7 @@ def _read_meters(connection: sqlite3.Connection, now_ms: int) -> Meters:
     )
 
 
-def _write_meters(connection: sqlite3.Connection, update: MeterUpdate) -> bool:
+def _write_usage_counters(connection: sqlite3.Connection, update: UsageCounterUpdate) -> bool:
     now_ms = update.now_ms
     matched = connection.execute("UPDATE version SET number = number + 1 WHERE number = ?", (update.version,)).rowcount
     if not matched:
@@ -347,15 +349,15 @@ def _write_meters(connection: sqlite3.Connection, update: MeterUpdate) -> bool:
     )
     connection.executemany("INSERT OR REPLACE INTO gateway VALUES (?, ?)", [(name, now_ms) for name in update.gateways])
     for booking in update.bookings:
-        spent = _counters(connection, [leg.counter for leg in booking.legs])
-        for leg in booking.legs:
+        spent = _counters(connection, [posting.counter for posting in booking.postings])
+        for posting in booking.postings:
             # SQLite would turn a sum beyond 64 bits into a float and say nothing.
-            if not 0 <= booking.cost <= LARGEST_SUM - spent.get(leg.counter, EMPTY).spent:
-                raise OverflowError(f"{leg.counter}: {booking.cost} nano-dollars are more than a counter holds")
+            if not 0 <= booking.cost <= LARGEST_SUM - spent.get(posting.counter, EMPTY).spent:
+                raise OverflowError(f"{posting.counter}: {booking.cost} nano-dollars are more than a counter holds")
             connection.execute(
                 "INSERT INTO counter VALUES (?, ?, 0, 0, ?)"
                 " ON CONFLICT (name) DO UPDATE SET spent = spent + excluded.spent",
-                (leg.counter, booking.cost, None if leg.keep_ms is None else now_ms + leg.keep_ms),
+                (posting.counter, booking.cost, None if posting.keep_ms is None else now_ms + posting.keep_ms),
             )
         connection.execute(
             "INSERT INTO waiver VALUES (?, ?, ?) ON CONFLICT (payer) DO UPDATE SET"

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from fairlead.budget.ledger import Admission, Counter, Hold, Leg, Settlement
-from fairlead.budget.meter import Count, Meter, MeterKey
+from fairlead.budget.ledger import Admission, Counter, Hold, Posting, Settlement
+from fairlead.budget.reconciliation import Count, UsageCounter, UsageCounterKey
 from fairlead.errors import FairleadError
 
 KEEP_MS = 7 * 24 * 60 * 60 * 1000
@@ -36,7 +36,7 @@ class Booking:
     payer: str
     requests: int
     cost: int
-    legs: tuple[Leg, ...]
+    postings: tuple[Posting, ...]
     at_ms: int
     """The reading at which they were first missing."""
 
@@ -61,26 +61,26 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meters:
+class UsageCounters:
     """All that reconciliation keeps."""
 
     version: int
     """Grows with each write; two replicas that read the same version cannot both write."""
     since_ms: int
     """When the store was first asked: it knows nothing of what was before."""
-    meters: dict[MeterKey, Meter]
+    meters: dict[UsageCounterKey, UsageCounter]
     known_gateways: Mapping[str, int]
     """Gateway -> when it was last read."""
-    booked: Mapping[MeterKey, Count]
+    booked: Mapping[UsageCounterKey, Count]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeterUpdate:
+class UsageCounterUpdate:
     """What one reading of the gateways changes."""
 
     version: int
     """The version that was read before."""
-    meters: Mapping[MeterKey, Meter]
+    meters: Mapping[UsageCounterKey, UsageCounter]
     gateways: tuple[str, ...]
     """Those that were read."""
     bookings: tuple[Booking, ...]
@@ -94,7 +94,7 @@ class Store(Protocol):
     async def reserve(self, hold: Hold) -> Admission:
         """Judge a request and hold its amount."""
 
-    async def settle(self, settlement: Settlement, metered: tuple[MeterKey, Count] | None) -> Settled:
+    async def settle(self, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None) -> Settled:
         """Book a request; `metered` is added to what reports booked, once per request."""
 
     async def expire(self, now_ms: int, limit: int) -> Sequence[Expired]:
@@ -103,10 +103,10 @@ class Store(Protocol):
     async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
         """Read counters, in the order of the names."""
 
-    async def read_meters(self, now_ms: int) -> Meters:
+    async def read_usage_counters(self, now_ms: int) -> UsageCounters:
         """Read all that reconciliation keeps."""
 
-    async def write_meters(self, update: MeterUpdate) -> bool:
+    async def write_usage_counters(self, update: UsageCounterUpdate) -> bool:
         """Store a reading and book what it found; False when somebody else wrote since it was begun."""
 
     async def ping(self) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fairlead.budget.admission import Standing
-from fairlead.budget.ledger import Counter, Leg
+from fairlead.budget.ledger import Counter, Posting
 from fairlead.budget.policy import Policy, counter, unbudgeted
 from fairlead.budget.window import Span, span
 from fairlead.budgetserver.store import KEEP_MS
@@ -15,7 +15,7 @@ class Terms:
 
     policies: tuple[Policy, ...]
     spans: tuple[Span, ...]
-    legs: tuple[Leg, ...]
+    postings: tuple[Posting, ...]
     downgrades: bool
     """Whether some policy may downgrade."""
     from_ms: int
@@ -42,8 +42,8 @@ class Terms:
 def terms_of(policies: tuple[Policy, ...], consumer: str, now_ms: int) -> Terms:
     """Work out the terms of these policies for a consumer at a moment."""
     spans = tuple(span(policy.window, now_ms) for policy in policies)
-    legs = tuple(
-        Leg(
+    postings = tuple(
+        Posting(
             counter=counter(policy, consumer, window),
             cap=policy.cap,
             downgrade_at=policy.downgrade_at,
@@ -55,8 +55,8 @@ def terms_of(policies: tuple[Policy, ...], consumer: str, now_ms: int) -> Terms:
     return Terms(
         policies=policies,
         spans=spans,
-        legs=legs,
-        downgrades=any(leg.downgrade_at is not None for leg in legs),
+        postings=postings,
+        downgrades=any(posting.downgrade_at is not None for posting in postings),
         from_ms=max((window.start_ms for window in spans), default=0),
         until_ms=min(ends, default=None),
     )
@@ -66,7 +66,7 @@ def _keep_ms(window: Span, now_ms: int) -> int | None:
     return None if window.end_ms is None else window.end_ms - now_ms + KEEP_MS
 
 
-def unbudgeted_leg(consumer: str, now_ms: int) -> Leg:
+def unbudgeted_posting(consumer: str, now_ms: int) -> Posting:
     """Return the counter of a consumer that no policy matches."""
     name, window = unbudgeted(consumer, now_ms)
-    return Leg(counter=name, cap=None, downgrade_at=None, keep_ms=_keep_ms(window, now_ms))
+    return Posting(counter=name, cap=None, downgrade_at=None, keep_ms=_keep_ms(window, now_ms))

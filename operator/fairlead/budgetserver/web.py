@@ -14,8 +14,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from fairlead.budget import usage
 from fairlead.budgetserver.ledgerview import overview, told
 from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.ratelimit import RateLimitService
 from fairlead.budgetserver.store import StoreError
-from fairlead.budgetserver.teller import Teller
 
 CONSUMER_HEADER = "x-fl-consumer"
 
@@ -26,7 +26,7 @@ def _error(status: int, code: str, message: str) -> web.Response:
     return web.json_response({"error": error}, status=status)
 
 
-def usage_application(teller: Teller) -> web.Application:
+def usage_application(service: RateLimitService) -> web.Application:
     """Make the application that gateways lead clients to."""
 
     async def own(request: web.Request) -> web.Response:
@@ -34,7 +34,7 @@ def usage_application(teller: Teller) -> web.Application:
         if not consumer:
             return _error(401, "invalid_api_key", "No valid API key was provided.")
         try:
-            standings = await teller.standings(consumer)
+            standings = await service.standings(consumer)
         except StoreError:
             return _error(503, "budget_unavailable", "The budget store does not answer.")
         headers = {"cache-control": "no-store"}
@@ -45,7 +45,9 @@ def usage_application(teller: Teller) -> web.Application:
     return application
 
 
-def operator_application(teller: Teller, metrics: Metrics, health: Callable[[], dict[str, Any]]) -> web.Application:
+def operator_application(
+    service: RateLimitService, metrics: Metrics, health: Callable[[], dict[str, Any]]
+) -> web.Application:
     """Make the application for operators and Prometheus.
 
     `/livez`: the process answers. `/healthz`: it can decide, which it cannot while the store is away.
@@ -63,17 +65,17 @@ def operator_application(teller: Teller, metrics: Metrics, health: Callable[[], 
 
     async def show_budgets(_request: web.Request) -> web.Response:
         try:
-            return web.json_response(await overview(teller) | health())
+            return web.json_response(await overview(service) | health())
         except StoreError as error:
             return _error(503, "budget_unavailable", str(error))
 
-    async def show_tally(_request: web.Request) -> web.Response:
-        return web.json_response(await told(teller, health()["book"]))
+    async def show_spend(_request: web.Request) -> web.Response:
+        return web.json_response(await told(service, health()["configuration"]))
 
     application = web.Application()
     application.router.add_get("/metrics", show_metrics)
     application.router.add_get("/livez", live)
     application.router.add_get("/healthz", show_health)
     application.router.add_get("/v1/budgets", show_budgets)
-    application.router.add_get("/v1/tally", show_tally)
+    application.router.add_get("/v1/spend", show_spend)
     return application

@@ -18,10 +18,10 @@ EXTRAS = ("grpc", "google.protobuf", "redis", "aiohttp", "prometheus_client", "s
 @click.command()
 @click.option(
     "--config",
-    "book",
+    "configuration",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The book: policies, consumers, prices, made by the compiler. Read again whenever it changes.",
+    help="The configuration: policies, consumers, prices, made by the compiler. Read again whenever it changes.",
 )
 @click.option("--rpc", default="127.0.0.1:8081", show_default=True, help="Where gateways ask: HOST:PORT or unix:PATH.")
 @click.option(
@@ -63,7 +63,7 @@ EXTRAS = ("grpc", "google.protobuf", "redis", "aiohttp", "prometheus_client", "s
 )
 def command(
     *,
-    book: Path,
+    configuration: Path,
     rpc: str,
     usage: str,
     http: str,
@@ -85,7 +85,7 @@ def command(
     from fairlead.budgetserver.settings import Settings  # noqa: PLC0415 - one command's, loaded with it
 
     settings = Settings(
-        book=book,
+        configuration=configuration,
         rpc=rpc,
         usage=usage,
         http=http,

@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from fairlead.cli import options
-from fairlead.standalone import notice
-from fairlead.standalone.judgement import judge
-from fairlead.standalone.notice import Notice, Weight
+from fairlead.standalone.diagnostics import Diagnostic, Weight, diagnostics
+from fairlead.standalone.offline import compile_offline
 
 
 @click.command()
@@ -23,31 +22,31 @@ def command(*, paths: tuple[Path, ...], config: Path | None, strict: bool, outpu
     Without CONFIG an installation is assumed that has every region which the manifests name. Exit code 1 when there
     are problems, or with --strict warnings.
     """
-    edition, _, files = judge(paths, config, dict(os.environ))
-    found = notice.notices(edition, in_effect=False)
+    release, _, files = compile_offline(paths, config, dict(os.environ))
+    found = diagnostics(release, in_effect=False)
     counts = {
         "files": len(files),
-        "objects": len(edition.compiled.reports) + sum(key.kind == "Secret" for key in edition.intake.sources),
+        "objects": len(release.compiled.reports) + sum(key.kind == "Secret" for key in release.intake.sources),
         "problems": sum(one.weight is Weight.PROBLEM for one in found),
         "warnings": sum(one.weight is Weight.WARNING for one in found),
     }
     failed = bool(counts["problems"] or (strict and counts["warnings"]))
     if output == "json":
-        click.echo(json.dumps({"ok": not failed, **counts, "notices": _plain(found)}, indent=2, ensure_ascii=False))
+        click.echo(json.dumps({"ok": not failed, **counts, "diagnostics": _plain(found)}, indent=2, ensure_ascii=False))
     else:
         for line in _lines(counts, found):
             click.echo(line)
     raise SystemExit(int(failed))
 
 
-def _plain(found: tuple[Notice, ...]) -> list[dict[str, str]]:
+def _plain(found: tuple[Diagnostic, ...]) -> list[dict[str, str]]:
     return [
         {"weight": one.weight.value, "object": one.subject, "source": one.source, "message": one.message}
         for one in found
     ]
 
 
-def _lines(counts: dict[str, int], found: tuple[Notice, ...]) -> list[str]:
+def _lines(counts: dict[str, int], found: tuple[Diagnostic, ...]) -> list[str]:
     """Put first what a person wants to know first."""
     summary = ", ".join(
         f"{number} {word if number != 1 else word.removesuffix('s')}" for word, number in counts.items() if number

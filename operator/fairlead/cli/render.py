@@ -8,9 +8,8 @@ import click
 from fairlead.adapters import disk
 from fairlead.cli import options
 from fairlead.errors import FairleadError
-from fairlead.standalone import notice
-from fairlead.standalone.judgement import judge
-from fairlead.standalone.notice import Weight
+from fairlead.standalone.diagnostics import Weight, diagnostics
+from fairlead.standalone.offline import compile_offline
 
 
 @click.command()
@@ -32,17 +31,17 @@ def command(*, paths: tuple[Path, ...], config: Path, region: str | None, folder
     No secret is written: keys and credentials are files that Kubernetes mounts. Objects with problems are left out and
     named; then the exit code is 1.
     """
-    edition, installation, _ = judge(paths, config, dict(os.environ))
+    release, installation, _ = compile_offline(paths, config, dict(os.environ))
     served = [one.name for one in installation.served]
     if region is not None and region not in served:
         raise click.BadParameter(f"got `{region}`, want one of {', '.join(served)}", param_hint="--region")
-    problems = [one for one in notice.notices(edition, in_effect=False) if one.weight is Weight.PROBLEM]
+    problems = [one for one in diagnostics(release, in_effect=False) if one.weight is Weight.PROBLEM]
     for problem in problems:
         click.echo(f"problem: {problem}", err=True)
     for name in [region] if region else served:
-        if name in edition.too_large:
+        if name in release.too_large:
             continue
-        files = edition.regions[name].files
+        files = release.regions[name].files
         root = folder / name
         try:
             disk.prune(root / "xds", frozenset(root / path for path in files))
@@ -50,5 +49,5 @@ def command(*, paths: tuple[Path, ...], config: Path, region: str | None, folder
                 disk.write(root / path, content, private=False)
         except FairleadError as error:
             raise click.ClickException(str(error)) from None
-        click.echo(f"{name}: {len(files)} files, digest {edition.regions[name].digest}, in {root}")
+        click.echo(f"{name}: {len(files)} files, digest {release.regions[name].digest}, in {root}")
     raise SystemExit(int(bool(problems)))

@@ -56,7 +56,7 @@ def command(
     else:
         for line in _lines(document, folder):
             click.echo(line)
-    wrong = not running or any(one["weight"] == "problem" for one in document["notices"])
+    wrong = not running or any(one["weight"] == "problem" for one in document["diagnostics"])
     raise SystemExit(int(wrong))
 
 
@@ -94,7 +94,7 @@ def _lines(document: Json, folder: StateFolder) -> list[str]:
         lines += [f"`fairlead up` does not run; this is what it served last ({folder.root})", ""]
     for region in document["regions"]:
         lines += _region_lines(region, running=document["running"])
-    wrong = [one for one in document["notices"] if one["weight"] == "problem"]
+    wrong = [one for one in document["diagnostics"] if one["weight"] == "problem"]
     if wrong:
         lines.append(f"{len(wrong)} {'problem' if len(wrong) == 1 else 'problems'}")
         lines += [f"  {one['subject'] or one['source']}: {one['message']}" for one in wrong]

@@ -7,7 +7,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from fairlead.adapters.budget_answer import PORT, BudgetAnswers
-from fairlead.budget.tally import Tally, together
+from fairlead.budget.spend import SpendSnapshot, together
 from fairlead.controller.context import COMPONENT_LABEL
 from fairlead.controller.readback import is_ready
 from fairlead.errors import BudgetServerError
@@ -31,38 +31,38 @@ class Budgets:
         self.reading: Reading | None = None
         """None until it is known how things are."""
         self.expected = ""
-        """The digest of the book that servers are to decide by."""
+        """The digest of the configuration that servers are to decide by."""
 
     @property
     def pause_s(self) -> float:
         """How long until the next question."""
-        tally = self.reading.tally if self.reading is not None else None
-        is_calm = self._failures == 0 and tally is not None and tally.book == self.expected
+        spend = self.reading.spend if self.reading is not None else None
+        is_calm = self._failures == 0 and spend is not None and spend.configuration == self.expected
         return CALM_S if is_calm else EAGER_S
 
     async def ask(self, pods: Iterable[Object]) -> bool:
         """Ask every pod; tell whether anything differs."""
         before = self.reading
-        availability, tally = await self._ask(_addresses(pods))
+        availability, spend = await self._ask(_addresses(pods))
         if availability is Availability.ANSWERS:
             self._failures = 0
-            self.reading = Reading(availability=availability, tally=tally)
+            self.reading = Reading(availability=availability, spend=spend)
         else:
             self._failures += 1
             if self._failures >= _PATIENCE:
-                self.reading = Reading(availability=availability, tally=before.tally if before else None)
+                self.reading = Reading(availability=availability, spend=before.spend if before else None)
         return self.reading != before
 
-    async def _ask(self, addresses: Iterable[str]) -> tuple[Availability, Tally | None]:
-        tallies = [found for found in await asyncio.gather(*map(self._tally, addresses)) if found is not None]
-        deciding = [tally for tally in tallies if tally.store_up]
+    async def _ask(self, addresses: Iterable[str]) -> tuple[Availability, SpendSnapshot | None]:
+        tallies = [found for found in await asyncio.gather(*map(self._spend, addresses)) if found is not None]
+        deciding = [spend for spend in tallies if spend.store_up]
         if deciding:
             return Availability.ANSWERS, together(deciding)
         return (Availability.NO_STORE if tallies else Availability.NO_SERVER), None
 
-    async def _tally(self, address: str) -> Tally | None:
+    async def _spend(self, address: str) -> SpendSnapshot | None:
         try:
-            return await self._answers.tally(address, PORT)
+            return await self._answers.spend(address, PORT)
         except BudgetServerError as error:
             if self._failures == 0:
                 self._log.warning("budget server", what=str(error))

@@ -13,7 +13,7 @@ from fairlead import envoy, manifests
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.kube import Kube
 from fairlead.compiler import Compiled, CompiledGateway
-from fairlead.controller.book import BookMap
+from fairlead.controller.budget_configuration import BudgetConfigurationMap
 from fairlead.controller.context import COMPONENT_LABEL, Context
 from fairlead.controller.keys import KeyRing
 from fairlead.controller.live import Live
@@ -33,7 +33,7 @@ KEYS_ANNOTATION = "fairlead.dev/keys"
 KEYS_FILE = "ecds.json"
 
 BOOK_ANNOTATION = "fairlead.dev/book"
-"""On a budget server's pod: the book that it is to decide by."""
+"""On a budget server's pod: the configuration that it is to decide by."""
 HELD_AT_MOST_S = 120.0
 """How long a configuration waits for pods that mount its credentials."""
 
@@ -62,7 +62,7 @@ class Gateways:
         self._keys_written: bytes | None = None
         self._keys_version = ""
         self._nudges = Nudges(kube, clock, namespace=context.namespace, live=live, metrics=metrics)
-        self._book = _book_of(kube, log, context)
+        self._configuration = _configuration_of(kube, log, context)
         self._held_since: dict[str, float] = {}
 
     async def apply(self, compiled: Compiled, keys: KeyRing) -> Applied:
@@ -97,8 +97,8 @@ class Gateways:
         writes = await self._write_keys(compiled, keys)
         held = frozenset(region for region in desired if self._is_held(compiled.gateways[region]))
         to_apply = [manifest for manifest in planned.apply if not _waits(manifest, held)]
-        if self._book is not None:
-            writes += await self._book.write(compiled.book)
+        if self._configuration is not None:
+            writes += await self._configuration.write(compiled.configuration)
         by_region = groupby(to_apply, key=_region_of)
         await asyncio.gather(*(self._apply(tuple(group)) for _, group in by_region))
         digests = {region: gateway.digest for region, gateway in compiled.gateways.items() if region in desired}
@@ -175,8 +175,11 @@ class Gateways:
         region = _region_of(pod)
         if region in digests:
             return {DIGEST_ANNOTATION: digests[region][:16], KEYS_ANNOTATION: self._keys_version}
-        if self._book is not None and pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == "budget-server":
-            return {BOOK_ANNOTATION: self._book.digest}
+        if (
+            self._configuration is not None
+            and pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == "budget-server"
+        ):
+            return {BOOK_ANNOTATION: self._configuration.digest}
         return {}
 
     def _wrote(self, verb: str, manifest: Object) -> None:
@@ -205,15 +208,15 @@ def _providers_secrets(compiled: Compiled) -> frozenset[str]:
     return frozenset(credential["secretName"] for credential in named if credential)
 
 
-def _book_of(kube: Kube, log: FilteringBoundLogger, context: Context) -> BookMap | None:
+def _configuration_of(kube: Kube, log: FilteringBoundLogger, context: Context) -> BudgetConfigurationMap | None:
     server = context.settings.budget_server
     if server is None:
         return None
-    return BookMap(
+    return BudgetConfigurationMap(
         kube,
         log,
         namespace=context.namespace,
-        name=server.book,
+        name=server.configuration,
         owner=context.owner,
         labels={**context.settings.labels, COMPONENT_LABEL: "budget-server"},
     )

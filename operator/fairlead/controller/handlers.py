@@ -1,7 +1,7 @@
 """kopf: a few lines that hand on what the watches tell. It runs in a thread and a loop of its own.
 
 Only `on.event`: change handlers would write annotations and a finalizer on users' objects, and act on edges. kopf
-does not notice what was deleted while its watch was away; the operator's own lists do (`resync`).
+does not notice what was deleted while its watch was away; the operator's own lists do.
 """
 
 import asyncio

@@ -12,7 +12,7 @@ from fairlead.adapters.clock import Clock
 from fairlead.adapters.gateway_answer import GatewayAnswers
 from fairlead.adapters.kube import Kube
 from fairlead.api.meta import ObjectKey
-from fairlead.budget.book import digest as book_digest
+from fairlead.budget.configuration import digest as configuration_digest
 from fairlead.compiler import Compiled, Observed
 from fairlead.compiler import compile as compile_all
 from fairlead.controller.budgets import Budgets
@@ -232,7 +232,7 @@ class Operator:
         self._progress.compiled(digests, _essences(compiled))
         self._wake_readback.set()
         self._wake_status.set()
-        expected = book_digest(compiled.book)
+        expected = configuration_digest(compiled.configuration)
         if expected != self._budgets.expected:
             self._budgets.expected = expected
             self._wake_budgets.set()

@@ -1,4 +1,4 @@
-"""Saying in status what came of each object, and in Events what has happened. Written only when it differs."""
+"""Saying in status what came of each object, and in Events what has happened. KnownNames only when it differs."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -136,7 +136,7 @@ class Statuses:
     def _window(self, key: ObjectKey, name: str) -> Object:
         before = ((self._view.get(key) or {}).get("status") or {}).get("budget")
         reading = self._budgets.reading
-        account = reading.tally.account(name) if reading is not None and reading.tally is not None else None
+        account = reading.spend.account(name) if reading is not None and reading.spend is not None else None
         if account is None or reading is None or reading.availability is not Availability.ANSWERS:
             return {} if before is None else {"budget": before}
         return {"budget": status.budget_state(account, before, now=self._clock.now())}

@@ -50,7 +50,7 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         "stream_error_on_invalid_http_message": True,  # keep the connection after a 400 of the request filter
         "stream_idle_timeout": "60s",  # until a route is chosen: a client that stalls its upload
         "request_headers_timeout": "10s",
-        "delayed_close_timeout": "0.1s",  # default 1 s: clients notice a broken stream that much later
+        "delayed_close_timeout": "0.1s",  # default 1 s: clients diagnostic a broken stream that much later
         "early_header_mutation_extensions": [_strip(gateway)],
         "rds": {
             "route_config_name": names.ROUTE_CONFIGURATION,

@@ -59,7 +59,7 @@ class BudgetSettings:
     """`host:port` of its checks and reports."""
     usage: str
     """`host:port` of `GET /v1/usage`."""
-    book: str
+    configuration: str
     """The ConfigMap with its configuration, which the operator writes."""
     shared: bool
     """Its store is given by a URL, and not this cluster's own."""

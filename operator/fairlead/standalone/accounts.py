@@ -28,7 +28,7 @@ END_S = 5.0
 
 
 class Accounts:
-    """Writes the book and keeps the server alive."""
+    """Writes the configuration and keeps the server alive."""
 
     def __init__(self, state: StateFolder, environment: Mapping[str, str], log: FilteringBoundLogger) -> None:
         self._state = state
@@ -54,15 +54,17 @@ class Accounts:
     def _places(self) -> Places:
         return self._state.budget.places
 
-    async def use(self, book: bytes, *, store: str | None, check_timeout_s: float, metrics: Iterable[str]) -> None:
-        """Decide by this book from now on; returns when a server does.
+    async def use(
+        self, configuration: bytes, *, store: str | None, check_timeout_s: float, metrics: Iterable[str]
+    ) -> None:
+        """Decide by this configuration from now on; returns when a server does.
 
         Raises:
             BudgetServerError: it does not start.
 
         """
         self._state.budget.make()
-        disk.write(self._places.book, book)
+        disk.write(self._places.configuration, configuration)
         disk.write(self._places.gateways, "\n".join(metrics).encode())
         self._store, self._check_timeout_s = store, check_timeout_s
         if not self._wanted.is_set():

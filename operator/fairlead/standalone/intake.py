@@ -25,7 +25,7 @@ Values = Mapping[str, Redacted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Complaint:
+class InputDiagnostic:
     """What is wrong with a file, or with an object that the compiler never sees."""
 
     source: str
@@ -68,7 +68,7 @@ class Intake:
     sources: Mapping[ObjectKey, str]
     """Where each object stands: `path:line`."""
     secrets: Mapping[SecretName, Values]
-    complaints: tuple[Complaint, ...]
+    diagnostics: tuple[InputDiagnostic, ...]
     files: Mapping[str, FileContent]
 
     @property
@@ -128,7 +128,7 @@ class _Reader:
         self._default_namespace = default_namespace
         self._manifests: list[Manifest] = []
         self._sources: dict[ObjectKey, str] = {}
-        self._complaints: list[Complaint] = []
+        self._diagnostics: list[InputDiagnostic] = []
         self._written: dict[SecretName, list[_Written]] = {}
         self._recalled: dict[SecretName, str] = {}
         self._objects: dict[str, list[ObjectKey]] = {}
@@ -140,7 +140,7 @@ class _Reader:
         if file.error is not None:
             kept = bool(file.documents) or (file.never_read and file.path in self._memory.files)
             ending = "; its objects stay as they were" if kept else ""
-            self._complaints.append(Complaint(source=file.error.source, message=f"{file.error.message}{ending}"))
+            self._diagnostics.append(InputDiagnostic(source=file.error.source, message=f"{file.error.message}{ending}"))
         if file.never_read:
             self._recall(file.path)
         for document in file.documents:
@@ -160,7 +160,7 @@ class _Reader:
             manifests=tuple(self._manifests),
             sources=self._sources,
             secrets=secrets,
-            complaints=tuple(self._complaints),
+            diagnostics=tuple(self._diagnostics),
             files={
                 path: FileContent(
                     objects=tuple(dict.fromkeys(self._objects[path])),
@@ -187,7 +187,9 @@ class _Reader:
         if isinstance(content, Mapping) and content.get("apiVersion") == "v1" and content.get("kind") == "Secret":
             decoded = decode(content, default_namespace=self._default_namespace)
             if decoded.key is None:
-                self._complaints.extend(Complaint(source=source, message=str(problem)) for problem in decoded.problems)
+                self._diagnostics.extend(
+                    InputDiagnostic(source=source, message=str(problem)) for problem in decoded.problems
+                )
                 return
             self._sources.setdefault(decoded.key, source)
             secret = decoded.object if isinstance(decoded.object, Secret) else None
@@ -197,7 +199,9 @@ class _Reader:
             return
         if not isinstance(content, Mapping):
             decoded = decode(content, default_namespace=self._default_namespace)
-            self._complaints.extend(Complaint(source=source, message=str(problem)) for problem in decoded.problems)
+            self._diagnostics.extend(
+                InputDiagnostic(source=source, message=str(problem)) for problem in decoded.problems
+            )
             return
         self._manifests.append(Manifest(content=content, source=source))
         key = _key(content, self._default_namespace)
@@ -222,13 +226,13 @@ class _Reader:
             values, unset = fill(first.secret, self._environment)
             problems = tuple(str(problem) for problem in unset)
         if problems:
-            self._complaints.extend(
-                Complaint(source=first.source, key=key, message=problem + ending) for problem in problems
+            self._diagnostics.extend(
+                InputDiagnostic(source=first.source, key=key, message=problem + ending) for problem in problems
             )
             return before
         usable = {entry: _one_line(value) for entry, value in values.items()}
-        self._complaints.extend(
-            Complaint(source=first.source, key=key, message=f"data[{entry}]: {_NOT_ONE_LINE}", warning=True)
+        self._diagnostics.extend(
+            InputDiagnostic(source=first.source, key=key, message=f"data[{entry}]: {_NOT_ONE_LINE}", warning=True)
             for entry, value in usable.items()
             if value is None
         )

@@ -14,7 +14,7 @@ from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
 from fairlead.adapters.envoy_process import EnvoyProcess
 from fairlead.errors import EnvoyError, FairleadError
 from fairlead.standalone import swap
-from fairlead.standalone.edition import Serving, listeners_between
+from fairlead.standalone.release import Serving, listeners_between
 from fairlead.standalone.state import RegionFolder
 
 WORDS_S = 1.0
@@ -235,14 +235,14 @@ class Region:
         loop = asyncio.get_running_loop()
         patient_until = loop.time() + PATIENCE_S
         pause = POLL_S[0]
-        complaint = "ended at start"
+        diagnostic = "ended at start"
         while not self._process.ended:
             stats = await self._stats() if await self._admin.live() else {}
             if self._all_served(stats):
                 self._serving = True
                 return
             if any(self._refused(stats, subscription) for subscription in _SUBSCRIPTIONS.values()):
-                complaint = "refused its files"
+                diagnostic = "refused its files"
                 break
             if loop.time() > patient_until:
                 self._log.warning("waiting", what=f"{self.name} is not ready, providers' names resolve slowly or not")
@@ -251,7 +251,7 @@ class Region:
             pause = min(2 * pause, POLL_S[1])
         words = await self._last_words()
         await self._process.end(within_s=END_S)
-        raise EnvoyError(f"region `{self.name}`: Envoy {complaint}: {words}")
+        raise EnvoyError(f"region `{self.name}`: Envoy {diagnostic}: {words}")
 
     def _refused(self, stats: Mapping[str, int | str], subscription: str) -> bool:
         """Tell whether Envoy refused a file of the subscription since this was asked last."""

@@ -94,7 +94,7 @@ class BudgetFolder:
     def places(self) -> Places:
         """Its files and sockets."""
         return Places(
-            book=self.root / "book.json",
+            configuration=self.root / "book.json",
             database=self.root / "budget.db",
             gateways=self.root / "gateways",
             log=self.root / "server.log",

@@ -10,9 +10,9 @@ from fairlead.adapters.envoy_admin import ClusterHealth
 from fairlead.envoy import names
 from fairlead.standalone import addresses
 from fairlead.standalone.addresses import Addresses
-from fairlead.standalone.edition import Edition
-from fairlead.standalone.notice import Notice
+from fairlead.standalone.diagnostics import Diagnostic
 from fairlead.standalone.region import Region
+from fairlead.standalone.release import Release
 from fairlead.standalone.state import StateFolder
 from fairlead.status import ServedRoute, percent, served_routes
 
@@ -25,16 +25,16 @@ def write(
     geos: Mapping[str, str],
     listening: Mapping[str, Addresses],
     regions: Mapping[str, Region],
-    edition: Edition,
-    notices: tuple[Notice, ...],
+    release: Release,
+    diagnostics: tuple[Diagnostic, ...],
 ) -> None:
     """Write `status.json` anew. Regions come in the order of `listening`."""
     document = {
         "regions": [_region(regions[name], geos[name], listening[name]) for name in listening],
-        "objects": _objects(edition),
-        "notices": [
+        "objects": _objects(release),
+        "diagnostics": [
             {"weight": one.weight.value, "subject": one.subject, "source": one.source, "message": one.message}
-            for one in notices
+            for one in diagnostics
         ],
     }
     disk.write(state.status, json.dumps(document, indent=1, ensure_ascii=False).encode())
@@ -112,13 +112,13 @@ def _target(target: ir.Target) -> Json:
     }
 
 
-def _objects(edition: Edition) -> list[Json]:
+def _objects(release: Release) -> list[Json]:
     return [
         {
             "kind": report.key.kind,
             "namespace": report.key.namespace,
             "name": report.key.name,
-            "source": edition.intake.sources.get(report.key, ""),
+            "source": release.intake.sources.get(report.key, ""),
             "serves": report.served.value,
             "conditions": [
                 {
@@ -130,5 +130,5 @@ def _objects(edition: Edition) -> list[Json]:
                 for condition in report.conditions
             ],
         }
-        for report in edition.compiled.reports
+        for report in release.compiled.reports
     ]

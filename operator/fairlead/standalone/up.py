@@ -22,14 +22,14 @@ from fairlead.api import quantity
 from fairlead.api.installation import AccessLog, Installation
 from fairlead.envoy import Layout
 from fairlead.errors import EnvoyError, FairleadError, InstallationError, StateError
-from fairlead.standalone import addresses, change, edition, kill, memory, notice, status
+from fairlead.standalone import addresses, change, diagnostics, kill, memory, release, status
 from fairlead.standalone.accounts import Accounts
 from fairlead.standalone.addresses import Addresses
-from fairlead.standalone.edition import Edition
+from fairlead.standalone.diagnostics import Diagnostic, Weight
 from fairlead.standalone.installation import check_live, read_installation
 from fairlead.standalone.intake import Intake, take_in
-from fairlead.standalone.notice import Notice, Weight
 from fairlead.standalone.region import Region
+from fairlead.standalone.release import Release
 from fairlead.standalone.state import StateFolder
 
 SETTLE_S = 0.15
@@ -74,7 +74,7 @@ class Up:
         self._hurry = asyncio.Event()
         self._regions: dict[str, Region] = {}
         self._accounts = Accounts(settings.state, settings.environment, log)
-        self._told: tuple[Notice, ...] = ()
+        self._told: tuple[Diagnostic, ...] = ()
 
     async def run(self) -> None:
         """Serve until a signal says otherwise.
@@ -135,7 +135,7 @@ class Up:
         self._ca_file = str(certificates.bundle(settings.environment))
         self._memory = memory.load(settings.state)
         settings.state.forget_secrets_but_of(self._addresses.keys())
-        self._edition = self._make(self._read(self._installation), self._installation)
+        self._release = self._make(self._read(self._installation), self._installation)
         self._regions = {
             name: Region(
                 name=name,
@@ -146,15 +146,15 @@ class Up:
             )
             for name in self._addresses
         }
-        self._tell(self._edition)
-        self._remember(self._edition)
-        await self._account(self._edition, self._installation)
+        self._tell(self._release)
+        self._remember(self._release)
+        await self._account(self._release, self._installation)
 
-    async def _account(self, edition: Edition, installation: Installation) -> None:
+    async def _account(self, release: Release, installation: Installation) -> None:
         """Let the budget server know before the gateways do: a consumer that they let in has its budget already."""
-        if edition.budgeted:
+        if release.budgeted:
             await self._accounts.use(
-                edition.compiled.book,
+                release.compiled.configuration,
                 store=installation.budgets.store,
                 check_timeout_s=quantity.milliseconds(installation.budgets.timeout) / 1000,
                 metrics=[f"http://{addresses.shown(address.metrics)}/metrics" for address in self._addresses.values()],
@@ -185,7 +185,7 @@ class Up:
 
     async def _keep(self, region: Region) -> None:
         """Start one region's Envoy and keep it alive."""
-        await region.start(self._edition.regions.get(region.name))
+        await region.start(self._release.regions.get(region.name))
         address = self._addresses[region.name]
         listen, metrics = addresses.shown(address.listen), addresses.shown(address.metrics)
         what = f"{region.name} on http://{listen}/v1, metrics on http://{metrics}/metrics"
@@ -214,7 +214,7 @@ class Up:
         installation = self._reread_installation()
         intake = await self._settled(installation)
         new = await asyncio.to_thread(self._make, intake, installation)
-        old = self._edition
+        old = self._release
         self._tell(new)
         lines = [
             *change.secrets(old.intake, new.intake),
@@ -229,9 +229,9 @@ class Up:
             for failure in failures:
                 self._log.error("refused", what=f"{failure}; the configuration before stays in effect")
             # What is kept as last good must be able to serve: the next change is compared with what serves now.
-            self._edition = replace(new, compiled=replace(new.compiled, last_good=old.compiled.last_good))
+            self._release = replace(new, compiled=replace(new.compiled, last_good=old.compiled.last_good))
         else:
-            self._edition = new
+            self._release = new
             self._installation = installation
             self._set_log_level(installation.log.level)
             self._remember(new)
@@ -239,7 +239,7 @@ class Up:
                 self._log.info("accepted", what=line, ms=_ms_since(started))
         self._write_status()
 
-    async def _apply(self, name: str, new: Edition) -> str | None:
+    async def _apply(self, name: str, new: Release) -> str | None:
         try:
             await self._regions[name].apply(new.regions[name])
         except FairleadError as error:
@@ -249,7 +249,7 @@ class Up:
     async def _settled(self, installation: Installation) -> Intake:
         """Read, and look again a little later when something is gone that was there before."""
         intake = await asyncio.to_thread(self._read, installation)
-        before = self._edition.intake.sources.keys()
+        before = self._release.intake.sources.keys()
         for _ in range(SETTLE_TIMES):
             if before <= intake.sources.keys():
                 break
@@ -269,9 +269,9 @@ class Up:
             default_namespace=installation.namespace,
         )
 
-    def _make(self, intake: Intake, installation: Installation) -> Edition:
+    def _make(self, intake: Intake, installation: Installation) -> Release:
         killed = kill.read(self._settings.state.killed)
-        return edition.make(intake, installation, self._memory, self._layouts(installation), killed=killed)
+        return release.make(intake, installation, self._memory, self._layouts(installation), killed=killed)
 
     def _layouts(self, installation: Installation) -> dict[str, Layout]:
         no_lines = installation.log.access is AccessLog.NONE
@@ -310,7 +310,7 @@ class Up:
 
     _installation_problem = ""
 
-    def _remember(self, served: Edition) -> None:
+    def _remember(self, served: Release) -> None:
         last_good, files = served.compiled.last_good, served.intake.files
         memory.save(self._settings.state, last_good=last_good, files=files)
         self._memory = replace(self._memory, objects=last_good, files=files, secrets=served.intake.secrets)
@@ -318,9 +318,9 @@ class Up:
 
     # What people see
 
-    def _tell(self, new: Edition) -> None:
+    def _tell(self, new: Release) -> None:
         """Log what is newly wrong, and what is no longer."""
-        found = notice.notices(new, in_effect=True)
+        found = diagnostics.diagnostics(new, in_effect=True)
         for one in found:
             if one not in self._told:
                 level = self._log.error if one.weight is Weight.PROBLEM else self._log.warning
@@ -340,8 +340,8 @@ class Up:
                 geos={region.name: region.geo for region in self._installation.regions},
                 listening=self._addresses,
                 regions=self._regions,
-                edition=self._edition,
-                notices=self._told,
+                release=self._release,
+                diagnostics=self._told,
             )
         except StateError as error:
             self._log.warning("warning", what=f"{error}; `fairlead status` shows something older")

@@ -11,9 +11,9 @@ from fairlead.status.budget import (
     stage_news,
 )
 from fairlead.status.conditions import merge
+from fairlead.status.object_status import Serving, differs, ladder, news, status
 from fairlead.status.serving import Answer, ServedRoute, Share, percent, served_routes
 from fairlead.status.verdict import RegionState, conditions
-from fairlead.status.written import Serving, differs, ladder, news, status
 
 __all__ = [
     "Answer",

@@ -16,7 +16,7 @@ from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, R
 from fairlead.api.status import Reach
 from fairlead.budget.policy import SHARED
 from fairlead.budget.price import decimal
-from fairlead.budget.tally import Account, Reached, Tally
+from fairlead.budget.spend import Account, Reached, SpendSnapshot
 from fairlead.budget.usage import moment
 from fairlead.status.serving import percent
 from fairlead.translate import Report, Served
@@ -49,7 +49,7 @@ class Reading:
     """What the budget servers last said."""
 
     availability: Availability
-    tally: Tally | None
+    spend: SpendSnapshot | None
     """The last one of a server that had its store; None = there never was one."""
 
 
@@ -75,7 +75,7 @@ def enforced(report: Report, reading: Reading | None, *, fail_closed: bool) -> C
         if fail_closed:
             return state(ConditionStatus.FALSE, Reason.FAILING_CLOSED, f"{who} answers, requests are refused with 503")
         return state(ConditionStatus.FALSE, Reason.FAILING_OPEN, f"{who} answers, requests pass unchecked")
-    if reading.tally is None or reading.tally.account(f"{report.key.namespace}/{report.key.name}") is None:
+    if reading.spend is None or reading.spend.account(f"{report.key.namespace}/{report.key.name}") is None:
         return state(ConditionStatus.UNKNOWN, Reason.PENDING, "no budget server has taken it yet")
     return state(ConditionStatus.TRUE, Reason.ENFORCED, "requests are checked against it")
 

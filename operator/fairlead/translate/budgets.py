@@ -12,10 +12,10 @@ from fairlead.budget.policy import Action, Policy, Scope, Stage
 from fairlead.budget.window import Calendar, Every, Forever, InCalendar
 from fairlead.budget.window import Window as BudgetWindow
 from fairlead.translate.audience import Audience, Caller
-from fairlead.translate.finding import Findings
+from fairlead.translate.diagnostics import Diagnostics
+from fairlead.translate.known_names import KnownNames
+from fairlead.translate.references import References
 from fairlead.translate.routes import shares_from_home
-from fairlead.translate.world import World
-from fairlead.translate.written import Written
 
 _SECOND_MS = 1000
 
@@ -27,23 +27,25 @@ class Budget:
     policy: Policy
     audience: Audience
 
-    def matches(self, caller: Caller, world: World) -> bool:
+    def matches(self, caller: Caller, references: References) -> bool:
         """Tell whether spending of a consumer counts."""
-        return self.audience.includes(caller, world.labels_of(caller.namespace))
+        return self.audience.includes(caller, references.labels_of(caller.namespace))
 
 
-def budget(policy: BudgetPolicy, world: World, written: Written, findings: Findings) -> Budget | None:
+def budget(
+    policy: BudgetPolicy, references: References, written: KnownNames, diagnostics: Diagnostics
+) -> Budget | None:
     """Check what a policy names; None when it cannot be accepted.
 
     What it names may come later: a policy for a route that does not exist yet is no reason for an older version.
     """
     spec, own = policy.spec, policy.metadata.namespace
     chosen = spec.consumers.namespaces.from_
-    if chosen is not From.SAME and not shares_from_home(own, chosen, world, findings):
+    if chosen is not From.SAME and not shares_from_home(own, chosen, references, diagnostics):
         return None
-    routes = _routes(policy, world, written, findings)
+    routes = _routes(policy, references, written, diagnostics)
     if chosen is From.SAME:
-        written.check_consumers(own, spec.consumers, findings)
+        written.check_consumers(own, spec.consumers, diagnostics)
     return Budget(
         policy=Policy(
             name=f"{own}/{policy.metadata.name}",
@@ -62,7 +64,9 @@ def budget(policy: BudgetPolicy, world: World, written: Written, findings: Findi
     )
 
 
-def _routes(policy: BudgetPolicy, world: World, written: Written, findings: Findings) -> frozenset[str] | None:
+def _routes(
+    policy: BudgetPolicy, references: References, written: KnownNames, diagnostics: Diagnostics
+) -> frozenset[str] | None:
     """Return the routes whose requests count, those that do not exist yet included; None = all."""
     own, names = policy.metadata.namespace, policy.spec.routes
     if names is None:
@@ -71,15 +75,15 @@ def _routes(policy: BudgetPolicy, world: World, written: Written, findings: Find
     for position, name in enumerate(names):
         path = f"spec.routes[{position}]"
         namespace, slash, route = name.rpartition("/")
-        if slash and own != world.home:
-            findings.note(
+        if slash and own != references.home:
+            diagnostics.note(
                 Reason.ROUTE_NOT_FOUND,
                 path,
                 f"got `{name}`, want the name of a route of namespace `{own}`: only policies of namespace"
-                f" `{world.home}` may name routes of others",
+                f" `{references.home}` may name routes of others",
             )
             continue
-        written.check_route(namespace or own, route, path, findings)
+        written.check_route(namespace or own, route, path, diagnostics)
         meant.add(f"{namespace or own}/{route}")
     return frozenset(meant)
 

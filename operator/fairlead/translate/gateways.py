@@ -10,9 +10,9 @@ from fairlead.translate.consumers import Consumer
 from fairlead.translate.downgrade import downgrade
 from fairlead.translate.plans import Planner
 from fairlead.translate.providers import Provider
+from fairlead.translate.references import References
 from fairlead.translate.routes import Route
 from fairlead.translate.scopes import Directory, Outcome, Scopes
-from fairlead.translate.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,23 +42,23 @@ class Fleet:
 def fleet(
     *,
     installation: Installation,
-    world: World,
+    references: References,
     providers: Mapping[str, Provider],
     routes: Sequence[Route],
     consumers: Sequence[Consumer],
     budgeted: bool,
 ) -> Fleet:
-    """Make every gateway. Routes without menus keep their names, which are then refused.
+    """Make every gateway. Routes without candidates keep their names, which are then refused.
 
     `budgeted`: somebody has a budget, so gateways ask before each request.
     """
     callers = [consumer.caller for consumer in consumers]
-    directory = Directory(routes, callers, world)
+    directory = Directory(routes, callers, references)
     outcome: Outcome = {}
     presences: dict[str, list[Presence]] = {route.name: [] for route in routes}
     gateways = []
     for region in installation.served:
-        planner = Planner(region=region.name, geography=world.geography, providers=providers)
+        planner = Planner(region=region.name, geography=references.geography, providers=providers)
         entering = [route for route in routes if region.name in route.regions]
         answered = {route.name: _answered(route, planner) for route in entering}
         scopes = directory.scopes(answered, outcome)
@@ -66,7 +66,7 @@ def fleet(
             _gateway(
                 region=region.name,
                 limits=ir.Limits(request_bytes=installation.limits.request_bytes),
-                anonymous=None if world.anonymous is None else f"{world.home}/{world.anonymous}",
+                anonymous=None if references.anonymous is None else f"{references.home}/{references.anonymous}",
                 consumers=consumers,
                 routes=[(route, scopes.won[route.name]) for route in entering if route.name in scopes.won],
                 scopes=scopes,
@@ -86,20 +86,24 @@ def fleet(
 def _answered(route: Route, planner: Planner) -> frozenset[str]:
     """Return the names of a route for which there is a rung within residency."""
     if not route.wildcard:
-        menu = route.menus.get("")
-        if menu is None or planner.reach(menu, route.residency) is None:
+        candidates = route.candidates.get("")
+        if candidates is None or planner.ladder_set(candidates, route.residency) is None:
             return frozenset()
         return frozenset(claim.name for claim in route.claims)
-    return frozenset(name for name, menu in route.menus.items() if planner.reach(menu, route.residency) is not None)
+    return frozenset(
+        name
+        for name, candidates in route.candidates.items()
+        if planner.ladder_set(candidates, route.residency) is not None
+    )
 
 
 def _presence(route: Route, region: str, answered: frozenset[str], planner: Planner) -> Presence:
-    reaches = [planner.reach(menu, route.residency) for menu in route.menus.values()]
+    ladder_sets = [planner.ladder_set(candidates, route.residency) for candidates in route.candidates.values()]
     return Presence(
         region=region,
         unanswered=tuple(claim.name for claim in route.claims if claim.name not in answered),
-        shadowed=route.shadow is None or planner.nearest(route.shadow.choice, route.residency) is not None,
-        rungs=max((len(reach[0]) + 1 for reach in reaches if reach is not None), default=0),
+        shadowed=route.shadow is None or planner.nearest(route.shadow.candidate, route.residency) is not None,
+        rungs=max((len(ladder_set[0]) + 1 for ladder_set in ladder_sets if ladder_set is not None), default=0),
     )
 
 
@@ -160,7 +164,7 @@ def _route(
     downgrade_to: str | None,
 ) -> ir.Route:
     rungs = max(len(ladder.rungs) for ladder in ladders) + 1
-    target = None if route.shadow is None else planner.shadow(route.shadow.choice, route.residency)
+    target = None if route.shadow is None else planner.shadow(route.shadow.candidate, route.residency)
     return ir.Route(
         name=route.name,
         plans=plans,

@@ -10,7 +10,7 @@ from fairlead.api.meta import ObjectKey
 from fairlead.api.problem import Problem
 from fairlead.api.resource import GROUP, Resource
 from fairlead.api.validation import nearest
-from fairlead.translate.finding import Versions
+from fairlead.translate.diagnostics import Versions
 from fairlead.translate.translation import Objects
 
 R = TypeVar("R", bound=Resource)

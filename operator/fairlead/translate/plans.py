@@ -1,4 +1,4 @@
-"""What answers a route at one gateway: menus become ladders, rung by rung, within residency."""
+"""What answers a route at one gateway: candidates become ladders, rung by rung, within residency."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from fairlead import ir
 from fairlead.api.route import Residency
-from fairlead.translate.choices import Choice, Menu
+from fairlead.translate.candidates import Candidates, ModelReference
 from fairlead.translate.geography import Geography
 from fairlead.translate.providers import Endpoint, Provider
 from fairlead.translate.routes import Route
@@ -21,69 +21,69 @@ class Rung:
     model: str
 
 
-Reach: TypeAlias = tuple[tuple[str, ...], ...]
-"""One menu at one gateway: the rungs of each arm. The last resort is the first rung of the first arm."""
+LadderSet: TypeAlias = tuple[tuple[str, ...], ...]
+"""One candidates at one gateway: the rungs of each arm. The last resort is the first rung of the first arm."""
 
 
 class Planner:
-    """Makes plans for one gateway. Routes with the same menu and residency share the work, not the ladders."""
+    """Makes plans for one gateway. Routes with the same candidates and residency share the work, not the ladders."""
 
     def __init__(self, *, region: str, geography: Geography, providers: Mapping[str, Provider]) -> None:
         self.region = region
         self._geography = geography
         self._providers = providers
         self._rungs: dict[str, Rung] = {}
-        self._groups: dict[tuple[Residency, Choice], Groups] = {}
-        self._reaches: dict[tuple[Residency, tuple[Choice, ...]], Reach | None] = {}
+        self._groups: dict[tuple[Residency, ModelReference], Groups] = {}
+        self._ladder_sets: dict[tuple[Residency, tuple[ModelReference, ...]], LadderSet | None] = {}
         self._used_targets: set[str] = set()
         self._used_last_resorts: dict[str, Endpoint] = {}
 
-    def reach(self, menu: Menu, residency: Residency) -> Reach | None:
-        """Return the rungs of a menu; None when residency leaves none."""
-        key = (residency, menu.choices)
-        if key not in self._reaches:
-            groups = [group for choice in menu.choices for group in self._grouped(choice, residency)]
+    def ladder_set(self, candidates: Candidates, residency: Residency) -> LadderSet | None:
+        """Return the rungs of candidates; None when residency leaves none."""
+        key = (residency, candidates.models)
+        if key not in self._ladder_sets:
+            groups = [group for candidate in candidates.models for group in self._grouped(candidate, residency)]
             arms = rotations(tuple(groups))
-            self._reaches[key] = arms or None
-        return self._reaches[key]
+            self._ladder_sets[key] = arms or None
+        return self._ladder_sets[key]
 
     def plans(self, route: Route, names: frozenset[str]) -> tuple[tuple[ir.Plan, ...], tuple[ir.Ladder, ...]]:
         """Return plans and ladders of the names that a route answers; at least one of them has a rung."""
         plans = []
         ladders: list[ir.Ladder] = []
-        for model, menu in sorted(route.menus.items()):
-            reach = self.reach(menu, route.residency)
-            if reach is None or (route.wildcard and model not in names):
+        for model, candidates in sorted(route.candidates.items()):
+            ladder_set = self.ladder_set(candidates, route.residency)
+            if ladder_set is None or (route.wildcard and model not in names):
                 continue
-            first = self._rungs[reach[0][0]]
+            first = self._rungs[ladder_set[0][0]]
             last_resort = f"{first.endpoint.provider}/{first.endpoint.name}"
             self._used_last_resorts[last_resort] = first.endpoint
             stem = f"{route.name}/{model}" if model else route.name
-            for arm, rungs in enumerate(reach):
+            for arm, rungs in enumerate(ladder_set):
                 ladders.append(ir.Ladder(name=f"{stem}/{arm}", rungs=rungs, last_resort=last_resort))
-            self._used_targets.update(reach[0])
+            self._used_targets.update(ladder_set[0])
             plans.append(
                 ir.Plan(
                     key=model,
-                    kind=menu.kind,
+                    kind=candidates.kind,
                     arms=tuple(
                         ir.Arm(ladder=f"{stem}/{arm}", weight=weight, side=ir.Side.STABLE)
-                        for arm, weight in enumerate(weights(len(reach)))
+                        for arm, weight in enumerate(weights(len(ladder_set)))
                     ),
                     last_model=first.endpoint.wire_models[first.model],
-                    last_target=reach[0][0],
+                    last_target=ladder_set[0][0],
                 )
             )
         return tuple(plans), tuple(ladders)
 
-    def nearest(self, choice: Choice, residency: Residency) -> str | None:
+    def nearest(self, candidate: ModelReference, residency: Residency) -> str | None:
         """Return the nearest target of a model within residency."""
-        groups = self._grouped(choice, residency)
+        groups = self._grouped(candidate, residency)
         return groups[0][0] if groups else None
 
-    def shadow(self, choice: Choice, residency: Residency) -> str | None:
+    def shadow(self, candidate: ModelReference, residency: Residency) -> str | None:
         """Return the target that receives a shadow's copies, and keep it among the gateway's targets."""
-        target = self.nearest(choice, residency)
+        target = self.nearest(candidate, residency)
         if target is not None:
             self._used_targets.add(target)
         return target
@@ -112,18 +112,18 @@ class Planner:
         found = {e.credential.name: e.credential for e in endpoints if e.credential is not None}
         return tuple(found[name] for name in sorted(found))
 
-    def _grouped(self, choice: Choice, residency: Residency) -> Groups:
+    def _grouped(self, candidate: ModelReference, residency: Residency) -> Groups:
         """Return the targets of one model by distance, nearest first; within a group sorted by endpoint."""
-        key = (residency, choice)
+        key = (residency, candidate)
         if key not in self._groups:
             by_distance: dict[tuple[int, int], list[str]] = {}
-            for endpoint in self._providers[choice.provider].endpoints:
-                if choice.model not in endpoint.wire_models:
+            for endpoint in self._providers[candidate.provider].endpoints:
+                if candidate.model not in endpoint.wire_models:
                     continue
                 if not self._geography.allows(residency, self.region, endpoint.region):
                     continue
-                name = f"{choice.provider}/{endpoint.name}/{choice.model}"
-                self._rungs[name] = Rung(endpoint=endpoint, model=choice.model)
+                name = f"{candidate.provider}/{endpoint.name}/{candidate.model}"
+                self._rungs[name] = Rung(endpoint=endpoint, model=candidate.model)
                 by_distance.setdefault(self._geography.distance(self.region, endpoint.region), []).append(name)
             self._groups[key] = tuple(tuple(by_distance[distance]) for distance in sorted(by_distance))
         return self._groups[key]

@@ -13,10 +13,10 @@ from fairlead.api.selector import Namespaces
 from fairlead.budget.estimate import Rung
 from fairlead.budget.price import Price
 from fairlead.translate.audience import includes
-from fairlead.translate.finding import Findings
+from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.geography import ANYCAST
+from fairlead.translate.references import References, SecretRef
 from fairlead.translate.suggestion import listed, meant
-from fairlead.translate.world import SecretRef, World
 
 _DEFAULT_HEADER = "Authorization"
 _DEFAULT_PREFIX = "Bearer "
@@ -53,43 +53,43 @@ class Provider:
     max_in_flight: int | None
     allowed: Namespaces
 
-    def permits(self, namespace: str, world: World) -> bool:
+    def permits(self, namespace: str, references: References) -> bool:
         """Tell whether routes of a namespace may send requests here."""
-        return includes(self.allowed, own=world.home, namespace=namespace, labels=world.labels_of(namespace))
+        return includes(self.allowed, own=references.home, namespace=namespace, labels=references.labels_of(namespace))
 
 
-def provider(written: ModelProvider, world: World, findings: Findings) -> Provider | None:
+def provider(written: ModelProvider, references: References, diagnostics: Diagnostics) -> Provider | None:
     """Follow what a provider refers to: regions of the installation, Secrets of its namespace."""
     spec = written.spec
-    if written.metadata.namespace != world.home:
-        findings.refuse(
+    if written.metadata.namespace != references.home:
+        diagnostics.refuse(
             Reason.NAMESPACE_NOT_ALLOWED,
             "metadata.namespace",
-            f"got `{written.metadata.namespace}`, want `{world.home}`: gateways mount Secrets of the installation's"
-            " namespace only, move the provider there",
+            f"got `{written.metadata.namespace}`, want `{references.home}`: gateways mount Secrets of the"
+            " installation's namespace only, move the provider there",
         )
         return None
     ids = {model.name: model.id or model.name for model in spec.models}
     endpoints = []
     for position, endpoint in enumerate(spec.endpoints):
         path = f"spec.endpoints[{position}]"
-        if endpoint.region is not None and endpoint.region not in world.geography:
-            known = world.geography.names()
-            findings.miss(
+        if endpoint.region is not None and endpoint.region not in references.geography:
+            known = references.geography.names()
+            diagnostics.miss(
                 Reason.REGION_NOT_FOUND,
                 f"{path}.region",
                 f"got `{endpoint.region}`, want a region of the installation ({listed(known)})"
                 f"{meant(endpoint.region, known)}",
             )
             continue
-        _check_secret(endpoint, path, world, findings)
+        _check_secret(endpoint, path, references, diagnostics)
         endpoints.append(_endpoint(written.metadata.name, endpoint, ids, spec.models))
     if not endpoints:
-        findings.give_up()
+        diagnostics.give_up()
     served = frozenset(name for endpoint in endpoints for name in endpoint.wire_models)
     for position, model in enumerate(spec.models):
         if endpoints and model.name not in served:
-            findings.warn(
+            diagnostics.warn(
                 f"spec.models[{position}].name",
                 f"got `{model.name}`, which no endpoint serves, want it in `models` of an endpoint",
             )
@@ -156,27 +156,29 @@ def _credential(endpoint: EndpointSpec) -> ir.Credential | None:
     )
 
 
-def _check_secret(endpoint: EndpointSpec, path: str, world: World, findings: Findings) -> None:
+def _check_secret(endpoint: EndpointSpec, path: str, references: References, diagnostics: Diagnostics) -> None:
     """Say when a credential does not exist. The target stays: it fails closed, to the next rung."""
-    if endpoint.credential is None or not world.home_secrets_readable:
+    if endpoint.credential is None or not references.home_secrets_readable:
         return
-    ref = SecretRef(world.home, endpoint.credential.secret_name, endpoint.credential.key)
-    if world.secrets.fingerprint(ref) is None and not world.secrets.is_unreadable(ref):
-        missing_secret(ref, f"{path}.credential", "the endpoint cannot answer", world, findings)
+    ref = SecretRef(references.home, endpoint.credential.secret_name, endpoint.credential.key)
+    if references.secrets.fingerprint(ref) is None and not references.secrets.is_unreadable(ref):
+        missing_secret(ref, f"{path}.credential", "the endpoint cannot answer", references, diagnostics)
 
 
-def missing_secret(ref: SecretRef, path: str, consequence: str, world: World, findings: Findings) -> None:
+def missing_secret(
+    ref: SecretRef, path: str, consequence: str, references: References, diagnostics: Diagnostics
+) -> None:
     """Say that a Secret, or one of its keys, does not exist."""
-    keys = world.secrets.keys(ref)
+    keys = references.secrets.keys(ref)
     if keys:
-        findings.note(
+        diagnostics.note(
             Reason.SECRET_NOT_FOUND,
             f"{path}.key",
             f"got `{ref.key}`, want a key of Secret `{ref.name}` ({listed(keys)}){meant(ref.key, keys)}, or"
             f" {consequence}",
         )
     else:
-        findings.note(
+        diagnostics.note(
             Reason.SECRET_NOT_FOUND,
             f"{path}.secretName",
             f"got `{ref.name}`, want a Secret of namespace `{ref.namespace}` with the key `{ref.key}`, create it,"

@@ -9,7 +9,7 @@ from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, R
 from fairlead.api.decode import RESOURCES
 from fairlead.api.meta import ObjectKey
 from fairlead.api.problem import Problem
-from fairlead.translate.finding import Finding, Resolved, Served, Standing
+from fairlead.translate.diagnostics import Diagnostic, Resolved, Served, Standing
 
 _ORDER: Mapping[str, Mapping[str, int]] = {
     resource.kind: {
@@ -46,18 +46,20 @@ class Report:
 
 def report(resolved: Resolved[Any], pending: tuple[Problem, ...]) -> Report:
     """Write one object's report. `pending` are its fields that have no effect yet."""
-    found = sorted(resolved.findings.findings, key=lambda finding: _place(resolved.key.kind, finding.problem.path))
-    refusals = [finding for finding in found if finding.type is ConditionType.ACCEPTED]
-    missing = [finding for finding in found if finding.type is ConditionType.RESOLVED_REFS]
+    found = sorted(
+        resolved.diagnostics.diagnostics, key=lambda diagnostic: _place(resolved.key.kind, diagnostic.problem.path)
+    )
+    refusals = [diagnostic for diagnostic in found if diagnostic.type is ConditionType.ACCEPTED]
+    missing = [diagnostic for diagnostic in found if diagnostic.type is ConditionType.RESOLVED_REFS]
     broken = tuple(resolved.problems)
-    reserved = [finding.problem for finding in refusals if finding.reason is Reason.RESERVED]
+    reserved = [diagnostic.problem for diagnostic in refusals if diagnostic.reason is Reason.RESERVED]
     return Report(
         key=resolved.key,
         generation=resolved.generation,
         served=resolved.served,
         conditions=(_accepted(resolved, broken, refusals), _resolved_refs(resolved, broken, refusals, missing)),
-        warnings=tuple(dict.fromkeys([*(str(problem) for problem in pending), *resolved.findings.warnings])),
-        problems=broken or tuple(finding.problem for finding in found if finding.problem not in reserved),
+        warnings=tuple(dict.fromkeys([*(str(problem) for problem in pending), *resolved.diagnostics.warnings])),
+        problems=broken or tuple(diagnostic.problem for diagnostic in found if diagnostic.problem not in reserved),
     )
 
 
@@ -67,25 +69,25 @@ def _place(kind: str, path: str) -> int:
     return -1 if field is None else _ORDER[kind].get(field[1], len(_ORDER[kind]))
 
 
-def _accepted(resolved: Resolved[Any], broken: tuple[Problem, ...], refusals: list[Finding]) -> Condition:
+def _accepted(resolved: Resolved[Any], broken: tuple[Problem, ...], refusals: list[Diagnostic]) -> Condition:
     kind, generation = ConditionType.ACCEPTED, resolved.generation
     if broken:
         message = _one_line(broken) + _IN_PLACE[resolved.served]
         return _condition(kind, ConditionStatus.FALSE, Reason.INVALID, message, generation)
     if refusals:
-        message = _one_line(finding.problem for finding in refusals) + _IN_PLACE[resolved.served]
+        message = _one_line(diagnostic.problem for diagnostic in refusals) + _IN_PLACE[resolved.served]
         return _condition(kind, ConditionStatus.FALSE, refusals[0].reason, message, generation)
     return _condition(kind, ConditionStatus.TRUE, Reason.ACCEPTED, "the object is well-formed and allowed", generation)
 
 
 def _resolved_refs(
-    resolved: Resolved[Any], broken: tuple[Problem, ...], refusals: list[Finding], missing: list[Finding]
+    resolved: Resolved[Any], broken: tuple[Problem, ...], refusals: list[Diagnostic], missing: list[Diagnostic]
 ) -> Condition:
     kind, generation = ConditionType.RESOLVED_REFS, resolved.generation
     if missing:
-        whole = resolved.served is Served.CURRENT and resolved.findings.standing is Standing.WHOLE
+        whole = resolved.served is Served.CURRENT and resolved.diagnostics.standing is Standing.WHOLE
         ending = "" if broken or refusals or whole else _IN_PLACE[resolved.served]
-        message = _one_line(finding.problem for finding in missing) + ending
+        message = _one_line(diagnostic.problem for diagnostic in missing) + ending
         return _condition(kind, ConditionStatus.FALSE, missing[0].reason, message, generation)
     if (broken or refusals) and resolved.value is None:
         message = "not judged, since the object is not accepted"

@@ -12,11 +12,11 @@ from fairlead.api.conditions import Reason
 from fairlead.api.meta import ObjectKey
 from fairlead.api.route import ModelRoute, Residency
 from fairlead.translate.audience import Audience
-from fairlead.translate.choices import Choice, Chooser, Menu
-from fairlead.translate.finding import Findings
+from fairlead.translate.candidates import Candidates, ModelReference, Resolver
+from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.providers import Provider
+from fairlead.translate.references import References
 from fairlead.translate.suggestion import listed, meant
-from fairlead.translate.world import World
 
 EXACT = 1 << 16
 """Specificity of a name that is written in full: above every prefix, whose specificity is its length."""
@@ -37,7 +37,7 @@ class Claim:
 class Shadow:
     """A model that receives copies."""
 
-    choice: Choice
+    candidate: ModelReference
     sample: int
 
 
@@ -52,7 +52,7 @@ class Route:
     claims: tuple[Claim, ...]
     """Sorted by name, each name once."""
     wildcard: bool
-    menus: Mapping[str, Menu]
+    candidates: Mapping[str, Candidates]
     """By name in a wildcard route, else one under the empty name. Empty when nothing can answer."""
     regions: tuple[str, ...]
     """Gateways where requests may enter, in the installation's order."""
@@ -73,7 +73,7 @@ class Route:
     @property
     def kinds(self) -> frozenset[ir.ModelKind]:
         """What the route's names make."""
-        return frozenset(menu.kind for menu in self.menus.values())
+        return frozenset(candidates.kind for candidates in self.candidates.values())
 
     @property
     def age(self) -> tuple[bool, int, str, str]:
@@ -85,29 +85,33 @@ class Route:
         return "metadata.name" if claim.written < 0 else f"spec.modelNames[{claim.written}]"
 
 
-def route(written: ModelRoute, world: World, providers: Mapping[str, Provider], findings: Findings) -> Route | None:
+def route(
+    written: ModelRoute, references: References, providers: Mapping[str, Provider], diagnostics: Diagnostics
+) -> Route | None:
     """Follow what a route refers to: providers, their models, regions."""
     spec = written.spec
-    if not _is_acceptable(written, world, findings):
+    if not _is_acceptable(written, references, diagnostics):
         return None
-    chooser = Chooser(namespace=written.metadata.namespace, world=world, providers=providers, findings=findings)
-    regions = _regions(written, world, findings)
+    resolver = Resolver(
+        namespace=written.metadata.namespace, references=references, providers=providers, diagnostics=diagnostics
+    )
+    regions = _regions(written, references, diagnostics)
     wildcard = spec.primary is not None and spec.primary.model is None
-    menus: Mapping[str, Menu]
+    candidates: Mapping[str, Candidates]
     if wildcard:
-        claims = _claims(written, chooser, None, wildcard=True)
-        menus = chooser.menu_per_name(spec, tuple(claim.name for claim in claims))
+        claims = _claims(written, resolver, None, wildcard=True)
+        candidates = resolver.candidates_per_name(spec, tuple(claim.name for claim in claims))
     else:
-        menu = chooser.menu(spec)
-        menus = {} if menu is None else {"": menu}
-        claims = _claims(written, chooser, menu, wildcard=False)
-    if not menus or not regions:
-        findings.give_up()
+        only = resolver.candidates(spec)
+        candidates = {} if only is None else {"": only}
+        claims = _claims(written, resolver, only, wildcard=False)
+    if not candidates or not regions:
+        diagnostics.give_up()
     shadow = None
     if spec.shadow is not None:
-        choice = chooser.shadow(spec.shadow, frozenset(menu.kind for menu in menus.values()))
-        if choice is not None:
-            shadow = Shadow(choice=choice, sample=quantity.basis_points(spec.shadow.sample))
+        candidate = resolver.shadow(spec.shadow, frozenset(one.kind for one in candidates.values()))
+        if candidate is not None:
+            shadow = Shadow(candidate=candidate, sample=quantity.basis_points(spec.shadow.sample))
     created = written.metadata.creation_timestamp
     return Route(
         key=written.key,
@@ -115,7 +119,7 @@ def route(written: ModelRoute, world: World, providers: Mapping[str, Provider], 
         audience=Audience(own=written.metadata.namespace, consumers=spec.consumers),
         claims=claims,
         wildcard=wildcard,
-        menus=menus,
+        candidates=candidates,
         regions=regions,
         regions_written=spec.regions is not None,
         residency=spec.residency,
@@ -128,41 +132,41 @@ def route(written: ModelRoute, world: World, providers: Mapping[str, Provider], 
     )
 
 
-def _is_acceptable(written: ModelRoute, world: World, findings: Findings) -> bool:
+def _is_acceptable(written: ModelRoute, references: References, diagnostics: Diagnostics) -> bool:
     spec = written.spec
     if spec.primary is None:
-        findings.refuse(
+        diagnostics.refuse(
             Reason.RESERVED,
             "spec.rules",
             "got `rules`, which are reserved for a later version, want `primary`, name the model that answers",
         )
         return False
     if Audience(own=written.metadata.namespace, consumers=spec.consumers).shared:
-        return shares_from_home(written.metadata.namespace, spec.consumers.namespaces.from_, world, findings)
+        return shares_from_home(written.metadata.namespace, spec.consumers.namespaces.from_, references, diagnostics)
     return True
 
 
-def shares_from_home(namespace: str, chosen: str, world: World, findings: Findings) -> bool:
+def shares_from_home(namespace: str, chosen: str, references: References, diagnostics: Diagnostics) -> bool:
     """Refuse `from: All` and `from: Selector` outside the installation's namespace."""
-    if namespace == world.home:
+    if namespace == references.home:
         return True
-    findings.refuse(
+    diagnostics.refuse(
         Reason.NAMESPACE_NOT_ALLOWED,
         "spec.consumers.namespaces.from",
-        f"got `{chosen}` in namespace `{namespace}`, want `Same`: only objects of namespace `{world.home}` may mean"
-        " consumers of other namespaces",
+        f"got `{chosen}` in namespace `{namespace}`, want `Same`: only objects of namespace `{references.home}` may"
+        " mean consumers of other namespaces",
     )
     return False
 
 
-def _regions(written: ModelRoute, world: World, findings: Findings) -> tuple[str, ...]:
-    known = world.geography.names()
+def _regions(written: ModelRoute, references: References, diagnostics: Diagnostics) -> tuple[str, ...]:
+    known = references.geography.names()
     wanted = written.spec.regions
     if wanted is None:
         return known
     for position, region in enumerate(wanted):
-        if region not in world.geography:
-            findings.miss(
+        if region not in references.geography:
+            diagnostics.miss(
                 Reason.REGION_NOT_FOUND,
                 f"spec.regions[{position}]",
                 f"got `{region}`, want a region of the installation ({listed(known)}){meant(region, known)}",
@@ -170,10 +174,12 @@ def _regions(written: ModelRoute, world: World, findings: Findings) -> tuple[str
     return tuple(region for region in known if region in wanted)
 
 
-def _claims(written: ModelRoute, chooser: Chooser, menu: Menu | None, *, wildcard: bool) -> tuple[Claim, ...]:
+def _claims(
+    written: ModelRoute, resolver: Resolver, candidates: Candidates | None, *, wildcard: bool
+) -> tuple[Claim, ...]:
     """Expand `modelNames`: `qwen/*` stands for the names of the primary's catalogue that begin so, the longest wins."""
     names = written.spec.model_names
-    catalogue = chooser.catalogue(written.spec, menu)
+    catalogue = resolver.catalogue(written.spec, candidates)
     claims: dict[str, Claim] = {}
     for position, pattern in enumerate(names or (written.metadata.name,)):
         place = -1 if names is None else position
@@ -184,7 +190,7 @@ def _claims(written: ModelRoute, chooser: Chooser, menu: Menu | None, *, wildcar
             continue
         covered = [name for name in catalogue if name.startswith(prefix)]
         if catalogue and not covered:
-            chooser.findings.miss(
+            resolver.diagnostics.miss(
                 Reason.MODEL_NOT_FOUND,
                 f"spec.modelNames[{position}]",
                 f"got `{pattern}`, want the beginning of a name that its provider serves ({listed(catalogue)})",

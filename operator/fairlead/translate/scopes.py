@@ -19,8 +19,8 @@ from typing import TypeAlias
 
 from fairlead import ir
 from fairlead.translate.audience import Caller
+from fairlead.translate.references import References
 from fairlead.translate.routes import Claim, Route
-from fairlead.translate.world import World
 
 SHARED = "*"
 """Tier of the routes that the installation's namespace shares; no namespace is called so."""
@@ -95,19 +95,19 @@ class Tier:
 class Directory:
     """All tiers of an installation, and which scopes each caller asks."""
 
-    def __init__(self, routes: Sequence[Route], callers: Sequence[Caller], world: World) -> None:
+    def __init__(self, routes: Sequence[Route], callers: Sequence[Caller], references: References) -> None:
         own: dict[str, list[Route]] = {}
         for route in routes:
             own.setdefault(route.key.namespace, []).append(route)
-        shared = Tier(SHARED, [route for route in own.get(world.home, ()) if route.audience.shared])
-        tiers = {namespace: Tier(namespace, _visible(found, world)) for namespace, found in sorted(own.items())}
+        shared = Tier(SHARED, [route for route in own.get(references.home, ()) if route.audience.shared])
+        tiers = {namespace: Tier(namespace, _visible(found, references)) for namespace, found in sorted(own.items())}
         self._tiers = (*tiers.values(), shared)
         self._asked: dict[str, tuple[tuple[Tier, tuple[str, ...]], ...]] = {}
         self._groups: dict[str, dict[tuple[str, ...], Caller]] = {tier.name: {} for tier in self._tiers}
         for caller in sorted(callers, key=str):
-            labels = world.labels_of(caller.namespace)
+            labels = references.labels_of(caller.namespace)
             asked = [tiers[caller.namespace]] if caller.namespace in tiers else []
-            asked += [shared] if caller.namespace != world.home else []
+            asked += [shared] if caller.namespace != references.home else []
             self._asked[str(caller)] = tuple((tier, tier.matched(caller, labels)) for tier in asked)
             for tier, matched in self._asked[str(caller)]:
                 self._groups[tier.name].setdefault(matched, caller)
@@ -160,12 +160,12 @@ class Scopes:
     """By route: names that it answers for somebody, whether or not such a caller exists."""
 
 
-def _visible(routes: Iterable[Route], world: World) -> list[Route]:
-    """Leave out shared routes whose choice of namespaces does not include their own."""
+def _visible(routes: Iterable[Route], references: References) -> list[Route]:
+    """Leave out shared routes whose candidate of namespaces does not include their own."""
     return [
         route
         for route in routes
-        if route.audience.includes_namespace(route.key.namespace, world.labels_of(route.key.namespace))
+        if route.audience.includes_namespace(route.key.namespace, references.labels_of(route.key.namespace))
     ]
 
 

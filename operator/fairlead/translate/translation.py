@@ -14,19 +14,19 @@ from fairlead.api.problem import Problem
 from fairlead.api.provider import ModelProvider
 from fairlead.api.resource import Resource
 from fairlead.api.route import ModelRoute
-from fairlead.budget.book import Book
+from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.translate.audience import Caller
-from fairlead.translate.book import book
+from fairlead.translate.budget_configuration import configuration
 from fairlead.translate.budgets import Budget, budget
 from fairlead.translate.consumers import ANONYMOUS, Consumer, KeyBinding, bindings, consumer
-from fairlead.translate.finding import Findings, Resolved, Served, Versions, resolve
+from fairlead.translate.diagnostics import Diagnostics, Resolved, Served, Versions, resolve
 from fairlead.translate.gateways import Fleet, fleet
+from fairlead.translate.known_names import KnownNames
 from fairlead.translate.providers import provider
+from fairlead.translate.references import References
 from fairlead.translate.report import Report, report
+from fairlead.translate.route_diagnostics import judge
 from fairlead.translate.routes import Route, route
-from fairlead.translate.verdicts import judge
-from fairlead.translate.world import World
-from fairlead.translate.written import Written
 
 V = TypeVar("V")
 R = TypeVar("R", bound=Resource)
@@ -53,50 +53,50 @@ class Translation:
     key_bindings: tuple[KeyBinding, ...]
     chosen: Mapping[ObjectKey, Served]
     """The version that each object stands by. A report says NOTHING where a good version lost all that it wanted."""
-    book: Book
+    configuration: BudgetConfiguration
     """What the budget server decides by."""
 
 
 def anonymous_of(installation: Installation) -> str | None:
-    """Return the name of the consumer that callers without a key are; without a choice they are refused."""
+    """Return the name of the consumer that callers without a key are; without a candidate they are refused."""
     return ANONYMOUS if installation.anonymous is AnonymousPolicy.ALLOW else None
 
 
 def translate(
-    objects: Objects, installation: Installation, world: World, *, killed: frozenset[str] = frozenset()
+    objects: Objects, installation: Installation, references: References, *, killed: frozenset[str] = frozenset()
 ) -> Translation:
     """Follow all references. Pure and total: whatever is wrong with an object is said in its report.
 
     `killed` are consumers, `namespace/name`, that a person has stopped.
     """
     providers = {
-        versions.key: resolve(versions, lambda written, findings: provider(written, world, findings))
+        versions.key: resolve(versions, lambda written, diagnostics: provider(written, references, diagnostics))
         for versions in _sorted(objects.providers)
     }
     by_name = {p.name: p for p in (_value(r) for r in providers.values()) if p is not None}
     routes = {
-        versions.key: resolve(versions, lambda written, findings: route(written, world, by_name, findings))
+        versions.key: resolve(versions, lambda written, diagnostics: route(written, references, by_name, diagnostics))
         for versions in _sorted(objects.routes)
     }
     consumers = {
-        versions.key: resolve(versions, lambda written, findings: consumer(written, world, findings))
+        versions.key: resolve(versions, lambda written, diagnostics: consumer(written, references, diagnostics))
         for versions in _sorted(objects.consumers)
     }
     standing = [r for r in (_standing(resolved) for resolved in routes.values()) if r is not None]
     calling = [c for c in (_value(resolved) for resolved in consumers.values()) if c is not None]
-    callers = _with_anonymous(calling, world)
-    written = Written(
+    callers = _with_anonymous(calling, references)
+    written = KnownNames(
         routes=frozenset(f"{key.namespace}/{key.name}" for key in routes),
         consumers=frozenset(f"{key.namespace}/{key.name}" for key in consumers),
     )
     policies = {
-        versions.key: resolve(versions, lambda policy, findings: budget(policy, world, written, findings))
+        versions.key: resolve(versions, lambda policy, diagnostics: budget(policy, references, written, diagnostics))
         for versions in _sorted(objects.budgets)
     }
     budgets: list[Budget] = [b for b in (_value(resolved) for resolved in policies.values()) if b is not None]
     made = fleet(
         installation=installation,
-        world=world,
+        references=references,
         providers=by_name,
         routes=standing,
         consumers=callers,
@@ -105,7 +105,7 @@ def translate(
     serving = {route.name: route for route in standing}
     for resolved in routes.values():
         _judge(resolved, made, serving, written)
-    key_bindings = bindings(consumers.values(), world)
+    key_bindings = bindings(consumers.values(), references)
     current = {v.key: v.current for v in _all(objects)}
     idle = _idle(standing, made)
     every: dict[ObjectKey, Resolved[Any]] = {**providers, **routes, **consumers, **policies}
@@ -114,15 +114,15 @@ def translate(
         reports=tuple(
             report(
                 every[key] if key not in idle else replace(every[key], served=Served.NOTHING),
-                _pending(current[key], world),
+                _pending(current[key], references),
             )
             for key in sorted(every)
         ),
         key_bindings=key_bindings,
         chosen={key: resolved.served for key, resolved in every.items()},
-        book=book(
+        configuration=configuration(
             installation=installation,
-            world=world,
+            references=references,
             gateways=made.gateways,
             providers=by_name,
             consumers=callers,
@@ -132,24 +132,24 @@ def translate(
     )
 
 
-def _judge(resolved: Resolved[Route], made: Fleet, serving: Mapping[str, Route], written: Written) -> None:
+def _judge(resolved: Resolved[Route], made: Fleet, serving: Mapping[str, Route], written: KnownNames) -> None:
     """Say what a route loses to others; of a last good version as warnings, since the fields are not today's."""
     route = _value(resolved)
     if route is None:
         return
     current = resolved.served is Served.CURRENT
-    findings = resolved.findings if current else Findings()
+    diagnostics = resolved.diagnostics if current else Diagnostics()
     judge(
         route,
         outcome=made.outcome,
         presences=made.presences[route.name],
         routes=serving,
         written=written,
-        findings=findings,
+        diagnostics=diagnostics,
     )
     if not current:
-        said = [*(str(finding.problem) for finding in findings.findings), *findings.warnings]
-        resolved.findings.warnings.extend(f"last good version: {text}" for text in said)
+        said = [*(str(diagnostic.problem) for diagnostic in diagnostics.diagnostics), *diagnostics.warnings]
+        resolved.diagnostics.warnings.extend(f"last good version: {text}" for text in said)
 
 
 def _sorted(versions: Iterable[Versions[R]]) -> list[Versions[R]]:
@@ -175,19 +175,19 @@ def _idle(routes: Iterable[Route], made: Fleet) -> frozenset[ObjectKey]:
     return frozenset(r.key for r in routes if made.presences[r.name] and r.name not in answering)
 
 
-def _with_anonymous(consumers: list[Consumer], world: World) -> list[Consumer]:
+def _with_anonymous(consumers: list[Consumer], references: References) -> list[Consumer]:
     """Add the consumer that callers without a key are, unless an object says more about it."""
-    if world.anonymous is None or any(
-        (c.caller.namespace, c.caller.name) == (world.home, world.anonymous) for c in consumers
+    if references.anonymous is None or any(
+        (c.caller.namespace, c.caller.name) == (references.home, references.anonymous) for c in consumers
     ):
         return consumers
-    caller = Caller(namespace=world.home, name=world.anonymous, labels={})
-    key = ObjectKey("ModelConsumer", world.home, world.anonymous)
+    caller = Caller(namespace=references.home, name=references.anonymous, labels={})
+    key = ObjectKey("ModelConsumer", references.home, references.anonymous)
     return [*consumers, Consumer(key=key, caller=caller, keys=(), allowed_model_names=None, expires_at=None)]
 
 
-def _pending(written: Resource | None, world: World) -> tuple[Problem, ...]:
+def _pending(written: Resource | None, references: References) -> tuple[Problem, ...]:
     """Return what the current version says without effect; nothing where it cannot be decoded."""
-    if isinstance(written, BudgetPolicy) and not world.budget_server:
+    if isinstance(written, BudgetPolicy) and not references.budget_server:
         return (Problem("spec", "not enforced: gateways have no budget server to ask"),)
     return () if written is None else pending(written)

@@ -1,4 +1,4 @@
-"""A budget server's tally over HTTP, and everything that is none."""
+"""A budget server's spend over HTTP, and everything that is none."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,16 +7,16 @@ import httpx
 import pytest
 
 from fairlead.adapters.budget_answer import PORT, HttpBudgetAnswers
-from fairlead.budget.tally import Tally, document
+from fairlead.budget.spend import SpendSnapshot, document
 from fairlead.errors import BudgetServerError
 
-TALLY = Tally(book="b", store_up=True, accounts=())
+SPEND = SpendSnapshot(configuration="b", store_up=True, accounts=())
 
 
-def _ask(answer: Callable[[httpx.Request], httpx.Response], address: str = "10.0.0.1") -> Tally:
-    async def ask() -> Tally:
+def _ask(answer: Callable[[httpx.Request], httpx.Response], address: str = "10.0.0.1") -> SpendSnapshot:
+    async def ask() -> SpendSnapshot:
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
-            return await HttpBudgetAnswers(client).tally(address, PORT)
+            return await HttpBudgetAnswers(client).spend(address, PORT)
 
     return asyncio.run(ask())
 
@@ -24,10 +24,10 @@ def _ask(answer: Callable[[httpx.Request], httpx.Response], address: str = "10.0
 @pytest.mark.parametrize(("address", "host"), [("10.0.0.1", "10.0.0.1"), ("fd00::1", "[fd00::1]")])
 def test_a_tally(address: str, host: str) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
-        assert str(request.url) == f"http://{host}:8083/v1/tally"
-        return httpx.Response(200, json=document(TALLY))
+        assert str(request.url) == f"http://{host}:8083/v1/spend"
+        return httpx.Response(200, json=document(SPEND))
 
-    assert _ask(answer, address) == TALLY
+    assert _ask(answer, address) == SPEND
 
 
 def _refuses(request: httpx.Request) -> httpx.Response:

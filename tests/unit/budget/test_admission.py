@@ -3,7 +3,7 @@
 import pytest
 
 from fairlead.budget.admission import Standing, retry_after_s, seconds_until, short, tightest
-from fairlead.budget.ledger import Counter, Leg
+from fairlead.budget.ledger import Counter, Posting
 from fairlead.budget.policy import Action, Policy, Scope, Stage
 from fairlead.budget.window import Forever, Span
 
@@ -47,8 +47,8 @@ def test_nothing_lacking_means_nothing_to_wait_for() -> None:
 
 def test_short_names_those_without_room() -> None:
     both = [standing(100, 95, 0, None, name="a/a"), standing(100, 0, 0, None, name="a/b")]
-    legs = [Leg(counter=s.policy.name, cap=100, downgrade_at=None, keep_ms=None) for s in both]
-    assert short(both, legs, 10) == (both[0],)
+    postings = [Posting(counter=s.policy.name, cap=100, downgrade_at=None, keep_ms=None) for s in both]
+    assert short(both, postings, 10) == (both[0],)
 
 
 def test_tightest_is_the_one_with_least_left() -> None:

@@ -17,9 +17,9 @@ from fairlead.budget.ledger import (
     Counter,
     Entry,
     Hold,
-    Leg,
     Phase,
     Plan,
+    Posting,
     Settlement,
     Step,
     Verdict,
@@ -34,17 +34,19 @@ NOW = 1_000_000
 PAYER = "t/a|t/chat"
 
 
-def leg(name: str = "p|t/a|0", cap: int | None = 100, downgrade_at: int | None = None) -> Leg:
-    return Leg(counter=name, cap=cap, downgrade_at=downgrade_at, keep_ms=None)
+def posting(name: str = "p|t/a|0", cap: int | None = 100, downgrade_at: int | None = None) -> Posting:
+    return Posting(counter=name, cap=cap, downgrade_at=downgrade_at, keep_ms=None)
 
 
-def hold(amount: int = 10, *legs: Leg, downgrade: Plan | None = None, request: str = "r1") -> Hold:
-    plan = Plan(amount=amount, legs=legs or (leg(),))
+def hold(amount: int = 10, *postings: Posting, downgrade: Plan | None = None, request: str = "r1") -> Hold:
+    plan = Plan(amount=amount, postings=postings or (posting(),))
     return Hold(request=request, payer=PAYER, plan=plan, downgrade=downgrade, now_ms=NOW)
 
 
-def report(cost: int, *legs: Leg, estimated: bool = False, request: str = "r1", now: int = NOW) -> Settlement:
-    return Settlement(request=request, payer=PAYER, cost=cost, estimated=estimated, legs=legs or (leg(),), now_ms=now)
+def report(cost: int, *postings: Posting, estimated: bool = False, request: str = "r1", now: int = NOW) -> Settlement:
+    return Settlement(
+        request=request, payer=PAYER, cost=cost, estimated=estimated, postings=postings or (posting(),), now_ms=now
+    )
 
 
 def opened(amount: int = 10) -> tuple[Entry, dict[str, Counter]]:
@@ -65,11 +67,11 @@ FITS = [
 
 @pytest.mark.parametrize(("counter", "cap", "amount", "room", "why"), FITS, ids=[case[-1] for case in FITS])
 def test_fits(counter: Counter, cap: int | None, amount: int, room: bool, why: str) -> None:
-    assert fits(counter, leg(cap=cap), amount) is room, why
+    assert fits(counter, posting(cap=cap), amount) is room, why
 
 
 def test_a_granted_request_is_held_on_every_counter() -> None:
-    admission, step = reserve(hold(10, leg("a"), leg("b")), None, {"a": Counter(spent=5)})
+    admission, step = reserve(hold(10, posting("a"), posting("b")), None, {"a": Counter(spent=5)})
     assert admission.verdict is Verdict.GRANTED
     assert step.counters == {"a": Counter(spent=5, reserved=10), "b": Counter(reserved=10)}
     assert step.entry is not None
@@ -79,7 +81,7 @@ def test_a_granted_request_is_held_on_every_counter() -> None:
 
 def test_all_or_nothing() -> None:
     counters = {"b": Counter(spent=95)}
-    admission, step = reserve(hold(10, leg("a"), leg("b")), None, counters)
+    admission, step = reserve(hold(10, posting("a"), posting("b")), None, counters)
     assert admission.verdict is Verdict.REJECTED
     assert step == Step(entry=None, counters={})
     assert admission.counters == (EMPTY, Counter(spent=95))
@@ -100,8 +102,8 @@ def test_a_check_that_comes_after_its_report_reserves_nothing() -> None:
 
 
 def test_a_downgrade_is_judged_by_what_is_spent_and_pays_the_smaller_plan() -> None:
-    small = Plan(amount=2, legs=(leg("a", downgrade_at=95), leg("small")))
-    ask = hold(10, leg("a", downgrade_at=95), downgrade=small)
+    small = Plan(amount=2, postings=(posting("a", downgrade_at=95), posting("small")))
+    ask = hold(10, posting("a", downgrade_at=95), downgrade=small)
     below, _ = reserve(ask, None, {"a": Counter(spent=80, reserved=10)})
     assert (below.verdict, below.downgraded) == (Verdict.GRANTED, False), "reservations are not spent"
     at, step = reserve(ask, None, {"a": Counter(spent=95)})
@@ -112,15 +114,15 @@ def test_a_downgrade_is_judged_by_what_is_spent_and_pays_the_smaller_plan() -> N
 
 
 def test_a_replayed_downgrade_stays_one() -> None:
-    small = Plan(amount=2, legs=(leg("a", downgrade_at=95),))
-    ask = hold(10, leg("a", downgrade_at=95), downgrade=small)
+    small = Plan(amount=2, postings=(posting("a", downgrade_at=95),))
+    ask = hold(10, posting("a", downgrade_at=95), downgrade=small)
     _, step = reserve(ask, None, {"a": Counter(spent=95)})
     again, _ = reserve(ask, step.entry, step.counters)
     assert (again.verdict, again.downgraded) == (Verdict.REPLAYED, True)
 
 
 def test_without_something_smaller_a_downgrade_changes_nothing() -> None:
-    admission, step = reserve(hold(5, leg("a", downgrade_at=10)), None, {"a": Counter(spent=50)})
+    admission, step = reserve(hold(5, posting("a", downgrade_at=10)), None, {"a": Counter(spent=50)})
     assert (admission.verdict, admission.downgraded) == (Verdict.GRANTED, False)
     assert step.counters == {"a": Counter(spent=50, reserved=5)}
 
@@ -150,13 +152,13 @@ def test_a_second_report_changes_nothing() -> None:
 
 
 def test_a_report_without_reservation_is_booked_on_the_legs_it_names() -> None:
-    step = settle(report(7, leg("a"), leg("b"), leg("a")), None, {"a": Counter(spent=1)})
+    step = settle(report(7, posting("a"), posting("b"), posting("a")), None, {"a": Counter(spent=1)})
     assert step.counters == {"a": Counter(spent=8), "b": Counter(spent=7)}
 
 
 def test_a_reservation_lands_in_the_window_that_it_was_made_in() -> None:
     entry, counters = opened(10)
-    step = settle(report(7, leg("p|t/a|999999")), entry, counters)
+    step = settle(report(7, posting("p|t/a|999999")), entry, counters)
     assert step.counters == {"p|t/a|0": Counter(spent=7)}
 
 
@@ -265,14 +267,14 @@ class Books:
 NAMES = ("a", "b", "c")
 CAPS: Mapping[str, int | None] = {"a": 100, "b": 60, "c": None}
 REQUESTS = st.sampled_from([f"r{number}" for number in range(8)])
-LEGS = st.sets(st.sampled_from(NAMES), min_size=1).map(
-    lambda names: tuple(leg(name, CAPS[name], 50 if name == "a" else None) for name in sorted(names))
+POSTINGS = st.sets(st.sampled_from(NAMES), min_size=1).map(
+    lambda names: tuple(posting(name, CAPS[name], 50 if name == "a" else None) for name in sorted(names))
 )
-PLANS = st.builds(Plan, amount=st.integers(0, 40), legs=LEGS)
+PLANS = st.builds(Plan, amount=st.integers(0, 40), postings=POSTINGS)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("reserve"), REQUESTS, PLANS, st.none() | PLANS),
-        st.tuples(st.just("settle"), REQUESTS, st.integers(0, 60), LEGS, st.booleans()),
+        st.tuples(st.just("settle"), REQUESTS, st.integers(0, 60), POSTINGS, st.booleans()),
         st.tuples(st.just("expire"), REQUESTS, st.booleans()),
     ),
     max_size=40,
@@ -283,8 +285,8 @@ def play(books: Books, step: tuple) -> Admission | None:
     match step:
         case ("reserve", request, plan, smaller):
             return books.reserve(Hold(request=request, payer=PAYER, plan=plan, downgrade=smaller, now_ms=NOW))
-        case ("settle", request, cost, legs, estimated):
-            books.settle(report(cost, *legs, estimated=estimated, request=request))
+        case ("settle", request, cost, postings, estimated):
+            books.settle(report(cost, *postings, estimated=estimated, request=request))
         case ("expire", request, ripe):
             books.expire(request, NOW + (EXPIRES_AFTER_MS if ripe else 0))
     return None
@@ -319,7 +321,7 @@ def test_an_admission_never_passes_a_cap(steps: list[tuple]) -> None:
         if admission is None or admission.verdict is not Verdict.GRANTED:
             continue
         _, request, plan, smaller = step
-        for part in (smaller if admission.downgraded else plan).legs:
+        for part in (smaller if admission.downgraded else plan).postings:
             counter = books.counters[part.counter]
             assert part.cap is None or counter.spent + counter.reserved <= part.cap, request
 
@@ -382,7 +384,7 @@ def test_reports_in_any_order_with_repetitions_give_the_same_totals(reports, res
                 Hold(
                     request=request,
                     payer=PAYER,
-                    plan=Plan(amount=20, legs=(leg("c", None),)),
+                    plan=Plan(amount=20, postings=(posting("c", None),)),
                     downgrade=None,
                     now_ms=NOW,
                 )
@@ -393,9 +395,9 @@ def test_reports_in_any_order_with_repetitions_give_the_same_totals(reports, res
 
     straight, shuffled = books(), books()
     for request, cost, estimated in reports:
-        straight.settle(report(cost, leg("c", None), estimated=estimated, request=request))
+        straight.settle(report(cost, posting("c", None), estimated=estimated, request=request))
     mixed = [*reports, *reports]
     shuffler.shuffle(mixed)
     for request, cost, estimated in mixed:
-        shuffled.settle(report(cost, leg("c", None), estimated=estimated, request=request))
+        shuffled.settle(report(cost, posting("c", None), estimated=estimated, request=request))
     assert straight.counters == shuffled.counters

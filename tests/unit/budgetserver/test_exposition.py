@@ -1,6 +1,6 @@
 """Prometheus text as Envoy writes it."""
 
-from fairlead.budget.meter import Count, MeterKey
+from fairlead.budget.reconciliation import Count, UsageCounterKey
 from fairlead.budgetserver.exposition import counts, uptime_s
 
 TEXT = """\
@@ -21,10 +21,10 @@ garbage
 def test_counts() -> None:
     found = counts(TEXT, gateway="10.0.0.7:9901")
     assert found == {
-        MeterKey(gateway="eu-1", consumer="t/a", route="t/chat", target="p/e/m"): Count(
+        UsageCounterKey(gateway="eu-1", consumer="t/a", route="t/chat", target="p/e/m"): Count(
             requests=2, input=50, output=1500, cached=3
         ),
-        MeterKey(gateway="10.0.0.7:9901", consumer='t/"b"', route="t/chat", target="p/e/m"): Count(input=1),
+        UsageCounterKey(gateway="10.0.0.7:9901", consumer='t/"b"', route="t/chat", target="p/e/m"): Count(input=1),
     }
 
 

@@ -4,15 +4,15 @@ import asyncio
 
 import pytest
 
-from fairlead.budget.book import Book
-from fairlead.budget.ledger import Leg, Settlement
+from fairlead.budget.configuration import BudgetConfiguration
+from fairlead.budget.ledger import Posting, Settlement
 from fairlead.budget.policy import Action, Policy, Scope, Stage
 from fairlead.budget.price import USD
 from fairlead.budget.window import Forever
 from fairlead.budgetserver.ledgerview import refresh
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.metrics import Metrics
-from fairlead.budgetserver.teller import Teller
+from fairlead.budgetserver.ratelimit import RateLimitService
 
 NAME = "team/agents"
 
@@ -26,7 +26,7 @@ def shown(spent: int) -> list[str]:
         stages=(Stage(at=8_000, action=Action.NOTIFY), Stage(at=9_000, action=Action.DOWNGRADE)),
         routes=None,
     )
-    book = Book(
+    configuration = BudgetConfiguration(
         fail_closed=False,
         request_bytes=1,
         policies=(policy,),
@@ -38,13 +38,16 @@ def shown(spent: int) -> list[str]:
 
     async def run() -> Metrics:
         store, metrics = MemoryStore(), Metrics()
-        teller = Teller(store=store, book=book, clock=lambda: 1_000, metrics=metrics)
-        await refresh(teller, metrics)  # what was shown before is gone after the next
-        leg = Leg(counter=teller.payers("team/a", "team/chat")[0].counter, cap=None, downgrade_at=None, keep_ms=None)
-        await store.settle(
-            Settlement(request="1", payer="team/a", cost=spent, estimated=False, legs=(leg,), now_ms=1_000), None
+        service = RateLimitService(store=store, configuration=configuration, clock=lambda: 1_000, metrics=metrics)
+        await refresh(service, metrics)  # what was shown before is gone after the next
+        posting = Posting(
+            counter=service.payers("team/a", "team/chat")[0].counter, cap=None, downgrade_at=None, keep_ms=None
         )
-        await refresh(teller, metrics)
+        await store.settle(
+            Settlement(request="1", payer="team/a", cost=spent, estimated=False, postings=(posting,), now_ms=1_000),
+            None,
+        )
+        await refresh(service, metrics)
         return metrics
 
     lines = asyncio.run(run()).text().decode().splitlines()

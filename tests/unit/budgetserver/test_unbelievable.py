@@ -5,26 +5,26 @@ from dataclasses import replace
 
 import pytest
 
-from fairlead.budget.book import Book, RouteTerms
+from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
 from fairlead.budget.estimate import Rung
 from fairlead.budget.ledger import Settlement
-from fairlead.budget.meter import Count, MeterKey
 from fairlead.budget.price import Price
+from fairlead.budget.reconciliation import Count, UsageCounterKey
 from fairlead.budgetserver import descriptor
 from fairlead.budgetserver.backlog import Backlog
 from fairlead.budgetserver.charge import charge
 from fairlead.budgetserver.exposition import counts
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.metrics import Metrics
-from fairlead.budgetserver.reconciler import Reconciler
+from fairlead.budgetserver.ratelimit import RateLimitService
+from fairlead.budgetserver.reconciliation import UsageReconciliation
 from fairlead.budgetserver.store import RefusedError, Settled
-from fairlead.budgetserver.teller import Teller
 
 PRICE = Price(input=10**6, output=10**6, cached_input=10**6)
 RUNG = Rung(price=PRICE, max_output_tokens=None, context_window=1000, generates=True)
 UNDECLARED = replace(RUNG, context_window=None)
-KEY = MeterKey(gateway="g", consumer="t/a", route="t/chat", target="p/e/m")
-BOOK = Book(
+KEY = UsageCounterKey(gateway="g", consumer="t/a", route="t/chat", target="p/e/m")
+BOOK = BudgetConfiguration(
     fail_closed=False,
     request_bytes=1000,
     policies=(),
@@ -63,8 +63,8 @@ def test_a_count_above_the_context_window_is_estimated(
 @pytest.mark.parametrize(("tokens", "cost"), [(2000, 2000), (2001, 0), (10**12, 0), (10**15, 0), (2**63, 0)])
 def test_reconciliation_books_only_what_its_requests_can_have_used(tokens: int, cost: int) -> None:
     store, metrics = MemoryStore(), Metrics()
-    teller = Teller(store=store, book=BOOK, clock=lambda: 1, metrics=metrics)
-    reconciler = Reconciler(sources=(), store=store, teller=teller, metrics=metrics)
+    service = RateLimitService(store=store, configuration=BOOK, clock=lambda: 1, metrics=metrics)
+    reconciler = UsageReconciliation(sources=(), store=store, service=service, metrics=metrics)
     booking = reconciler._booking(KEY, Count(requests=2, input=tokens), 1)
     assert (booking.cost, booking.requests) == (cost, 2 if cost else 0)
 
@@ -107,7 +107,7 @@ class Hanging(MemoryStore):
         super().__init__()
         self.asked, self.go = asyncio.Event(), asyncio.Event()
 
-    async def settle(self, settlement: Settlement, metered: tuple[MeterKey, Count] | None) -> Settled:
+    async def settle(self, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None) -> Settled:
         self.asked.set()
         await self.go.wait()
         return await super().settle(settlement, metered)
@@ -116,16 +116,16 @@ class Hanging(MemoryStore):
 def test_a_report_whose_gateway_gave_up_is_booked_when_the_store_answers() -> None:
     async def run() -> None:
         store = Hanging()
-        teller = Teller(store=store, book=BOOK, clock=lambda: 1, metrics=Metrics())
-        call = asyncio.create_task(teller.report(report(30, 40)))
+        service = RateLimitService(store=store, configuration=BOOK, clock=lambda: 1, metrics=Metrics())
+        call = asyncio.create_task(service.report(report(30, 40)))
         await store.asked.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         store.go.set()
-        await teller.settled()
-        assert (await store.read_meters(1)).booked[KEY] == Count(requests=1, input=30, output=40)
-        names = [leg.counter for leg in teller.payers("t/a", "t/chat")]
+        await service.settled()
+        assert (await store.read_usage_counters(1)).booked[KEY] == Count(requests=1, input=30, output=40)
+        names = [posting.counter for posting in service.payers("t/a", "t/chat")]
         assert [counter.spent for counter in await store.counters(names)] == [70]
 
     asyncio.run(run())

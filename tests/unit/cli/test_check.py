@@ -46,8 +46,8 @@ def test_check_for_machines(files: Path) -> None:
     assert result.exit_code == 1
     report = json.loads(result.output)
     assert (report["ok"], report["files"], report["objects"]) == (False, 2, 4)
-    assert {notice["object"] for notice in report["notices"]} == {"ModelRoute fairlead/x"}
-    assert {notice["source"] for notice in report["notices"]} == {f"{files}/m/more.yaml:1"}
+    assert {diagnostic["object"] for diagnostic in report["diagnostics"]} == {"ModelRoute fairlead/x"}
+    assert {diagnostic["source"] for diagnostic in report["diagnostics"]} == {f"{files}/m/more.yaml:1"}
 
 
 def test_secrets_count_as_elsewhere_until_one_is_here(files: Path) -> None:

@@ -6,23 +6,26 @@ from typing import Any
 
 import structlog
 
-from fairlead.budget.tally import Tally
+from fairlead.budget.spend import SpendSnapshot
 from fairlead.controller.budgets import CALM_S, COMPONENT, EAGER_S, Budgets
 from fairlead.controller.context import COMPONENT_LABEL
 from fairlead.errors import BudgetServerError
 from fairlead.status import Availability
 
-UP, DOWN = Tally(book="b", store_up=True, accounts=()), Tally(book="b", store_up=False, accounts=())
+UP, DOWN = (
+    SpendSnapshot(configuration="b", store_up=True, accounts=()),
+    SpendSnapshot(configuration="b", store_up=False, accounts=()),
+)
 
 
 class Servers:
     """Budget servers by address; one that is not there does not answer."""
 
-    def __init__(self, **servers: Tally) -> None:
+    def __init__(self, **servers: SpendSnapshot) -> None:
         self.servers = servers
         self.asked: list[str] = []
 
-    async def tally(self, address: str, port: int) -> Tally:
+    async def spend(self, address: str, port: int) -> SpendSnapshot:
         assert port == 8083
         self.asked.append(address)
         if address not in self.servers:
@@ -71,7 +74,7 @@ def test_a_short_absence_is_no_news_and_a_long_one_keeps_what_was_spent() -> Non
     assert _ask(budgets, *PODS, times=4) == [False, False, True, False]
     assert budgets.reading is not None
     assert budgets.reading.availability is Availability.NO_SERVER
-    assert budgets.reading.tally == UP
+    assert budgets.reading.spend == UP
     servers.servers["one"] = DOWN
     assert _ask(budgets, *PODS) == [True]
     assert budgets.reading.availability is Availability.NO_STORE
@@ -84,8 +87,8 @@ def test_it_asks_again_soon_while_something_is_awaited() -> None:
     budgets = _budgets(Servers(one=UP))
     assert budgets.pause_s == EAGER_S, "nothing is known yet"
     _ask(budgets, *PODS)
-    assert budgets.pause_s == EAGER_S, "its book is not the one that was written"
-    budgets.expected = UP.book
+    assert budgets.pause_s == EAGER_S, "its configuration is not the one that was written"
+    budgets.expected = UP.configuration
     assert budgets.pause_s == CALM_S
     _ask(budgets)
     assert budgets.pause_s == EAGER_S, "nobody answered"

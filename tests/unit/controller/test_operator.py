@@ -17,12 +17,12 @@ from builders import US, budget, consumer, installation, provider, route, target
 from fairlead import envoy
 from fairlead.adapters.kube import ForbiddenError, Listed, UnreachableError
 from fairlead.budget.admission import Standing
-from fairlead.budget.book import decode as decode_book
-from fairlead.budget.book import digest as book_digest
+from fairlead.budget.configuration import decode as decode_configuration
+from fairlead.budget.configuration import digest as configuration_digest
 from fairlead.budget.ledger import Counter
 from fairlead.budget.price import USD
-from fairlead.budget.tally import Tally
-from fairlead.budget.tally import accounts as budget_accounts
+from fairlead.budget.spend import SpendSnapshot
+from fairlead.budget.spend import accounts as budget_accounts
 from fairlead.budget.window import span
 from fairlead.controller import handlers
 from fairlead.controller.context import COMPONENT_LABEL, Context
@@ -38,7 +38,7 @@ from gateway_values import LABELS, settings
 from memory_cluster import MemoryCluster
 
 NAME = f"fairlead-gateway-{US}"
-BUDGET_SERVER = BudgetSettings(rpc="budget:8081", usage="budget:8082", book="fairlead-book", shared=False)
+BUDGET_SERVER = BudgetSettings(rpc="budget:8081", usage="budget:8082", configuration="fairlead-book", shared=False)
 WITHIN_S = 90.0  # some waits of the operator are of real seconds, and the machine may be busy
 
 
@@ -60,19 +60,19 @@ class Answers:
 
 
 class Servers:
-    """A budget server that takes every book at once; what was spent is the test's to say."""
+    """A budget server that takes every configuration at once; what was spent is the test's to say."""
 
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
         self.spent: dict[str, int] = {}
         self.is_there, self.store_up = True, True
 
-    async def tally(self, address: str, port: int) -> Tally:  # noqa: ARG002  there is one
+    async def spend(self, address: str, port: int) -> SpendSnapshot:  # noqa: ARG002  there is one
         found = self._cluster.find("ConfigMap", "fairlead-book")
         if found is None or not self.is_there:
             raise BudgetServerError("nobody there")
         text = found["data"]["book.json"].encode()
-        book = decode_book(text)
+        configuration = decode_configuration(text)
         standings = [
             (
                 who,
@@ -82,12 +82,12 @@ class Servers:
                     counter=Counter(spent=self.spent.get(who, 0), reserved=0, estimated=0),
                 ),
             )
-            for who, names in book.consumers.items()
-            for policy in book.policies
+            for who, names in configuration.consumers.items()
+            for policy in configuration.policies
             if policy.name in names
         ]
-        accounts = budget_accounts(book.policies, standings, 0) if self.store_up else ()
-        return Tally(book=book_digest(text), store_up=self.store_up, accounts=accounts)
+        accounts = budget_accounts(configuration.policies, standings, 0) if self.store_up else ()
+        return SpendSnapshot(configuration=configuration_digest(text), store_up=self.store_up, accounts=accounts)
 
 
 class Stage:

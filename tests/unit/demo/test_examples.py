@@ -11,7 +11,7 @@ from fairlead import compiler
 from fairlead.api.decode import decode
 from fairlead.api.installation import Installation, decode_installation
 from fairlead.translate.intake import Manifest
-from fairlead.translate.world import SecretRef
+from fairlead.translate.references import SecretRef
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT / "examples" / "demo").rglob("*.yaml"))}

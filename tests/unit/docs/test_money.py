@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from fairlead.budget.book import Book, RouteTerms
+from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
 from fairlead.budget.estimate import Rung
 from fairlead.budget.ledger import CORRECTABLE_MS, EXPIRES_AFTER_MS
 from fairlead.budget.policy import Action, Policy, Scope, Stage
@@ -19,8 +19,8 @@ from fairlead.budgetserver.descriptor import Check, Report
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.messages import OVER_LIMIT, Response
 from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.ratelimit import RateLimitService
 from fairlead.budgetserver.store import KEEP_MS
-from fairlead.budgetserver.teller import Teller
 from fairlead.cli.budget_server import command as budget_server
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "money.md").read_text()
@@ -40,7 +40,7 @@ AGENT, ROUTE, EMBED = "team-web/agent-7", "team-web/agent", "team-web/embed"
 BODY_BYTES, MAX_TOKENS = 1_710, 900
 
 
-def book() -> Book:
+def configuration() -> BudgetConfiguration:
     policy = Policy(
         name="team-web/agents",
         scope=Scope.PER_CONSUMER,
@@ -53,7 +53,7 @@ def book() -> Book:
         ROUTE: RouteTerms(max_output_tokens=1_000, downgrade_to=None, plans={"": ("p/e/premium",)}),
         EMBED: RouteTerms(max_output_tokens=None, downgrade_to=None, plans={"": ("p/e/vectors",)}),
     }
-    return Book(
+    return BudgetConfiguration(
         fail_closed=False,
         request_bytes=33_554_432,
         policies=(policy,),
@@ -65,10 +65,12 @@ def book() -> Book:
 
 
 class Desk:
-    """A teller on a store in memory, and a gateway's questions."""
+    """A service on a store in memory, and a gateway's questions."""
 
     def __init__(self) -> None:
-        self.teller = Teller(store=MemoryStore(), book=book(), clock=lambda: 1_000, metrics=Metrics())
+        self.service = RateLimitService(
+            store=MemoryStore(), configuration=configuration(), clock=lambda: 1_000, metrics=Metrics()
+        )
 
     async def check(self, number: int, *, route: str = ROUTE, body_bytes: int = BODY_BYTES) -> Any:
         limit = MAX_TOKENS if route == ROUTE else None
@@ -81,7 +83,7 @@ class Desk:
             output_limit=limit,
             choices=1,
         )
-        return Response.FromString(await self.teller.check(question))
+        return Response.FromString(await self.service.check(question))
 
     async def report(self, number: int, **changes: Any) -> None:
         values = {
@@ -103,11 +105,11 @@ class Desk:
             "rejected": False,
             "gateway": "us-east-1",
         }
-        await self.teller.report(Report(**{**values, **changes}))
+        await self.service.report(Report(**{**values, **changes}))
 
     async def money(self) -> tuple[int, int, int]:
         """Spent, reserved, estimated."""
-        (standing,) = await self.teller.standings(AGENT)
+        (standing,) = await self.service.standings(AGENT)
         return standing.counter.spent, standing.counter.reserved, standing.counter.estimated
 
 
@@ -139,7 +141,7 @@ def test_the_worked_example() -> None:
         assert f"needs room for ${exact(reserved)}" in PAGE.replace("would need", "needs")
         assert row("the 101st") == f"${exact(USD - spent)}"
 
-        shown = document(await desk.teller.standings(AGENT))["budget"]
+        shown = document(await desk.service.standings(AGENT))["budget"]
         (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
         assert json.loads(example.replace("[...]", "[]"))["budget"] == shown
 

@@ -59,7 +59,7 @@ def intake(**secrets: dict[str, str]) -> Intake:
             ("team", name): {key: Redacted(value.encode()) for key, value in values.items()}
             for name, values in secrets.items()
         },
-        complaints=(),
+        diagnostics=(),
         files={},
     )
 

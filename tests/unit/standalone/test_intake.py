@@ -37,7 +37,7 @@ def values(intake: Intake) -> dict[tuple[str, str], dict[str, str]]:
 
 
 def told(intake: Intake) -> list[str]:
-    return [str(complaint) for complaint in intake.complaints]
+    return [str(diagnostic) for diagnostic in intake.diagnostics]
 
 
 def test_secrets_are_taken_apart_from_the_rest() -> None:
@@ -76,8 +76,8 @@ def test_the_compiler_learns_what_is_equal_and_nothing_else() -> None:
 def test_values(written: dict[str, Any], want: dict[str, str], why: str) -> None:
     intake = taken(file("a.yaml", {**secret(), "stringData": {}, **written}), KEY="sk-1")
     assert values(intake) == {("team", "s"): want}, why
-    assert all(complaint.warning for complaint in intake.complaints)
-    assert len(intake.complaints) == len({**written.get("stringData", {}), **written.get("data", {})}) - len(want)
+    assert all(diagnostic.warning for diagnostic in intake.diagnostics)
+    assert len(intake.diagnostics) == len({**written.get("stringData", {}), **written.get("data", {})}) - len(want)
 
 
 BEFORE = Memory(secrets={("team", "s"): {"key": Redacted(b"old")}})

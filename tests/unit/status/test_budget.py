@@ -11,7 +11,7 @@ from builders import budget, compiled
 from fairlead.api.conditions import ConditionStatus, Reason
 from fairlead.budget.policy import Action, Stage
 from fairlead.budget.price import USD
-from fairlead.budget.tally import Account, Reached, Spender, Tally
+from fairlead.budget.spend import Account, Reached, Spender, SpendSnapshot
 from fairlead.compiler import Report
 from fairlead.status import Availability, Reading, budget_state, consumer_state, enforced, reach, stage_news
 
@@ -168,10 +168,10 @@ def _report(*, broken: bool = False) -> Report:
     return report
 
 
-TALLY = Tally(book="b", store_up=True, accounts=(_account(),))
-ANSWERS = Reading(availability=Availability.ANSWERS, tally=TALLY)
-NO_STORE = Reading(availability=Availability.NO_STORE, tally=TALLY)
-NO_SERVER = Reading(availability=Availability.NO_SERVER, tally=None)
+SPEND = SpendSnapshot(configuration="b", store_up=True, accounts=(_account(),))
+ANSWERS = Reading(availability=Availability.ANSWERS, spend=SPEND)
+NO_STORE = Reading(availability=Availability.NO_STORE, spend=SPEND)
+NO_SERVER = Reading(availability=Availability.NO_SERVER, spend=None)
 
 
 @pytest.mark.parametrize(
@@ -194,12 +194,12 @@ ENFORCED = [
     ((_report(), NO_SERVER), False, "False", Reason.FAILING_OPEN, "no budget server answers", "the servers are away"),
     ((_report(), None), False, "False", Reason.NO_BUDGET_SERVER, "`budgetServer.enabled`", "there are none"),
     (
-        (_report(), replace(ANSWERS, tally=replace(TALLY, accounts=()))),
+        (_report(), replace(ANSWERS, spend=replace(SPEND, accounts=()))),
         False,
         "Unknown",
         Reason.PENDING,
         "no budget server has taken it yet",
-        "the book is on its way",
+        "the configuration is on its way",
     ),
     ((_report(broken=True), ANSWERS), False, "False", Reason.NOT_IN_EFFECT, "nothing of the object", "refused"),
 ]

@@ -3,12 +3,12 @@ from typing import Any
 import pytest
 
 import builders
-from builders import HOME, decoded, said, world
+from builders import HOME, decoded, references, said
 from fairlead.translate.budgets import budget
-from fairlead.translate.finding import Findings
-from fairlead.translate.written import Written
+from fairlead.translate.diagnostics import Diagnostics
+from fairlead.translate.known_names import KnownNames
 
-WRITTEN = Written(routes=["team-web/chat", "fairlead/shared"], consumers=["team-web/agent"])
+WRITTEN = KnownNames(routes=["team-web/chat", "fairlead/shared"], consumers=["team-web/agent"])
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,6 @@ WRITTEN = Written(routes=["team-web/chat", "fairlead/shared"], consumers=["team-
     ],
 )
 def test_budget(written: dict[str, Any], accepted: bool, expected: list[str], reason: str) -> None:
-    findings = Findings()
-    assert (budget(decoded(written), world(), WRITTEN, findings) is not None) is accepted, reason
-    assert said(findings) == expected, reason
+    diagnostics = Diagnostics()
+    assert (budget(decoded(written), references(), WRITTEN, diagnostics) is not None) is accepted, reason
+    assert said(diagnostics) == expected, reason

@@ -3,18 +3,18 @@ from typing import Any
 import pytest
 
 import builders
-from builders import HOME, decoded, said, secret, world
+from builders import HOME, decoded, references, said, secret
 from fairlead.api.consumer import ModelConsumer
 from fairlead.api.meta import ObjectKey
 from fairlead.translate.consumers import Consumer, KeyBinding, bindings, consumer
-from fairlead.translate.finding import Findings, Resolved, Served
-from fairlead.translate.world import SecretRef, Secrets, World
+from fairlead.translate.diagnostics import Diagnostics, Resolved, Served
+from fairlead.translate.references import References, SecretRef, Secrets
 
 
-def run(written: dict[str, Any], **around: Any) -> tuple[Consumer | None, Findings]:
-    findings = Findings()
+def run(written: dict[str, Any], **around: Any) -> tuple[Consumer | None, Diagnostics]:
+    diagnostics = Diagnostics()
     found: ModelConsumer = decoded(written)
-    return consumer(found, world(**around), findings), findings
+    return consumer(found, references(**around), diagnostics), diagnostics
 
 
 def keyed(*names: str) -> list[dict[str, str]]:
@@ -22,7 +22,7 @@ def keyed(*names: str) -> list[dict[str, str]]:
 
 
 def test_a_consumer_carries_what_decides_what_it_may() -> None:
-    found, findings = run(
+    found, diagnostics = run(
         builders.consumer(
             "agent",
             labels={"tier": "pro"},
@@ -37,7 +37,7 @@ def test_a_consumer_carries_what_decides_what_it_may() -> None:
     assert found.keys == ((0, secret("agent")),)
     assert found.allowed_model_names == ("chat", "qwen/*")
     assert found.expires_at == 1798761599
-    assert said(findings) == []
+    assert said(diagnostics) == []
 
 
 @pytest.mark.parametrize(
@@ -99,17 +99,17 @@ def test_a_consumer_carries_what_decides_what_it_may() -> None:
 def test_keys(
     written: dict[str, Any], around: dict[str, Any], keys: list[int], expected: list[str], reason: str
 ) -> None:
-    found, findings = run(written, **around)
+    found, diagnostics = run(written, **around)
     assert found is not None, reason
     assert [position for position, _ in found.keys] == keys, reason
-    assert said(findings) == expected, reason
+    assert said(diagnostics) == expected, reason
 
 
 @pytest.mark.parametrize("name", ["agent", "anonymous"])
 def test_on_kubernetes_no_consumer_lives_beside_the_providers(name: str) -> None:
-    found, findings = run(builders.consumer(name, namespace=HOME), home_secrets_readable=False)
+    found, diagnostics = run(builders.consumer(name, namespace=HOME), home_secrets_readable=False)
     assert found is None
-    assert said(findings) == [
+    assert said(diagnostics) == [
         (
             "NamespaceNotAllowed metadata.namespace: got `fairlead`, want a namespace of a team: no Secret is read in"
             " the installation's namespace, move the consumer"
@@ -117,21 +117,21 @@ def test_on_kubernetes_no_consumer_lives_beside_the_providers(name: str) -> None
     ]
 
 
-def resolved(one: dict[str, Any], around: World, served: Served = Served.CURRENT) -> Resolved[Consumer]:
-    findings = Findings()
+def resolved(one: dict[str, Any], around: References, served: Served = Served.CURRENT) -> Resolved[Consumer]:
+    diagnostics = Diagnostics()
     return Resolved(
         key=ObjectKey("ModelConsumer", one["metadata"]["namespace"], one["metadata"]["name"]),
         generation=None,
         served=served,
-        value=consumer(decoded(one), around, findings),
+        value=consumer(decoded(one), around, diagnostics),
         problems=(),
-        findings=findings,
+        diagnostics=diagnostics,
         known=False,
     )
 
 
 def test_a_key_that_two_hold_opens_neither_and_others_still_open() -> None:
-    around = world(
+    around = references(
         secrets=Secrets({secret("a"): "same", secret("own"): "own", SecretRef("team-x", "b", "apiKey"): "same"})
     )
     both = [
@@ -140,7 +140,7 @@ def test_a_key_that_two_hold_opens_neither_and_others_still_open() -> None:
     ]
     assert bindings(both, around) == (KeyBinding(consumer="team-web/a", ref=secret("own")),)
     for one, other in zip(both, ("team-x/b", "team-web/a"), strict=True):
-        assert said(one.findings) == [
+        assert said(one.diagnostics) == [
             (
                 f"DuplicateKey spec.keys[0]: got a key that consumer `{other}` holds too, want a key of its own, make a"
                 " new one: this one opens neither"
@@ -149,14 +149,14 @@ def test_a_key_that_two_hold_opens_neither_and_others_still_open() -> None:
 
 
 def test_one_consumer_with_one_key_twice_is_told_and_served() -> None:
-    around = world(secrets=Secrets({secret("a"): "same", secret("b"): "same"}))
+    around = references(secrets=Secrets({secret("a"): "same", secret("b"): "same"}))
     one = resolved(builders.consumer("a", keys=keyed("a", "b")), around)
     assert bindings([one], around) == (KeyBinding(consumer="team-web/a", ref=secret("a")),)
-    assert said(one.findings) == ["spec.keys[1]: got the same key once more, want each once"]
+    assert said(one.diagnostics) == ["spec.keys[1]: got the same key once more, want each once"]
 
 
 def test_what_is_not_served_takes_no_key_from_others() -> None:
-    around = world(secrets=Secrets({secret("a"): "same", secret("b"): "same"}))
+    around = references(secrets=Secrets({secret("a"): "same", secret("b"): "same"}))
     both = [
         resolved(builders.consumer("a"), around),
         resolved(builders.consumer("b"), around, served=Served.NOTHING),
@@ -166,13 +166,13 @@ def test_what_is_not_served_takes_no_key_from_others() -> None:
 
 def test_a_key_that_no_client_can_send_is_said_and_the_other_still_opens() -> None:
     ref = secret("bad")
-    found, findings = run(
+    found, diagnostics = run(
         builders.consumer("a", keys=keyed("bad", "a")),
         secrets=Secrets({secret("a"): "1"}, unusable={ref: "got the character U+0020"}),
     )
     assert found is not None
     assert [position for position, _ in found.keys] == [1]
-    assert said(findings) == [
+    assert said(diagnostics) == [
         (
             "KeyNotUsable spec.keys[0]: got the character U+0020 in Secret `bad`, want at most 4096 visible ASCII"
             " characters, which is what a client can send, make a new key: this one opens nothing"

@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 
 import builders
-from builders import EU_CENTRAL, EU_WEST, US, decoded, endpoint, model, target, world
+from builders import EU_CENTRAL, EU_WEST, US, decoded, endpoint, model, references, target
 from fairlead import ir
 from fairlead.api.route import Residency
-from fairlead.translate.choices import Choice
-from fairlead.translate.finding import Findings
+from fairlead.translate.candidates import ModelReference
+from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.plans import Planner
 from fairlead.translate.providers import Provider, provider
 from fairlead.translate.routes import Route, route
@@ -26,13 +26,13 @@ OTHER = builders.provider("q", endpoints=[endpoint("ec", EU_CENTRAL)], models=[m
 
 
 def planned(region: str, written: dict[str, Any], names: set[str] | None = None) -> tuple[Planner, Any]:
-    around = world(home_secrets_readable=False)
+    around = references(home_secrets_readable=False)
     providers: dict[str, Provider] = {}
     for one in (SPREAD, OTHER):
-        found = provider(decoded(one), around, Findings())
+        found = provider(decoded(one), around, Diagnostics())
         assert found is not None
         providers[found.name] = found
-    resolved: Route | None = route(decoded(written), around, providers, Findings())
+    resolved: Route | None = route(decoded(written), around, providers, Diagnostics())
     assert resolved is not None
     planner = Planner(region=region, geography=around.geography, providers=providers)
     wanted = frozenset(names if names is not None else {claim.name for claim in resolved.claims})
@@ -114,10 +114,10 @@ def test_targets_carry_what_their_endpoint_says() -> None:
 
 def test_a_shadow_goes_to_the_nearest_target_and_keeps_it() -> None:
     planner, _ = planned(US, builders.route("chat", target("p", "large")))
-    choice = Choice(provider="q", model="spare")
-    assert planner.nearest(choice, Residency.GEO) is None
-    assert planner.shadow(choice, Residency.GEO) is None
-    assert planner.nearest(choice, Residency.ANY) == "q/ec/spare"
+    candidate = ModelReference(provider="q", model="spare")
+    assert planner.nearest(candidate, Residency.GEO) is None
+    assert planner.shadow(candidate, Residency.GEO) is None
+    assert planner.nearest(candidate, Residency.ANY) == "q/ec/spare"
     assert "q/ec/spare" not in {one.name for one in planner.targets()}, "looking keeps nothing"
-    assert planner.shadow(choice, Residency.ANY) == "q/ec/spare"
+    assert planner.shadow(candidate, Residency.ANY) == "q/ec/spare"
     assert "q/ec/spare" in {one.name for one in planner.targets()}

@@ -3,22 +3,22 @@ from typing import Any
 import pytest
 
 import builders
-from builders import EU_WEST, HOME, US, decoded, embedding, endpoint, model, said, secret, world
+from builders import EU_WEST, HOME, US, decoded, embedding, endpoint, model, references, said, secret
 from fairlead import ir
 from fairlead.api.provider import ModelProvider
-from fairlead.translate.finding import Findings, Standing
+from fairlead.translate.diagnostics import Diagnostics, Standing
 from fairlead.translate.providers import Provider, provider
-from fairlead.translate.world import Secrets
+from fairlead.translate.references import Secrets
 
 
-def run(written: dict[str, Any], **around: Any) -> tuple[Provider | None, Findings]:
-    findings = Findings()
+def run(written: dict[str, Any], **around: Any) -> tuple[Provider | None, Diagnostics]:
+    diagnostics = Diagnostics()
     found: ModelProvider = decoded(written)
-    return provider(found, world(**around), findings), findings
+    return provider(found, references(**around), diagnostics), diagnostics
 
 
 def test_an_endpoint_serves_the_catalogue_by_its_wire_ids() -> None:
-    found, findings = run(
+    found, diagnostics = run(
         builders.provider(
             "p",
             endpoints=[
@@ -35,7 +35,7 @@ def test_an_endpoint_serves_the_catalogue_by_its_wire_ids() -> None:
     assert found.endpoints[0].region == ""
     assert found.kinds == {"m": ir.ModelKind.CHAT, "vectors": ir.ModelKind.EMBEDDING, "n": ir.ModelKind.CHAT}
     assert found.served == {"m", "vectors", "n"}
-    assert said(findings) == []
+    assert said(diagnostics) == []
 
 
 @pytest.mark.parametrize(
@@ -155,15 +155,15 @@ def test_credential(written: dict[str, str], expected: tuple[str, str, str], rea
 def test_references(
     spec: dict[str, Any], around: dict[str, Any], expected: list[str], standing: Standing, reason: str
 ) -> None:
-    _, findings = run(builders.provider("p", **spec), **around)
-    assert said(findings) == expected, reason
-    assert findings.standing is standing, reason
+    _, diagnostics = run(builders.provider("p", **spec), **around)
+    assert said(diagnostics) == expected, reason
+    assert diagnostics.standing is standing, reason
 
 
 def test_counts_only_in_the_namespace_of_the_installation() -> None:
-    found, findings = run(builders.provider("p", namespace="team-web"))
+    found, diagnostics = run(builders.provider("p", namespace="team-web"))
     assert found is None
-    assert said(findings) == [
+    assert said(diagnostics) == [
         (
             "NamespaceNotAllowed metadata.namespace: got `team-web`, want `fairlead`: gateways mount Secrets of the"
             " installation's namespace only, move the provider there"
@@ -182,8 +182,8 @@ def test_counts_only_in_the_namespace_of_the_installation() -> None:
     ],
 )
 def test_permits(chosen: dict[str, Any], namespace: str, expected: bool) -> None:
-    around = world(namespace_labels={"team": {"llm": "on"}})
-    found = provider(decoded(builders.provider("p", allowedRoutes={"namespaces": chosen})), around, Findings())
+    around = references(namespace_labels={"team": {"llm": "on"}})
+    found = provider(decoded(builders.provider("p", allowedRoutes={"namespaces": chosen})), around, Diagnostics())
     assert found is not None
     assert found.permits(namespace, around) is expected
 

@@ -3,13 +3,13 @@ import pytest
 from fairlead.api.conditions import Reason
 from fairlead.api.meta import ObjectKey
 from fairlead.api.problem import Problem
-from fairlead.translate.finding import Findings, Resolved, Served
+from fairlead.translate.diagnostics import Diagnostics, Resolved, Served
 from fairlead.translate.report import Report, report
 
 KEY = ObjectKey("ModelRoute", "team-web", "chat")
 
 
-def run(findings: Findings, *, served: Served = Served.CURRENT, problems: tuple[Problem, ...] = ()) -> Report:
+def run(diagnostics: Diagnostics, *, served: Served = Served.CURRENT, problems: tuple[Problem, ...] = ()) -> Report:
     return report(
         Resolved(
             key=KEY,
@@ -17,7 +17,7 @@ def run(findings: Findings, *, served: Served = Served.CURRENT, problems: tuple[
             served=served,
             value="value" if served is not Served.NOTHING else None,
             problems=problems,
-            findings=findings,
+            diagnostics=diagnostics,
             known=False,
         ),
         (Problem("spec.rollout", "not enforced yet"),),
@@ -33,29 +33,29 @@ RESOLVED = "ResolvedRefs=True/ResolvedRefs: all references lead somewhere"
 UNKNOWN = "ResolvedRefs=Unknown/Pending: not judged, since the object is not accepted"
 
 
-def missing() -> Findings:
-    findings = Findings()
-    findings.miss(Reason.MODEL_NOT_FOUND, "spec.fallbacks[0].model", "got x")
-    findings.miss(Reason.PROVIDER_NOT_FOUND, "spec.primary.provider", "got y")
-    return findings
+def missing() -> Diagnostics:
+    diagnostics = Diagnostics()
+    diagnostics.miss(Reason.MODEL_NOT_FOUND, "spec.fallbacks[0].model", "got x")
+    diagnostics.miss(Reason.PROVIDER_NOT_FOUND, "spec.primary.provider", "got y")
+    return diagnostics
 
 
-def noted() -> Findings:
-    findings = Findings()
-    findings.note(Reason.SECRET_NOT_FOUND, "spec.x", "got x")
-    return findings
+def noted() -> Diagnostics:
+    diagnostics = Diagnostics()
+    diagnostics.note(Reason.SECRET_NOT_FOUND, "spec.x", "got x")
+    return diagnostics
 
 
-def refused() -> Findings:
-    findings = Findings()
-    findings.refuse(Reason.NAMESPACE_NOT_ALLOWED, "metadata.namespace", "got x")
-    return findings
+def refused() -> Diagnostics:
+    diagnostics = Diagnostics()
+    diagnostics.refuse(Reason.NAMESPACE_NOT_ALLOWED, "metadata.namespace", "got x")
+    return diagnostics
 
 
 @pytest.mark.parametrize(
-    ("findings", "served", "problems", "expected", "reason"),
+    ("diagnostics", "served", "problems", "expected", "reason"),
     [
-        (Findings(), Served.CURRENT, (), [FINE, RESOLVED], "all is well"),
+        (Diagnostics(), Served.CURRENT, (), [FINE, RESOLVED], "all is well"),
         (
             missing(),
             Served.CURRENT,
@@ -94,14 +94,14 @@ def refused() -> Findings:
             "not allowed",
         ),
         (
-            Findings(),
+            Diagnostics(),
             Served.LAST_GOOD,
             (Problem("spec.a", "got 1"), Problem("spec.b", "got 2")),
             ["Accepted=False/Invalid: spec.a: got 1; spec.b: got 2; the last good version stays in effect", RESOLVED],
             "all problems at once, in one line",
         ),
         (
-            Findings(),
+            Diagnostics(),
             Served.NOTHING,
             (Problem("spec.a", "got\n1"),),
             ["Accepted=False/Invalid: spec.a: got 1; nothing of the object is in effect", UNKNOWN],
@@ -110,24 +110,24 @@ def refused() -> Findings:
     ],
 )
 def test_conditions(
-    findings: Findings, served: Served, problems: tuple[Problem, ...], expected: list[str], reason: str
+    diagnostics: Diagnostics, served: Served, problems: tuple[Problem, ...], expected: list[str], reason: str
 ) -> None:
-    found = run(findings, served=served, problems=problems)
+    found = run(diagnostics, served=served, problems=problems)
     assert conditions(found) == expected, reason
     assert {one.observed_generation for one in found.conditions} == {7}
 
 
 def test_problems_and_warnings_are_told_apart() -> None:
-    findings = missing()
-    findings.warn("spec.shadow", "got z")
-    found = run(findings)
+    diagnostics = missing()
+    diagnostics.warn("spec.shadow", "got z")
+    found = run(diagnostics)
     assert [problem.path for problem in found.problems] == ["spec.primary.provider", "spec.fallbacks[0].model"]
     assert found.warnings == ("spec.rollout: not enforced yet", "spec.shadow: got z")
 
 
 def test_reserved_fields_are_a_warning() -> None:
-    findings = Findings()
-    findings.refuse(Reason.RESERVED, "spec.rules", "got x")
-    found = run(findings, served=Served.NOTHING)
+    diagnostics = Diagnostics()
+    diagnostics.refuse(Reason.RESERVED, "spec.rules", "got x")
+    found = run(diagnostics, served=Served.NOTHING)
     assert found.problems == ()
     assert found.conditions[0].reason is Reason.RESERVED

@@ -3,25 +3,25 @@ from typing import Any
 import pytest
 
 import builders
-from builders import EU_WEST, HOME, US, decoded, embedding, endpoint, model, said, target, world
+from builders import EU_WEST, HOME, US, decoded, embedding, endpoint, model, references, said, target
 from fairlead import ir
-from fairlead.translate.choices import Choice, Menu
-from fairlead.translate.finding import Findings, Standing
+from fairlead.translate.candidates import Candidates, ModelReference
+from fairlead.translate.diagnostics import Diagnostics, Standing
 from fairlead.translate.providers import provider
 from fairlead.translate.routes import EXACT, Claim, Route, route
 
 CATALOGUE = [model("small"), model("large"), model("qwen/a"), model("qwen/b"), embedding("bge")]
 
 
-def run(written: dict[str, Any], *providers: dict[str, Any]) -> tuple[Route | None, Findings]:
-    around = world()
+def run(written: dict[str, Any], *providers: dict[str, Any]) -> tuple[Route | None, Diagnostics]:
+    around = references()
     found = {}
     for one in providers or (builders.provider("p", models=CATALOGUE),):
-        resolved = provider(decoded(one), around, Findings())
+        resolved = provider(decoded(one), around, Diagnostics())
         assert resolved is not None
         found[resolved.name] = resolved
-    findings = Findings()
-    return route(decoded(written), around, found, findings), findings
+    diagnostics = Diagnostics()
+    return route(decoded(written), around, found, diagnostics), diagnostics
 
 
 def claims(written: dict[str, Any]) -> dict[str, int]:
@@ -78,7 +78,7 @@ def test_a_claim_knows_where_it_is_written() -> None:
 
 
 def test_everything_that_is_plain_is_carried_over() -> None:
-    found, findings = run(
+    found, diagnostics = run(
         builders.route(
             "chat",
             SMALL,
@@ -93,7 +93,7 @@ def test_everything_that_is_plain_is_carried_over() -> None:
             metadata={"creationTimestamp": "2026-01-01T00:00:00Z"},
         )
     )
-    assert said(findings) == []
+    assert said(diagnostics) == []
     assert found is not None
     assert found.name == "team-web/chat"
     assert found.created == 1767225600
@@ -103,8 +103,10 @@ def test_everything_that_is_plain_is_carried_over() -> None:
     assert found.timeouts == ir.Timeouts(first_byte_ms=1000, response_ms=2000, stream_idle_ms=3000, request_ms=4000)
     assert found.stickiness is ir.Stickiness.REQUEST
     assert found.shadow is not None
-    assert (found.shadow.choice, found.shadow.sample) == (Choice(provider="p", model="large"), 250)
-    assert found.menus == {"": Menu(kind=ir.ModelKind.CHAT, choices=(Choice(provider="p", model="small"),))}
+    assert (found.shadow.candidate, found.shadow.sample) == (ModelReference(provider="p", model="large"), 250)
+    assert found.candidates == {
+        "": Candidates(kind=ir.ModelKind.CHAT, models=(ModelReference(provider="p", model="small"),))
+    }
 
 
 def test_older_is_less_and_undated_comes_last() -> None:
@@ -170,38 +172,38 @@ def test_what_a_route_gets_wrong(spec: dict[str, Any], expected: str, standing: 
     written = builders.route("chat", SMALL)
     merged = {**written["spec"], **spec}
     written["spec"] = {name: value for name, value in merged.items() if value is not None}
-    _, findings = run(written)
-    assert said(findings) == [expected], reason
-    assert findings.standing is standing, reason
+    _, diagnostics = run(written)
+    assert said(diagnostics) == [expected], reason
+    assert diagnostics.standing is standing, reason
 
 
 def test_the_installations_namespace_may_share() -> None:
-    found, findings = run(
+    found, diagnostics = run(
         builders.route("chat", SMALL, namespace=HOME, consumers={"namespaces": {"from": "All"}}),
     )
-    assert said(findings) == []
+    assert said(diagnostics) == []
     assert found is not None
     assert found.audience.shared
 
 
 def test_a_name_that_only_a_provider_out_of_reach_has_is_not_told() -> None:
-    found, findings = run(
+    found, diagnostics = run(
         builders.route("r", target("p"), modelNames=["*"]),
         builders.provider("p", endpoints=[endpoint("e", US)], allowedRoutes={"namespaces": {"from": "Same"}}),
     )
     assert found is not None
     assert found.claims == ()
-    assert findings.standing is Standing.NOT_AT_ALL
-    assert "small" not in " ".join(said(findings))
+    assert diagnostics.standing is Standing.NOT_AT_ALL
+    assert "small" not in " ".join(said(diagnostics))
 
 
 def test_in_a_wildcard_route_a_name_written_in_full_is_one_of_the_catalogue() -> None:
     # decode refuses it; what does not come from decode is no reason to fail
     written = decoded(builders.route("r", ANY, modelNames=["*"]))
     spec = written.spec.model_copy(update={"model_names": ("small", "unknown")})
-    around = world()
-    found = provider(decoded(builders.provider("p", models=CATALOGUE)), around, Findings())
+    around = references()
+    found = provider(decoded(builders.provider("p", models=CATALOGUE)), around, Diagnostics())
     assert found is not None
-    resolved = route(written.model_copy(update={"spec": spec}), around, {"p": found}, Findings())
+    resolved = route(written.model_copy(update={"spec": spec}), around, {"p": found}, Diagnostics())
     assert resolved is not None
     assert [claim.name for claim in resolved.claims] == ["small"]

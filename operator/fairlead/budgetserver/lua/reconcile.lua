@@ -1,5 +1,5 @@
 -- ARGV: version, now, number of meters, then field, state for each; number of gateways, then their names; then for each
--- booking: payer, requests, cost, first missing at, number of legs, and counter, keep for each leg.
+-- booking: payer, requests, cost, first missing at, number of postings, and counter, keep for each posting.
 -- Returns 1, or 0 when somebody else wrote since that version.
 local METERS, GATEWAYS, VERSION = PREFIX .. "meters", PREFIX .. "gateways", PREFIX .. "version"
 if (redis.call("GET", VERSION) or "0") ~= ARGV[1] then return 0 end
@@ -8,8 +8,8 @@ local now = ARGV[2]
 local check = 4 + 2 * tonumber(ARGV[3])
 check = check + tonumber(ARGV[check]) + 1
 while ARGV[check] do
-  for leg = 1, tonumber(ARGV[check + 4]) do
-    local name = ARGV[check + 3 + 2 * leg]
+  for posting = 1, tonumber(ARGV[check + 4]) do
+    local name = ARGV[check + 3 + 2 * posting]
     if not holds(name, "s", ARGV[check + 2]) then return refused(name, ARGV[check + 2]) end
   end
   check = check + 5 + 2 * tonumber(ARGV[check + 4])
@@ -29,9 +29,9 @@ while ARGV[at] do
   redis.call("HINCRBY", WAIVERS, payer, ARGV[at + 1])
   local first, since = ARGV[at + 3], redis.call("HGET", WAIVERS, payer .. "\n") or "0"
   if tonumber(first) > tonumber(since) then redis.call("HSET", WAIVERS, payer .. "\n", first) end
-  local legs = tonumber(ARGV[at + 4])
+  local postings = tonumber(ARGV[at + 4])
   at = at + 5
-  for _ = 1, legs do
+  for _ = 1, postings do
     add(ARGV[at], cost, "0", "0", ARGV[at + 1])
     at = at + 2
   end

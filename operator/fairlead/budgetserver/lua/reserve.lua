@@ -1,15 +1,15 @@
--- ARGV: request, payer, now, expires after, forget after, then one or two plans: amount, number of legs, and for each
--- leg: counter, cap, downgrade at, keep (`-` = none).
--- Returns: verdict, downgraded, then spent, reserved and estimated of each leg of the plan that was judged.
+-- ARGV: request, payer, now, expires after, forget after, then one or two plans: amount, number of postings, and for each
+-- posting: counter, cap, downgrade at, keep (`-` = none).
+-- Returns: verdict, downgraded, then spent, reserved and estimated of each posting of the plan that was judged.
 local request, payer, now, after, forget = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 
 local function plan_at(at)
   if not ARGV[at] then return nil, at end
-  local plan = { amount = ARGV[at], legs = {} }
-  local legs = tonumber(ARGV[at + 1])
+  local plan = { amount = ARGV[at], postings = {} }
+  local postings = tonumber(ARGV[at + 1])
   at = at + 2
-  for leg = 1, legs do
-    plan.legs[leg] = { counter = ARGV[at], cap = ARGV[at + 1], downgrade = ARGV[at + 2], keep = ARGV[at + 3] }
+  for posting = 1, postings do
+    plan.postings[posting] = { counter = ARGV[at], cap = ARGV[at + 1], downgrade = ARGV[at + 2], keep = ARGV[at + 3] }
     at = at + 4
   end
   return plan, at
@@ -19,17 +19,17 @@ local direct, at = plan_at(6)
 local smaller = plan_at(at)
 
 local function read(plan)
-  for _, leg in ipairs(plan.legs) do
-    local found = redis.call("HMGET", counter_key(leg.counter), "s", "r", "g")
-    leg.spent, leg.reserved, leg.estimated = found[1] or "0", found[2] or "0", found[3] or "0"
-    leg.new = not (found[1] or found[2])
+  for _, posting in ipairs(plan.postings) do
+    local found = redis.call("HMGET", counter_key(posting.counter), "s", "r", "g")
+    posting.spent, posting.reserved, posting.estimated = found[1] or "0", found[2] or "0", found[3] or "0"
+    posting.new = not (found[1] or found[2])
   end
 end
 
 local function answer(verdict, downgraded, plan)
   local reply = { verdict, downgraded }
-  for _, leg in ipairs(plan.legs) do
-    reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = leg.spent, leg.reserved, leg.estimated
+  for _, posting in ipairs(plan.postings) do
+    reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = posting.spent, posting.reserved, posting.estimated
   end
   return reply
 end
@@ -44,10 +44,10 @@ end
 local plan, downgraded = direct, "0"
 read(plan)
 if smaller then
-  for _, leg in ipairs(direct.legs) do
-    if leg.downgrade ~= "-" then
-      local a, b = split(leg.spent)
-      local c, d = split(leg.downgrade)
+  for _, posting in ipairs(direct.postings) do
+    if posting.downgrade ~= "-" then
+      local a, b = split(posting.spent)
+      local c, d = split(posting.downgrade)
       if not less(a, b, c, d) then plan, downgraded = smaller, "1" end
     end
   end
@@ -55,11 +55,11 @@ if smaller then
 end
 
 local amount_high, amount_low = split(plan.amount)
-for _, leg in ipairs(plan.legs) do
-  if leg.cap ~= "-" then
-    local spent_high, spent_low = split(leg.spent)
-    local cap_high, cap_low = split(leg.cap)
-    local high, low = split(leg.reserved)
+for _, posting in ipairs(plan.postings) do
+  if posting.cap ~= "-" then
+    local spent_high, spent_low = split(posting.spent)
+    local cap_high, cap_low = split(posting.cap)
+    local high, low = split(posting.reserved)
     high, low = plus(high, low, spent_high, spent_low)
     high, low = plus(high, low, amount_high, amount_low)
     if not less(spent_high, spent_low, cap_high, cap_low) or less(cap_high, cap_low, high, low) then
@@ -68,16 +68,16 @@ for _, leg in ipairs(plan.legs) do
   end
 end
 
-for _, leg in ipairs(plan.legs) do
-  if not holds(leg.counter, "r", plan.amount) then return refused(leg.counter, plan.amount) end
+for _, posting in ipairs(plan.postings) do
+  if not holds(posting.counter, "r", plan.amount) then return refused(posting.counter, plan.amount) end
 end
 local names = {}
-for index, leg in ipairs(plan.legs) do
-  names[index] = leg.counter
-  local key = counter_key(leg.counter)
+for index, posting in ipairs(plan.postings) do
+  names[index] = posting.counter
+  local key = counter_key(posting.counter)
   redis.call("HINCRBY", key, "r", plan.amount)
-  leg.reserved = redis.call("HGET", key, "r")
-  if leg.new and leg.keep ~= "-" then redis.call("PEXPIRE", key, leg.keep) end
+  posting.reserved = redis.call("HGET", key, "r")
+  if posting.new and posting.keep ~= "-" then redis.call("PEXPIRE", key, posting.keep) end
 end
 redis.call("HSET", entry_key(request), "p", "open", "y", payer, "a", plan.amount, "b", "0", "g", "0", "d", downgraded,
   "k", table.concat(names, "\n"), "t", string.format("%d", now + after))

@@ -1,8 +1,8 @@
 -- ARGV: request, payer, cost, estimated (0/1), remembered, now, gateway's meter (`-` = none), its requests, input,
--- output, cached, then for each leg: counter, keep.
+-- output, cached, then for each posting: counter, keep.
 -- Returns: what is booked, then counter, spent for each that changed. Nothing for a repeated report.
 local request, payer, cost, estimated, remembered = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local METER, LEGS = 7, 12
+local METER, POSTINGS = 7, 12
 
 local key = entry_key(request)
 local found = redis.call("HMGET", key, "p", "a", "b", "g", "k", "y")
@@ -12,7 +12,7 @@ if phase == "settled" then return {} end
 -- An estimate is cut at what was held, so it fits wherever the reservation did.
 if not (phase and estimated == "1") then
   local function wrong(name) return not holds(name, "s", cost) and refused(name, cost) end
-  for at = LEGS, #ARGV, 2 do
+  for at = POSTINGS, #ARGV, 2 do
     local failed = not phase and wrong(ARGV[at])
     if failed then return failed end
   end
@@ -37,7 +37,7 @@ if covered then cost, estimated = "0", "0" end
 local keep = {}
 if not phase then
   held, booked, guessed, names = cost, "0", "0", ""
-  for at = LEGS, #ARGV, 2 do
+  for at = POSTINGS, #ARGV, 2 do
     if not keep[ARGV[at]] then
       names = names == "" and ARGV[at] or names .. "\n" .. ARGV[at]
       keep[ARGV[at]] = ARGV[at + 1]

@@ -1,0 +1,285 @@
+"""The budget server's configuration: policies, who falls under them, what targets cost, what bounds an answer.
+
+It is made by the compiler, written as versioned JSON, and knows no Kubernetes: consumers, routes and targets are the
+names that the gateways report, selectors are already resolved. Decoding is strict; a file that is wrong raises
+`BudgetConfigurationError` and the server keeps the configuration that it has.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from fairlead.budget.estimate import Rung
+from fairlead.budget.policy import Action, Policy, Scope, Stage
+from fairlead.budget.price import USD, Price
+from fairlead.budget.window import Calendar, Every, Forever, InCalendar, Window
+from fairlead.errors import BudgetConfigurationError
+
+VERSION: Literal[1] = 1
+LARGEST_LIMIT = 1_000_000_000 * USD
+"""Limits above a billion dollars would leave 64 bits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteTerms:
+    """What bounds the cost of a route's answers."""
+
+    max_output_tokens: int | None
+    downgrade_to: str | None
+    """The route that answers when a budget says Downgrade."""
+    plans: Mapping[str, tuple[str, ...]]
+    """Model name -> targets that may answer; the key is empty when all names of the route share one plan."""
+
+    def targets(self, model: str) -> tuple[str, ...]:
+        """Return the targets that may answer a model name."""
+        return self.plans.get(model) or self.plans.get("", ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetConfiguration:
+    """Everything that the budget server needs to know, and that changes while it runs."""
+
+    fail_closed: bool
+    """What happens to requests while the store cannot be asked."""
+    request_bytes: int
+    """The largest body that a gateway lets in: what a body of unknown size is taken for."""
+    policies: tuple[Policy, ...]
+    consumers: Mapping[str, tuple[str, ...]]
+    """Consumer -> names of the policies that match it."""
+    killed: frozenset[str]
+    """Consumers that are stopped without a look at the counters: by `fairlead kill`, or by a policy of no dollars."""
+    routes: Mapping[str, RouteTerms]
+    targets: Mapping[str, Rung]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Policy]:
+        return {policy.name: policy for policy in self.policies}
+
+    @cached_property
+    def _dearest(self) -> Rung | None:
+        return max(self.targets.values(), key=lambda rung: rung.price.input + rung.price.output, default=None)
+
+    def policy(self, name: str) -> Policy | None:
+        """Return a policy by its name."""
+        return self._by_name.get(name)
+
+    def policies_of(self, consumer: str, routes: tuple[str, ...]) -> tuple[Policy, ...]:
+        """Return the policies that count a request of a consumer on these routes, in the order of their names."""
+        named = (self._by_name[name] for name in self.consumers.get(consumer, ()))
+        return tuple(policy for policy in named if policy.counts(routes))
+
+    def rungs(self, route: str, model: str) -> tuple[Rung, ...]:
+        """Return what may answer; for a route that the configuration does not know (yet) the dearest of all targets."""
+        terms = self.routes.get(route)
+        known = tuple(self.targets[name] for name in terms.targets(model)) if terms else ()
+        return known or ((self._dearest,) if self._dearest else ())
+
+    def rung(self, target: str, route: str, model: str) -> Rung | None:
+        """Return who answered; for an unknown target the dearest of the route's; None where no target is known."""
+        known = self.targets.get(target)
+        if known is not None:
+            return known
+        return max(self.rungs(route, model), key=lambda rung: rung.price.input + rung.price.output, default=None)
+
+
+def digest(text: bytes) -> str:
+    """Return the name of a version of the configuration."""
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
+    )
+
+
+class _Every(_Part):
+    length_ms: int = Field(ge=1000)
+    anchor_ms: int
+
+
+class _InCalendar(_Part):
+    unit: str
+    zone: str
+
+
+class _Stage(_Part):
+    at: int = Field(ge=0)
+    action: str
+
+
+class _Policy(_Part):
+    name: str = Field(pattern=r"^[^/|]+/[^/|]+$")
+    scope: str
+    limit: int = Field(ge=0, le=LARGEST_LIMIT)
+    every: _Every | None = None
+    calendar: _InCalendar | None = None
+    stages: list[_Stage] = []
+    routes: list[str] | None = None
+
+
+class _Route(_Part):
+    max_output_tokens: int | None = None
+    downgrade_to: str | None = None
+    plans: dict[str, list[str]]
+
+
+class _Target(_Part):
+    input: int = Field(ge=0)
+    output: int = Field(ge=0)
+    cached_input: int = Field(ge=0)
+    max_output_tokens: int | None = None
+    context_window: int | None = None
+    generates: bool = True
+
+
+class _BudgetConfiguration(_Part):
+    version: Literal[1]
+    fail_closed: bool
+    request_bytes: int = Field(ge=1)
+    policies: list[_Policy] = []
+    consumers: dict[str, list[str]] = {}
+    killed: list[str] = []
+    routes: dict[str, _Route] = {}
+    targets: dict[str, _Target] = {}
+
+
+def encode(configuration: BudgetConfiguration) -> bytes:
+    """Return the configuration as JSON: minified, sorted, the same bytes for the same configuration."""
+    document = {
+        "version": VERSION,
+        "failClosed": configuration.fail_closed,
+        "requestBytes": configuration.request_bytes,
+        "policies": [
+            _policy_document(policy) for policy in sorted(configuration.policies, key=lambda policy: policy.name)
+        ],
+        "consumers": {consumer: sorted(names) for consumer, names in configuration.consumers.items()},
+        "killed": sorted(configuration.killed),
+        "routes": {
+            name: {
+                "maxOutputTokens": terms.max_output_tokens,
+                "downgradeTo": terms.downgrade_to,
+                "plans": {model: list(targets) for model, targets in terms.plans.items()},
+            }
+            for name, terms in configuration.routes.items()
+        },
+        "targets": {
+            name: {
+                "input": rung.price.input,
+                "output": rung.price.output,
+                "cachedInput": rung.price.cached_input,
+                "maxOutputTokens": rung.max_output_tokens,
+                "contextWindow": rung.context_window,
+                "generates": rung.generates,
+            }
+            for name, rung in configuration.targets.items()
+        },
+    }
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _policy_document(policy: Policy) -> dict[str, Any]:
+    match policy.window:
+        case Every(length_ms=length_ms, anchor_ms=anchor_ms):
+            window: dict[str, Any] = {"every": {"lengthMs": length_ms, "anchorMs": anchor_ms}}
+        case InCalendar(unit=unit, zone=zone):
+            window = {"calendar": {"unit": unit.value, "zone": zone}}
+        case Forever():
+            window = {}
+    return {
+        "name": policy.name,
+        "scope": policy.scope.value,
+        "limit": policy.limit,
+        "stages": [{"at": stage.at, "action": stage.action.value} for stage in policy.stages],
+        "routes": None if policy.routes is None else sorted(policy.routes),
+        **window,
+    }
+
+
+def decode(text: bytes) -> BudgetConfiguration:
+    """Decode a file. Raises `BudgetConfigurationError` with one line that says where and why."""
+    try:
+        document = _BudgetConfiguration.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BudgetConfigurationError(f"{where}: {first['msg']}") from error
+    policies = tuple(_policy(policy, f"policies.{index}") for index, policy in enumerate(document.policies))
+    configuration = BudgetConfiguration(
+        fail_closed=document.fail_closed,
+        request_bytes=document.request_bytes,
+        policies=policies,
+        consumers={consumer: tuple(names) for consumer, names in document.consumers.items()},
+        killed=frozenset(document.killed),
+        routes={
+            name: RouteTerms(
+                max_output_tokens=route.max_output_tokens,
+                downgrade_to=route.downgrade_to,
+                plans={model: tuple(targets) for model, targets in route.plans.items()},
+            )
+            for name, route in document.routes.items()
+        },
+        targets={
+            name: Rung(
+                price=Price(input=target.input, output=target.output, cached_input=target.cached_input),
+                max_output_tokens=target.max_output_tokens,
+                context_window=target.context_window,
+                generates=target.generates,
+            )
+            for name, target in document.targets.items()
+        },
+    )
+    _check_references(configuration)
+    return configuration
+
+
+def _policy(policy: _Policy, path: str) -> Policy:
+    if policy.every is not None and policy.calendar is not None:
+        raise BudgetConfigurationError(f"{path}: got both `every` and `calendar`, want one of them")
+    try:
+        return Policy(
+            name=policy.name,
+            scope=Scope(policy.scope),
+            limit=policy.limit,
+            window=_window(policy),
+            stages=tuple(Stage(at=stage.at, action=Action(stage.action)) for stage in policy.stages),
+            routes=None if policy.routes is None else frozenset(policy.routes),
+        )
+    except (ValueError, ZoneInfoNotFoundError) as error:
+        raise BudgetConfigurationError(f"{path}: {error}") from error
+
+
+def _window(policy: _Policy) -> Window:
+    if policy.every is not None:
+        return Every(length_ms=policy.every.length_ms, anchor_ms=policy.every.anchor_ms)
+    if policy.calendar is not None:
+        ZoneInfo(policy.calendar.zone)
+        return InCalendar(unit=Calendar(policy.calendar.unit), zone=policy.calendar.zone)
+    return Forever()
+
+
+def _check_references(configuration: BudgetConfiguration) -> None:
+    policies = [policy.name for policy in configuration.policies]
+    if len(set(policies)) != len(policies):
+        raise BudgetConfigurationError("policies: got a name twice, want each once")
+    known = set(policies)
+    for consumer, names in configuration.consumers.items():
+        for name in names:
+            if name not in known:
+                raise BudgetConfigurationError(f"consumers.{consumer}: got `{name}`, want the name of a policy")
+    for route, terms in configuration.routes.items():
+        if terms.downgrade_to is not None and terms.downgrade_to not in configuration.routes:
+            raise BudgetConfigurationError(
+                f"routes.{route}.downgradeTo: got `{terms.downgrade_to}`, want the name of a route"
+            )
+        for targets in terms.plans.values():
+            for target in targets:
+                if target not in configuration.targets:
+                    raise BudgetConfigurationError(f"routes.{route}.plans: got `{target}`, want the name of a target")

@@ -1,0 +1,334 @@
+"""Decides: is there room for a request, what does a report cost, who pays.
+
+The rules are those of `fairlead.budget`; the store makes them atomic. Nothing here waits but for the store.
+"""
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from fairlead.budget.admission import Standing, is_exhausted, short
+from fairlead.budget.configuration import BudgetConfiguration
+from fairlead.budget.estimate import Ask, Bound, bounds, reservation
+from fairlead.budget.ledger import Admission, Counter, Hold, Plan, Posting, Settlement, Verdict
+from fairlead.budget.policy import SHARED, Scope
+from fairlead.budget.price import USD
+from fairlead.budget.reconciliation import Count, UsageCounterKey
+from fairlead.budgetserver import answer
+from fairlead.budgetserver.backlog import Backlog
+from fairlead.budgetserver.charge import charge
+from fairlead.budgetserver.descriptor import ABSENT, Check, Report
+from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.refusals import Refusals
+from fairlead.budgetserver.store import RefusedError, Store, StoreError
+from fairlead.budgetserver.terms import Terms, terms_of, unbudgeted_posting
+
+_REMEMBERED_TERMS = 20_000
+"""Consumers times routes whose policies are kept worked out."""
+
+_SETTLING = 10_000
+"""Reports on their way to the store at a time; more wait in the backlog."""
+
+_FAILURES = 3
+"""Failures in a row after which the store is taken for down."""
+
+Clock = Callable[[], int]
+"""Returns Unix milliseconds."""
+log = structlog.get_logger("fairlead.budget")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """A settlement on its way to the store."""
+
+    settlement: Settlement
+    metered: tuple[UsageCounterKey, Count] | None
+    route: str
+    budgeted: bool
+
+
+class RateLimitService:
+    """Answers checks and books reports by the rules of a configuration."""
+
+    def __init__(self, *, store: Store, configuration: BudgetConfiguration, clock: Clock, metrics: Metrics) -> None:
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._configuration = configuration
+        self._terms: dict[tuple[str, tuple[str, ...]], Terms] = {}
+        self._bounds: dict[tuple[str, str, str], tuple[Bound, ...]] = {}
+        self._thresholds: dict[str, tuple[int, ...]] = {}
+        self._failures = 0
+        self._settling: set[asyncio.Task[None]] = set()
+        self.refusals = Refusals()
+        """Who found no room, for people to be told."""
+        self.backlog: Backlog[Bill] = Backlog(self._settle, metrics)
+
+    @property
+    def configuration(self) -> BudgetConfiguration:
+        """The configuration that rules."""
+        return self._configuration
+
+    def use(self, configuration: BudgetConfiguration) -> None:
+        """Rule by another configuration from now on; what is spent stays, since counters do not know books."""
+        self._configuration = configuration
+        self._terms.clear()
+        self._bounds.clear()
+        self._thresholds.clear()
+
+    async def check(self, check: Check) -> bytes:
+        """Return the answer to a check. Raises `StoreError` when nobody knows whether there is room."""
+        if check.consumer in self._configuration.killed:
+            self._metrics.count(self._metrics.checks, "killed")
+            return answer.killed(check.consumer)
+        now_ms = self._clock()
+        terms = self.terms(check.consumer, (check.route,), now_ms)
+        smaller = self._smaller(check, terms, now_ms)
+        if not terms.policies and smaller is None:
+            self._metrics.count(self._metrics.checks, "unbudgeted")
+            return answer.NOTED
+        hold = self._hold(check, terms, smaller, now_ms)
+        admission = await self._reserve(hold)
+        return self._answer(check, hold, admission, terms, smaller)
+
+    async def _reserve(self, hold: Hold) -> Admission:
+        """Ask the store; a store that failed several times in a row is not waited for until it answers a ping."""
+        if not self.store_up:
+            raise StoreError("the store does not answer")
+        try:
+            admission = await self._store.reserve(hold)
+        except StoreError:
+            self._failures += 1
+            self._metrics.store_errors.labels("reserve").inc()
+            self._metrics.store_up.set(self.store_up)
+            raise
+        self._failures = 0
+        return admission
+
+    @property
+    def store_up(self) -> bool:
+        """False after several failures in a row."""
+        return self._failures < _FAILURES
+
+    async def ping(self) -> None:
+        """Find out whether the store answers. Raises `StoreError`."""
+        try:
+            await self._store.ping()
+        except StoreError:
+            self._failures += 1
+            raise
+        else:
+            self._failures = 0
+        finally:
+            self._metrics.store_up.set(self.store_up)
+
+    def _answer(
+        self, check: Check, hold: Hold, admission: Admission, terms: Terms, smaller: "_Smaller | None"
+    ) -> bytes:
+        judged, plan = terms, hold.plan
+        if admission.downgraded and smaller is not None and hold.downgrade is not None:
+            judged, plan = smaller.terms, hold.downgrade
+        if admission.verdict is Verdict.REJECTED:
+            standings = judged.standings(admission.counters)
+            self._metrics.count(self._metrics.checks, "rejected")
+            lacking = short(standings, plan.postings, plan.amount)
+            self._note_refusal(check.consumer, lacking, plan.amount)
+            return answer.rejected(lacking, plan.amount, hold.now_ms)
+        downgrade = smaller.route if admission.downgraded and smaller is not None else None
+        self._metrics.count(self._metrics.checks, "downgraded" if downgrade else "granted")
+        return answer.granted(check.id, judged.remaining(admission.counters), downgrade)
+
+    def _note_refusal(self, consumer: str, lacking: Sequence[Standing], amount: int) -> None:
+        """Remember whom a policy refused for good, in its window: not for reservations that may soon be released."""
+        for standing in lacking:
+            if is_exhausted(standing, amount):
+                who = SHARED if standing.policy.scope is Scope.SHARED else consumer
+                self.refusals.note(standing.policy.name, who, standing.span.start_ms)
+
+    def _hold(self, check: Check, terms: Terms, smaller: "_Smaller | None", now_ms: int) -> Hold:
+        return Hold(
+            request=f"{check.consumer}|{check.id}",
+            payer=check.consumer,
+            plan=Plan(amount=self._amount(check, check.route), postings=terms.postings),
+            downgrade=None
+            if smaller is None
+            else Plan(amount=self._amount(check, smaller.route), postings=smaller.terms.postings),
+            now_ms=now_ms,
+        )
+
+    def _amount(self, check: Check, route: str) -> int:
+        """Return what is reserved when `route` answers; the limit on output is that of the route that was asked."""
+        key = (check.route, route, check.model)
+        bound = self._bounds.get(key)
+        if bound is None:
+            if len(self._bounds) >= _REMEMBERED_TERMS:
+                self._bounds.clear()
+            asked = self._configuration.routes.get(check.route)
+            limit = asked.max_output_tokens if asked else None
+            bound = self._bounds[key] = bounds(self._configuration.rungs(route, check.model), limit)
+        ask = Ask(
+            body_bytes=self._configuration.request_bytes if check.body_bytes is None else check.body_bytes,
+            output_limit=check.output_limit,
+            choices=check.choices,
+        )
+        return reservation(ask, bound)
+
+    def _smaller(self, check: Check, terms: Terms, now_ms: int) -> "_Smaller | None":
+        """Return what answers under budget pressure; None when no policy downgrades or the route names nothing."""
+        if not terms.downgrades:
+            return None
+        asked = self._configuration.routes.get(check.route)
+        if asked is None or asked.downgrade_to is None:
+            return None
+        if not all(rung.generates for rung in self._configuration.rungs(check.route, check.model)):
+            return None  # another model's vectors are no substitute
+        route = asked.downgrade_to
+        return _Smaller(route=route, terms=self.terms(check.consumer, (check.route, route), now_ms))
+
+    def terms(self, consumer: str, routes: tuple[str, ...], now_ms: int) -> Terms:
+        """Return the policies that count requests of a consumer on these routes, with their windows."""
+        key = (consumer, routes)
+        terms = self._terms.get(key)
+        if terms is None or not terms.hold_at(now_ms):
+            if len(self._terms) >= _REMEMBERED_TERMS:
+                self._terms.clear()
+            terms = self._terms[key] = terms_of(self._configuration.policies_of(consumer, routes), consumer, now_ms)
+        return terms
+
+    async def report(self, report: Report) -> None:
+        """Book a report; while the store is away it waits."""
+        if report.rejected:
+            self._metrics.count(self._metrics.reports, "rejected")
+            return
+        if not report.checked and report.attempts == 0 and report.route == ABSENT:
+            self._metrics.count(self._metrics.reports, "ignored")
+            return
+        bill = self._bill(report)
+        if len(self.backlog) or len(self._settling) >= _SETTLING:
+            self.backlog.put(bill)
+            return
+        task = asyncio.get_running_loop().create_task(self._settle_or_keep(bill))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        await asyncio.shield(task)
+
+    async def settled(self) -> None:
+        """Wait until no report is on its way to the store; a store that hangs is waited for until its time-out."""
+        while self._settling:
+            await asyncio.wait(set(self._settling))
+
+    async def _settle_or_keep(self, bill: Bill) -> None:
+        """Settle now, or put it into the backlog.
+
+        A task of its own: a gateway that gives up waiting cancels its call, not the booking.
+        """
+        try:
+            await self._settle(bill)
+        except RefusedError as error:
+            self.backlog.lose(error)
+        except StoreError as error:
+            self._metrics.store_errors.labels("settle").inc()
+            log.warning("budget.report_waits", error=str(error))
+            self.backlog.put(bill)
+
+    def _bill(self, report: Report) -> Bill:
+        now_ms = self._clock()
+        charged = charge(report, self._configuration.rung(report.target, report.route, report.model))
+        terms = self.terms(report.consumer, (report.route,), now_ms)
+        self._metrics.count(self._metrics.reports, _kind(report, estimated=charged.estimated))
+        if charged.estimated:
+            self._metrics.estimated.inc(charged.cost / USD)
+        metered = None
+        if report.metered and report.gateway != ABSENT:
+            key = UsageCounterKey(
+                gateway=report.gateway, consumer=report.consumer, route=report.route, target=report.target
+            )
+            # A count that was not believed is not booked as tokens either: reconciliation drops it by the same rule.
+            metered = (
+                key,
+                (
+                    Count(requests=1)
+                    if charged.estimated
+                    else Count(requests=1, input=report.input, output=report.output, cached=report.cached)
+                ),
+            )
+        settlement = Settlement(
+            request=f"{report.consumer}|{report.id}",
+            payer=report.consumer,
+            cost=charged.cost,
+            estimated=charged.estimated,
+            postings=terms.postings or (unbudgeted_posting(report.consumer, now_ms),),
+            now_ms=now_ms,
+        )
+        return Bill(settlement=settlement, metered=metered, route=report.route, budgeted=bool(terms.postings))
+
+    async def _settle(self, bill: Bill) -> None:
+        settled = await self._store.settle(bill.settlement, bill.metered)
+        if settled.cost == 0:
+            return
+        consumer = bill.settlement.payer
+        budgeted = "true" if bill.budgeted else "false"
+        self._metrics.count(self._metrics.spent, consumer, bill.route, budgeted, by=settled.cost / USD)
+        for name, spent in settled.counters.items():
+            self.note_stage(name, consumer, before=spent - settled.cost, after=spent)
+
+    def note_stage(self, name: str, consumer: str, *, before: int, after: int) -> None:
+        """Tell, once, that a counter passed into another stage."""
+        policy = self._configuration.policy(name.split("|", 1)[0])
+        if policy is None:
+            return
+        thresholds = self._thresholds.get(policy.name)
+        if thresholds is None:
+            thresholds = self._thresholds[policy.name] = policy.thresholds
+        if bisect_right(thresholds, before) == bisect_right(thresholds, after):
+            return
+        stage = policy.reached(after)
+        if stage is not None and stage != policy.reached(before):
+            self._metrics.stages.labels(policy.name, stage.action.value).inc()
+            log.info(
+                "budget.stage",
+                policy=policy.name,
+                consumer=consumer,
+                action=stage.action.value,
+                spent_usd=answer.exact(after),
+                limit_usd=answer.exact(policy.limit),
+            )
+
+    async def standings(self, consumer: str) -> tuple[Standing, ...]:
+        """Return where every policy of a consumer stands now."""
+        named = self._configuration.consumers.get(consumer, ())
+        policies = tuple(policy for name in named if (policy := self._configuration.policy(name)))
+        terms = terms_of(policies, consumer, self.now_ms())
+        return terms.standings(tuple(await self.counters([posting.counter for posting in terms.postings])))
+
+    async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
+        """Read counters. Raises `StoreError`."""
+        return await self._store.counters(names) if names else ()
+
+    def payers(self, consumer: str, route: str) -> tuple[Posting, ...]:
+        """Return the counters that pay now for a request of a consumer that this route answered."""
+        now_ms = self.now_ms()
+        return self.terms(consumer, (route,), now_ms).postings or (unbudgeted_posting(consumer, now_ms),)
+
+    def now_ms(self) -> int:
+        """Return the time by which windows are cut."""
+        return self._clock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Smaller:
+    """The route that answers under budget pressure, with the policies that count it then."""
+
+    route: str
+    terms: Terms
+
+
+def _kind(report: Report, *, estimated: bool) -> str:
+    if estimated:
+        return "estimated"
+    if not report.metered:
+        return "released"
+    return "metered" if report.checked else "unchecked"

@@ -1,0 +1,93 @@
+"""Files judged once, without serving them: for `fairlead check` and `fairlead render`."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from fairlead.adapters import installation_file
+from fairlead.adapters.manifest_files import ManifestFile, ManifestFiles
+from fairlead.api.consumer import ModelConsumer
+from fairlead.api.core import Redacted
+from fairlead.api.decode import decode, unpack
+from fairlead.api.installation import AccessLog, Installation
+from fairlead.api.provider import ModelProvider
+from fairlead.envoy import BudgetServer, Layout
+from fairlead.ir import ListenAddress
+from fairlead.manifests import paths as pod
+from fairlead.standalone import release
+from fairlead.standalone.intake import Memory, SecretName, take_in
+from fairlead.standalone.offline_installation import offline_installation
+from fairlead.standalone.release import Release
+
+
+def compile_offline(
+    paths: tuple[Path, ...], config: Path | None, environment: Mapping[str, str]
+) -> tuple[Release, Installation, tuple[ManifestFile, ...]]:
+    """Read, compile and render for pods.
+
+    Files without any Secret are taken as Git holds them: the Secrets that they name are elsewhere, and count as there.
+
+    Raises:
+        InstallationError: `config` cannot be used.
+
+    """
+    files = ManifestFiles(paths, without=(config,) if config else ()).read()
+    installation = installation_file.read(config) if config else offline_installation(_documents(files))
+    intake = take_in(files, memory=Memory(), environment=environment, default_namespace=installation.namespace)
+    if not intake.secrets and not any(key.kind == "Secret" for key in intake.sources):
+        intake = replace(intake, secrets=_elsewhere(_documents(files), installation.namespace))
+    layouts = dict.fromkeys((region.name for region in installation.served), _of_a_pod(installation))
+    return release.make(intake, installation, Memory(), layouts), installation, files
+
+
+def _of_a_pod(installation: Installation) -> Layout:
+    """Return where a gateway's pod finds everything, under a Helm release of the usual name."""
+    no_lines = installation.log.access is AccessLog.NONE
+    layout = replace(POD, access_log=os.devnull) if no_lines else POD
+    host = f"fairlead-budget-server.{installation.namespace}.svc"
+    return replace(layout, budget=BudgetServer(rpc=f"{host}:8081", usage=f"{host}:8082"))
+
+
+def _documents(files: tuple[ManifestFile, ...]) -> list[Mapping[str, object]]:
+    return [
+        manifest
+        for file in files
+        for document in file.documents
+        for manifest in unpack(document.manifest)
+        if isinstance(manifest, Mapping)
+    ]
+
+
+def _elsewhere(documents: list[Mapping[str, object]], namespace: str) -> dict[SecretName, dict[str, Redacted]]:
+    """Make up every Secret entry that the documents name, each with a value of its own."""
+    made: dict[SecretName, dict[str, Redacted]] = {}
+    for document in documents:
+        written = decode(document, default_namespace=namespace).object
+        if isinstance(written, ModelProvider):
+            entries = [
+                (endpoint.credential.secret_name, endpoint.credential.key)
+                for endpoint in written.spec.endpoints
+                if endpoint.credential
+            ]
+        elif isinstance(written, ModelConsumer):
+            entries = [(key.secret_name, key.key) for key in written.spec.keys]
+        else:
+            continue
+        home = written.metadata.namespace
+        for secret, key in entries:
+            made.setdefault((home, secret), {})[key] = Redacted(f"{home}/{secret}/{key}".encode())
+    return made
+
+
+POD = Layout(
+    xds_dir=pod.XDS_DIR,
+    keys_dir=pod.KEYS_DIR,
+    credentials_dir=pod.CREDENTIALS_DIR,
+    listen=ListenAddress(address="0.0.0.0", port=pod.HTTP_PORT),  # noqa: S104  a pod serves its Service
+    metrics_listen=ListenAddress(address="0.0.0.0", port=pod.METRICS_PORT),  # noqa: S104  and its scraper
+    admin=pod.ADMIN_SOCKET,
+    access_log=pod.ACCESS_LOG,
+    ca_file=pod.CA_FILE,
+)
+"""Where a gateway's pod has its files."""

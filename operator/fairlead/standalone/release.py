@@ -1,0 +1,99 @@
+"""A release: everything that the files of one moment mean, ready to be served."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from fairlead import compiler, envoy, ir
+from fairlead.api.core import Redacted
+from fairlead.api.installation import Installation
+from fairlead.compiler import Compiled, Observed, SecretRef, Snapshot
+from fairlead.envoy import Layout
+from fairlead.standalone import swap
+from fairlead.standalone.intake import Intake, Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What one region's Envoy gets."""
+
+    gateway: ir.Gateway
+    layout: Layout
+    files: swap.Files
+    digest: str
+    keys: bytes = field(repr=False)
+    """`keys/ecds.json`: secret."""
+    credentials: Mapping[tuple[str, str], Redacted]
+    """Values by name of the Secret and key. Those that do not exist are left out: their targets answer nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """All regions."""
+
+    intake: Intake
+    compiled: Compiled
+    regions: Mapping[str, Serving]
+    too_large: Mapping[str, str]
+    """Regions whose files do not fit, with the message; they are not in `regions`."""
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether somebody has a budget, so that gateways ask."""
+        checks = (gateway.ir.budget for gateway in self.compiled.gateways.values())
+        return any(check is not None and check.asked for check in checks)
+
+
+def make(
+    intake: Intake,
+    installation: Installation,
+    memory: Memory,
+    layouts: Mapping[str, Layout],
+    *,
+    killed: frozenset[str] = frozenset(),
+) -> Release:
+    """Compile and render. `layouts` has each region that is served here, `killed` the consumers that are stopped."""
+    compiled = compiler.compile(
+        Snapshot(manifests=intake.manifests, secrets=intake.fingerprints, unusable=intake.unusable),
+        installation,
+        Observed(last_good=memory.objects, layouts=layouts, killed=killed),
+    )
+    pairs = [
+        (value.reveal().decode("ascii"), binding.consumer)
+        for binding in compiled.key_bindings
+        if (value := intake.value(binding.ref)) is not None
+    ]
+    regions: dict[str, Serving] = {}
+    too_large: dict[str, str] = {}
+    for name, gateway in compiled.gateways.items():
+        if gateway.too_large:
+            too_large[name] = gateway.too_large
+            continue
+        regions[name] = Serving(
+            gateway=gateway.ir,
+            layout=layouts[name],
+            files=gateway.files,
+            digest=gateway.digest,
+            keys=envoy.api_keys(pairs, gateway.ir.anonymous),
+            credentials=_credentials(gateway.ir, intake, installation.namespace),
+        )
+    return Release(intake=intake, compiled=compiled, regions=regions, too_large=too_large)
+
+
+def _credentials(gateway: ir.Gateway, intake: Intake, namespace: str) -> dict[tuple[str, str], Redacted]:
+    found = {}
+    for credential in gateway.credentials:
+        value = intake.value(SecretRef(namespace, credential.secret_name, credential.key))
+        if value is not None:
+            found[credential.secret_name, credential.key] = value
+    return found
+
+
+def listeners_between(old: Serving, new: Serving) -> bytes | None:
+    """Render the listeners that inject the credentials of both; None when the new ones do."""
+    names = {credential.name for credential in new.gateway.credentials}
+    going = [credential for credential in old.gateway.credentials if credential.name not in names]
+    if not going:
+        return None
+    credentials = sorted([*new.gateway.credentials, *going], key=lambda credential: credential.name)
+    both = replace(new.gateway, credentials=tuple(credentials))
+    return envoy.render(both, new.layout)[swap.LISTENERS]

@@ -1,0 +1,73 @@
+"""The budget server's configuration: who falls under which policy, what each target costs, what may answer a route."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from fairlead import ir
+from fairlead.api.installation import FailurePolicy, Installation
+from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
+from fairlead.budget.estimate import Rung
+from fairlead.translate.budgets import Budget
+from fairlead.translate.consumers import Consumer
+from fairlead.translate.providers import Provider
+from fairlead.translate.references import References
+
+
+def configuration(
+    *,
+    installation: Installation,
+    references: References,
+    gateways: Iterable[ir.Gateway],
+    providers: Mapping[str, Provider],
+    consumers: Collection[Consumer],
+    budgets: Sequence[Budget],
+    killed: frozenset[str],
+) -> BudgetConfiguration:
+    """Make the configuration. It knows all targets of all providers: one that goes is still priced as it was."""
+    callers = sorted((consumer.caller for consumer in consumers), key=str)
+    bounds = {
+        str(caller): tuple(one.policy for one in budgets if one.matches(caller, references)) for caller in callers
+    }
+    # A kill switch must work without the store, too.
+    none_left = {caller for caller, policies in bounds.items() if any(one.stops_everything for one in policies)}
+    return BudgetConfiguration(
+        fail_closed=installation.budgets.failure_policy is FailurePolicy.CLOSED,
+        request_bytes=installation.limits.request_bytes,
+        policies=tuple(sorted((budget.policy for budget in budgets), key=lambda policy: policy.name)),
+        consumers={caller: tuple(sorted(one.name for one in policies)) for caller, policies in bounds.items()},
+        killed=(killed & bounds.keys()) | none_left,
+        routes=_routes(gateways),
+        targets=_targets(providers),
+    )
+
+
+def _targets(providers: Mapping[str, Provider]) -> dict[str, Rung]:
+    return {
+        f"{provider.name}/{endpoint.name}/{model}": rung
+        for _, provider in sorted(providers.items())
+        for endpoint in provider.endpoints
+        for model, rung in sorted(endpoint.terms.items())
+    }
+
+
+def _routes(gateways: Iterable[ir.Gateway]) -> dict[str, RouteTerms]:
+    """Merge what the gateways say: a route may have other targets in each region, and the dearest of all counts."""
+    plans: dict[str, dict[str, dict[str, None]]] = {}
+    routes: dict[str, ir.Route] = {}
+    for gateway in gateways:
+        rungs = {ladder.name: ladder.rungs for ladder in gateway.ladders}
+        for route in gateway.routes:
+            known = routes.setdefault(route.name, route)
+            if known.downgrade_to is None:
+                routes[route.name] = route
+            for plan in route.plans:
+                targets = plans.setdefault(route.name, {}).setdefault(plan.key, {})
+                targets |= dict.fromkeys((target for arm in plan.arms for target in rungs[arm.ladder]), None)
+                targets[plan.last_target] = None
+    return {
+        name: RouteTerms(
+            max_output_tokens=route.max_output_tokens,
+            downgrade_to=route.downgrade_to,
+            plans={model: tuple(sorted(targets)) for model, targets in sorted(plans[name].items())},
+        )
+        for name, route in sorted(routes.items())
+    }

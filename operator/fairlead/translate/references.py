@@ -1,0 +1,79 @@
+"""What surrounds the objects: the installation's regions, labels of namespaces, which secrets exist."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from fairlead.translate.geography import Geography
+
+NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
+"""The API server sets it on every namespace; so does `References`, for namespaces that only files know."""
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SecretRef:
+    """One entry of one Secret: where a value lies, never the value."""
+
+    namespace: str
+    name: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}[{self.key}]"
+
+
+class Secrets:
+    """Which entries of Secrets exist, each with a fingerprint that is equal for equal values."""
+
+    def __init__(
+        self,
+        fingerprints: Mapping[SecretRef, str],
+        unreadable: Iterable[SecretRef] = (),
+        unusable: Mapping[SecretRef, str] = MappingProxyType({}),
+    ) -> None:
+        self._fingerprints = fingerprints
+        self._unreadable = frozenset(unreadable)
+        self._unusable = unusable
+        self._keys: dict[tuple[str, str], list[str]] = {}
+        for ref in sorted({*fingerprints, *unusable}):
+            self._keys.setdefault((ref.namespace, ref.name), []).append(ref.key)
+
+    def fingerprint(self, ref: SecretRef) -> str | None:
+        """Return what is equal for equal values, or None where nothing can be read."""
+        return self._fingerprints.get(ref)
+
+    def is_unreadable(self, ref: SecretRef) -> bool:
+        """Tell whether the entry may exist, but not for our eyes."""
+        return ref in self._unreadable and ref not in self._fingerprints
+
+    def unusable(self, ref: SecretRef) -> str | None:
+        """Say why the entry's value cannot be an API key, beginning with what was got; None when it can."""
+        return self._unusable.get(ref)
+
+    def keys(self, ref: SecretRef) -> tuple[str, ...]:
+        """Return the keys of the whole Secret; empty when it does not exist."""
+        return tuple(self._keys.get((ref.namespace, ref.name), ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """Everything that objects refer to and that is no object of ours."""
+
+    home: str
+    """The installation's namespace: providers and shared routes live there."""
+    geography: Geography
+    namespace_labels: Mapping[str, Mapping[str, str]]
+    secrets: Secrets
+    home_secrets_readable: bool
+    """False on Kubernetes: nobody reads Secrets of the installation's namespace, so providers' credentials count as
+    there, and consumers with keys cannot live there."""
+    anonymous: str | None
+    """Name of the consumer, in `home`, that callers without a key are; None = they are refused."""
+    budget_server: bool = True
+    """Whether gateways have a budget server to ask; else policies have no effect."""
+
+    def labels_of(self, namespace: str) -> Mapping[str, str]:
+        """Return a namespace's labels, its name included."""
+        return {**self.namespace_labels.get(namespace, _NOTHING), NAMESPACE_NAME_LABEL: namespace}

@@ -1,0 +1,331 @@
+"""Checks and reports from end to end, on the memory store, with a clock of the test's own."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
+from fairlead.budget.estimate import Rung
+from fairlead.budget.ledger import Admission, Counter, Hold, Settlement
+from fairlead.budget.policy import Action, Policy, Scope, Stage
+from fairlead.budget.price import Price
+from fairlead.budget.reconciliation import Count, UsageCounterKey
+from fairlead.budget.window import Every, Forever, Window
+from fairlead.budgetserver import descriptor
+from fairlead.budgetserver.descriptor import Check, Report
+from fairlead.budgetserver.memory import MemoryStore
+from fairlead.budgetserver.messages import OK, OVER_LIMIT, Response
+from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.ratelimit import RateLimitService
+from fairlead.budgetserver.store import Settled, StoreError
+
+HOUR = 3_600_000
+BIG = Rung(
+    price=Price(input=10**6, output=10**6, cached_input=10**6),
+    max_output_tokens=100,
+    context_window=None,
+    generates=True,
+)
+SMALL = Rung(
+    price=Price(input=10**5, output=10**5, cached_input=10**5),
+    max_output_tokens=100,
+    context_window=None,
+    generates=True,
+)
+
+
+def policy(
+    name: str,
+    limit: int,
+    *,
+    scope: Scope = Scope.PER_CONSUMER,
+    window: Window | None = None,
+    stages: tuple[Stage, ...] = (),
+    routes: frozenset[str] | None = None,
+) -> Policy:
+    return Policy(name=name, scope=scope, limit=limit, window=window or Forever(), stages=stages, routes=routes)
+
+
+def configuration(
+    *policies: Policy, consumers: dict[str, tuple[str, ...]] | None = None, killed: frozenset[str] = frozenset()
+) -> BudgetConfiguration:
+    names = tuple(found.name for found in policies)
+    return BudgetConfiguration(
+        fail_closed=False,
+        request_bytes=5_000,
+        policies=policies,
+        consumers=consumers or {"t/a": names, "t/b": names},
+        killed=killed,
+        routes={
+            "t/chat": RouteTerms(max_output_tokens=None, downgrade_to="t/small", plans={"": ("p/e/big", "p/e/small")}),
+            "t/small": RouteTerms(max_output_tokens=None, downgrade_to=None, plans={"": ("p/e/small",)}),
+        },
+        targets={"p/e/big": BIG, "p/e/small": SMALL},
+    )
+
+
+class World:
+    """A service, a clock, and shorthand."""
+
+    def __init__(self, rules: BudgetConfiguration, store: MemoryStore | None = None) -> None:
+        self.now_ms = 1_800_000_000_000
+        self.metrics = Metrics()
+        self.store = store or MemoryStore()
+        self.service = RateLimitService(
+            store=self.store, configuration=rules, clock=lambda: self.now_ms, metrics=self.metrics
+        )
+
+    def check(
+        self, request: str, *, consumer: str = "t/a", body: int = 100, limit: int = 50, route: str = "t/chat"
+    ) -> Any:
+        answer = asyncio.run(self.service.check(asked(request, consumer=consumer, body=body, limit=limit, route=route)))
+        return Response.FromString(answer)
+
+    def report(self, request: str, **changes: str) -> None:
+        asyncio.run(self.service.report(ended(request, **changes)))
+
+    def spent(self, name: str, *, consumer: str = "t/a") -> tuple[int, int]:
+        for standing in asyncio.run(self.service.standings(consumer)):
+            if standing.policy.name == name:
+                return standing.counter.spent, standing.counter.reserved
+        raise AssertionError(name)
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        self.metrics.flush()
+        return self.metrics.registry.get_sample_value(name, labels)
+
+
+def asked(
+    request: str, *, consumer: str = "t/a", body: int | str = 100, limit: int = 50, route: str = "t/chat"
+) -> Check:
+    return descriptor.check(f"{consumer} {request} chat {body} {route} {limit} 1")
+
+
+def ended(request: str, **changes: str) -> Report:
+    words = {
+        "consumer": "t/a",
+        "id": request,
+        "model": "chat",
+        "bytes": "100",
+        "route": "t/chat",
+        "reservation": request,
+        "target": "p/e/big",
+        "input": "30",
+        "output": "40",
+        "cached": "0",
+        "usage": "1",
+        "stream": "false",
+        "status": "200",
+        "flags": "-",
+        "attempts": "1",
+        "sent": "500",
+        "gateway": "eu-1",
+    }
+    return descriptor.report(" ".join((words | changes)[name] for name in descriptor.REPORT))
+
+
+def test_reserve_then_commit() -> None:
+    world = World(configuration(policy("t/p", 1_000)))
+    assert world.check("r1").overall_code == OK
+    assert world.spent("t/p") == (0, 150), "a token per byte and the request's own limit, at the dearest rung"
+    world.report("r1")
+    assert world.spent("t/p") == (70, 0)
+    assert world.sample("fairlead_spend_usd_total", consumer="t/a", route="t/chat", budgeted="true") == pytest.approx(
+        7e-8
+    )
+
+
+def test_the_price_is_that_of_the_target_that_answered() -> None:
+    world = World(configuration(policy("t/p", 1_000)))
+    world.check("r1")
+    world.report("r1", target="p/e/small")
+    assert world.spent("t/p") == (7, 0)
+
+
+def test_no_room() -> None:
+    world = World(configuration(policy("t/p", 299, window=Every(length_ms=HOUR))))
+    assert world.check("r1").overall_code == OK
+    rejected = world.check("r2")
+    assert rejected.overall_code == OVER_LIMIT
+    assert json.loads(rejected.raw_body)["error"]["code"] == "insufficient_quota"
+    assert world.spent("t/p") == (0, 150)
+    world.report("r2", status="429", flags="RL", attempts="0", target="-", usage="-", input="-")
+    assert world.spent("t/p") == (0, 150), "our own 429 books nothing"
+
+
+def test_a_new_window_starts_at_zero_and_late_reports_land_in_theirs() -> None:
+    world = World(configuration(policy("t/p", 1_000, window=Every(length_ms=HOUR))))
+    world.check("r1")
+    world.now_ms += HOUR
+    assert world.spent("t/p") == (0, 0)
+    world.report("r1")
+    assert world.spent("t/p") == (0, 0)
+    world.now_ms -= HOUR
+    assert world.spent("t/p") == (70, 0), "a clock that steps back finds the window as it was"
+
+
+def test_every_policy_must_have_room() -> None:
+    world = World(configuration(policy("t/p", 1_000), policy("t/q", 100, scope=Scope.SHARED)))
+    assert world.check("r1").overall_code == OVER_LIMIT
+    assert world.spent("t/p") == (0, 0)
+
+
+def test_who_is_refused_for_good_is_remembered() -> None:
+    world = World(
+        configuration(policy("t/p", 200), policy("t/q", 10, scope=Scope.SHARED, routes=frozenset({"t/small"})))
+    )
+    assert world.check("r1").overall_code == OK
+    assert world.check("r2").overall_code == OVER_LIMIT
+    assert world.service.refusals.of("t/p", 0) == frozenset(), "once r1 is settled there may be room"
+    world.report("r1")
+    assert world.check("r3").overall_code == OVER_LIMIT
+    assert world.service.refusals.of("t/p", 0) == {"t/a"}
+    assert world.check("r4", consumer="t/b", route="t/small").overall_code == OVER_LIMIT
+    assert world.service.refusals.of("t/q", 0) == {"*"}
+
+
+def test_a_shared_limit_is_shared() -> None:
+    world = World(configuration(policy("t/p", 200, scope=Scope.SHARED)))
+    assert world.check("r1", consumer="t/a").overall_code == OK
+    assert world.check("r2", consumer="t/b").overall_code == OVER_LIMIT
+    world = World(configuration(policy("t/p", 200)))
+    assert world.check("r1", consumer="t/a").overall_code == OK
+    assert world.check("r2", consumer="t/b").overall_code == OK
+
+
+def test_a_policy_of_other_routes_does_not_count() -> None:
+    world = World(configuration(policy("t/p", 0, routes=frozenset({"t/small"}))))
+    assert world.check("r1", route="t/chat").overall_code == OK
+    assert world.check("r2", route="t/small").overall_code == OVER_LIMIT
+
+
+def test_downgrade() -> None:
+    stages = (Stage(at=5_000, action=Action.DOWNGRADE),)
+    world = World(configuration(policy("t/p", 400, stages=stages), policy("t/q", 1_000, routes=frozenset({"t/small"}))))
+    first = world.check("r1")
+    assert not first.request_headers_to_add
+    world.report("r1", input="200", output="0")
+    second = world.check("r2")
+    assert [header.value for header in second.request_headers_to_add] == ["t/small"]
+    assert world.spent("t/p") == (200, 15)
+    assert world.spent("t/q") == (0, 15), "the policy of the route that answers counts too"
+    world.report("r2", route="t/small", target="p/e/small", input="10", output="0")
+    assert world.spent("t/p") == (201, 0)
+    assert world.spent("t/q") == (1, 0)
+    assert world.sample("fairlead_budget_checks_total", verdict="downgraded") == 1
+    assert world.sample("fairlead_budget_stage_reached_total", policy="t/p", action="Downgrade") == 1
+
+
+def test_killed_consumers_are_stopped_without_asking_the_store() -> None:
+    world = World(configuration(killed=frozenset({"t/a"}), consumers={"t/a": ()}))
+    assert world.check("r1").overall_code == OVER_LIMIT
+
+
+def test_a_consumer_without_policies_goes_on_and_is_counted() -> None:
+    world = World(configuration(consumers={"t/a": ()}))
+    assert world.check("r1").overall_code == OK
+    world.report("r1", reservation="-")
+    assert world.sample("fairlead_budget_checks_total", verdict="unbudgeted") == 1
+    assert world.sample("fairlead_spend_usd_total", consumer="t/a", route="t/chat", budgeted="false") == pytest.approx(
+        7e-8
+    )
+
+
+def test_a_report_without_a_check_is_booked_all_the_same() -> None:
+    world = World(configuration(policy("t/p", 1_000)))
+    world.report("r1", reservation="-")
+    assert world.spent("t/p") == (70, 0)
+    assert world.sample("fairlead_budget_reports_total", kind="unchecked") == 1
+    world.check("r1")
+    assert world.spent("t/p") == (70, 0), "the check that was overtaken holds nothing"
+
+
+def test_a_client_that_left_is_estimated_at_most_at_the_reservation() -> None:
+    world = World(configuration(policy("t/p", 1_000)))
+    world.check("r1")
+    world.report("r1", flags="DC", sent="99999", usage="-", input="-", output="-", stream="true")
+    assert world.spent("t/p") == (150, 0)
+    assert world.sample("fairlead_budget_reports_total", kind="estimated") == 1
+
+
+def test_a_body_of_unknown_size_is_taken_for_the_largest() -> None:
+    world = World(configuration(policy("t/p", 10_000)))
+    asyncio.run(world.service.check(asked("r1", body="-")))
+    assert world.spent("t/p") == (0, 5_050)
+
+
+def test_spend_survives_another_book() -> None:
+    world = World(configuration(policy("t/p", 1_000)))
+    world.report("r1")
+    world.service.use(configuration())
+    world.service.use(configuration(policy("t/p", 70)))
+    assert world.check("r2").overall_code == OVER_LIMIT
+    assert world.spent("t/p") == (70, 0)
+
+
+def test_requests_that_reached_no_route_are_ignored() -> None:
+    world = World(configuration(policy("t/p", 1_000)))
+    world.report("r1", route="-", reservation="-", status="404", attempts="0", usage="-", input="-")
+    assert world.sample("fairlead_budget_reports_total", kind="ignored") == 1
+
+
+def test_stages_are_told_once() -> None:
+    world = World(configuration(policy("t/p", 1_000, stages=(Stage(at=1_000, action=Action.NOTIFY),))))
+    for number in range(4):
+        world.report(f"r{number}")
+    assert world.sample("fairlead_budget_stage_reached_total", policy="t/p", action="Notify") == 1
+
+
+class Shaky(MemoryStore):
+    """A memory store that can be away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = True
+        self.asked = 0
+
+    async def reserve(self, hold: Hold) -> Admission:
+        self.asked += 1
+        if not self.up:
+            raise StoreError("away")
+        return await super().reserve(hold)
+
+    async def settle(self, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None) -> Settled:
+        if not self.up:
+            raise StoreError("away")
+        return await super().settle(settlement, metered)
+
+    async def ping(self) -> None:
+        if not self.up:
+            raise StoreError("away")
+
+
+def test_while_the_store_is_away_checks_fail_at_once_and_reports_wait() -> None:
+    store = Shaky()
+    world = World(configuration(policy("t/p", 1_000)), store)
+    store.up = False
+    for number in range(5):
+        with pytest.raises(StoreError):
+            world.check(f"r{number}")
+    assert store.asked == 3, "then it is not waited for"
+    assert not world.service.store_up
+    world.report("r1")
+    world.report("r2")
+    assert len(world.service.backlog) == 2
+    with pytest.raises(StoreError):
+        asyncio.run(world.service.ping())
+    store.up = True
+    asyncio.run(world.service.ping())
+    assert world.service.store_up
+    assert asyncio.run(world.service.backlog.drain())
+    assert world.spent("t/p") == (140, 0)
+    assert world.check("r3").overall_code == OK
+
+
+def test_counters_of_no_names_need_no_store() -> None:
+    world = World(configuration())
+    assert list(asyncio.run(world.service.counters([]))) == []
+    assert asyncio.run(world.service.standings("t/unknown")) == ()
+    assert Counter() == Counter()

@@ -1,0 +1,262 @@
+"""Reconciliation: gateways are read, what reports lost is booked, and nothing twice."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
+from fairlead.budget.estimate import Rung
+from fairlead.budget.policy import Action, Policy, Scope, Stage
+from fairlead.budget.price import Price
+from fairlead.budget.window import Forever
+from fairlead.budgetserver import descriptor, reconciliation
+from fairlead.budgetserver.descriptor import Check, Report
+from fairlead.budgetserver.memory import MemoryStore
+from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.ratelimit import RateLimitService
+from fairlead.budgetserver.reconciliation import UsageReconciliation
+from fairlead.budgetserver.store import StoreError, UsageCounterUpdate
+
+COST, RESERVED = 70, 150
+NOTIFIED = Stage(at=150, action=Action.NOTIFY)
+"""Reached by the third of three requests: at 150 of 10,000."""
+START = 1_800_000_000_000
+BOOK = BudgetConfiguration(
+    fail_closed=False,
+    request_bytes=1000,
+    policies=(
+        Policy(name="t/p", scope=Scope.PER_CONSUMER, limit=10_000, window=Forever(), stages=(NOTIFIED,), routes=None),
+    ),
+    consumers={"t/a": ("t/p",)},
+    killed=frozenset(),
+    routes={"t/chat": RouteTerms(max_output_tokens=None, downgrade_to=None, plans={"": ("p/e/m",)})},
+    targets={
+        "p/e/m": Rung(
+            price=Price(input=10**6, output=10**6, cached_input=10**6),
+            max_output_tokens=None,
+            context_window=None,
+            generates=True,
+        )
+    },
+)
+
+
+def check(request: str) -> Check:
+    return descriptor.check(f"t/a {request} chat 100 t/chat 50 1")
+
+
+def report(request: str) -> Report:
+    return descriptor.report(f"t/a {request} chat 100 t/chat {request} p/e/m 30 40 0 1 false 200 - 1 500 eu-1")
+
+
+class Gateway:
+    """Shows its counters."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.uptime_s = 1
+        self.status = 200
+
+    async def show(self, _request: web.BaseRequest) -> web.StreamResponse:
+        labels = 'gateway="eu-1",consumer="t/a",route="t/chat",target="p/e/m"'
+        counted = {"requests": 1, "input_tokens": 30, "output_tokens": 40}
+        lines = [f"envoy_fairlead_metered_{name}{{{labels}}} {each * self.requests}" for name, each in counted.items()]
+        return web.Response(text="\n".join([f"envoy_server_uptime{{}} {self.uptime_s}", *lines]), status=self.status)
+
+
+class Cut(MemoryStore):
+    """A store that two servers share, and that one of them may not reach."""
+
+    def __init__(self, shared: MemoryStore) -> None:
+        self.shared = shared
+        self.away = False
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in {"shared", "away"}:
+            return super().__getattribute__(name)
+        if self.away and not name.startswith("_"):
+            raise StoreError("away")
+        return getattr(self.shared, name)
+
+
+class Server:
+    def __init__(self, world: "World", store: MemoryStore) -> None:
+        self.metrics = Metrics()
+        self.service = RateLimitService(
+            store=store, configuration=BOOK, clock=lambda: world.now_ms, metrics=self.metrics
+        )
+        self.world = world
+        self.reconciliation = UsageReconciliation(
+            sources=(world.url,), store=store, service=self.service, metrics=self.metrics
+        )
+
+    async def read(self) -> None:
+        """Take one reading, eight seconds after the last."""
+        self.world.now_ms += 8_000
+        await self.reconciliation.once(self.world.session)
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        self.metrics.flush()
+        return self.metrics.registry.get_sample_value(name, labels)
+
+
+class World:
+    def __init__(self, session: aiohttp.ClientSession, url: str, gateway: Gateway) -> None:
+        self.now_ms = START
+        self.session, self.url, self.gateway = session, url, gateway
+        self.store = MemoryStore()
+        self.server = Server(self, self.store)
+
+    async def spent(self) -> tuple[int, int]:
+        (counter,) = await self.store.counters(["t/p|t/a|0"])
+        return counter.spent, counter.reserved
+
+    async def ask(self, *requests: str) -> None:
+        """Let requests run whose reports are lost."""
+        for request in requests:
+            await self.server.service.check(check(request))
+            self.gateway.requests += 1
+
+
+Story = Callable[[World], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(reconciliation, "_GRACE_S", 0)
+    return
+
+
+def play(story: Story) -> None:
+    async def run() -> None:
+        gateway = Gateway()
+        server = web.Server(gateway.show)
+        runner = web.ServerRunner(server)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        async with aiohttp.ClientSession() as session:
+            await story(World(session, f"http://127.0.0.1:{port}/stats", gateway))
+        await runner.cleanup()
+
+    asyncio.run(run())
+
+
+def test_what_two_readings_miss_is_booked_and_told() -> None:
+    async def story(world: World) -> None:
+        await world.ask("r1", "r2", "r3")
+        await world.server.service.report(report("r1"))
+        await world.server.read()
+        assert await world.spent() == (COST, 2 * RESERVED)
+        reached = {"policy": "t/p", "action": "Notify"}
+        assert not world.server.sample("fairlead_budget_stage_reached_total", **reached)
+        await world.server.read()
+        assert await world.spent() == (3 * COST, 2 * RESERVED)
+        assert world.server.sample("fairlead_budget_stage_reached_total", **reached) == 1
+        await world.server.read()
+        assert await world.spent() == (3 * COST, 2 * RESERVED)
+        assert world.server.sample("fairlead_budget_reconciled_tokens_total") == 140
+        assert world.server.sample("fairlead_budget_reconciled_usd_total") == pytest.approx(1.4e-7)
+        assert world.server.sample("fairlead_budget_share_captured") == pytest.approx(1 / 3)
+        # The reservations of what was found are given up without a second booking.
+        world.now_ms += 16 * 60_000
+        await world.store.expire(world.now_ms, 10)
+        assert await world.spent() == (3 * COST, 0)
+
+    play(story)
+
+
+def test_a_report_that_waits_at_a_server_without_a_store_is_not_booked_twice() -> None:
+    async def story(world: World) -> None:
+        cut = Cut(world.store)
+        other = Server(world, cut)
+        await world.ask("r1", "r2")
+        cut.away = True
+        await other.service.report(report("r1"))
+        await other.service.report(report("r2"))
+        await world.server.read()
+        world.now_ms += 1
+        await world.ask("r3")
+        await other.service.report(report("r3"))
+        await world.server.read()
+        assert await world.spent() == (2 * COST, 3 * RESERVED), "two are missing for the second time"
+        assert len(other.service.backlog) == 3
+        cut.away = False
+        assert await other.service.backlog.drain()
+        for _ in range(3):
+            await world.server.read()
+        assert await world.spent() == (3 * COST, 0)
+        assert world.server.sample("fairlead_budget_share_captured") == pytest.approx(1 / 3)
+
+    play(story)
+
+
+def test_a_gateway_that_starts_again_counts_from_zero() -> None:
+    async def story(world: World) -> None:
+        for name in ("r1", "r2"):
+            await world.ask(name)
+            await world.server.service.report(report(name))
+        await world.server.read()
+        world.gateway.requests, world.gateway.uptime_s = 0, 1
+        await world.ask("r3")
+        for _ in range(3):
+            await world.server.read()
+        assert await world.spent() == (3 * COST, RESERVED)
+
+    play(story)
+
+
+def test_what_an_older_gateway_counted_before_the_store_was_there_is_not_spend_of_today() -> None:
+    async def story(world: World) -> None:
+        world.gateway.requests, world.gateway.uptime_s = 1_000, 30 * 24 * 3600
+        for _ in range(3):
+            await world.server.read()
+        assert await world.spent() == (0, 0)
+        await world.ask("r1")
+        for _ in range(2):
+            await world.server.read()
+        assert await world.spent() == (COST, RESERVED)
+
+    play(story)
+
+
+def test_of_two_servers_that_read_at_once_one_books() -> None:
+    async def story(world: World) -> None:
+        other = Server(world, world.store)
+        await world.ask("r1")
+        for _ in range(3):
+            await asyncio.gather(world.server.read(), other.read())
+        assert await world.spent() == (COST, RESERVED)
+        for server in (world.server, other):
+            assert server.sample("fairlead_budget_share_captured") == 0
+
+    play(story)
+
+
+def test_a_gateway_that_cannot_be_read_is_counted_and_keeps_what_is_known() -> None:
+    async def story(world: World) -> None:
+        await world.ask("r1")
+        await world.server.read()
+        world.gateway.status = 500
+        await world.server.read()
+        assert world.server.sample("fairlead_budget_gateway_readings_total", outcome="failed") == 1
+        assert await world.spent() == (0, RESERVED)
+        world.gateway.status = 200
+        await world.server.read()
+        assert await world.spent() == (COST, RESERVED)
+
+    play(story)
+
+
+def test_a_reading_that_was_overtaken_books_nothing() -> None:
+    async def story(world: World) -> None:
+        known = await world.store.read_usage_counters(world.now_ms)
+        update = UsageCounterUpdate(version=known.version + 1, meters={}, gateways=(), bookings=(), now_ms=world.now_ms)
+        assert await world.store.write_usage_counters(update) is False
+
+    play(story)

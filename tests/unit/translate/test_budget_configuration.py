@@ -1,0 +1,40 @@
+"""The budget server's configuration: who falls under what, and who is stopped without a look at the counters."""
+
+import json
+from typing import Any
+
+import pytest
+
+from builders import budget, compiled, consumer, provider, route, secret
+
+
+def _configuration(*policies: dict[str, Any], **observed: Any) -> Any:
+    objects = [provider("p"), route("chat"), consumer("a"), consumer("b"), *policies]
+    secrets = {secret("a"): "1", secret("b"): "2"}
+    return json.loads(compiled(*objects, secrets=secrets, **observed).configuration)
+
+
+NONE, ONLY_A = {"usd": "0"}, {"names": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("policies", "stopped"),
+    [
+        pytest.param([budget("x")], [], id="dollars"),
+        pytest.param([budget("x", limit=NONE)], ["team-web/a", "team-web/b"], id="no dollars for anybody"),
+        pytest.param([budget("x", limit=NONE, consumers=ONLY_A)], ["team-web/a"], id="for one"),
+        pytest.param([budget("x"), budget("y", limit=NONE, consumers=ONLY_A)], ["team-web/a"], id="among others"),
+        pytest.param([budget("x", limit=NONE, routes=["chat"])], [], id="one route: others may have room"),
+    ],
+)
+def test_who_is_stopped(policies: list[dict[str, Any]], stopped: list[str]) -> None:
+    assert _configuration(*policies)["killed"] == stopped
+
+
+def test_whom_a_person_stopped_is_there() -> None:
+    assert _configuration(killed=frozenset({"team-web/b", "team-web/gone"}))["killed"] == ["team-web/b"]
+
+
+def test_who_falls_under_what() -> None:
+    consumers = _configuration(budget("y"), budget("x", consumers=ONLY_A))["consumers"]
+    assert consumers == {"team-web/a": ["team-web/x", "team-web/y"], "team-web/b": ["team-web/y"]}
