@@ -56,8 +56,6 @@ class Observed:
     """`Compiled.last_good` of the compilation before."""
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     """By region, where the files stand for its Envoy. A region without one is compiled, but not rendered."""
-    killed: frozenset[str] = frozenset()
-    """Consumers, `namespace/name`, that a person has stopped with `fairlead kill`."""
     home_secrets_readable: bool = True
     """Whether Secrets of the installation's namespace can be read. False on Kubernetes: then providers' credentials
     count as there, and consumers cannot live in that namespace."""
@@ -113,7 +111,7 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
         budget_server=all(layout.budget is not None for layout in observed.layouts.values()),
         anonymous=anonymous_of(installation),
     )
-    translation = translate(taken.objects, installation, references, killed=observed.killed)
+    translation = translate(taken.objects, installation, references)
     return Compiled(
         gateways={
             gateway.region: _rendered(gateway, observed.layouts.get(gateway.region), observed.health)

@@ -50,6 +50,14 @@ async def changes(paths: tuple[Path, ...], signature: Callable[[], Hashable]) ->
         await asyncio.gather(*listeners, return_exceptions=True)
 
 
+def content(path: Path) -> bytes | None:
+    """Return a file's content as part of a signature; None where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
 async def _rest(now: Hashable, signature: Callable[[], Hashable]) -> Hashable:
     loop = asyncio.get_running_loop()
     until = loop.time() + PATIENCE_S

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fairlead.cli import cluster, options
+from fairlead.errors import StateError
 from fairlead.standalone import kill
 from fairlead.standalone.state import StateFolder
 
@@ -49,12 +50,27 @@ def command(
 
 
 def _local(consumers: tuple[str, ...], folder: StateFolder, *, undo: bool, listing: bool) -> None:
-    killed = kill.read(folder.killed)
+    killed = kill.Stops(folder, warn=lambda what: click.echo(f"warning: {what}", err=True)).read()
+    if consumers and not undo:
+        _check_there(consumers, folder)
     if consumers:
         killed = killed - set(consumers) if undo else killed | set(consumers)
-        kill.write(folder.killed, killed)
+        kill.write(folder, killed)
     for consumer in sorted(killed if listing else consumers):
         click.echo(f"{consumer}: {'stopped' if consumer in killed else 'goes on'}")
+
+
+def _check_there(consumers: tuple[str, ...], folder: StateFolder) -> None:
+    """Refuse a name that is mistyped, before anybody is stopped."""
+    known = kill.callers(folder)
+    if known is None and not folder.root.is_dir():
+        raise StateError(f"{folder.root}: no `fairlead up` ever ran with this state: nobody was stopped")
+    if known is None:
+        click.echo(f"warning: {folder.status} cannot be read, so names are not checked", err=True)
+        return
+    for consumer in consumers:
+        if consumer not in known:
+            raise StateError(f"ModelConsumer {consumer} is not there: nobody was stopped")
 
 
 def _cluster(consumers: tuple[str, ...], context: str | None, *, undo: bool, listing: bool) -> int:

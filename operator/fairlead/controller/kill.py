@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.kube import Kube
+from fairlead.api.meta import ObjectKey
 from fairlead.controller.spending import condition
 from fairlead.errors import ClusterError
 from fairlead.runtime.stop import policy, policy_name
@@ -36,7 +37,8 @@ async def let_go(kube: Kube, consumers: Iterable[str]) -> None:
 async def stopped(kube: Kube, *, namespace: str | None) -> tuple[str, ...]:
     """Return who is stopped by this command, `namespace/name`; raises `ClusterError`."""
     found = await kube.list("BudgetPolicy", namespace=namespace)
-    return tuple(sorted(stopped_by(found)))
+    keyed = {ObjectKey("BudgetPolicy", one["metadata"]["namespace"], one["metadata"]["name"]): one for one in found}
+    return tuple(sorted(stopped_by(keyed)))
 
 
 async def in_effect(kube: Kube, clock: Clock, consumer: str, *, within_s: float) -> str:

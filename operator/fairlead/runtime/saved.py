@@ -33,14 +33,14 @@ def decoded(content: bytes, decode: Callable[[Any], T], place: str) -> T:
         raise StateError(f"{place}: got something that Fairlead did not write, want its state as JSON") from None
 
 
-def read(path: Path, decode: Callable[[Any], T], *, absent: T, warn: Callable[[str], None]) -> T:
-    """Return what a state file says; `absent` where there is none, and, told by `warn`, where it cannot be read."""
+def read(path: Path, decode: Callable[[Any], T], *, warn: Callable[[str], None]) -> T | None:
+    """Return what a state file says; None where there is none, and, told by `warn`, where it cannot be read."""
     try:
         content = disk.read(path)
-        return absent if content is None else decoded(content, decode, str(path))
+        return None if content is None else decoded(content, decode, str(path))
     except StateError as error:
         warn(f"{error}; it counts as absent until it is written anew")
-        return absent
+        return None
 
 
 def _check_depth(document: Any) -> None:

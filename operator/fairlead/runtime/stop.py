@@ -1,9 +1,10 @@
 """The stop of a consumer: a BudgetPolicy of no dollars in its namespace, the same in a cluster and in `fairlead up`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from zlib import crc32
 
+from fairlead.api.meta import ObjectKey
 from fairlead.api.resource import API_VERSION
 
 LABEL = "fairlead.dev/kill"
@@ -27,11 +28,18 @@ def policy_name(consumer: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 9]}-{crc32(consumer.encode()):08x}"
 
 
-def stopped(policies: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Return whom such policies among these stop, `namespace/name`."""
-    found = (one["metadata"] for one in policies)
-    return frozenset(
-        f"{metadata['namespace']}/{metadata['labels'][LABEL]}"
-        for metadata in found
-        if LABEL in (metadata.get("labels") or {})
-    )
+def stopped(policies: Mapping[ObjectKey, Mapping[str, Any]]) -> frozenset[str]:
+    """Return whom such policies among these objects stop, `namespace/name`."""
+    found = set()
+    for key, content in policies.items():
+        metadata = content.get("metadata")
+        labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+        name = labels.get(LABEL) if isinstance(labels, Mapping) else None
+        if isinstance(name, str) and key == policy_key(key.namespace, name):
+            found.add(f"{key.namespace}/{name}")
+    return frozenset(found)
+
+
+def policy_key(namespace: str, consumer: str) -> ObjectKey:
+    """Name the policy as an object."""
+    return ObjectKey("BudgetPolicy", namespace, policy_name(consumer))

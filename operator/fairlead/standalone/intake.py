@@ -204,7 +204,7 @@ class _Reader:
             )
             return
         self._manifests.append(Manifest(content=content, source=source))
-        key = _key(content, self._default_namespace)
+        key = object_key(content, self._default_namespace)
         if key is not None and key.kind == "Namespace":
             self._namespaces[path].append(content)
         elif key is not None:
@@ -248,7 +248,7 @@ def _one_line(value: Redacted) -> Redacted | None:
     return Redacted(text) if text and all(32 <= byte < 127 for byte in text) else None  # noqa: PLR2004  printable ASCII
 
 
-def _key(content: Content, default_namespace: str) -> ObjectKey | None:
+def object_key(content: Content, default_namespace: str) -> ObjectKey | None:
     """Read an object's key off without judging anything; None where it has none."""
     kind, metadata = content.get("kind"), content.get("metadata")
     if not isinstance(kind, str) or not isinstance(metadata, Mapping):

@@ -1,34 +1,60 @@
 """Consumers that a person has stopped: `killed.json`, written by `fairlead kill` and read by `fairlead up`.
 
-A file that cannot be read stops nobody who was not stopped before: the caller keeps what it knew.
+Each is a BudgetPolicy of no dollars, as in a cluster, and is remembered as one: a damaged file lets nobody go on.
 """
 
 import json
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 from fairlead.adapters import disk
 from fairlead.errors import StateError
+from fairlead.runtime import memory, saved, stop
+from fairlead.standalone import status
+from fairlead.standalone.state import StateFolder
 
 
-def read(path: Path) -> frozenset[str]:
-    """Return the stopped consumers, `namespace/name`; none when there is no file.
+class Stops:
+    """Who is stopped, read again at each look."""
 
-    Raises:
-        StateError: the file is damaged.
+    def __init__(self, state: StateFolder, warn: Callable[[str], None]) -> None:
+        self._state, self._warn = state, warn
+        self._known: frozenset[str] | None = None
+        """Who was stopped when the file could last be read; None before that."""
+        self._told = ""
 
-    """
-    content = disk.read(path)
-    if content is None:
-        return frozenset()
-    try:
-        names = json.loads(content)["killed"]
-    except (ValueError, KeyError, TypeError):
-        raise StateError(f"{path}: got something else than a list of consumers, remove the file") from None
+    def read(self) -> frozenset[str]:
+        """Return the stopped consumers, `namespace/name`; where the file is damaged, those of before, told once."""
+        path = self._state.killed
+        try:
+            content = disk.read(path)
+            self._known = frozenset() if content is None else saved.decoded(content, _decode, str(path))
+            self._told = ""
+        except StateError as error:
+            if str(error) != self._told:
+                self._told = str(error)
+                self._warn(f"{error}; whoever was stopped stays so, write it anew with `fairlead kill`")
+            if self._known is None:
+                last_good = saved.read(self._state.last_good, memory.decode, warn=self._warn) or {}
+                self._known = stop.stopped(last_good)
+        return self._known
+
+
+def write(state: StateFolder, killed: frozenset[str]) -> None:
+    """Write down who is stopped; raises `StateError`."""
+    disk.write(state.killed, json.dumps({"killed": sorted(killed)}).encode())
+
+
+def callers(state: StateFolder) -> frozenset[str] | None:
+    """Return whom the gateways let in, `namespace/name`, as `fairlead up` last said; None where nothing says it."""
+    names = (status.read(state) or {}).get("consumers")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise StateError(f"{path}: got something else than a list of consumers, remove the file")
+        return None
     return frozenset(names)
 
 
-def write(path: Path, killed: frozenset[str]) -> None:
-    """Write down who is stopped."""
-    disk.write(path, json.dumps({"killed": sorted(killed)}).encode())
+def _decode(document: Any) -> frozenset[str]:
+    names = [name.partition("/") for name in document["killed"]]
+    if not all(namespace and name and "/" not in name for namespace, _, name in names):
+        raise ValueError("each is namespace/name")
+    return frozenset(f"{namespace}/{name}" for namespace, _, name in names)

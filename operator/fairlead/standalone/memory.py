@@ -6,33 +6,33 @@ reads.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from fairlead.adapters import disk
 from fairlead.api.core import Redacted
 from fairlead.api.meta import ObjectKey
+from fairlead.errors import StateError
+from fairlead.runtime import memory, saved
 from fairlead.standalone.intake import Content, FileContent, Memory, SecretName, fingerprint
 from fairlead.standalone.state import StateFolder
 
 
 def save(state: StateFolder, *, last_good: Mapping[ObjectKey, Content], files: Mapping[str, FileContent]) -> None:
     """Write down what is good now."""
-    objects = [{**_key(key), "manifest": last_good[key]} for key in sorted(last_good)]
-    disk.write(state.last_good, _json({"objects": objects}))
+    disk.write(state.last_good, memory.encode(last_good))
     disk.write(state.sources, _json({"files": {path: _content(files[path]) for path in sorted(files)}}))
 
 
-def load(state: StateFolder) -> Memory:
-    """Read what was good when `fairlead up` last ran here; nothing, where it never did or the files are damaged."""
-    found = {fingerprint(value): value for value in _values(state)}
-    try:
-        objects = _read(state.last_good)["objects"]
-        files = {path: _parse_content(entry) for path, entry in _read(state.sources)["files"].items()}
-        manifests = {_parse_key(entry): entry["manifest"] for entry in objects}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return Memory()
-    return Memory(objects=manifests, files=files, secrets=_recognised(files, found))
+def load(state: StateFolder, warn: Callable[[str], None]) -> Memory:
+    """Read what was good when `fairlead up` last ran here.
+
+    Of what never was there nothing is remembered, nor of a damaged file, which is told by `warn`.
+    """
+    found = {fingerprint(value): value for value in _values(state, warn)}
+    files = saved.read(state.sources, _parse_files, warn=warn) or {}
+    objects = saved.read(state.last_good, memory.decode, warn=warn) or {}
+    return Memory(objects=objects, files=files, secrets=_recognised(files, found))
 
 
 def _recognised(
@@ -45,50 +45,42 @@ def _recognised(
     return values
 
 
-def _values(state: StateFolder) -> Iterator[Redacted]:
+def _values(state: StateFolder, warn: Callable[[str], None]) -> Iterator[Redacted]:
     """All values that Envoys of this folder read."""
     for folder in state.regions():
         for path in sorted(folder.credentials.glob("*/*")):
-            content = disk.read(path)
+            try:
+                content = disk.read(path)
+            except StateError as error:
+                warn(f"{error}; it counts as absent until it is written anew")
+                continue
             if content is not None:
                 yield Redacted(content)
-        try:
-            resources = _read(folder.keys / "ecds.json")["resources"]
-            credentials = [entry for item in resources for entry in _credentials(item)]
-            yield from [Redacted(entry["key"].encode()) for entry in credentials]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue
+        yield from saved.read(folder.keys / "ecds.json", _keys, warn=warn) or ()
+
+
+def _keys(document: Any) -> tuple[Redacted, ...]:
+    credentials = [entry for item in document["resources"] for entry in _credentials(item)]
+    return tuple(Redacted(entry["key"].encode()) for entry in credentials)
 
 
 def _credentials(node: Any) -> Iterator[dict[str, Any]]:
     """Find the lists named `credentials`, however deeply Envoy's wrappers hold them."""
     if isinstance(node, Mapping):
         for name, value in node.items():
-            if name == "credentials" and isinstance(value, list):
+            if name == "credentials":
                 yield from value
             else:
                 yield from _credentials(value)
 
 
-def _read(path: Any) -> Any:
-    return json.loads(disk.read(path) or b"null")
-
-
 def _json(value: Any) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode()
-
-
-def _key(key: ObjectKey) -> dict[str, str]:
-    return {"kind": key.kind, "namespace": key.namespace, "name": key.name}
-
-
-def _parse_key(entry: Mapping[str, str]) -> ObjectKey:
-    return ObjectKey(entry["kind"], entry["namespace"], entry["name"])
+    return json.dumps(value, indent=1, sort_keys=True).encode()
 
 
 def _content(content: FileContent) -> dict[str, Any]:
     return {
-        "objects": [_key(key) for key in content.objects],
+        "objects": [memory.encode_key(key) for key in content.objects],
         "namespaces": list(content.namespaces),
         "secrets": [
             {"namespace": namespace, "name": name, "fingerprints": dict(prints)}
@@ -97,9 +89,13 @@ def _content(content: FileContent) -> dict[str, Any]:
     }
 
 
+def _parse_files(document: Any) -> dict[str, FileContent]:
+    return {path: _parse_content(entry) for path, entry in document["files"].items()}
+
+
 def _parse_content(entry: Mapping[str, Any]) -> FileContent:
     return FileContent(
-        objects=tuple(_parse_key(key) for key in entry["objects"]),
-        namespaces=tuple(entry["namespaces"]),
+        objects=tuple(memory.decode_key(key) for key in entry["objects"]),
+        namespaces=tuple(dict(namespace) for namespace in entry["namespaces"]),
         secrets={(secret["namespace"], secret["name"]): dict(secret["fingerprints"]) for secret in entry["secrets"]},
     )

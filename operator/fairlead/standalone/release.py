@@ -6,10 +6,14 @@ from dataclasses import dataclass, field, replace
 from fairlead import compiler, envoy, ir
 from fairlead.api.core import Redacted
 from fairlead.api.installation import Installation
-from fairlead.compiler import Compiled, Observed, SecretRef, Snapshot
+from fairlead.compiler import Compiled, Manifest, Observed, SecretRef, Snapshot
 from fairlead.envoy import Layout
+from fairlead.runtime import stop
 from fairlead.standalone import swap
-from fairlead.standalone.intake import Intake, Memory
+from fairlead.standalone.intake import Intake, Memory, object_key
+
+STOPS = "fairlead kill"
+"""Where the policies that stop consumers come from, in messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +56,11 @@ def make(
     killed: frozenset[str] = frozenset(),
 ) -> Release:
     """Compile and render. `layouts` has each region that is served here, `killed` the consumers that are stopped."""
+    intake = _with_stops(intake, killed, installation.namespace)
     compiled = compiler.compile(
         Snapshot(manifests=intake.manifests, secrets=intake.fingerprints, unusable=intake.unusable),
         installation,
-        Observed(last_good=memory.objects, layouts=layouts, killed=killed),
+        Observed(last_good=memory.objects, layouts=layouts),
     )
     pairs = [
         (value.reveal().decode("ascii"), binding.consumer)
@@ -77,6 +82,14 @@ def make(
             credentials=_credentials(gateway.ir, intake, installation.namespace),
         )
     return Release(intake=intake, compiled=compiled, regions=regions, too_large=too_large)
+
+
+def _with_stops(intake: Intake, killed: frozenset[str], default_namespace: str) -> Intake:
+    """Add the policies that stop consumers. They stand in for what a file has under the same name."""
+    named = [consumer.split("/") for consumer in sorted(killed)]
+    stops = {stop.policy_key(*consumer): Manifest(content=stop.policy(*consumer), source=STOPS) for consumer in named}
+    others = (one for one in intake.manifests if object_key(one.content, default_namespace) not in stops)
+    return replace(intake, manifests=(*others, *stops.values()))
 
 
 def _credentials(gateway: ir.Gateway, intake: Intake, namespace: str) -> dict[tuple[str, str], Redacted]:

@@ -31,6 +31,7 @@ def write(
     """Write `status.json` anew. Regions come in the order of `listening`."""
     document = {
         "regions": [_region(regions[name], geos[name], listening[name]) for name in listening],
+        "consumers": sorted(release.compiled.budgets),
         "objects": _objects(release),
         "diagnostics": [
             {"weight": one.weight.value, "subject": one.subject, "source": one.source, "message": one.message}
@@ -44,7 +45,7 @@ def read(state: StateFolder) -> Json | None:
     """Read `status.json`; None when there is none that can be read."""
     try:
         document = json.loads(disk.read(state.status) or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 

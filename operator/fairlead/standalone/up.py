@@ -74,6 +74,7 @@ class Up:
         self._hurry = asyncio.Event()
         self._regions: dict[str, Region] = {}
         self._accounts = Accounts(settings.state, settings.environment, log)
+        self._stops = kill.Stops(settings.state, self._warn)
         self._told: tuple[Diagnostic, ...] = ()
 
     async def run(self) -> None:
@@ -133,7 +134,7 @@ class Up:
         await self._end_orphans()
         self._addresses = await self._choose_addresses()
         self._ca_file = str(certificates.bundle(settings.environment))
-        self._memory = memory.load(settings.state)
+        self._memory = memory.load(settings.state, self._warn)
         settings.state.forget_secrets_but_of(self._addresses.keys())
         self._release = self._make(self._read(self._installation), self._installation)
         self._regions = {
@@ -197,7 +198,7 @@ class Up:
 
     async def _follow(self) -> None:
         def signature() -> object:
-            return self._files.signature(), self._config.signature(), disk.read(self._settings.state.killed)
+            return self._files.signature(), self._config.signature(), watch.content(self._settings.state.killed)
 
         paths = (*self._settings.paths, self._settings.config, self._settings.state.killed)
         async for _ in watch.changes(paths, signature):
@@ -270,8 +271,11 @@ class Up:
         )
 
     def _make(self, intake: Intake, installation: Installation) -> Release:
-        killed = kill.read(self._settings.state.killed)
+        killed = self._stops.read()
         return release.make(intake, installation, self._memory, self._layouts(installation), killed=killed)
+
+    def _warn(self, what: str) -> None:
+        self._log.warning("warning", what=what)
 
     def _layouts(self, installation: Installation) -> dict[str, Layout]:
         no_lines = installation.log.access is AccessLog.NONE

@@ -20,7 +20,6 @@ def configuration(
     providers: Mapping[str, Provider],
     consumers: Collection[Consumer],
     budgets: Sequence[Budget],
-    killed: frozenset[str],
 ) -> BudgetConfiguration:
     """Make the configuration. It knows all targets of all providers: one that goes is still priced as it was."""
     callers = sorted((consumer.caller for consumer in consumers), key=str)
@@ -34,7 +33,7 @@ def configuration(
         request_bytes=installation.limits.request_bytes,
         policies=tuple(sorted((budget.policy for budget in budgets), key=lambda policy: policy.name)),
         consumers={caller: tuple(sorted(one.name for one in policies)) for caller, policies in bounds.items()},
-        killed=(killed & bounds.keys()) | none_left,
+        killed=frozenset(none_left),
         routes=_routes(gateways),
         targets=_targets(providers),
     )

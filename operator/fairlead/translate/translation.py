@@ -62,13 +62,8 @@ def anonymous_of(installation: Installation) -> str | None:
     return ANONYMOUS if installation.anonymous is AnonymousPolicy.ALLOW else None
 
 
-def translate(
-    objects: Objects, installation: Installation, references: References, *, killed: frozenset[str] = frozenset()
-) -> Translation:
-    """Follow all references. Pure and total: whatever is wrong with an object is said in its report.
-
-    `killed` are consumers, `namespace/name`, that a person has stopped.
-    """
+def translate(objects: Objects, installation: Installation, references: References) -> Translation:
+    """Follow all references. Pure and total: whatever is wrong with an object is said in its report."""
     providers = {
         versions.key: resolve(versions, lambda written, diagnostics: provider(written, references, diagnostics))
         for versions in _sorted(objects.providers)
@@ -100,7 +95,7 @@ def translate(
         providers=by_name,
         routes=standing,
         consumers=callers,
-        budgeted=bool(budgets or killed),
+        budgeted=bool(budgets),
     )
     serving = {route.name: route for route in standing}
     for resolved in routes.values():
@@ -127,7 +122,6 @@ def translate(
             providers=by_name,
             consumers=callers,
             budgets=budgets,
-            killed=killed,
         ),
     )
 

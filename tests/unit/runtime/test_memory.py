@@ -13,7 +13,6 @@ from fairlead.api.meta import ObjectKey
 from fairlead.errors import StateError
 from fairlead.runtime import memory, saved
 
-KEY = ObjectKey("ModelRoute", "team", "chat")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["objects", "kind", "name"]), inner),
@@ -47,14 +46,14 @@ def test_a_damaged_file_is_absent_with_one_warning(content: bytes, tmp_path: Pat
     path = tmp_path / "state.json"
     path.write_bytes(content)
     warnings: list[str] = []
-    assert saved.read(path, memory.decode, absent={}, warn=warnings.append) == {}
+    assert saved.read(path, memory.decode, warn=warnings.append) is None
     assert len(warnings) == 1
     assert str(path) in warnings[0]
 
 
 def test_a_folder_in_its_place_is_damage_and_nothing_is_not(tmp_path: Path) -> None:
     warnings: list[str] = []
-    assert saved.read(tmp_path / "none.json", memory.decode, absent={}, warn=warnings.append) == {}
+    assert saved.read(tmp_path / "none.json", memory.decode, warn=warnings.append) is None
     assert warnings == []
-    assert saved.read(tmp_path, memory.decode, absent={KEY: {}}, warn=warnings.append) == {KEY: {}}
+    assert saved.read(tmp_path, memory.decode, warn=warnings.append) is None
     assert len(warnings) == 1

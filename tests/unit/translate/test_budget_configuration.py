@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from builders import budget, compiled, consumer, provider, route, secret
+from fairlead.runtime import stop
 
 
 def _configuration(*policies: dict[str, Any], **observed: Any) -> Any:
@@ -32,7 +33,7 @@ def test_who_is_stopped(policies: list[dict[str, Any]], stopped: list[str]) -> N
 
 
 def test_whom_a_person_stopped_is_there() -> None:
-    assert _configuration(killed=frozenset({"team-web/b", "team-web/gone"}))["killed"] == ["team-web/b"]
+    assert _configuration(stop.policy("team-web", "b"), stop.policy("team-web", "gone"))["killed"] == ["team-web/b"]
 
 
 def test_who_falls_under_what() -> None:
