@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead import envoy, ir
-from fairlead.api.installation import Installation
+from fairlead.api.installation import AccessLog, Installation
 from fairlead.api.meta import ObjectKey
 from fairlead.budget.configuration import encode
-from fairlead.envoy import Layout
+from fairlead.envoy import BudgetServer, Drain, Layout
 from fairlead.errors import TooLargeError
+from fairlead.ir import ListenAddress
+from fairlead.manifests import BudgetSettings
+from fairlead.manifests import paths as pod
 from fairlead.translate import KeyBinding, References, Report, SecretRef, Secrets, Served, anonymous_of, translate
 from fairlead.translate.effective import effective, without_layers
 from fairlead.translate.geography import Geography
@@ -31,7 +34,10 @@ __all__ = [
     "Snapshot",
     "Stray",
     "compile",
+    "pod_layouts",
 ]
+
+_ANY = "0.0.0.0"  # noqa: S104  a pod serves its Service, its scraper and its kubelet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +130,27 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
         budgets=translation.configuration.consumers,
         last_good=_remembered(taken, observed, translation.chosen),
     )
+
+
+def pod_layouts(installation: Installation, budget: BudgetSettings | None) -> Mapping[str, Layout]:
+    """Return where each region's pods keep their files: the one place that says so, for the operator and for `render`.
+
+    Nothing of a release stands in it but where its budget server listens, so that both make the same bytes.
+    """
+    layout = Layout(
+        xds_dir=pod.XDS_DIR,
+        keys_dir=pod.KEYS_DIR,
+        credentials_dir=pod.CREDENTIALS_DIR,
+        listen=ListenAddress(address=_ANY, port=pod.HTTP_PORT),
+        metrics_listen=ListenAddress(address=_ANY, port=pod.METRICS_PORT),
+        admin=pod.ADMIN_SOCKET,
+        access_log=pod.NO_LOG if installation.log.access is AccessLog.NONE else pod.ACCESS_LOG,
+        ca_file=pod.CA_FILE,
+        instance=f"%ENVIRONMENT({pod.POD_NAME})%",
+        budget=None if budget is None else BudgetServer(rpc=budget.rpc, usage=budget.usage),
+        drain=Drain(listen=ListenAddress(address=_ANY, port=pod.DRAIN_PORT), path_variable=pod.DRAIN_PATH),
+    )
+    return {region.name: layout for region in installation.served}
 
 
 def _rendered(gateway: ir.Gateway, layout: Layout | None, health: Mapping[str, int]) -> CompiledGateway:

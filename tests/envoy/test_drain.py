@@ -16,6 +16,7 @@ from fairlead.ir import ListenAddress
 Wait = Callable[[Callable[[], Any]], Any]
 
 PATH = "/drain/of-this-test"
+VARIABLE = "FAIRLEAD_TEST_DRAIN_PATH"
 HTTP = "envoy.extensions.filters.http"
 
 
@@ -49,8 +50,9 @@ def upstream() -> Iterator[int]:
 
 
 @pytest.fixture
-def envoy(upstream: int) -> Iterator[EnvoyProcess]:
-    way = Drain(listen=ListenAddress(address="127.0.0.1", port=0), path=PATH)
+def envoy(upstream: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[EnvoyProcess]:
+    monkeypatch.setenv(VARIABLE, PATH)
+    way = Drain(listen=ListenAddress(address="127.0.0.1", port=0), path_variable=VARIABLE)
     probe = {"pass_through_mode": True, "headers": [{"name": ":path", "string_match": {"exact": "/ready"}}]}
     manager = {
         "stat_prefix": "fairlead",

@@ -1,13 +1,12 @@
 """What an operator is told when it starts: the installation, how gateways run here, who it is."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fairlead.api.installation import AccessLog, Installation
-from fairlead.envoy import BudgetServer, Drain, Layout
-from fairlead.ir import ListenAddress
-from fairlead.manifests import Settings, paths
+from fairlead.api.installation import Installation
+from fairlead.compiler import pod_layouts
+from fairlead.envoy import Layout
+from fairlead.manifests import Settings
 
 COMPONENT_LABEL = "app.kubernetes.io/component"
 
@@ -45,23 +44,4 @@ class Context:
     @property
     def layouts(self) -> Mapping[str, Layout]:
         """Return where each region's Envoy finds its files: every pod is alike."""
-        budget = self.settings.budget_server
-        layout = Layout(
-            xds_dir=paths.XDS_DIR,
-            keys_dir=paths.KEYS_DIR,
-            credentials_dir=paths.CREDENTIALS_DIR,
-            listen=ListenAddress(address=_ANY, port=paths.HTTP_PORT),
-            metrics_listen=ListenAddress(address=_ANY, port=paths.METRICS_PORT),
-            admin=paths.ADMIN_SOCKET,
-            access_log=os.devnull if self.installation.log.access is AccessLog.NONE else paths.ACCESS_LOG,
-            ca_file=paths.CA_FILE,
-            instance=f"%ENVIRONMENT({paths.POD_NAME})%",
-            budget=None if budget is None else BudgetServer(rpc=budget.rpc, usage=budget.usage),
-            drain=Drain(
-                listen=ListenAddress(address=_ANY, port=paths.DRAIN_PORT), path=paths.drain_path(self.owner_uid)
-            ),
-        )
-        return {region.name: layout for region in self.installation.served}
-
-
-_ANY = "0.0.0.0"  # noqa: S104  a pod serves its Service, its scraper and its kubelet
+        return pod_layouts(self.installation, self.settings.budget_server)

@@ -60,7 +60,7 @@ def clusters() -> list[Json]:
 
 def _source(drain: Drain) -> str:
     text = resources.files("fairlead.envoy").joinpath("lua", "drain.lua").read_text(encoding="utf-8")
-    return f"local DRAIN_PATH = {json.dumps(drain.path)}\n{text}"
+    return f"local DRAIN_PATH = os.getenv({json.dumps(drain.path_variable)})\n{text}"
 
 
 def _manager(name: str, first: Json, *, status: int) -> Json:

@@ -10,8 +10,9 @@ class Drain:
     """Where a pod's preStop hook asks the gateway to end its requests."""
 
     listen: ListenAddress
-    path: str
-    """Not to be guessed: who knows it can take the gateway out of service."""
+    path_variable: str
+    """The environment variable that holds the path. It is not to be guessed, since who knows it can take the gateway
+    out of service, so it stands in no file; without the variable nobody can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ class Layout:
     ca_file: str
     """The certificates that providers' TLS is checked against, PEM."""
     drain: Drain | None = None
-    """Where `GET <path>` is answered when the last request has ended; None = nowhere."""
+    """Where `GET` of its path is answered when the last request has ended; None = nowhere."""
     budget: BudgetServer | None = None
     """None = there is none, and budgets have no effect."""
     instance: str = ""

@@ -10,11 +10,12 @@ from typing import Any
 from fairlead.ir import Gateway
 from fairlead.manifests import configuration, naming, paths, traffic
 from fairlead.manifests.deployment import deployment, mounted_secrets
-from fairlead.manifests.settings import REGION_LABEL, RegionSettings, Settings, decode_settings
+from fairlead.manifests.settings import REGION_LABEL, BudgetSettings, RegionSettings, Settings, decode_settings
 
 __all__ = [
     "OWNED_KINDS",
     "REGION_LABEL",
+    "BudgetSettings",
     "RegionSettings",
     "Settings",
     "decode_settings",

@@ -128,7 +128,10 @@ def _container(settings: Settings, region: RegionSettings, secrets: list[str], d
             *(["--concurrency", str(region.concurrency)] if region.concurrency else ["--cpuset-threads"]),
         ],
         # Tells this Envoy from others of its region in reports and counters.
-        "env": [{"name": paths.POD_NAME, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+        "env": [
+            {"name": paths.POD_NAME, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": paths.DRAIN_PATH, "value": drain_path},
+        ],
         "ports": [
             {"name": "http", "containerPort": paths.HTTP_PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": paths.METRICS_PORT, "protocol": "TCP"},

@@ -11,6 +11,7 @@ RUN_DIR = "/run/fairlead"
 """Writable, of the pod: Envoy's admin socket."""
 ADMIN_SOCKET = f"{RUN_DIR}/admin.sock"
 ACCESS_LOG = "/dev/stdout"
+NO_LOG = "/dev/null"
 CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
 """In Envoy's official images, and in the one of `make images`."""
 
@@ -19,6 +20,8 @@ METRICS_PORT = 9090
 DRAIN_PORT = 9091
 POD_NAME = "POD_NAME"
 """The environment variable that holds it."""
+DRAIN_PATH = "DRAIN_PATH"
+"""The environment variable that holds `drain_path`: the files of a gateway are the same in every release."""
 READY_PATH = "/fairlead/ready"
 """Answers 503 while a pod drains, else 200 with the digest of the configuration that it serves."""
 

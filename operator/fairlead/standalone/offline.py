@@ -1,6 +1,5 @@
 """Files judged once, without serving them: for `fairlead check` and `fairlead render`."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +9,10 @@ from fairlead.adapters.manifest_files import ManifestFile, ManifestFiles
 from fairlead.api.consumer import ModelConsumer
 from fairlead.api.core import Redacted
 from fairlead.api.decode import decode, unpack
-from fairlead.api.installation import AccessLog, Installation
+from fairlead.api.installation import Installation
 from fairlead.api.provider import ModelProvider
-from fairlead.envoy import BudgetServer, Layout
-from fairlead.ir import ListenAddress
-from fairlead.manifests import paths as pod
+from fairlead.compiler import pod_layouts
+from fairlead.manifests import BudgetSettings, Settings
 from fairlead.standalone import release
 from fairlead.standalone.intake import Memory, SecretName, take_in
 from fairlead.standalone.offline_installation import offline_installation
@@ -22,10 +20,15 @@ from fairlead.standalone.release import Release
 
 
 def compile_offline(
-    paths: tuple[Path, ...], config: Path | None, environment: Mapping[str, str]
+    paths: tuple[Path, ...],
+    config: Path | None,
+    environment: Mapping[str, str],
+    *,
+    gateways: Settings | None = None,
 ) -> tuple[Release, Installation, tuple[ManifestFile, ...]]:
     """Read, compile and render for pods.
 
+    `gateways` is what the chart says about a release's gateways; without it the release has the usual name.
     Files without any Secret are taken as Git holds them: the Secrets that they name are elsewhere, and count as there.
 
     Raises:
@@ -37,16 +40,14 @@ def compile_offline(
     intake = take_in(files, memory=Memory(), environment=environment, default_namespace=installation.namespace)
     if not intake.secrets and not any(key.kind == "Secret" for key in intake.sources):
         intake = replace(intake, secrets=_elsewhere(_documents(files), installation.namespace))
-    layouts = dict.fromkeys((region.name for region in installation.served), _of_a_pod(installation))
+    layouts = pod_layouts(installation, _budget_server(installation) if gateways is None else gateways.budget_server)
     return release.make(intake, installation, Memory(), layouts), installation, files
 
 
-def _of_a_pod(installation: Installation) -> Layout:
-    """Return where a gateway's pod finds everything, under a Helm release of the usual name."""
-    no_lines = installation.log.access is AccessLog.NONE
-    layout = replace(POD, access_log=os.devnull) if no_lines else POD
+def _budget_server(installation: Installation) -> BudgetSettings:
+    """Return where the budget server of a Helm release of the usual name listens."""
     host = f"fairlead-budget-server.{installation.namespace}.svc"
-    return replace(layout, budget=BudgetServer(rpc=f"{host}:8081", usage=f"{host}:8082"))
+    return BudgetSettings(rpc=f"{host}:8081", usage=f"{host}:8082", configuration="fairlead-book", shared=False)
 
 
 def _documents(files: tuple[ManifestFile, ...]) -> list[Mapping[str, object]]:
@@ -78,16 +79,3 @@ def _elsewhere(documents: list[Mapping[str, object]], namespace: str) -> dict[Se
         for secret, key in entries:
             made.setdefault((home, secret), {})[key] = Redacted(f"{home}/{secret}/{key}".encode())
     return made
-
-
-POD = Layout(
-    xds_dir=pod.XDS_DIR,
-    keys_dir=pod.KEYS_DIR,
-    credentials_dir=pod.CREDENTIALS_DIR,
-    listen=ListenAddress(address="0.0.0.0", port=pod.HTTP_PORT),  # noqa: S104  a pod serves its Service
-    metrics_listen=ListenAddress(address="0.0.0.0", port=pod.METRICS_PORT),  # noqa: S104  and its scraper
-    admin=pod.ADMIN_SOCKET,
-    access_log=pod.ACCESS_LOG,
-    ca_file=pod.CA_FILE,
-)
-"""Where a gateway's pod has its files."""

@@ -134,11 +134,14 @@ def test_a_pod_is_restricted_and_drains() -> None:
     assert pod["terminationGracePeriodSeconds"] > 300
 
 
-def test_the_hook_s_path_is_the_one_that_the_bootstrap_knows() -> None:
+def test_the_hook_s_path_is_the_pod_s_own_and_stands_in_no_file() -> None:
     objects = _objects(_gateway(route("chat")))
     (container,) = objects[f"Deployment/{NAME}"]["spec"]["template"]["spec"]["containers"]
     path = container["lifecycle"]["preStop"]["httpGet"]["path"]
-    assert path in objects[f"ConfigMap/{NAME}-bootstrap"]["data"]["bootstrap.json"]
+    assert {"name": "DRAIN_PATH", "value": path} in container["env"]
+    bootstrap = objects[f"ConfigMap/{NAME}-bootstrap"]["data"]["bootstrap.json"]
+    assert path not in bootstrap
+    assert 'os.getenv(\\"DRAIN_PATH\\")' in bootstrap
     assert OWNER not in path
 
 

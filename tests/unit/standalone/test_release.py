@@ -6,10 +6,10 @@ from builders import REGIONS, endpoint, installation, manifest, provider
 from fairlead.adapters.document import Document
 from fairlead.adapters.manifest_files import ManifestFile
 from fairlead.api.core import Redacted
+from fairlead.compiler import pod_layouts
 from fairlead.standalone import diagnostics, release
 from fairlead.standalone.diagnostics import Weight
 from fairlead.standalone.intake import Memory, take_in
-from fairlead.standalone.offline import POD
 from fairlead.standalone.release import Release
 
 ROUTE = manifest("ModelRoute", "chat", "team", {"primary": {"provider": "p", "model": "small"}, "residency": "Any"})
@@ -31,7 +31,7 @@ def made(*documents: dict[str, Any], memory: Memory | None = None) -> Release:
     memory = memory or Memory()
     file = ManifestFile(path="f.yaml", documents=known, error=None)
     intake = take_in((file,), memory=memory, environment={}, default_namespace="fairlead")
-    return release.make(intake, installation(), memory, {region["name"]: POD for region in REGIONS})
+    return release.make(intake, installation(), memory, pod_layouts(installation(), None))
 
 
 EVERYTHING = (
@@ -99,5 +99,6 @@ def test_what_is_too_large_is_told_and_not_cut(monkeypatch: Any) -> None:
 
 
 def test_pods_have_their_files_under_etc() -> None:
-    assert Path(POD.xds_dir).parts[:3] == ("/", "etc", "fairlead")
-    assert POD.mounted
+    (layout, *_) = pod_layouts(installation(), None).values()
+    assert Path(layout.xds_dir).parts[:3] == ("/", "etc", "fairlead")
+    assert layout.mounted

@@ -1,6 +1,6 @@
 -- Answers the preStop hook of a pod: says that the pod takes no more, and waits until its last request has ended.
 -- It runs in Envoy itself, so that a gateway pod is one container of Envoy's official image, which has no shell.
--- DRAIN_PATH is set before this text: only who knows it can drain a gateway.
+-- DRAIN_PATH is set before this text: only who knows it can drain a gateway. Without one (nil) nobody can.
 
 local SETTLE_PAUSES = 10 -- of half a second: until every node has heard that the pod takes no more
 
