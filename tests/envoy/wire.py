@@ -12,14 +12,19 @@ PATIENCE_S = 30
 ANSWER = b'{"id":"x","object":"chat.completion","model":"m","usage":{"prompt_tokens":1,"completion_tokens":2}}'
 
 
+UNSENT = b"{}"
+"""The body of an attempt that lacks its credential."""
+
+
 class WireProvider:
-    """An HTTP/1.1 provider on a free port of the loopback that keeps the bytes of every request's head.
+    """An HTTP/1.1 provider on a free port of the loopback that keeps the bytes of every request's head and body.
 
     Answers with `statuses` in turn, the last of them from then on; or with the bytes of `raw`, and closes.
     """
 
     def __init__(self, *statuses: int, raw: bytes = b"") -> None:
         self.heads: list[bytes] = []
+        self.bodies: list[bytes] = []
         self._statuses = list(statuses or (200,))
         provider = self
 
@@ -29,7 +34,8 @@ class WireProvider:
             def handle(self) -> None:
                 while (head := _head(self.rfile)) is not None:
                     body = self.rfile.read(_length(head))
-                    assert body.startswith(b'{"model":"')
+                    assert body == UNSENT or body.startswith(b'{"model":"')
+                    provider.bodies.append(body)
                     provider.heads.append(head)
                     if raw:
                         self.wfile.write(raw)

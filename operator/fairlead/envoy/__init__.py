@@ -12,7 +12,6 @@ from fairlead.envoy import (
     bootstrap,
     budgets,
     clusters,
-    credentials,
     hops,
     keys,
     listener,
@@ -50,8 +49,6 @@ def render(gateway: Gateway, layout: Layout) -> dict[str, bytes]:
         CLUSTERS: _resources(_by_name(_clusters(gateway, layout))),
         ROUTES: _resources([routes.render(gateway, layout, digest=UNSTAMPED)]),
     }
-    for name, secrets in credentials.secrets(gateway.credentials, layout).items():
-        files[f"xds/{name}"] = _resources(secrets)
     size.check(files, region=gateway.region)
     stamp = _digest(files)
     files[ROUTES] = _resources([routes.render(gateway, layout, digest=stamp)])

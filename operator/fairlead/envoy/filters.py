@@ -1,8 +1,9 @@
 """The HTTP filters, in their two ordered lists: once per request, and once per attempt."""
 
+import re
 from importlib import resources
 
-from fairlead.envoy import budgets, credentials, errors, logs, names, request_filter
+from fairlead.envoy import budgets, errors, logs, names, request_filter
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
 from fairlead.ir import Gateway
@@ -78,17 +79,20 @@ def per_attempt(gateway: Gateway, layout: Layout) -> list[Json]:
             f"{HTTP}.header_mutation.v3.HeaderMutation",
             {"mutations": {"request_mutations": _host(gateway), "response_mutations": _unbelieved()}},
         ),
-        # The host's credential. After the removal, before the host line goes.
-        # Envoy refuses a matcher without entries: a gateway may have no credential, or nothing to serve yet.
-        *([credentials.injector(gateway.credentials, layout)] if gateway.credentials else []),
-        # Model, path; removes the host line.
+        # The host's credential, model, path; removes the host line.
         extension(
             "envoy.filters.http.lua",
             f"{HTTP}.lua.v3.Lua",
-            {"default_source_code": {"inline_string": source("upstream.lua")}},
+            {"default_source_code": {"inline_string": _upstream(layout)}},
         ),
         extension("envoy.filters.http.upstream_codec", f"{HTTP}.upstream_codec.v3.UpstreamCodec"),
     ]
+
+
+def _upstream(layout: Layout) -> str:
+    """Write into the upstream filter where credentials lie. Envoy's own secrets take two inotify instances for each."""
+    quoted = re.sub(rb'["\\\x00-\x1f]', lambda found: b"\\%03d" % found[0][0], layout.credentials_dir.encode())
+    return source("upstream.lua").replace("@credentials_dir@", quoted.decode())
 
 
 HOP_HEADERS = (names.HOP_HEADER, names.HOP_ATTEMPT_HEADER)

@@ -30,7 +30,7 @@ class Layout:
     """Absolute paths and addresses as Envoy sees them. No trailing slashes."""
 
     xds_dir: str
-    """Holds lds.json, cds.json, rds.json and sds-*.json; a change arrives by rename (or by a mount's `..data`)."""
+    """Holds lds.json, cds.json and rds.json; a change arrives by rename (or by a mount's `..data`)."""
     keys_dir: str
     """Holds ecds.json, the API keys: a Secret on Kubernetes, mode 0600 elsewhere."""
     credentials_dir: str

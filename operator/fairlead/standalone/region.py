@@ -35,6 +35,8 @@ DRAIN_TIME_S = 3600
 """How long requests of a listener that was replaced may go on; Envoy keeps the old listener that long."""
 END_S = 2.0
 """How long an Envoy may take to end once it was told to."""
+CREDENTIAL_AGE_S = 0.15
+"""More than Envoy keeps a credential for: `CREDENTIAL_MS` of `upstream.lua`."""
 
 _SUBSCRIPTIONS = {
     swap.CLUSTERS: "cluster_manager.cds.",
@@ -129,7 +131,8 @@ class Region:
         between = listeners_between(self.serving, serving) if self.serving else None
         if between is not None:
             between = swap.stamped({swap.LISTENERS: between})[swap.LISTENERS]
-        self._write_secrets(serving)
+        if self._write_secrets(serving):
+            await asyncio.sleep(CREDENTIAL_AGE_S)
         try:
             await self._walk(swap.steps(before, new, listeners_between=between))
         except FairleadError:
@@ -143,18 +146,17 @@ class Region:
         await self._keys_served(self._write_keys(serving))
         self._prune_secrets(serving)
 
-    def _write_secrets(self, serving: Serving) -> None:
-        for credential in serving.gateway.credentials:
-            # Envoy watches the folder, so it must be there even while the Secret is not.
-            disk.directory(self.folder.credentials / credential.secret_name)
-        for (secret, key), value in serving.credentials.items():
+    def _write_secrets(self, serving: Serving) -> bool:
+        """Write the credentials; whether there was anything to write."""
+        written = [
             disk.write(self.folder.credentials / secret / key, value.reveal())
+            for (secret, key), value in serving.credentials.items()
+        ]
+        return any(written)
 
     def _prune_secrets(self, serving: Serving) -> None:
         keep = frozenset(self.folder.credentials / secret / key for secret, key in serving.credentials)
         disk.prune(self.folder.credentials, keep)
-        for credential in serving.gateway.credentials:
-            disk.directory(self.folder.credentials / credential.secret_name)
 
     def _write_keys(self, serving: Serving) -> str:
         """Write the keys where they differ, and return the version to wait for; empty when they do not.

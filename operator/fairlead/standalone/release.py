@@ -102,9 +102,9 @@ def _credentials(gateway: ir.Gateway, intake: Intake, namespace: str) -> dict[tu
 
 
 def listeners_between(old: Serving, new: Serving) -> bytes | None:
-    """Render the listeners that inject the credentials of both; None when the new ones do."""
-    names = {credential.name for credential in new.gateway.credentials}
-    going = [credential for credential in old.gateway.credentials if credential.name not in names]
+    """Render the listeners that take off the credentials' headers of both; None when the new ones do."""
+    headers = {credential.header.lower() for credential in new.gateway.credentials}
+    going = [credential for credential in old.gateway.credentials if credential.header.lower() not in headers]
     if not going:
         return None
     credentials = sorted([*new.gateway.credentials, *going], key=lambda credential: credential.name)

@@ -3,12 +3,12 @@
 Envoy reads its files one by one, so the order of the writes decides what a request sees. Make before break, in steps of
 which most changes need one or two:
 
-1. new secrets' sources, then clusters that are new, beside all old ones as they were: they resolve and warm up while
+1. clusters that are new, beside all old ones as they were: they resolve and warm up while
    nobody asks for them;
-2. listeners, still with what only old clusters need (an injector for a credential, a hop);
+2. listeners, still with what only old clusters need (the removal of a credential's header, a hop);
 3. clusters as they become, beside those that go: now ladders lead to the new targets;
 4. routes;
-5. clusters that nothing names any more go, then what the listeners kept for them, then secrets' sources.
+5. clusters that nothing names any more go, then what the listeners kept for them.
 
 Every file carries its digest as `version_info`, which Envoy shows in the stat `version_text` once it serves the file:
 that is what is waited for between two steps, never time.
@@ -57,8 +57,8 @@ def version(content: bytes) -> str:
 def steps(old: Files, new: Files, *, listeners_between: bytes | None = None) -> tuple[Step, ...]:
     """Plan the writes from `old` to `new`, both stamped, without those that change nothing.
 
-    `listeners_between` is what LISTENERS must be while old and new clusters stand side by side, stamped: it can inject
-    the credentials of both. None = the new ones can.
+    `listeners_between` is what LISTENERS must be while old and new clusters stand side by side, stamped: it takes off
+    the credentials' headers of both. None = the new ones do.
     """
     written = dict(old)
     result: list[Step] = []

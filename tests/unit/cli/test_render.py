@@ -10,7 +10,7 @@ def test_render_writes_every_file_and_no_secret(files: Path) -> None:
     result = run(*arguments, AGENT="agent-key")
     assert result.exit_code == 0
     written = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
-    names = {"bootstrap.json", "xds/cds.json", "xds/lds.json", "xds/rds.json", "xds/sds-p_us.json"}
+    names = {"bootstrap.json", "xds/cds.json", "xds/lds.json", "xds/rds.json"}
     assert written == {f"{region}/{name}" for region in ("us-east-1", "eu-west-1") for name in names}
     everything = b"".join((out / name).read_bytes() for name in written)
     assert b"/etc/fairlead/xds" in everything

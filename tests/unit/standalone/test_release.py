@@ -26,6 +26,11 @@ def keyed(*keys: str) -> dict[str, Any]:
     return provider("p", endpoints=endpoints)
 
 
+def headed(*keys: str) -> dict[str, Any]:
+    credentials = [{"secretName": "p", "key": key, "header": f"X-{key}"} for key in keys]
+    return provider("p", endpoints=[endpoint(one["key"], "us-east-1", credential=one) for one in credentials])
+
+
 def made(*documents: dict[str, Any], memory: Memory | None = None) -> Release:
     known = tuple(Document(manifest=document, source=f"f.yaml:{line}") for line, document in enumerate(documents, 1))
     memory = memory or Memory()
@@ -54,14 +59,14 @@ def test_keys_and_credentials_go_where_envoy_reads_them_and_nowhere_else() -> No
     assert not any(b"sk-" in content for content in serving.files.values())
 
 
-def test_listeners_between_inject_what_both_need() -> None:
+def test_listeners_between_take_off_the_headers_of_both() -> None:
     old, new = (
-        made(keyed(*keys), ROUTE, secret("p", "fairlead", a="1", b="2", c="3")).regions["us-east-1"]
+        made(headed(*keys), ROUTE, secret("p", "fairlead", a="1", b="2", c="3")).regions["us-east-1"]
         for keys in (("a", "b"), ("b", "c"))
     )
     between = release.listeners_between(old, new)
     assert between is not None
-    assert [f"sds-p_{key}.json".encode() in between for key in "abc"] == [True, True, True]
+    assert [f'"remove":"x-{key}"'.encode() in between for key in "abc"] == [True, True, True]
     assert release.listeners_between(new, new) is None
 
 
