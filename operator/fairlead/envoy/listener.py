@@ -37,7 +37,7 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         "envoy.extensions.filters.http.router.v3.Router",
         {
             "suppress_envoy_headers": True,
-            "upstream_log": logs.attempt_loggers(layout.access_log, gateway.region),
+            "upstream_log": [*logs.attempt_loggers(layout.access_log, gateway.region), *stats.attempts()],
             "upstream_http_filters": filters.per_attempt(gateway, layout),
         },
     )

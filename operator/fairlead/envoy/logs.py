@@ -68,6 +68,8 @@ LISTENER_METADATA: Json = {"filter_metadata": {_NAMESPACE: _CONSTANTS}}
 """Of listeners that log: what stands for what there is not. A format knows no constants of its own."""
 _NONE, _NO_ATTEMPT, _ZERO = (("METADATA", f"LISTENER:{_NAMESPACE}:{key}") for key in _CONSTANTS)
 
+ATTEMPT_TARGET = _first_of(("UPSTREAM_METADATA", f"{_NAMESPACE}:{names.TARGET_KEY}"), ("REQ", names.LAST_TARGET_HEADER))
+"""An attempt's target, as its router's log knows it."""
 ATTEMPT_MEMBERS = f'"attempt":{ATTEMPTS},"consumer":"{CONSUMER}","model":"{MODEL_ASKED}","stream":{STREAM}'
 """What only filters know: a router's upstream log sees neither dynamic metadata nor the count of attempts. The upstream
 filter leaves these members of the line in a header that is not sent."""
@@ -84,12 +86,12 @@ def _status(op: str, status: int) -> Json:
     return {"status_code_filter": {"comparison": {"op": op, "value": value}}}
 
 
-_WELL = (_status("GE", 200), _status("LE", 299))
+WELL = (_status("GE", 200), _status("LE", 299))
 _ILL: Json = {"or_filter": {"filters": [_status("LE", 199), _status("GE", 300)]}}
 SERVED: Json = {
     "and_filter": {
         "filters": [
-            *_WELL,
+            *WELL,
             {
                 "metadata_filter": {
                     "matcher": {**_ANSWERED, "value": {"present_match": True}},
@@ -153,9 +155,7 @@ def attempt_loggers(path: str, region: str) -> list[Json]:
     """
     fields = {
         **_answer(region, "attempt"),
-        "target": _first_of(
-            ("UPSTREAM_METADATA", f"{_NAMESPACE}:{names.TARGET_KEY}"), ("REQ", names.LAST_TARGET_HEADER)
-        ),
+        "target": ATTEMPT_TARGET,
         "model_sent": _first_of(
             ("UPSTREAM_METADATA", f"{_NAMESPACE}:{names.WIRE_KEY}"), ("REQ", names.LAST_WIRE_HEADER)
         ),
@@ -168,8 +168,8 @@ def attempt_loggers(path: str, region: str) -> list[Json]:
     made = _first_of(("REQ", f"{names.ATTEMPT_HEADER}?{names.HOP_ATTEMPT_HEADER}"), _NO_ATTEMPT)
     failed = {**fields, "details": _plain("upstream.transport_failure_reason")}
     return [
-        _text_logger(path, fields, only=_all_of(NOT_COPIES, *_WELL), members=made),
-        _text_logger(path, failed, only=_all_of(NOT_COPIES, _ILL), members=made),
+        _text_logger(path, fields, only=all_of(NOT_COPIES, *WELL), members=made),
+        _text_logger(path, failed, only=all_of(NOT_COPIES, _ILL), members=made),
     ]
 
 
@@ -250,7 +250,8 @@ _BARE = frozenset(
 """Fields that are no strings."""
 
 
-def _all_of(*conditions: Json) -> Json:
+def all_of(*conditions: Json) -> Json:
+    """Join an access log's filters."""
     return {"and_filter": {"filters": list(conditions)}}
 
 

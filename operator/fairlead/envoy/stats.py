@@ -19,6 +19,27 @@ def shadows() -> list[Json]:
     return _loggers("fairlead_shadow", labels, every={}, served=logs.SERVED)
 
 
+def attempts() -> list[Json]:
+    """Count attempts as their router ends them: `envoy_fairlead_attempt_*`.
+
+    Without consumer and without eviction: whoever judges a target or an arm reads totals that only grow. `flags` tells
+    a refused connection (`UF`) from an attempt that was given up (`UT`) or cut (`UC`, `UR`); `code` is 0 without an
+    answer.
+    """
+    tags = _tags({"arm": "%UPSTREAM_CLUSTER%", "target": logs.ATTEMPT_TARGET})
+    outcome = _tags({"code": logs.STATUS, "flags": "%RESPONSE_FLAGS%"})
+    counts = {"stat": {"name": "total", "tags": [*tags, *outcome]}, "value_fixed": 1}
+    first_byte = _histogram("first_byte_ms", tags, logs.FIRST_BYTE_MS)
+    return [
+        _logger("fairlead_attempt", [counts], [], only=logs.NOT_COPIES, evicted=False),
+        _logger("fairlead_attempt", [], [first_byte], only=logs.all_of(logs.NOT_COPIES, *logs.WELL), evicted=False),
+    ]
+
+
+def _tags(labels: dict[str, str]) -> list[Json]:
+    return [{"name": name, "value_format": value} for name, value in labels.items()]
+
+
 def _who() -> dict[str, str]:
     # Never the model that the client asked for: each unknown name would be a series.
     return {"target": logs.TARGET, "region": logs.REGION, "model": logs.TARGET_MODEL}
@@ -26,7 +47,7 @@ def _who() -> dict[str, str]:
 
 def _loggers(prefix: str, labels: dict[str, str], *, every: Json, served: Json) -> list[Json]:
     """Count every request, and the tokens and first bytes of those that have some: Envoy complains of the others."""
-    tags = [{"name": name, "value_format": value} for name, value in labels.items()]
+    tags = _tags(labels)
     code = {"name": "code", "value_format": logs.STATUS}
     counts = {"stat": {"name": "requests", "tags": [*tags, code]}, "value_fixed": 1}
     return [
@@ -47,8 +68,8 @@ def _histogram(name: str, tags: list[Json], value: str) -> Json:
     return {"stat": {"name": name, "tags": tags}, "unit": "Milliseconds", "value_format": value}
 
 
-def _logger(prefix: str, counters: list[Json], histograms: list[Json], *, only: Json) -> Json:
-    scope = {"prefix": prefix, "max_counters": SERIES, "max_histograms": SERIES, "enable_eviction": True}
+def _logger(prefix: str, counters: list[Json], histograms: list[Json], *, only: Json, evicted: bool = True) -> Json:
+    scope = {"prefix": prefix, "max_counters": SERIES, "max_histograms": SERIES, "enable_eviction": evicted}
     logger = extension(
         "stats",
         "envoy.extensions.access_loggers.stats.v3.Config",
