@@ -164,7 +164,7 @@ class Gateway:
         self.whole = whole
         self.folder = new_folder()
         anywhere = ir.ListenAddress(address="127.0.0.1", port=0)
-        self._layout = envoy.Layout(
+        self.layout = envoy.Layout(
             xds_dir=str(self.folder / "xds"),
             keys_dir=str(self.folder / "keys"),
             credentials_dir=str(self.folder / "credentials"),
@@ -174,7 +174,7 @@ class Gateway:
             access_log=str(self.folder / "access.log"),
             ca_file=ca_file,
         )
-        files = envoy.render(whole, self._layout)
+        files = envoy.render(whole, self.layout)
         keys = [(f"sk-{one.name.removeprefix('team/')}", one.name) for one in whole.consumers]
         self.write({**files, "keys/ecds.json": envoy.api_keys(keys, whole.anonymous)})
         for one in whole.credentials:
@@ -208,7 +208,7 @@ class Gateway:
     def serve(self, whole: ir.Gateway) -> None:
         """Change to another gateway."""
         self.whole = whole
-        files = envoy.render(whole, self._layout)
+        files = envoy.render(whole, self.layout)
         for path in ("xds/cds.json", "xds/lds.json", "xds/rds.json"):
             self.write({path: files[path]})
 
