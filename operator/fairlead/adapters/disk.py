@@ -47,6 +47,8 @@ def write(path: Path, content: bytes, *, private: bool = True) -> bool:
             file.write(content)
         temporary.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()  # half a file on a full disk
         raise StateError(f"{path}: {reason(error)}") from None
     return True
 

@@ -1,5 +1,6 @@
 """Where each region's gateway listens, and where it shows its metrics."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from fairlead.ir import ListenAddress
 METRICS_ABOVE = 1000
 """Metrics are shown that many ports above the gateway's own, where that is free: 8101 and 9101."""
 LAST_PORT = 65535
+PATIENCE_S = 1.0
+LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,24 @@ def choose(installation: Installation) -> Mapping[str, Addresses]:
     if problems:
         raise InstallationError("\n".join(problems))
     return chosen
+
+
+async def choose_patiently(installation: Installation) -> Mapping[str, Addresses]:
+    """Choose, with a moment's patience: gateways of a run that was killed just now may still be ending.
+
+    Raises:
+        InstallationError: as `choose`.
+
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + PATIENCE_S
+    while True:
+        try:
+            return choose(installation)
+        except InstallationError:
+            if loop.time() > until:
+                raise
+        await asyncio.sleep(LOOK_S)
 
 
 def shown(address: ListenAddress) -> str:

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from fairlead.adapters import disk
+from fairlead.adapters import disk, envoy_admin
 from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
 from fairlead.adapters.envoy_process import EnvoyProcess
 from fairlead.errors import EnvoyError, FairleadError
@@ -33,6 +33,8 @@ CALM_S = 30.0
 """After a life that long, the first pause is due again."""
 DRAIN_TIME_S = 3600
 """How long requests of a listener that was replaced may go on; Envoy keeps the old listener that long."""
+ORPHAN_S = 5.0
+"""How long an Envoy that an earlier run left behind may take to end."""
 END_S = 2.0
 """How long an Envoy may take to end once it was told to."""
 CREDENTIAL_AGE_S = 0.15
@@ -350,6 +352,20 @@ class Region:
         """Return what the Envoy complained of since it started, or since the last change began."""
         words = await self._process.last_words(since=self._log_mark, within_s=WORDS_S) if self._process else ""
         return words or f"see {self.folder.envoy_log}"
+
+
+async def end_orphans(folders: Sequence[RegionFolder]) -> None:
+    """End Envoys that an earlier run left behind: it was killed where the kernel does not end its children.
+
+    Raises:
+        EnvoyError: one does not end.
+
+    """
+    gone = await asyncio.gather(*(envoy_admin.gone(folder.admin, within_s=ORPHAN_S) for folder in folders))
+    for ended, folder in zip(gone, folders, strict=True):
+        if not ended:
+            raise EnvoyError(f"{folder.root}: an Envoy of an earlier run does not end; end it and start again")
+        disk.remove(folder.admin)
 
 
 def _size(path: Path) -> int:

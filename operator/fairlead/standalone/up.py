@@ -1,10 +1,11 @@
 """`fairlead up`: files in, local Envoys out.
 
-One task reads and applies, one per region keeps its Envoy alive, one looks after logs; all end together. Any change of
-a file means "read everything again": there are no incremental edits.
+One task sees changes, one reads and applies, one per region keeps its Envoy alive, one looks after logs; all end
+together. Any change of a file means "read everything again": there are no incremental edits.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -15,31 +16,30 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from fairlead.adapters import certificates, disk, envoy_admin, watch
+from fairlead.adapters import certificates, watch
 from fairlead.adapters.lock import StateLock
 from fairlead.adapters.manifest_files import ManifestFiles
 from fairlead.api import quantity
-from fairlead.api.installation import AccessLog, Installation
-from fairlead.envoy import Layout
+from fairlead.api.installation import Installation
 from fairlead.errors import EnvoyError, FairleadError, InstallationError, StateError
+from fairlead.runtime.pause import GrowingPause
 from fairlead.standalone import addresses, change, diagnostics, kill, memory, release, status
 from fairlead.standalone.accounts import Accounts
-from fairlead.standalone.addresses import Addresses
 from fairlead.standalone.diagnostics import Diagnostic, Weight
 from fairlead.standalone.installation import check_live, read_installation
 from fairlead.standalone.intake import Intake, take_in
-from fairlead.standalone.region import Region
+from fairlead.standalone.layouts import layouts as layouts_of
+from fairlead.standalone.region import Region, end_orphans
 from fairlead.standalone.release import Release
 from fairlead.standalone.state import StateFolder
 
+RETRY_S = (0.5, 60.0)
+"""First and longest pause before what failed is tried again without a change of a file."""
+STAYS = "; the configuration before stays in effect"
 SETTLE_S = 0.15
 """How long something must be gone before it counts as removed: editors empty or move a file before they write it."""
 SETTLE_TIMES = 3
 MOST_WORKERS = 4
-ORPHAN_S = 5.0
-"""How long an Envoy that an earlier run left behind may take to end."""
-PORT_PATIENCE_S = 1.0
-PORT_LOOK_S = 0.1
 LOG_LOOK_S = 5.0
 """How often the size of logs is looked at."""
 
@@ -75,6 +75,8 @@ class Up:
         self._regions: dict[str, Region] = {}
         self._accounts = Accounts(settings.state, settings.environment, log)
         self._stops = kill.Stops(settings.state, self._warn)
+        self._dirty = asyncio.Event()
+        self._failed = False
         self._told: tuple[Diagnostic, ...] = ()
 
     async def run(self) -> None:
@@ -123,6 +125,7 @@ class Up:
                     group.create_task(self._keep(region))
                 group.create_task(self._accounts.keep_alive())
                 group.create_task(self._follow())
+                group.create_task(self._reconcile())
                 group.create_task(self._keep_logs_small())
         except* FairleadError as group_of_errors:
             raise _first(group_of_errors) from None
@@ -131,12 +134,13 @@ class Up:
         settings = self._settings
         self._installation = read_installation(settings.config)
         self._set_log_level(self._installation.log.level)
-        await self._end_orphans()
-        self._addresses = await self._choose_addresses()
+        await end_orphans(settings.state.regions())
+        self._addresses = await addresses.choose_patiently(self._installation)
         self._ca_file = str(certificates.bundle(settings.environment))
         self._memory = memory.load(settings.state, self._warn)
         settings.state.forget_secrets_but_of(self._addresses.keys())
         self._release = self._make(self._read(self._installation), self._installation)
+        self._accepted = self._release.intake
         self._regions = {
             name: Region(
                 name=name,
@@ -148,8 +152,13 @@ class Up:
             for name in self._addresses
         }
         self._tell(self._release)
-        self._remember(self._release)
-        await self._account(self._release, self._installation)
+        # Neither keeps gateways from serving; `_reconcile` tries again.
+        for problem in self._remember(self._release):
+            self._log.error("refused", what=problem)
+        try:
+            await self._account(self._release, self._installation)
+        except StateError as error:
+            self._log.error("refused", what=f"{error}; budgets are not enforced until it is mended")
 
     async def _account(self, release: Release, installation: Installation) -> None:
         """Let the budget server know before the gateways do: a consumer that they let in has its budget already."""
@@ -161,32 +170,16 @@ class Up:
                 metrics=[f"http://{addresses.shown(address.metrics)}/metrics" for address in self._addresses.values()],
             )
 
-    async def _end_orphans(self) -> None:
-        """End Envoys that an earlier run left behind: it was killed where the kernel does not end its children."""
-        folders = self._settings.state.regions()
-        for ended, folder in zip(
-            await asyncio.gather(*(envoy_admin.gone(folder.admin, within_s=ORPHAN_S) for folder in folders)),
-            folders,
-            strict=True,
-        ):
-            if not ended:
-                raise EnvoyError(f"{folder.root}: an Envoy of an earlier run does not end; end it and start again")
-            disk.remove(folder.admin)
-
-    async def _choose_addresses(self) -> Mapping[str, Addresses]:
-        """Choose, with a moment's patience: gateways of a run that was killed just now may still be ending."""
-        until = time.monotonic() + PORT_PATIENCE_S
-        while True:
-            try:
-                return addresses.choose(self._installation)
-            except InstallationError:
-                if time.monotonic() > until:
-                    raise
-            await asyncio.sleep(PORT_LOOK_S)
-
     async def _keep(self, region: Region) -> None:
         """Start one region's Envoy and keep it alive."""
-        await region.start(self._release.regions.get(region.name))
+        try:
+            await region.start(self._release.regions.get(region.name))
+        except (StateError, OSError) as error:  # a full disk, say: what stands there already can serve
+            self._log.error("refused", what=f"{error}; {region.name} starts on the files of before")
+            with contextlib.suppress(EnvoyError):
+                await region.start(None)
+            if region.pid is None:
+                raise StateError(str(error)) from None
         address = self._addresses[region.name]
         listen, metrics = addresses.shown(address.listen), addresses.shown(address.metrics)
         what = f"{region.name} on http://{listen}/v1, metrics on http://{metrics}/metrics"
@@ -202,15 +195,30 @@ class Up:
 
         paths = (*self._settings.paths, self._settings.config, self._settings.state.killed)
         async for _ in watch.changes(paths, signature):
-            await self._reload()
+            self._dirty.set()
 
-    async def _reload(self) -> None:
-        try:
-            await self._take_over()
-        except FairleadError as error:  # a full disk, say: the gateways serve what they have
-            self._log.error("refused", what=f"{error}; the configuration before stays in effect")
+    async def _reconcile(self) -> None:
+        """Make everything what the files say whenever they changed; what failed is tried again, ever more slowly."""
+        pause = GrowingPause(*RETRY_S)
+        within_s = None
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._dirty.wait(), within_s)
+                pause.reset()
+            self._dirty.clear()
+            try:
+                failures = await self._take_over()
+            except (FairleadError, OSError) as error:  # a full disk, say: the gateways serve what they have
+                failures = (f"{error}{STAYS}",)
+            within_s = pause.after_failure() if failures else None
+            for failure in failures:
+                self._log.error("refused", what=failure, again_in_s=within_s)
+            if self._failed and not failures:
+                self._log.info("mended", what="what failed before is in effect now")
+            self._failed = bool(failures)
 
-    async def _take_over(self) -> None:
+    async def _take_over(self) -> tuple[str, ...]:
+        """Read everything and apply it; returns what failed and may succeed when it is tried again."""
         started = time.monotonic()
         installation = self._reread_installation()
         intake = await self._settled(installation)
@@ -218,32 +226,33 @@ class Up:
         old = self._release
         self._tell(new)
         lines = [
-            *change.secrets(old.intake, new.intake),
+            *change.secrets(self._accepted, new.intake),
             *change.objects(old.compiled.last_good, new.compiled.last_good),
         ]
         if installation != self._installation:
             lines.append(f"{self._settings.config}: {change.installation(self._installation, installation)}")
         await self._account(new, installation)
         outcomes = await asyncio.gather(*(self._apply(name, new) for name in self._regions if name in new.regions))
-        failures = [*(outcome for outcome in outcomes if outcome), *new.too_large.values()]
-        if failures:
-            for failure in failures:
-                self._log.error("refused", what=f"{failure}; the configuration before stays in effect")
+        failures = tuple(f"{outcome}{STAYS}" for outcome in outcomes if outcome)
+        for failure in new.too_large.values():
+            self._log.error("refused", what=f"{failure}{STAYS}")
+        if failures or new.too_large:
             # What is kept as last good must be able to serve: the next change is compared with what serves now.
             self._release = replace(new, compiled=replace(new.compiled, last_good=old.compiled.last_good))
         else:
-            self._release = new
+            self._release, self._accepted = new, new.intake
             self._installation = installation
             self._set_log_level(installation.log.level)
-            self._remember(new)
             for line in lines:
                 self._log.info("accepted", what=line, ms=_ms_since(started))
+            failures = self._remember(new)
         self._write_status()
+        return failures
 
     async def _apply(self, name: str, new: Release) -> str | None:
         try:
             await self._regions[name].apply(new.regions[name])
-        except FairleadError as error:
+        except (FairleadError, OSError) as error:
             return str(error)
         return None
 
@@ -272,29 +281,12 @@ class Up:
 
     def _make(self, intake: Intake, installation: Installation) -> Release:
         killed = self._stops.read()
-        return release.make(intake, installation, self._memory, self._layouts(installation), killed=killed)
+        state, budget = self._settings.state, self._accounts.addresses
+        layouts = layouts_of(installation, self._addresses, state, ca_file=self._ca_file, budget=budget)
+        return release.make(intake, installation, self._memory, layouts, killed=killed)
 
     def _warn(self, what: str) -> None:
         self._log.warning("warning", what=what)
-
-    def _layouts(self, installation: Installation) -> dict[str, Layout]:
-        no_lines = installation.log.access is AccessLog.NONE
-        layouts = {}
-        for name, address in self._addresses.items():
-            folder = self._settings.state.region(name)
-            layouts[name] = Layout(
-                xds_dir=str(folder.xds),
-                keys_dir=str(folder.keys),
-                credentials_dir=str(folder.credentials),
-                listen=address.listen,
-                metrics_listen=address.metrics,
-                admin=str(folder.admin),
-                access_log=os.devnull if no_lines else str(folder.access_log),
-                mounted=False,
-                ca_file=self._ca_file,
-                budget=self._accounts.addresses,
-            )
-        return layouts
 
     def _reread_installation(self) -> Installation:
         """Return the installation of now, or the one before where it cannot be taken while the gateways run."""
@@ -314,11 +306,15 @@ class Up:
 
     _installation_problem = ""
 
-    def _remember(self, served: Release) -> None:
+    def _remember(self, served: Release) -> tuple[str, ...]:
+        """Keep what serves as last good; returns why a restart would not know it."""
         last_good, files = served.compiled.last_good, served.intake.files
-        memory.save(self._settings.state, last_good=last_good, files=files)
         self._memory = replace(self._memory, objects=last_good, files=files, secrets=served.intake.secrets)
-        self._write_status()
+        try:
+            memory.save(self._settings.state, last_good=last_good, files=files)
+        except StateError as error:
+            return (f"{error}; what serves now is not remembered over a restart",)
+        return ()
 
     # What people see
 
@@ -353,7 +349,10 @@ class Up:
     async def _keep_logs_small(self) -> None:
         while True:
             for region in self._regions.values():
-                await region.rotate_logs(above_bytes=self._settings.log_bytes)
+                try:
+                    await region.rotate_logs(above_bytes=self._settings.log_bytes)
+                except OSError as error:
+                    self._warn(f"{error}; the logs of {region.name} grow until it is mended")
             await asyncio.sleep(LOG_LOOK_S)
 
     # The end

@@ -1,0 +1,118 @@
+"""What failed is tried again by itself: no file has to be touched once the cause is gone."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from running_up import RunningUp, Site, ask, consumer, route, secret, until
+
+pytestmark = pytest.mark.envoy
+
+Start = Callable[..., RunningUp]
+
+
+def _answers(site: Site, model: str) -> bool:
+    status, target, _ = ask(site.ports[0])
+    return status == 200 and target.endswith(f"/{model}")
+
+
+@pytest.mark.parametrize("name", ["us-east-1/xds/rds.json", "last-good.json"])
+def test_a_file_that_cannot_be_written_is_written_when_it_can(site: Site, start: Start, name: str) -> None:
+    up = start(site).serving()
+    place = site.state / name
+    obstacle = place.with_name(f".{place.name}.new")
+    obstacle.mkdir()  # holds for root, too
+    site.write("route.yaml", route("chat", "heron"))
+    assert "again_in_s" in up.wait_for("refused", place.name, count=2), "tried again by itself"
+    assert _answers(site, "sparrow" if "rds" in name else "heron"), "what can take effect does"
+    obstacle.rmdir()
+    up.wait_for("mended", "what failed before")
+    assert _answers(site, "heron")
+    assert "heron" in place.read_text()
+    assert not obstacle.exists()
+
+
+def test_a_budget_configuration_that_cannot_be_written(site: Site, start: Start) -> None:
+    site.write("consumer.yaml", consumer("agent", "k"), secret("agent", k="sk-agent"))
+    site.write("other.yaml", consumer("other", "k"), secret("other", k="sk-other"))
+    up = start(site).serving()
+    (site.state / "killed.json").write_text(json.dumps({"killed": ["fairlead/agent", "fairlead/other"]}))
+    until(lambda: ask(site.ports[0], key="sk-agent")[0] == 429)
+    book = next((site.state / "_budget").glob("*.json"))
+    obstacle = book.with_name(f".{book.name}.new")
+    obstacle.mkdir()
+    (site.state / "killed.json").write_text(json.dumps({"killed": ["fairlead/other"]}))
+    up.wait_for("refused", book.name, count=2)
+    assert ask(site.ports[0], key="sk-agent")[0] == 429
+    obstacle.rmdir()
+    until(lambda: ask(site.ports[0], key="sk-agent")[0] == 200)
+
+
+@pytest.fixture
+def small_disk(site: Site) -> Iterator[Path]:
+    """Put the state folder on a disk of its own; skipped where this may not mount one."""
+    site.state.mkdir(mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", str(site.state)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("may not mount")
+    try:
+        yield site.state
+    finally:
+        subprocess.run(["umount", "-l", str(site.state)], check=True)
+
+
+def _fill(disk: Path) -> Path:
+    full = disk / "full"
+    with suppress(OSError), full.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    assert shutil.disk_usage(disk).free == 0
+    return full
+
+
+def test_a_full_disk(small_disk: Path, site: Site, start: Start) -> None:
+    up = start(site).serving()
+    full = _fill(small_disk)
+    site.write("route.yaml", route("chat", "heron"))
+    up.wait_for("refused", "no space left", count=2)
+    assert _answers(site, "sparrow")
+    full.unlink()
+    up.wait_for("mended", "what failed before")
+    assert _answers(site, "heron")
+
+
+def test_a_start_on_a_full_disk_serves_what_is_there(small_disk: Path, site: Site, start: Start) -> None:
+    up = start(site).serving()
+    assert up.stop() == 0
+    full = _fill(small_disk)
+    site.write("route.yaml", route("chat", "heron"))
+    up = start(site).serving()
+    assert _answers(site, "sparrow")
+    full.unlink()
+    up.wait_for("mended", "what failed before")
+    assert _answers(site, "heron")
+
+
+def test_an_empty_state_folder_on_a_full_disk_says_so(small_disk: Path, site: Site, start: Start) -> None:
+    _fill(small_disk)
+    up = start(site)
+    assert up.process.wait(60) == 1
+    assert "no space left" in up.errors
+    assert "Traceback" not in up.errors
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"[" * 100_000, b"{}"])
+def test_damaged_state_ends_no_start_and_blocks_no_edit(site: Site, start: Start, damage: bytes) -> None:
+    assert start(site).serving().stop() == 0
+    for name in ("killed.json", "last-good.json", "sources.json", "status.json"):
+        (site.state / name).write_bytes(damage)
+    shutil.rmtree(site.state / "us-east-1" / "keys")
+    up = start(site).serving()
+    assert sum("killed.json" in event.get("what", "") for event in up.events) == 1
+    site.write("route.yaml", route("chat", "heron"))
+    up.wait_for("accepted", "chat")
+    assert _answers(site, "heron")
