@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,8 +20,6 @@ from typing import Any, Self
 import aiohttp
 import yaml
 
-from fairlead.adapters import port
-
 COMMAND = (sys.executable, "-c", "from fairlead.cli import main; main()")
 PATIENCE_S = 60
 """Whoever waits longer waits in vain: a busy machine takes its time."""
@@ -28,6 +27,15 @@ SECRET_KEY = "sk-consumer-1"
 CREDENTIAL = "sk-provider-1"
 
 Event = dict[str, Any]
+
+
+def _free_ports(count: int) -> list[int]:
+    """Find ports that nobody listens on, each another one: all are held until the last is found."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
 
 
 class Site:
@@ -38,7 +46,7 @@ class Site:
         self.manifests = root / "m"
         self.manifests.mkdir()
         self.config = root / "fairlead.yaml"
-        self.ports = [port.free() for _ in range(regions)]
+        self.ports = _free_ports(regions)
         self.regions = ["us-east-1", "eu-west-1", "eu-central-1"][:regions]
         self.installation: dict[str, Any] = {
             "regions": [

@@ -82,7 +82,7 @@ maxmemory-policy noeviction
 {{- $image := .Values.images.gateway }}
 {{- $budget := dict }}
 {{- if .Values.budgetServer.enabled }}{{ $host := printf "%s-budget-server.%s.svc" (include "fairlead.fullname" .) .Release.Namespace }}
-{{- $budget = dict "rpc" (printf "%s:8081" $host) "usage" (printf "%s:8082" $host) "book" (printf "%s-book" (include "fairlead.fullname" .)) "shared" (has (include "fairlead.store" .) (list "secret" "url")) }}{{ end }}
+{{- $budget = dict "rpc" (printf "%s:8081" $host) "usage" (printf "%s:8082" $host) "configuration" (printf "%s-book" (include "fairlead.fullname" .)) "shared" (has (include "fairlead.store" .) (list "secret" "url")) }}{{ end }}
 {{- dict
   "namePrefix" (include "fairlead.fullname" .)
   "owner" (printf "%s-installation" (include "fairlead.fullname" .))
