@@ -28,7 +28,7 @@ DIRECTORY_NAMESPACE = "envoy.filters.http.lua"
 """Where the Lua filter reads a route's metadata: in virtual host `*` the directory stands there."""
 
 METADATA_NAMESPACE = "fairlead"
-"""Dynamic metadata that `request.lua` writes, under the keys below, and host metadata of targets."""
+"""Dynamic metadata that `lua/request/` writes, under the keys below, and host metadata of targets."""
 CONSUMER_KEY = "consumer"
 """String: `namespace/name`."""
 MODEL_KEY = "model"

@@ -52,10 +52,14 @@ from typing import Any
 
 from fairlead.envoy import names
 
+PARTS = ("names", "answers", "scan", "edits", "limits", "directory", "models", "decide")
+"""The files of `lua/request/`, in the order in which they are joined: each sees the locals of those before it."""
+
 
 def source() -> str:
-    """Read the Lua source: code, not input."""
-    return resources.files("fairlead.envoy").joinpath("lua", "request.lua").read_text(encoding="utf-8")
+    """Read the Lua source, one chunk of all parts: code, not input."""
+    folder = resources.files("fairlead.envoy").joinpath("lua", "request")
+    return "\n".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in PARTS)
 
 
 def not_answered() -> dict[str, Any]:

@@ -1,0 +1,67 @@
+-- Answers -----------------------------------------------------------------------------------------------------------
+
+local JSON_ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\" }
+local function escape(c) return JSON_ESCAPES[c] or format("\\u%04x", byte(c)) end
+local function quote(text) return '"' .. gsub(text, '[%c"\\\127-\255]', escape) .. '"' end
+
+local function refusal(status, code, message, param)
+  return {
+    status = status,
+    code = code,
+    body = '{"error":{"message":' .. quote(message) .. ',"type":"invalid_request_error","param":'
+      .. (param and quote(param) or "null") .. ',"code":"' .. code .. '"}}',
+  }
+end
+
+local NO_KEY = refusal("401", "invalid_api_key", "No valid API key was provided.")
+local EXPIRED = refusal("401", "expired_api_key", "This API key has expired.")
+local EMPTY = refusal("400", "invalid_json", "The request body is empty; a JSON object is wanted.")
+local MALFORMED = refusal("400", "invalid_json", "The request body is not a valid JSON object.")
+local NO_MODEL = refusal("400", "missing_model", "You must provide a model parameter.", "model")
+local BAD_MODEL = refusal("400", "invalid_model",
+  "The model parameter is not a model name: up to 256 letters, digits and . _ : / @ + - are wanted.", "model")
+local BAD_STREAM = refusal("400", "invalid_stream", "The stream parameter must be a boolean.", "stream")
+local BAD_OPTIONS = refusal("400", "invalid_stream_options",
+  "The stream_options parameter must be an object whose include_usage is a boolean.", "stream_options")
+local BROKEN = {
+  status = "500",
+  code = "internal_error",
+  body = '{"error":{"message":"The gateway failed to read this request.","type":"server_error","param":null,'
+    .. '"code":"internal_error"}}',
+}
+
+local function doubled(name)
+  return refusal("400", "invalid_json", "The request body has the key " .. name .. " more than once.", name)
+end
+
+local function disguised(name)
+  return refusal("400", "invalid_json",
+    "The request body has a key that some servers read as " .. name .. "; spell it plainly.", name)
+end
+
+local function bad_limit(name)
+  return refusal("400", "invalid_max_tokens",
+    "The " .. name .. " parameter must be an integer that is not negative: output of this model is limited.", name)
+end
+
+local function bad_count(name)
+  return refusal("400", "invalid_n", "The " .. name .. " parameter must be an integer that is not negative.", name)
+end
+
+local function unknown_model(model)
+  return refusal("404", "model_not_found",
+    "The model `" .. model .. "` does not exist or you do not have access to it.")
+end
+
+local function wrong_endpoint(model, path, kind)
+  return refusal("404", "unsupported_endpoint", "The model `" .. model .. "` is "
+    .. (kind == EMBEDDING and "an embedding model" or "not an embedding model") .. " and is not supported at " .. path
+    .. ".", "model")
+end
+
+local function unknown_url(method, path)
+  return refusal("404", "unknown_url", "Unknown request URL: " .. method .. " " .. sub(path, 1, 512)
+    .. ". Please check the URL for typos.")
+end
+
+local function json(body) return { status = "200", body = body } end

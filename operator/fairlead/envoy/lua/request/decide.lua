@@ -1,0 +1,96 @@
+-- The decision ------------------------------------------------------------------------------------------------------
+
+-- Reads the body, writes it anew for the entry it finds, and returns nil, the entry and the body's bytes, or the answer.
+local function read(h, buffer, endpoint, path, directory, caller, metadata)
+  local length = buffer:length()
+  if length == 0 then return EMPTY end
+  local s = buffer:getBytes(0, length)
+  local open = skip_space(s, 1)
+  local close, problem = scan(s, open, BODY)
+  if not close then return problem end
+  if skip_space(s, close) <= length then return MALFORMED end
+
+  local text = value_of(s, MODEL)
+  if not text then return NO_MODEL end
+  local model = #text <= MODEL_LENGTH + 2 and match(text, MODEL_GRAMMAR)
+  if not model then return BAD_MODEL end
+  local streams = value_of(s, STREAM)
+  if streams and streams ~= "true" and streams ~= "false" and streams ~= "null" then return BAD_STREAM end
+  local stream = streams == "true"
+  metadata:set(NAMESPACE, "model", model)
+  metadata:set(NAMESPACE, "stream", stream)
+
+  local entry = look_up(directory, caller, model)
+  if not entry then return unknown_model(model) end
+  if entry.kind ~= endpoint.kind then return wrong_endpoint(model, path, entry.kind) end
+
+  edits, added = 0, ""
+  if stream and endpoint.usage then
+    problem = ask_for_usage(s)
+    if problem then return problem end
+  end
+  if entry.cap then
+    problem = cap_output(s, endpoint.own, entry.cap, entry.most)
+    if problem then return problem end
+  end
+  if directory:get("b") then
+    local ask
+    ask, problem = bounds(s)
+    if problem then return problem end
+    metadata:set(NAMESPACE, "ask", ask)
+  end
+  local body = rewrite(s, open, close, entry.wire)
+  if body then buffer:setBytes(body) end
+  return nil, entry, body and #body or length
+end
+
+-- Returns the answer to give, or nil after everything is set for the way to the provider.
+local function decide(h, buffer)
+  local headers = h:headers()
+  local metadata = h:streamInfo():dynamicMetadata()
+  local directory = h:metadata()
+
+  local consumer = headers:get("x-fl-consumer")
+  if not consumer then return NO_KEY end
+  metadata:set(NAMESPACE, "consumer", consumer)
+  local text = directory:get("c:" .. consumer)
+  if not text then return NO_KEY end
+  local caller = caller_of(text)
+  if caller.expires <= now() then return EXPIRED end
+
+  local url, method = headers:get(":path"), headers:get(":method")
+  local path = url
+  local endpoint = PATHS[path]
+  if not endpoint then
+    path = match(url, "^[^?]*")
+    endpoint = PATHS[path]
+  end
+  if method ~= "POST" or not endpoint then
+    return method == "GET" and answer_models(directory, caller, path) or unknown_url(method, path)
+  end
+
+  local answer, entry, bytes = read(h, buffer, endpoint, path, directory, caller, metadata)
+  if answer then return answer end
+  metadata:set(NAMESPACE, "way", entry.way .. bytes .. " " .. url)
+  if entry.ladders then
+    for arm = 1, #entry.ladders do headers:replace(entry.headers[arm], entry.ladders[arm]) end
+    if entry.arms then headers:replace("x-fl-arms", entry.arms) end
+  end
+  headers:replace("x-fl-route", entry.route)
+  h:clearRouteCache()
+  return nil
+end
+
+function envoy_on_request(h)
+  local buffer = h:body(true) -- yields; what is taken from h before it would be out of scope after it
+  local large = buffer:length() > LARGE
+  local ok, answer = pcall(decide, h, buffer)
+  if large then collectgarbage() end
+  if ok and not answer then return end
+  if not ok then
+    h:logErr("request.lua: " .. tostring(answer))
+    answer = BROKEN
+  end
+  if answer.code then h:streamInfo():dynamicMetadata():set(NAMESPACE, "error", answer.code) end
+  h:respond({ [":status"] = answer.status, ["content-type"] = "application/json" }, answer.body)
+end

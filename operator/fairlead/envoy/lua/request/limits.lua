@@ -1,0 +1,61 @@
+local function is_integer(text) return find(text, "^%d+$") and not find(text, "^0.") end
+
+-- No member that limits the output says more than `cap` (a number: `most`), and at least one of the endpoint's own is
+-- there. The others are capped too, since some servers listen to them at every endpoint.
+local function cap_output(s, own, cap, most)
+  for slot = FIRST_LIMIT, LAST_LIMIT do
+    local given = value_of(s, slot)
+    if given and given ~= "null" then
+      if not is_integer(given) then return bad_limit(MEMBERS[slot]) end
+      if tonumber(given) > most then replace(value_at[slot], value_end[slot], cap) end
+    end
+  end
+  for _, name in ipairs(own) do
+    local given = value_of(s, BODY.slots[name])
+    if given and given ~= "null" then return nil end
+  end
+  local name = own[1]
+  if not name then return nil end
+  local slot = BODY.slots[name]
+  if key_at[slot] ~= 0 then
+    replace(value_at[slot], value_end[slot], cap)
+  else
+    added = added .. ',"' .. name .. '":' .. cap
+  end
+  return nil
+end
+
+-- How many prompts a request of /v1/completions brings: each is answered. A list of numbers is one prompt.
+local function count_prompts(s)
+  if key_at[PROMPT] == 0 or byte(s, value_at[PROMPT]) ~= 91 then return 1 end
+  local prompts, i = 0, skip_space(s, value_at[PROMPT] + 1)
+  while i and i < value_end[PROMPT] do
+    local c = byte(s, i)
+    if c == 34 or c == 91 then prompts = prompts + 1 end
+    i = skip_value(s, i)
+    i = i and skip_space(s, skip_space(s, i) + 1)
+  end
+  return prompts > 1 and prompts or 1
+end
+
+-- What bounds the cost of a request, for the budget check: `<largest limit on its output> <number of answers>`, `-`
+-- where none is given. Nil and the refusal for what some servers would read as a number and others not.
+local function bounds(s)
+  local limit, most = "-", -1
+  for slot = FIRST_LIMIT, LAST_LIMIT do
+    local given = value_of(s, slot)
+    if given and given ~= "null" then
+      if not is_integer(given) then return nil, bad_limit(MEMBERS[slot]) end
+      if tonumber(given) > most then limit, most = given, tonumber(given) end
+    end
+  end
+  local answers = 1
+  for slot = N, BEST_OF do
+    local given = value_of(s, slot)
+    if given and given ~= "null" then
+      if not is_integer(given) then return nil, bad_count(MEMBERS[slot]) end
+      if tonumber(given) > answers then answers = tonumber(given) end
+    end
+  end
+  return limit .. " " .. format("%.0f", answers * count_prompts(s))
+end
