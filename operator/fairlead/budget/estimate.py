@@ -51,6 +51,14 @@ def believable(rung: Rung, *, inputs: int, outputs: int, requests: int = 1) -> b
     return inputs <= most and outputs <= most
 
 
+def lacks_input(*, inputs: int, outputs: int, sent_bytes: int) -> bool:
+    """Say whether a count leaves out its input: no prompt that was answered is zero tokens.
+
+    An output of zero is believed: an answer may end at once.
+    """
+    return inputs == 0 and (outputs > 0 or sent_bytes > 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmetered:
     """What is known of a request whose tokens nobody counted."""
@@ -103,9 +111,12 @@ def reservation(ask: Ask, bounds: Sequence[Bound]) -> int:
     return min(LARGEST, whole(dearest))
 
 
-def unmetered(request: Unmetered, rung: Rung) -> int:
-    """Return what to book for a request without a count, in nano-dollars; the ledger cuts it at the reservation."""
+def unmetered(request: Unmetered, rung: Rung, *, counted: int = 0) -> int:
+    """Return what to book for a request without a count, in nano-dollars; the ledger cuts it at the reservation.
+
+    `counted` is the output that the provider counted where only its input is missing; it stands instead of the bytes.
+    """
     per_token = _STREAM_BYTES_PER_TOKEN if request.stream else _OUTPUT_BYTES_PER_TOKEN
     inputs = -(-max(0, request.body_bytes) // _INPUT_BYTES_PER_TOKEN)
-    outputs = -(-max(0, request.sent_bytes) // per_token) if rung.generates else 0
+    outputs = counted or (-(-max(0, request.sent_bytes) // per_token) if rung.generates else 0)
     return min(LARGEST, whole(inputs * rung.price.input + outputs * rung.price.output))

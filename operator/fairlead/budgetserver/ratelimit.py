@@ -251,7 +251,7 @@ class RateLimitService:
                 key,
                 (
                     Count(requests=1)
-                    if charged.estimated
+                    if charged.dropped
                     else Count(requests=1, input=report.input, output=report.output, cached=report.cached)
                 ),
             )

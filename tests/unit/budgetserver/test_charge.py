@@ -47,6 +47,31 @@ CASES = [
         Charge(cost=11, estimated=False),
         "a count is a count",
     ),
+    (
+        {"input": "0", "output": "0", "usage": "1", "status": "200", "sent": "160"},
+        Charge(cost=80, estimated=True),
+        "zeros beside text",
+    ),
+    (
+        {"input": "0", "output": "0", "usage": "1", "status": "200", "sent": "160", "stream": "false"},
+        Charge(cost=290, estimated=True),
+        "zeros beside an answer in one piece",
+    ),
+    (
+        {"input": "0", "output": "7", "usage": "1", "status": "200", "sent": "160"},
+        Charge(cost=71, estimated=True),
+        "only the output is counted: the input is estimated",
+    ),
+    (
+        {"input": "0", "output": "0", "usage": "1", "status": "503", "sent": "160"},
+        Charge(cost=0, estimated=False),
+        "zeros beside a refusal",
+    ),
+    (
+        {"input": "9", "output": "0", "usage": "1", "status": "200", "sent": "160"},
+        Charge(cost=9, estimated=False),
+        "an answer may end at once",
+    ),
 ]
 
 

@@ -60,6 +60,13 @@ def test_a_count_above_the_context_window_is_estimated(
     assert charged.cost == (300 if estimated else inputs + outputs)
 
 
+def test_an_output_counted_beside_no_input_is_not_missing_at_reconciliation() -> None:
+    charged = charge(report(0, 7), RUNG)
+    assert charged.estimated
+    assert not charged.dropped  # the ledger notes the seven as reported, so they are not booked again
+    assert charged.cost == 50 + 7
+
+
 @pytest.mark.parametrize(("tokens", "cost"), [(2000, 2000), (2001, 0), (10**12, 0), (10**15, 0), (2**63, 0)])
 def test_reconciliation_books_only_what_its_requests_can_have_used(tokens: int, cost: int) -> None:
     store, metrics = MemoryStore(), Metrics()
