@@ -106,6 +106,8 @@ def expected(text: str, path: str) -> Forwarded:
     if (kind == "Embedding") != (path == "/v1/embeddings"):
         raise RefusedError("unsupported_endpoint")
 
+    if any(re.fullmatch(r"-?[0-9]{16,}", read.get(name, "")) for name in READ[3:9]):
+        raise RefusedError("invalid_number")
     changed: dict[str, str] = {}
     added: list[Member] = []
     if stream and path in USAGE_PATHS:

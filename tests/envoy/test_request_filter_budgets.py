@@ -55,9 +55,9 @@ ASKS = [
     ("/v1/embeddings", '"model":"vectors","input":"x"', "- 1", "embeddings"),
     (
         "/v1/chat/completions",
-        '"model":"chat","max_tokens":99999999999999999999',
-        "99999999999999999999 1",
-        "as written",
+        '"model":"chat","max_tokens":999999999999999',
+        "999999999999999 1",
+        "the largest that is taken",
     ),
 ]
 

@@ -40,7 +40,7 @@ It runs once per request, after api_key_auth and before everything that needs to
   `allowedModelNames`), `unsupported_endpoint` (embeddings asked of a chat model, or the reverse);
 - 400 `invalid_json` (empty, not an object, bytes after it, a member that is read given twice, or given in a disguise
   that some servers accept: escapes in the key, other case), `missing_model`, `invalid_model`, `invalid_stream`,
-  `invalid_stream_options`, `invalid_max_tokens`, `invalid_n`;
+  `invalid_stream_options`, `invalid_number` (more than 15 digits), `invalid_max_tokens`, `invalid_n`;
 - 500 `internal_error`: Lua failed. Envoy alone would forward the request.
 
 **It does not** check what stands inside other values: a provider refuses that with words of its own. What Python's

@@ -48,6 +48,10 @@ local function bad_count(name)
   return refusal("400", "invalid_n", "The " .. name .. " parameter must be an integer that is not negative.", name)
 end
 
+local function too_long(name)
+  return refusal("400", "invalid_number", "The " .. name .. " parameter has more than 15 digits.", name)
+end
+
 local function unknown_model(model)
   return refusal("404", "model_not_found",
     "The model `" .. model .. "` does not exist or you do not have access to it.")

@@ -24,6 +24,8 @@ local function read(h, buffer, endpoint, path, directory, caller, metadata)
   if not entry then return unknown_model(model) end
   if entry.kind ~= endpoint.kind then return wrong_endpoint(model, path, entry.kind) end
 
+  problem = overlong(s)
+  if problem then return problem end
   edits, added = 0, ""
   if stream and endpoint.usage then
     problem = ask_for_usage(s)

@@ -1,3 +1,15 @@
+local MOST_DIGITS = 15 -- up to there every JSON parser reads the same number
+
+-- The refusal of a number that servers would not all read alike, whoever sends it: nothing longer enters a check either.
+local function overlong(s)
+  for slot = FIRST_LIMIT, BEST_OF do
+    local given = key_at[slot] ~= 0 and value_of(s, slot)
+    local digits = given and #given > MOST_DIGITS and match(given, "^%-?(%d+)$")
+    if digits and #digits > MOST_DIGITS then return too_long(MEMBERS[slot]) end
+  end
+  return nil
+end
+
 local function is_integer(text) return find(text, "^%d+$") and not find(text, "^0.") end
 
 -- No member that limits the output says more than `cap` (a number: `most`), and at least one of the endpoint's own is
