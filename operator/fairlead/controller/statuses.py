@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
@@ -68,11 +67,11 @@ class Statuses:
 
     async def write(self, compiled: Compiled, *, too_large: Collection[str], held: Collection[str]) -> bool:
         """Write every status that differs; tell whether some wait for their gateways; raises `ClusterError`."""
-        served = ladders(compiled)
+        served, expired = ladders(compiled), self._expired(compiled)
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(report: Report) -> bool:
-            judged = self._judge(report, compiled, served, too_large, held)
+            judged = self._judge(report, compiled, served, too_large, held, expired=expired)
             if judged is None:
                 return True
             self._gauge(judged)
@@ -85,7 +84,14 @@ class Statuses:
         return any(waiting)
 
     def _judge(
-        self, report: Report, compiled: Compiled, served: Ladders, too_large: Collection[str], held: Collection[str]
+        self,
+        report: Report,
+        compiled: Compiled,
+        served: Ladders,
+        too_large: Collection[str],
+        held: Collection[str],
+        *,
+        expired: Collection[str],
     ) -> Judged | None:
         """State conditions, or None while gateways may still be on their way."""
         name = f"{report.key.namespace}/{report.key.name}"
@@ -95,7 +101,8 @@ class Statuses:
         enforced = self._enforced(report)
         if report.key.kind == "BudgetPolicy" and enforced is None:
             return None
-        stated = status.conditions(report, states.items(), expired=self._is_expired(report.key), enforced=enforced)
+        is_expired = report.key.kind == "ModelConsumer" and name in expired
+        stated = status.conditions(report, states.items(), expired=is_expired, enforced=enforced)
         serving: tuple[Serving, ...] = ()
         if report.served is Served.LAST_GOOD:
             serving = self._serving_before(report.key, states, served)
@@ -187,11 +194,15 @@ class Statuses:
     def _stored_gateways(self, key: ObjectKey) -> Sequence[Object]:
         return ((self._view.get(key) or {}).get("status") or {}).get("gateways") or ()
 
-    def _is_expired(self, key: ObjectKey) -> bool:
-        if key.kind != "ModelConsumer":
-            return False
-        until = ((self._view.get(key) or {}).get("spec") or {}).get("expiresAt")
-        return isinstance(until, str) and datetime.fromisoformat(until) <= self._clock.now()
+    def _expired(self, compiled: Compiled) -> Collection[str]:
+        """Name the consumers whose keys gateways refuse by now, by the version of each that serves."""
+        now = self._clock.now().timestamp()
+        return {
+            consumer.name
+            for gateway in compiled.gateways.values()
+            for consumer in gateway.ir.consumers
+            if consumer.expires_at is not None and consumer.expires_at <= now
+        }
 
     async def _write(self, judged: Judged) -> None:
         key = judged.report.key

@@ -230,6 +230,17 @@ def test_from_objects_to_status() -> None:
     asyncio.run(while_it_runs(stage, story))
 
 
+def test_a_consumer_that_expires_on_no_date_keeps_nobody_else_from_a_status() -> None:
+    stage = Stage(provider("p"), route("chat"), consumer("wrong", expiresAt="soon"))
+    stage.pod("one")
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        await until(lambda: stage.condition("ModelConsumer", "wrong", "Accepted").get("status") == "False")
+
+    asyncio.run(while_it_runs(stage, story))
+
+
 def _annotation(stage: Stage) -> str | None:
     pod = stage.cluster.find("Pod", "one") or {}
     found: str | None = pod["metadata"].get("annotations", {}).get(DIGEST_ANNOTATION)
