@@ -40,7 +40,7 @@ def test_what_is_applied_is_answered_through_the_service(provider: Provider, tea
     eventually("an answer", lambda: _served_by(url, "alice-key-0001", "chat") == "sim/main/model-a")
     # and a wrong key and an unknown name are refused
     assert _served_by(url, "nobodys-key", "chat") == "401"
-    assert _served_by(url, "alice-key-0001", "unknown") == "404"
+    eventually("404", lambda: _served_by(url, "alice-key-0001", "unknown") == "404")
 
 
 def test_a_stream_arrives_whole(provider: Provider, team: Team, url: str) -> None:

@@ -227,7 +227,7 @@ def settle(settlement: Settlement, entry: Entry | None, counters: Counters, waiv
     if covers and waiver.requests > 0 and (entry is None or entry.phase in {Phase.OPEN, Phase.EXPIRED}):
         return _cover(settlement, entry, counters, waived=-1)
     if entry is None:
-        return _configuration(settlement, _unchecked(settlement), counters, waived=0)
+        return _book(settlement, _unchecked(settlement), counters, waived=0)
     match entry.phase:
         case Phase.SETTLED:
             return Step(entry=entry, counters={})
@@ -235,10 +235,10 @@ def settle(settlement: Settlement, entry: Entry | None, counters: Counters, waiv
             return (
                 _cover(settlement, entry, counters, waived=0)
                 if covers
-                else _configuration(settlement, entry, counters, waived=1)
+                else _book(settlement, entry, counters, waived=1)
             )
         case Phase.OPEN | Phase.EXPIRED:
-            return _configuration(settlement, entry, counters, waived=0)
+            return _book(settlement, entry, counters, waived=0)
 
 
 def _unchecked(settlement: Settlement) -> Entry:
@@ -259,10 +259,10 @@ def _unchecked(settlement: Settlement) -> Entry:
 def _cover(settlement: Settlement, entry: Entry | None, counters: Counters, *, waived: int) -> Step:
     """Release what is held and configuration nothing."""
     nothing = replace(settlement, cost=0, estimated=False)
-    return replace(_configuration(nothing, entry or _unchecked(nothing), counters, waived=waived), covered=True)
+    return replace(_book(nothing, entry or _unchecked(nothing), counters, waived=waived), covered=True)
 
 
-def _configuration(settlement: Settlement, entry: Entry, counters: Counters, *, waived: int) -> Step:
+def _book(settlement: Settlement, entry: Entry, counters: Counters, *, waived: int) -> Step:
     """Replace whatever an entry holds or has booked by the cost."""
     cost = min(settlement.cost, entry.amount) if settlement.estimated else settlement.cost
     held = entry.amount if entry.phase is Phase.OPEN else 0

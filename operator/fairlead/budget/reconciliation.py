@@ -109,10 +109,10 @@ def observe(meter: UsageCounter, *, scraped: Count, booked: Count) -> tuple[Usag
     settled = booked + meter.reconciled
     due = most(meter.due + scraped, settled) if _went_back(meter.seen, scraped) else meter.due + (scraped - meter.seen)
     missing = most(due - settled, NOTHING)
-    configuration = least(missing, meter.missing)
+    bookings = least(missing, meter.missing)
     return UsageCounter(
-        seen=scraped, due=due, reconciled=meter.reconciled + configuration, missing=missing - configuration
-    ), configuration
+        seen=scraped, due=due, reconciled=meter.reconciled + bookings, missing=missing - bookings
+    ), bookings
 
 
 def adopt(*, scraped: Count, booked: Count) -> UsageCounter:
@@ -129,7 +129,7 @@ class Reading:
     """The outcome of one reading of all gateways."""
 
     meters: dict[UsageCounterKey, UsageCounter]
-    configuration: Mapping[UsageCounterKey, Count]
+    bookings: Mapping[UsageCounterKey, Count]
     """What is missing for sure: to be booked, in the same step that stores `meters`."""
 
 
@@ -145,7 +145,7 @@ def read(
     `known_gateways` are those whose whole life this store knows: they were read before, or are younger than it.
     """
     after: dict[UsageCounterKey, UsageCounter] = {}
-    configuration: dict[UsageCounterKey, Count] = {}
+    bookings: dict[UsageCounterKey, Count] = {}
     for key, count in sorted(scraped.items()):
         reported = booked.get(key, NOTHING)
         if key not in meters and key.gateway not in known_gateways:
@@ -153,8 +153,8 @@ def read(
             continue
         after[key], found = observe(meters.get(key, NEW), scraped=count, booked=reported)
         if found:
-            configuration[key] = found
-    return Reading(meters=after, configuration=configuration)
+            bookings[key] = found
+    return Reading(meters=after, bookings=bookings)
 
 
 def share_captured(meters: Iterable[UsageCounter]) -> float:

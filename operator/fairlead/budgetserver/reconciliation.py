@@ -75,7 +75,7 @@ class UsageReconciliation:
         )
         bookings = tuple(
             self._booking(key, count, known.known_gateways.get(key.gateway, 0))
-            for key, count in reading.configuration.items()
+            for key, count in reading.bookings.items()
         )
         update = UsageCounterUpdate(
             version=known.version,
@@ -85,7 +85,7 @@ class UsageReconciliation:
             now_ms=now_ms,
         )
         if await self._store.write_usage_counters(update):
-            self._tell(reading.configuration, bookings)
+            self._tell(reading.bookings, bookings)
             await self._tell_stages(bookings)
             self._metrics.captured.set(share_captured((known.meters | reading.meters).values()))
         else:  # another server did, and booked what it found
@@ -106,8 +106,8 @@ class UsageReconciliation:
             at_ms=at_ms,
         )
 
-    def _tell(self, configuration: Mapping[UsageCounterKey, Count], bookings: Sequence[Booking]) -> None:
-        found = sum(configuration.values(), NOTHING)
+    def _tell(self, missed: Mapping[UsageCounterKey, Count], bookings: Sequence[Booking]) -> None:
+        found = sum(missed.values(), NOTHING)
         if found:
             booked = sum(booking.cost for booking in bookings)
             self._metrics.reconciled.inc(found.tokens)

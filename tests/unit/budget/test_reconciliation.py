@@ -80,7 +80,7 @@ def test_never_books_more_than_was_counted(steps: list[tuple[int, int, bool]]) -
 
 def test_an_unknown_gateway_is_taken_as_booked() -> None:
     reading = read(meters={}, known_gateways=frozenset(), scraped={KEY: count(1000)}, booked={})
-    assert reading.configuration == {}
+    assert reading.bookings == {}
     assert reading.meters == {KEY: adopt(scraped=count(1000), booked=NOTHING)}
     again = read(
         meters=reading.meters, known_gateways=frozenset({"eu-1"}), scraped={KEY: count(1003)}, booked={KEY: count(1)}
@@ -88,14 +88,14 @@ def test_an_unknown_gateway_is_taken_as_booked() -> None:
     third = read(
         meters=again.meters, known_gateways=frozenset({"eu-1"}), scraped={KEY: count(1003)}, booked={KEY: count(1)}
     )
-    assert third.configuration == {KEY: count(2)}
+    assert third.bookings == {KEY: count(2)}
 
 
 def test_a_new_consumer_of_a_known_gateway_starts_at_zero() -> None:
     known = frozenset({"eu-1"})
     first = read(meters={}, known_gateways=known, scraped={KEY: count(2)}, booked={})
     second = read(meters=first.meters, known_gateways=known, scraped={KEY: count(2)}, booked={})
-    assert second.configuration == {KEY: count(2)}
+    assert second.bookings == {KEY: count(2)}
 
 
 def test_a_gateway_that_could_not_be_read_keeps_its_state() -> None:
