@@ -73,7 +73,7 @@ class RateLimitService:
         return self._configuration
 
     def use(self, configuration: BudgetConfiguration) -> None:
-        """Rule by another configuration from now on; what is spent stays, since counters do not know books."""
+        """Rule by another configuration from now on; what is spent stays, since counters do not know configurations."""
         self._configuration = configuration
         self._terms.clear()
         self._bounds.clear()
