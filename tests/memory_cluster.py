@@ -44,7 +44,7 @@ class MemoryCluster:
         if before is not None and "status" not in stored and "status" in before:
             stored["status"] = before["status"]
         self._objects[key] = stored
-        self._tell(Changed(object=copy.deepcopy(stored), deleted=False))
+        self._tell(Changed(object=copy.deepcopy(stored), deleted=False), before)
         return copy.deepcopy(stored)
 
     def take(self, kind: str, name: str, namespace: str = "fairlead") -> None:
@@ -60,10 +60,12 @@ class MemoryCluster:
     def all(self, kind: str) -> list[dict[str, Any]]:
         return [copy.deepcopy(found) for key, found in sorted(self._objects.items()) if key[0] == kind]
 
-    def _tell(self, changed: Changed) -> None:
+    def _tell(self, changed: Changed, before: Object | None = None) -> None:
         for wants, queue in self._watches:
             if wants(changed.object):
                 queue.put_nowait(changed)
+            elif before is not None and wants(before):  # what leaves a selection is told as deleted
+                queue.put_nowait(Changed(object=changed.object, deleted=True))
 
     # As `fairlead.adapters.kube.Kube`
 
@@ -95,6 +97,9 @@ class MemoryCluster:
     async def apply(self, manifest: Object) -> Object:
         self._wrote("apply", manifest["kind"], manifest["metadata"]["name"])
         before = self._objects.get(_key(manifest), {})
+        expected = manifest["metadata"].get("resourceVersion")
+        if expected is not None and expected != before.get("metadata", {}).get("resourceVersion"):
+            raise ConflictError("another was faster")
         return self.put(_merged(before, manifest))
 
     async def apply_status(self, manifest: Object) -> Object | None:

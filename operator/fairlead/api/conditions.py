@@ -59,7 +59,10 @@ class Reason(_Documented):
     ROUTE_NOT_FOUND = "RouteNotFound", "No ModelRoute of this name in the namespace."
     REGION_NOT_FOUND = "RegionNotFound", "The installation has no region of this name."
     CONSUMER_NOT_FOUND = "ConsumerNotFound", "No ModelConsumer of this name in the chosen namespaces."
-    SECRET_NOT_FOUND = "SecretNotFound", "The Secret, or its key, does not exist."
+    SECRET_NOT_FOUND = (
+        "SecretNotFound",
+        "The Secret, or its key, does not exist; of `Programmed`, the one that gateways mount.",
+    )
     KEY_NOT_USABLE = "KeyNotUsable", "The value of an API key is none that a client can send."
     SECRET_NOT_READABLE = (
         "SecretNotReadable",
@@ -126,6 +129,7 @@ REASONS: Mapping[tuple[ConditionType, ConditionStatus], tuple[Reason, ...]] = {
     (ConditionType.PROGRAMMED, _F): (
         Reason.GATEWAY_BEHIND,
         Reason.TOO_LARGE,
+        Reason.SECRET_NOT_FOUND,
         Reason.REFUSED_BY_GATEWAY,
         Reason.NOT_IN_EFFECT,
         Reason.LAST_GOOD,

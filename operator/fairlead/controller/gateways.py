@@ -1,28 +1,27 @@
 """Making the cluster's gateways what was compiled: keys, ConfigMaps, the rest, and a nudge to the kubelets."""
 
-import asyncio
-import base64
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from fairlead import envoy, manifests
+from fairlead import manifests
 from fairlead.adapters.clock import Clock
-from fairlead.adapters.kube import Kube
+from fairlead.adapters.kube import Kube, UnreachableError
 from fairlead.compiler import Compiled, CompiledGateway
-from fairlead.controller.budget_configuration import BudgetConfigurationMap
+from fairlead.controller import budget_configuration, keys_secret, memory
 from fairlead.controller.context import COMPONENT_LABEL, Context
 from fairlead.controller.keys import KeyRing
+from fairlead.controller.keys_secret import KeysSecret
 from fairlead.controller.live import Live
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.nudges import Nudges
-from fairlead.controller.plan import plan
-from fairlead.errors import TooLargeError
-from fairlead.manifests import OWNED_KINDS, REGION_LABEL, naming
+from fairlead.controller.written_objects import WrittenObjects
+from fairlead.errors import ClusterError, TooLargeError
+from fairlead.manifests import REGION_LABEL, naming
 from fairlead.manifests.configuration import BOOTSTRAP
+from fairlead.status import Keyless
 
 Object = Mapping[str, Any]
 
@@ -30,8 +29,6 @@ DIGEST_ANNOTATION = "fairlead.dev/configuration"
 """On a gateway pod: the configuration that it is to serve. A change makes the kubelet refresh its mounts at once."""
 KEYS_ANNOTATION = "fairlead.dev/keys"
 """On a gateway pod: the version of the Secret of keys that it is to serve."""
-KEYS_FILE = "ecds.json"
-
 BOOK_ANNOTATION = "fairlead.dev/book"
 """On a budget server's pod: the configuration that it is to decide by."""
 HELD_AT_MOST_S = 120.0
@@ -46,9 +43,10 @@ class Applied:
     """Regions whose files do not fit; their gateways keep what they have."""
     held: frozenset[str]
     """Regions whose pods are being replaced by ones that mount a new credential; the configuration comes after."""
-    writes: int
+    keyless: Mapping[str, Keyless]
+    """Consumers (`namespace/name`) whose keys the gateways do not get, and why."""
     again_in_s: float | None
-    """When pods that were nudged just now may be nudged again; None = nothing is left to do."""
+    """When there is more to do that may not be done yet; None = nothing is left to do."""
 
 
 class Gateways:
@@ -58,20 +56,65 @@ class Gateways:
         self, *, kube: Kube, clock: Clock, context: Context, live: Live, metrics: Metrics, log: FilteringBoundLogger
     ) -> None:
         self._kube, self._clock, self._context = kube, clock, context
-        self._live, self._metrics, self._log = live, metrics, log
-        self._keys_written: bytes | None = None
-        self._keys_version = ""
+        self._live, self._log = live, log
         self._nudges = Nudges(kube, clock, namespace=context.namespace, live=live, metrics=metrics)
-        self._configuration = _configuration_of(kube, log, context)
+        self._written = WrittenObjects(
+            kube=kube,
+            clock=clock,
+            live=live,
+            metrics=metrics,
+            log=log,
+            namespace=context.namespace,
+            owner_uid=context.owner_uid,
+        )
+        self._keys = KeysSecret(kube, metrics, log, namespace=context.namespace, name=context.settings.keys_secret)
         self._held_since: dict[str, float] = {}
+        self._told: dict[str, str] = {}
 
-    async def apply(self, compiled: Compiled, keys: KeyRing) -> Applied:
+    def look_at_keys(self) -> None:
+        """Let the next `apply` compare the Secret of keys, which no watch shows."""
+        self._keys.look()
+
+    async def apply(self, compiled: Compiled, keys: KeyRing, born: Callable[[str], str]) -> Applied:
         """Write what differs, in an order that no gateway suffers from; raises `ClusterError`.
 
-        Keys and clusters before the routes that need them, configuration before pods, deletions at the end.
+        Keys and clusters before the routes that need them, configuration before pods, deletions at the end. `born`
+        says when a consumer was made: where not all keys fit, the oldest consumers keep theirs.
         """
-        desired: dict[str, Sequence[Object]] = {}
-        too_large = {region for region, gateway in compiled.gateways.items() if gateway.too_large}
+        too_large = {region: gateway.too_large for region, gateway in compiled.gateways.items() if gateway.too_large}
+        desired = self._rendered(compiled, too_large)
+        ours, unfit = self._own(compiled)
+        self._tell_once({**too_large, **unfit})
+        keep = [*unfit, *(naming.gateway(self._context.settings, region) for region in too_large)]
+        planned = self._written.compare([*ours, *(one for region in desired for one in desired[region])], keep=keep)
+        errors: list[ClusterError] = []
+        refused: frozenset[str] = frozenset()
+        try:
+            refused = await self._write_keys(compiled, keys, born)
+        except UnreachableError:
+            raise
+        except ClusterError as error:  # what refuses the keys does not refuse the rest
+            errors.append(error)
+        held = frozenset(region for region in desired if self._is_held(compiled.gateways[region]))
+        brought = await self._written.bring([one for one in planned.apply if not _waits(one, held)], _lane)
+        digests = {region: compiled.gateways[region].digest for region in {*desired} - held - {*brought.failed}}
+        _, nudge_later = await self._nudges.tell(lambda pod: self._wanted_of(pod, digests))
+        errors += brought.failed.values()
+        if errors:
+            raise errors[0]
+        await self._written.delete(planned.delete)
+        return Applied(
+            too_large=frozenset(too_large),
+            held=held,
+            keyless=self._keys.keyless({binding.consumer for binding in compiled.key_bindings}, refused),
+            again_in_s=min(
+                (seconds for seconds in (brought.later_s, nudge_later) if seconds is not None), default=None
+            ),
+        )
+
+    def _rendered(self, compiled: Compiled, too_large: dict[str, str]) -> Mapping[str, Sequence[Object]]:
+        """Render each region's objects; put those that do not fit into `too_large`."""
+        desired = {}
         for region, gateway in compiled.gateways.items():
             if region in too_large:
                 continue
@@ -85,33 +128,41 @@ class Gateways:
                     owner_uid=self._context.owner_uid,
                 )
             except TooLargeError as error:
-                too_large.add(region)
-                self._log.warning("too large", region=region, what=str(error))
-        kept = [naming.gateway(self._context.settings, region) for region in too_large]
-        planned = plan(
-            [manifest for region in desired for manifest in desired[region]],
-            [found for kind in OWNED_KINDS for found in self._live.of_kind(kind)],
-            owner_uid=self._context.owner_uid,
-            keep=kept,
-        )
-        writes = await self._write_keys(compiled, keys)
-        held = frozenset(region for region in desired if self._is_held(compiled.gateways[region]))
-        to_apply = [manifest for manifest in planned.apply if not _waits(manifest, held)]
-        if self._configuration is not None:
-            writes += await self._configuration.write(compiled.configuration)
-        by_region = groupby(to_apply, key=_region_of)
-        await asyncio.gather(*(self._apply(tuple(group)) for _, group in by_region))
-        digests = {region: gateway.digest for region, gateway in compiled.gateways.items() if region in desired}
-        digests = {region: digest for region, digest in digests.items() if region not in held}
-        nudged, again_in_s = await self._nudges.tell(lambda pod: self._wanted_of(pod, digests))
-        for found in planned.delete:
-            await self._delete(found)
-        return Applied(
-            too_large=frozenset(too_large),
-            held=held,
-            writes=writes + len(to_apply) + nudged + len(planned.delete),
-            again_in_s=again_in_s,
-        )
+                too_large[region] = str(error)
+        return desired
+
+    def _own(self, compiled: Compiled) -> tuple[Sequence[Object], Mapping[str, str]]:
+        """Render what is no region's; return it, and the names of what does not fit, with why."""
+        server = self._context.settings.budget_server
+        made: list[Object] = []
+        unfit = {}
+        name = memory_name(self._context)
+        try:
+            made.append(memory.config_map(compiled.last_good, self._own_metadata(name)))
+        except TooLargeError as error:
+            unfit[name] = str(error)
+        if server is not None:
+            metadata = self._own_metadata(server.configuration, {COMPONENT_LABEL: "budget-server"})
+            try:
+                made.append(budget_configuration.config_map(compiled.configuration, metadata))
+            except TooLargeError as error:
+                unfit[server.configuration] = str(error)
+        return made, unfit
+
+    def _own_metadata(self, name: str, labels: Mapping[str, str] | None = None) -> Object:
+        context = self._context
+        return {
+            "name": name,
+            "namespace": context.namespace,
+            "labels": {**context.settings.labels, **(labels or {})},
+            "ownerReferences": [dict(context.owner)],
+        }
+
+    def _tell_once(self, too_large: Mapping[str, str]) -> None:
+        for name, why in too_large.items():
+            if self._told.get(name) != why:
+                self._log.warning("too large", what=why, name=name)
+        self._told = dict(too_large)
 
     async def nudge_again(self, pods: Collection[str]) -> None:
         """Tell pods once more that there is a configuration which they do not serve yet; raises `ClusterError`."""
@@ -134,57 +185,25 @@ class Gateways:
             self._log.info("rolls", what="pods are replaced to mount a new credential", region=region)
         return now - self._held_since.setdefault(region, now) < HELD_AT_MOST_S
 
-    async def _apply(self, objects: Iterable[Object]) -> None:
-        for manifest in objects:
-            applied = await self._kube.apply(manifest)
-            self._live.put({**applied, "kind": manifest["kind"]})
-            self._wrote("apply", manifest)
-
-    async def _delete(self, found: Object) -> None:
-        name = found["metadata"]["name"]
-        await self._kube.delete(found["kind"], namespace=self._context.namespace, name=name)
-        self._live.remove(found["kind"], name)
-        self._wrote("delete", found)
-
-    async def _write_keys(self, compiled: Compiled, keys: KeyRing) -> int:
-        """Write the keys of all consumers. The operator cannot read them back, so it remembers what it wrote."""
-        bound = [(binding.consumer, keys.value(binding.ref)) for binding in compiled.key_bindings]
+    async def _write_keys(self, compiled: Compiled, keys: KeyRing, born: Callable[[str], str]) -> frozenset[str]:
+        """Write the keys of all consumers; return those whose keys do not fit."""
+        bound = [(keys.value(binding.ref), binding.consumer) for binding in compiled.key_bindings]
+        pairs = sorted(((key, name) for key, name in bound if key), key=lambda pair: (born(pair[1]), pair[1], pair[0]))
         anonymous = next((gateway.ir.anonymous for gateway in compiled.gateways.values()), None)
-        content = envoy.api_keys([(value, consumer) for consumer, value in bound if value], anonymous)
-        if content == self._keys_written:
-            return 0
-        secret = self._context.settings.keys_secret
-        written = await self._kube.merge(
-            "Secret",
-            namespace=self._context.namespace,
-            name=secret,
-            patch={"data": {KEYS_FILE: base64.b64encode(content).decode()}},
-        )
-        if written is None:
-            self._log.error("no secret for keys", what=f"Secret {secret} is missing, run helm upgrade")
-            return 0
-        version = written["metadata"]["resourceVersion"]
-        self._keys_written, self._keys_version, was = content, version, self._keys_version
-        self._metrics.writes.labels("patch", "Secret").inc()
-        if version != was:
-            self._log.info("keys", what=f"{len(bound)} keys of consumers", version=version)
-        return 1
+        content = keys_secret.rendered(pairs, anonymous)
+        await self._keys.write(content.content)
+        return content.refused
 
     def _wanted_of(self, pod: Object, digests: Mapping[str, str]) -> Mapping[str, str]:
         """Return the annotations that a pod is to have, by what it serves."""
         region = _region_of(pod)
         if region in digests:
-            return {DIGEST_ANNOTATION: digests[region][:16], KEYS_ANNOTATION: self._keys_version}
-        if (
-            self._configuration is not None
-            and pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == "budget-server"
-        ):
-            return {BOOK_ANNOTATION: self._configuration.digest}
+            return {DIGEST_ANNOTATION: digests[region][:16], KEYS_ANNOTATION: self._keys.version}
+        server = self._context.settings.budget_server
+        if server is not None and pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == "budget-server":
+            stored = self._live.get("ConfigMap", server.configuration)
+            return {BOOK_ANNOTATION: budget_configuration.stored_version(stored)}
         return {}
-
-    def _wrote(self, verb: str, manifest: Object) -> None:
-        self._metrics.writes.labels(verb, manifest["kind"]).inc()
-        self._log.info(verb, what=f"{manifest['kind']} {manifest['metadata']['name']}")
 
 
 def _region_of(found: Object) -> str:
@@ -197,26 +216,32 @@ def _waits(manifest: Object, held: Collection[str]) -> bool:
     return is_watched and _region_of(manifest) in held
 
 
+def _lane(manifest: Object) -> str:
+    """Name the lane of an object: a region's objects stand in one, each other in its own."""
+    return _region_of(manifest) or f"{manifest['kind']}/{manifest['metadata']['name']}"
+
+
+def memory_name(context: Context) -> str:
+    """Return the name of the ConfigMap with the last good versions."""
+    return f"{context.settings.name_prefix}-last-good"
+
+
 def _providers_secrets(compiled: Compiled) -> frozenset[str]:
     """Return the Secrets of all providers, used or not, in the versions that are in effect."""
-    named = [
-        endpoint.get("credential")
+    return frozenset(
+        name
         for key, version in compiled.last_good.items()
         if key.kind == "ModelProvider"
-        for endpoint in version["spec"]["endpoints"]
-    ]
-    return frozenset(credential["secretName"] for credential in named if credential)
-
-
-def _configuration_of(kube: Kube, log: FilteringBoundLogger, context: Context) -> BudgetConfigurationMap | None:
-    server = context.settings.budget_server
-    if server is None:
-        return None
-    return BudgetConfigurationMap(
-        kube,
-        log,
-        namespace=context.namespace,
-        name=server.configuration,
-        owner=context.owner,
-        labels={**context.settings.labels, COMPONENT_LABEL: "budget-server"},
+        for name in _secrets_of(version)
     )
+
+
+def _secrets_of(provider: Object) -> Iterator[str]:
+    """Yield the Secrets that a remembered version names; it may be damaged."""
+    spec = provider.get("spec")
+    endpoints = spec.get("endpoints") if isinstance(spec, Mapping) else None
+    for endpoint in endpoints if isinstance(endpoints, list) else ():
+        credential = endpoint.get("credential") if isinstance(endpoint, Mapping) else None
+        name = credential.get("secretName") if isinstance(credential, Mapping) else None
+        if isinstance(name, str):
+            yield name

@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.kube import USER_KINDS, Kube
+from fairlead.api.meta import ObjectKey
 from fairlead.compiler import Manifest, Snapshot
 from fairlead.controller import handlers
 from fairlead.controller.context import Context
@@ -125,6 +126,12 @@ class Inputs:
             unreadable=self.keys.unreadable(refs),
             unusable=self.keys.unusable(),
         )
+
+    def born(self, consumer: str) -> str:
+        """Return when a ModelConsumer (`namespace/name`) was made, as the API server writes it; it sorts by time."""
+        namespace, _, name = consumer.partition("/")
+        found = self.view.get(ObjectKey(kind="ModelConsumer", namespace=namespace, name=name))
+        return str((found or {}).get("metadata", {}).get("creationTimestamp", ""))
 
     def _wanted(self) -> tuple[SecretName, ...]:
         refs = wanted_refs(self.view.of_kind("ModelConsumer"), home=self._context.namespace)

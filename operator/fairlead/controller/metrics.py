@@ -36,6 +36,12 @@ class Metrics:
         self.writes = Counter(
             "fairlead_api_writes", "Writes to the API server.", ["verb", "kind"], registry=self.registry
         )
+        self.repairs = Counter(
+            "fairlead_object_repairs",
+            "Objects of the operator's own that somebody else deleted or edited, and that were written again.",
+            ["kind"],
+            registry=self.registry,
+        )
         self.object_ready = Gauge(
             "fairlead_object_ready",
             "Condition Ready of an object: 1 True, 0 False.",

@@ -17,22 +17,24 @@ from fairlead.compiler import Compiled, Observed
 from fairlead.compiler import compile as compile_all
 from fairlead.controller.budgets import Budgets
 from fairlead.controller.context import COMPONENT_LABEL, Context
-from fairlead.controller.gateways import Gateways
+from fairlead.controller.gateways import Gateways, memory_name
 from fairlead.controller.inputs import Inputs
 from fairlead.controller.lease import RENEW_EVERY_S, Election
 from fairlead.controller.live import Live, follow
-from fairlead.controller.memory import Memory
+from fairlead.controller.memory import remembered
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback, ready_pods
 from fairlead.controller.statuses import Statuses, ladders
-from fairlead.errors import ClusterError
+from fairlead.errors import ClusterError, StateError
 from fairlead.manifests import OWNED_KINDS
 from fairlead.runtime.memory import LastGood
-from fairlead.status import Availability
+from fairlead.status import Availability, Keyless
 
 KEYS_EVERY_S = 10.0
 """How often consumers' Secrets are read again."""
+KEYS_SECRET_EVERY_S = 60.0
+"""How often the Secret of keys is compared, which may be written and not read."""
 _LISTS_EVERY_S = 60.0
 _QUIET_S, _BURST_S = 0.03, 0.15
 """A pass begins when no event came for so long, or so long after the first one: ten events in a burst are one pass."""
@@ -77,11 +79,12 @@ class Operator:
             metrics=metrics,
             log=log,
         )
-        self._memory = self._new_memory()
         self._last_good: LastGood | None = None
         self._compiled: Compiled | None = None
         self._too_large: frozenset[str] = frozenset()
         self._held: frozenset[str] = frozenset()
+        self._keyless: Mapping[str, Keyless] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._inputs_changed = True
         self._wake, self._wake_status, self._wake_readback = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._wake_budgets = asyncio.Event()
@@ -104,6 +107,7 @@ class Operator:
                 tasks.create_task(self._again_and_again("lead", RENEW_EVERY_S, self._lead))
                 tasks.create_task(self._again_and_again("list", _LISTS_EVERY_S, self._inputs.list_all))
                 tasks.create_task(self._again_and_again("keys", KEYS_EVERY_S, self._inputs.read_keys))
+                tasks.create_task(self._again_and_again("look", KEYS_SECRET_EVERY_S, self._look_at_keys))
                 tasks.create_task(self._again_and_again("pass", 0.0, self._pass))
                 tasks.create_task(self._again_and_again("status", 0.0, self._write_status))
                 tasks.create_task(self._again_and_again("readback", 0.0, self._read_back))
@@ -140,9 +144,10 @@ class Operator:
 
     async def _follow(self, kind: str) -> None:
         context = self._context
-        # Objects of gateways, and pods of all components: the budget server's are nudged too.
+        # Objects of gateways; pods and ConfigMaps of all components: the budget server's are written and nudged too.
         selector = context.settings.selector
-        labels = {name: selector[name] for name in selector if kind != "Pod" or name != COMPONENT_LABEL}
+        of_all = kind in ("Pod", "ConfigMap")
+        labels = {name: selector[name] for name in selector if not (of_all and name == COMPONENT_LABEL)}
         await follow(
             self._kube,
             self._live,
@@ -213,8 +218,7 @@ class Operator:
         if not (self._election.leads and self._live.has_listed(_FOLLOWED) and await self._inputs.are_whole()):
             return False
         if self._last_good is None:
-            self._memory = self._new_memory()
-            self._last_good = await self._memory.load(lambda problem: self._log.warning("forgotten", what=problem))
+            self._last_good = await self._remembered()
             self._inputs_changed = True
         return True
 
@@ -222,8 +226,8 @@ class Operator:
         compiled = self._compiled
         if self._inputs_changed or compiled is None:
             self._compiled = compiled = await self._compile()
-        applied = await self._gateways.apply(compiled, self._inputs.keys)
-        self._too_large, self._held = applied.too_large, applied.held
+        applied = await self._gateways.apply(compiled, self._inputs.keys, self._inputs.born)
+        self._too_large, self._held, self._keyless = applied.too_large, applied.held, applied.keyless
         digests = {
             region: gateway.digest
             for region, gateway in compiled.gateways.items()
@@ -237,9 +241,7 @@ class Operator:
             self._budgets.expected = expected
             self._wake_budgets.set()
         if applied.again_in_s is not None:
-            asyncio.get_running_loop().call_later(applied.again_in_s, self._wake.set)
-        if not await self._memory.store(compiled.last_good):
-            self._log.warning("memory full", what="the last good versions do not fit a ConfigMap and are not kept")
+            self._wake_in(applied.again_in_s)
 
     async def _compile(self) -> Compiled:
         """Compile in a thread: leases are renewed and probes answered meanwhile."""
@@ -298,23 +300,37 @@ class Operator:
         if self._compiled is None or not self._election.leads:
             return
         try:
-            waiting = await self._statuses.write(self._compiled, too_large=self._too_large, held=self._held)
+            waiting = await self._statuses.write(
+                self._compiled, too_large=self._too_large, held=self._held, keyless=self._keyless
+            )
         except ClusterError:
             self._wake_status.set()
             raise
         if waiting:
             asyncio.get_running_loop().call_later(1.0, self._wake_status.set)
 
-    def _new_memory(self) -> Memory:
-        context = self._context
-        settings = context.settings
-        return Memory(
-            self._kube,
-            namespace=context.namespace,
-            name=f"{settings.name_prefix}-last-good",
-            owner=context.owner,
-            labels={**settings.labels, COMPONENT_LABEL: "operator"},
-        )
+    def _wake_in(self, seconds: float) -> None:
+        """Let a pass begin later; one timer, so that many passes do not leave many behind."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._wake.set)
+
+    async def _remembered(self) -> LastGood:
+        """Read what the operator before this one remembered; what is damaged is none. Raises `ClusterError`."""
+        name = memory_name(self._context)
+        found = await self._kube.get("ConfigMap", namespace=self._context.namespace, name=name)
+        try:
+            return remembered(found)
+        except StateError as error:
+            self._metrics.errors.labels("memory").inc()
+            self._log.warning(
+                "forgotten", what=f"ConfigMap {name}: {error}; it counts as absent until it is written anew"
+            )
+            return {}
+
+    async def _look_at_keys(self) -> None:
+        self._gateways.look_at_keys()
+        self._wake.set()
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

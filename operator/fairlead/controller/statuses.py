@@ -21,7 +21,7 @@ from fairlead.controller.metrics import Metrics
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback
 from fairlead.controller.view import View
-from fairlead.status import Availability, Happening, RegionState, Serving
+from fairlead.status import Availability, Happening, Keyless, RegionState, Serving
 
 Object = Mapping[str, Any]
 Ladders = Mapping[tuple[str, str], tuple[str, ...]]
@@ -63,10 +63,14 @@ class Statuses:
         self._progress, self._readback, self._metrics, self._log = progress, readback, metrics, log
         self._events = Events(kube=kube, clock=clock, metrics=metrics, log=log)
         self._gauges: set[ObjectKey] = set()
+        self._keyless: Mapping[str, Keyless] = {}
         self._behind_since: dict[ObjectKey, float] = {}
 
-    async def write(self, compiled: Compiled, *, too_large: Collection[str], held: Collection[str]) -> bool:
+    async def write(
+        self, compiled: Compiled, *, too_large: Collection[str], held: Collection[str], keyless: Mapping[str, Keyless]
+    ) -> bool:
         """Write every status that differs; tell whether some wait for their gateways; raises `ClusterError`."""
+        self._keyless = keyless
         served, expired = ladders(compiled), self._expired(compiled)
         gate = asyncio.Semaphore(_AT_ONCE)
 
@@ -101,8 +105,13 @@ class Statuses:
         enforced = self._enforced(report)
         if report.key.kind == "BudgetPolicy" and enforced is None:
             return None
-        is_expired = report.key.kind == "ModelConsumer" and name in expired
-        stated = status.conditions(report, states.items(), expired=is_expired, enforced=enforced)
+        stated = status.conditions(
+            report,
+            states.items(),
+            expired=report.key.kind == "ModelConsumer" and name in expired,
+            enforced=enforced,
+            keyless=self._keyless.get(name) if report.key.kind == "ModelConsumer" else None,
+        )
         serving: tuple[Serving, ...] = ()
         if report.served is Served.LAST_GOOD:
             serving = self._serving_before(report.key, states, served)

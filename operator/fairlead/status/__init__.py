@@ -13,12 +13,13 @@ from fairlead.status.budget import (
 from fairlead.status.conditions import merge
 from fairlead.status.object_status import Serving, differs, ladder, news, status
 from fairlead.status.serving import Answer, ServedRoute, Share, percent, served_routes
-from fairlead.status.verdict import RegionState, conditions
+from fairlead.status.verdict import Keyless, RegionState, conditions
 
 __all__ = [
     "Answer",
     "Availability",
     "Happening",
+    "Keyless",
     "Reading",
     "RegionState",
     "ServedRoute",

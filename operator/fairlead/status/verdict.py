@@ -1,10 +1,19 @@
 """What the compiler reported and what the gateways answered, as the four conditions of one object."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
 from fairlead.translate import Report, Served
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyless:
+    """Why no gateway gets the keys of a consumer."""
+
+    reason: Reason
+    message: str
 
 
 class RegionState(StrEnum):
@@ -28,17 +37,19 @@ def conditions(
     *,
     expired: bool = False,
     enforced: Condition | None = None,
+    keyless: Keyless | None = None,
 ) -> tuple[Condition, ...]:
     """State the conditions of one object: Accepted, ResolvedRefs, Programmed, Enforced, Ready, in this order.
 
     `expired`: a consumer whose `expiresAt` has passed. `enforced`: of a policy, whether somebody decides by it.
+    `keyless`: of a consumer, why its keys do not reach the gateways.
     """
-    programmed = _programmed(report, tuple(regions))
+    programmed = _programmed(report, tuple(regions), keyless)
     ready = _ready(report, programmed, expired=expired, enforced=enforced)
     return (*report.conditions, programmed, *([enforced] if enforced else ()), ready)
 
 
-def _programmed(report: Report, regions: tuple[tuple[str, RegionState], ...]) -> Condition:
+def _programmed(report: Report, regions: tuple[tuple[str, RegionState], ...], keyless: Keyless | None) -> Condition:
     def state(status: ConditionStatus, reason: Reason, message: str) -> Condition:
         return _condition(ConditionType.PROGRAMMED, status, reason, message, report.generation)
 
@@ -46,6 +57,8 @@ def _programmed(report: Report, regions: tuple[tuple[str, RegionState], ...]) ->
         return state(ConditionStatus.FALSE, Reason.NOT_IN_EFFECT, "nothing of the object is in effect")
     if report.served is Served.LAST_GOOD:
         return state(ConditionStatus.FALSE, Reason.LAST_GOOD, "gateways serve the last good version")
+    if keyless is not None:
+        return state(ConditionStatus.FALSE, keyless.reason, keyless.message)
     too_large = sorted(region for region, found in regions if found is RegionState.TOO_LARGE)
     if too_large:
         return state(ConditionStatus.FALSE, Reason.TOO_LARGE, _TOO_LARGE.format(_listed(too_large)))

@@ -1,6 +1,5 @@
-"""The operator's memory: damage of any kind is absence with one warning, and is written over."""
+"""The operator's memory: damage of any kind is one error, which the operator takes for absence."""
 
-import asyncio
 import base64
 import gzip
 from typing import Any
@@ -8,14 +7,10 @@ from typing import Any
 import pytest
 
 from fairlead.api.meta import ObjectKey
-from fairlead.controller.memory import Memory
-from memory_cluster import MemoryCluster
+from fairlead.controller.memory import FILE, config_map, remembered
+from fairlead.errors import StateError
 
 LAST_GOOD = {ObjectKey("ModelRoute", "team", "chat"): {"spec": {}}}
-
-
-def _memory(cluster: MemoryCluster) -> Memory:
-    return Memory(cluster, namespace="fairlead", name="fairlead-memory", owner={}, labels={})
 
 
 def _encoded(content: bytes) -> str:
@@ -26,6 +21,8 @@ def _encoded(content: bytes) -> str:
     "stored",
     [
         pytest.param("not base64!", id="no base64"),
+        pytest.param("é", id="no ASCII"),
+        pytest.param("", id="empty"),
         pytest.param(5, id="no text"),
         pytest.param(_encoded(b"no gzip"), id="no gzip"),
         pytest.param(_encoded(gzip.compress(b"{}")[:-4]), id="cut"),
@@ -33,18 +30,14 @@ def _encoded(content: bytes) -> str:
         pytest.param(_encoded(gzip.compress(b'{"objects": 5}')), id="another shape"),
     ],
 )
-def test_damage_is_absence_and_is_mended(stored: Any) -> None:
-    cluster = MemoryCluster(
-        {
-            "kind": "ConfigMap",
-            "metadata": {"name": "fairlead-memory", "namespace": "fairlead"},
-            "binaryData": {"last-good.json.gz": stored},
-        }
-    )
-    warnings: list[str] = []
-    memory = _memory(cluster)
-    assert asyncio.run(memory.load(warnings.append)) == {}
-    assert len(warnings) == 1
-    assert asyncio.run(memory.store(LAST_GOOD))
-    assert asyncio.run(_memory(cluster).load(warnings.append)) == LAST_GOOD
-    assert len(warnings) == 1
+def test_damage_is_one_error(stored: Any) -> None:
+    with pytest.raises(StateError, match="last-good"):
+        remembered({"binaryData": {FILE: stored}})
+
+
+def test_what_was_written_is_remembered() -> None:
+    assert remembered(config_map(LAST_GOOD, {"name": "fairlead-last-good"})) == LAST_GOOD
+
+
+def test_no_memory_is_nothing_remembered() -> None:
+    assert remembered(None) == {}

@@ -1,0 +1,125 @@
+"""The one Secret with the keys of all consumers, which gateways mount. The operator may patch it, and not read it.
+
+So it is compared by writing: a patch that changes nothing leaves the Secret's version as it is, and one that comes back
+with another version has undone what somebody else did.
+"""
+
+import base64
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from structlog.typing import FilteringBoundLogger
+
+from fairlead import envoy
+from fairlead.adapters.kube import Kube
+from fairlead.api.conditions import Reason
+from fairlead.controller.metrics import Metrics
+from fairlead.status import Keyless
+
+KEYS_FILE = "ecds.json"
+LIMIT_BYTES = 1000 * 1024
+"""An API server takes 1 MiB for all entries of a Secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """What gateways are to accept."""
+
+    content: bytes
+    refused: frozenset[str]
+    """Consumers (`namespace/name`) of whose keys none is in it, because they do not fit."""
+
+
+def rendered(pairs: Iterable[tuple[str, str]], anonymous: str | None, *, limit: int = LIMIT_BYTES) -> Keys:
+    """Render (key, consumer) pairs; `anonymous` is who calls without a key.
+
+    Keys that no client can send are not in it. What does not fit is left out by whole consumers, those that come last
+    in `pairs`: so put the oldest first. One with large keys is left out alone, smaller ones after it still fit.
+    """
+    keys_of: dict[str, list[tuple[str, str]]] = {}
+    for key, consumer in pairs:
+        if envoy.unusable_key(key) is None:
+            keys_of.setdefault(consumer, []).append((key, consumer))
+    content = envoy.api_keys([pair for held in keys_of.values() for pair in held], anonymous)
+    if len(content) <= limit:
+        return Keys(content=content, refused=frozenset())
+    left = limit - len(envoy.api_keys([], anonymous))
+    kept: list[tuple[str, str]] = []
+    refused = set()
+    for consumer, held in keys_of.items():
+        size = sum(map(_size, held))
+        if size > left:
+            refused.add(consumer)
+            continue
+        left -= size
+        kept += held
+    return Keys(content=envoy.api_keys(kept, anonymous), refused=frozenset(refused))
+
+
+def _size(pair: tuple[str, str]) -> int:
+    """Return the most bytes that a pair takes in the file, its comma among them."""
+    return len(json.dumps({"key": pair[0], "client": pair[1]}, indent=1)) + 2
+
+
+class KeysSecret:
+    """The Secret and what is known to stand in it."""
+
+    def __init__(self, kube: Kube, metrics: Metrics, log: FilteringBoundLogger, *, namespace: str, name: str) -> None:
+        self._kube, self._metrics, self._log = kube, metrics, log
+        self._namespace, self._name = namespace, name
+        self._written: bytes | None = None
+        self._is_due = False
+        self.version = ""
+        """The resourceVersion that was seen last; empty = never written."""
+        self.is_missing = False
+        """There is no such Secret, and the operator may not make one: gateways mount it, the chart brings it."""
+
+    def look(self) -> None:
+        """Let the next `write` write in any case."""
+        self._is_due = True
+
+    async def write(self, content: bytes) -> None:
+        """Write the file if it differs or is to be looked at; raises `ClusterError`."""
+        is_same = content == self._written
+        if is_same and not self._is_due:
+            return
+        patch = {"data": {KEYS_FILE: base64.b64encode(content).decode()}}
+        found = await self._kube.merge("Secret", namespace=self._namespace, name=self._name, patch=patch)
+        self._is_due = False
+        if found is None:
+            self._miss()
+            return
+        self._note(found, is_same=is_same)
+        self._written, self.is_missing = content, False
+
+    def keyless(self, consumers: Collection[str], refused: Collection[str]) -> Mapping[str, Keyless]:
+        """Say of these consumers (`namespace/name`) which keys no gateway gets, and why."""
+        name = f"{self._namespace}/{self._name}"
+        if self.is_missing:
+            why = f"got no Secret {name}, which gateways mount, so keys do not reach them, want it, run `helm upgrade`"
+            return dict.fromkeys(consumers, Keyless(reason=Reason.SECRET_NOT_FOUND, message=why))
+        why = (
+            f"got more keys than the Secret {name} can hold ({LIMIT_BYTES} bytes), this consumer's are left out,"
+            " want fewer or shorter keys, delete consumers or split the installation"
+        )
+        return dict.fromkeys(refused, Keyless(reason=Reason.TOO_LARGE, message=why))
+
+    def _miss(self) -> None:
+        if not self.is_missing:
+            self._log.error(
+                "no secret for keys", what=f"Secret {self._namespace}/{self._name} is missing, run helm upgrade"
+            )
+        self.is_missing, self._written = True, None
+
+    def _note(self, found: Mapping[str, Mapping[str, str]], *, is_same: bool) -> None:
+        version, was = found["metadata"]["resourceVersion"], self.version
+        self.version = version
+        self._metrics.writes.labels("patch", "Secret").inc()
+        if version == was:
+            return
+        if is_same:
+            self._metrics.repairs.labels("Secret").inc()
+            self._log.warning("repaired", what=f"Secret {self._name} was edited by somebody else", version=version)
+        else:
+            self._log.info("patch", what=f"Secret {self._name}", version=version)

@@ -1,0 +1,177 @@
+"""An operator on an API in memory, fifty times as fast, and a person who waits for what it does."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from builders import US, installation
+from fairlead import envoy
+from fairlead.budget.admission import Standing
+from fairlead.budget.configuration import decode as decode_configuration
+from fairlead.budget.configuration import digest as configuration_digest
+from fairlead.budget.ledger import Counter
+from fairlead.budget.spend import SpendSnapshot
+from fairlead.budget.spend import accounts as budget_accounts
+from fairlead.budget.window import span
+from fairlead.controller.context import COMPONENT_LABEL, Context
+from fairlead.controller.metrics import Metrics
+from fairlead.controller.operator import Operator
+from fairlead.errors import BudgetConfigurationError, BudgetServerError
+from fairlead.manifests import REGION_LABEL
+from fairlead.manifests.settings import BudgetSettings
+from fast_clock import FASTER, FastClock
+from gateway_values import LABELS, settings
+from memory_cluster import MemoryCluster
+
+NAME = f"fairlead-gateway-{US}"
+BUDGET_SERVER = BudgetSettings(rpc="budget:8081", usage="budget:8082", configuration="fairlead-book", shared=False)
+WITHIN_S = 90.0  # some waits of the operator are of real seconds, and the machine may be busy
+
+
+class Answers:
+    """Pods that serve what the ConfigMaps hold, as soon as they are nudged."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+        self.stuck = False
+        self._last: dict[str, str] = {}
+
+    async def digest(self, address: str, port: int) -> str | None:  # noqa: ARG002  the port is always the same
+        routes = self._cluster.find("ConfigMap", f"{NAME}-routes")
+        if routes is None:
+            return None
+        if not self.stuck:
+            with suppress(ValueError, KeyError):  # somebody damaged it: Envoy keeps what it has
+                self._last[address] = envoy.digest({"xds/rds.json": routes["data"]["rds.json"].encode()})
+        return self._last.get(address)
+
+
+class Servers:
+    """A budget server that takes every configuration at once; what was spent is the test's to say."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+        self.spent: dict[str, int] = {}
+        self.is_there, self.store_up = True, True
+
+    async def spend(self, address: str, port: int) -> SpendSnapshot:  # noqa: ARG002  there is one
+        found = self._cluster.find("ConfigMap", "fairlead-book")
+        if found is None or not self.is_there:
+            raise BudgetServerError("nobody there")
+        text = found.get("data", {}).get("book.json", "").encode()
+        try:
+            configuration = decode_configuration(text)
+        except BudgetConfigurationError as error:
+            raise BudgetServerError(str(error)) from error
+        standings = [
+            (
+                who,
+                Standing(
+                    policy=policy,
+                    span=span(policy.window, 0),
+                    counter=Counter(spent=self.spent.get(who, 0), reserved=0, estimated=0),
+                ),
+            )
+            for who, names in configuration.consumers.items()
+            for policy in configuration.policies
+            if policy.name in names
+        ]
+        accounts = budget_accounts(configuration.policies, standings, 0) if self.store_up else ()
+        return SpendSnapshot(configuration=configuration_digest(text), store_up=self.store_up, accounts=accounts)
+
+
+class Stage:
+    """An operator in a cluster with one region, and a person who waits for conditions."""
+
+    def __init__(
+        self,
+        *objects: Mapping[str, Any],
+        identity: str = "me",
+        cluster: MemoryCluster | None = None,
+        faster: float = FASTER,
+        budgets: bool = False,
+    ) -> None:
+        owner = {"kind": "ConfigMap", "metadata": {"name": "fairlead-installation", "namespace": "fairlead"}}
+        keys = {"kind": "Secret", "metadata": {"name": "fairlead-keys", "namespace": "fairlead"}}
+        self.cluster = cluster or MemoryCluster(owner, keys, *objects)
+        self.clock = FastClock(faster)
+        self.answers = Answers(self.cluster)
+        self.servers = Servers(self.cluster)
+        self.metrics = Metrics()
+        found = self.cluster.find("ConfigMap", "fairlead-installation")
+        assert found is not None
+        self.operator = Operator(
+            kube=self.cluster,
+            clock=self.clock,
+            answers=self.answers,
+            budget_answers=self.servers,
+            context=Context(
+                installation=installation(regions=[{"name": US, "geo": "us"}]),
+                settings=replace(settings(US), budget_server=BUDGET_SERVER) if budgets else settings(US),
+                watch_namespaces=(),
+                lease="fairlead-operator",
+                identity=identity,
+                owner_uid=found["metadata"]["uid"],
+            ),
+            metrics=self.metrics,
+            log=structlog.get_logger(),
+        )
+
+    def pod(self, name: str, *secrets: str, ready: bool = True) -> None:
+        """Let a gateway pod be there, with these Secrets mounted."""
+        volumes = [{"name": secret, "secret": {"secretName": secret}} for secret in secrets]
+        self.cluster.put(
+            {
+                "kind": "Pod",
+                "metadata": {"name": name, "namespace": "fairlead", "labels": {**LABELS, REGION_LABEL: US}},
+                "spec": {"volumes": volumes},
+                "status": {"podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": str(ready)}]},
+            }
+        )
+
+    def budget_server(self) -> None:
+        """Let a budget server's pod be there."""
+        labels = {**LABELS, COMPONENT_LABEL: "budget-server"}
+        self.cluster.put(
+            {
+                "kind": "Pod",
+                "metadata": {"name": "budget", "namespace": "fairlead", "labels": labels},
+                "status": {"podIP": "10.0.0.9", "conditions": [{"type": "Ready", "status": "True"}]},
+            }
+        )
+
+    def condition(self, kind: str, name: str, type_: str, namespace: str = "team-web") -> dict[str, Any]:
+        found = self.cluster.find(kind, name, namespace) or {}
+        if found.get("status", {}).get("observedGeneration") != found.get("metadata", {}).get("generation"):
+            return {}
+        return next((one for one in found["status"]["conditions"] if one["type"] == type_), {})
+
+    def is_ready(self, kind: str, name: str, namespace: str = "team-web") -> Callable[[], bool]:
+        return lambda: self.condition(kind, name, "Ready", namespace).get("status") == "True"
+
+    def writes(self, *but: str) -> list[tuple[str, str, str]]:
+        """Return what was written, leases left out."""
+        return [write for write in self.cluster.writes if write[1] not in ("Lease", *but)]
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for a condition, some seconds of real time at most."""
+    deadline = time.monotonic() + WITHIN_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        await asyncio.sleep(0.005)
+
+
+async def while_it_runs(stage: Stage, story: Callable[[], Awaitable[None]]) -> None:
+    running = asyncio.create_task(stage.operator.run())
+    try:
+        await story()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
