@@ -11,7 +11,7 @@ from running import Gateway, simple, target
 
 from fairlead import envoy, ir, status
 from fairlead.demo.provider import SimulatedProvider
-from fairlead.standalone import swap
+from fairlead.standalone import plan
 from fairlead.translate.effective import effective
 
 pytestmark = pytest.mark.envoy
@@ -61,12 +61,12 @@ def change(gateway: Gateway, now: ir.Gateway, load: Load, wait_until: Wait) -> N
 
     Envoy takes a request's routes when the request begins, so a ladder may go when those that began before are done.
     """
-    old, new = (swap.stamped(envoy.render(one, gateway.layout)) for one in (gateway.whole, now))
-    for step in swap.steps(old, new):
+    old, new = (plan.stamped(envoy.render(one, gateway.layout)) for one in (gateway.whole, now))
+    for step in plan.steps(old, new):
         assert step.content is not None
         gateway.write({step.path: step.content})
         wait_until(lambda step=step: step.version in gateway.envoy.admin("/stats?filter=version_text"))
-        if step.path == swap.ROUTES:
+        if step.path == plan.ROUTES:
             wait_until(load.has_turned_over())
     gateway.whole = now
 

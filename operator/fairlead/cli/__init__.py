@@ -10,7 +10,7 @@ main = LazyGroup(
         "render": ("fairlead.cli.render:command", "Write the files that each region's Envoy reads."),
         "up": ("fairlead.cli.up:command", "Serve manifests from this machine: one Envoy per region."),
         "status": ("fairlead.cli.status:command", "Show what each region serves."),
-        "operator": ("fairlead.controller.command:operator", "Keep a cluster's gateways what the resources say."),
+        "operator": ("fairlead.cli.operator:command", "Keep a cluster's gateways what the resources say."),
         "budgets": ("fairlead.cli.budgets:command", "Show what everybody spent, and what is left."),
         "kill": ("fairlead.cli.kill:command", "Stop consumers at once."),
         "budget-server": (

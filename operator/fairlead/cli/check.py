@@ -26,7 +26,7 @@ def command(*, paths: tuple[Path, ...], config: Path | None, strict: bool, outpu
     found = diagnostics(release, in_effect=False)
     counts = {
         "files": len(files),
-        "objects": len(release.compiled.reports) + sum(key.kind == "Secret" for key in release.intake.sources),
+        "objects": len(release.compiled.reports) + sum(key.kind == "Secret" for key in release.inputs.sources),
         "problems": sum(one.weight is Weight.PROBLEM for one in found),
         "warnings": sum(one.weight is Weight.WARNING for one in found),
     }

@@ -60,8 +60,9 @@ def command(
         signal.signal(number, _leave)
     # Only now: whoever ends the command while it loads finds it well-behaved.
     from fairlead.cli import journal  # noqa: PLC0415
+    from fairlead.standalone.context import Settings  # noqa: PLC0415
     from fairlead.standalone.state import StateFolder  # noqa: PLC0415
-    from fairlead.standalone.up import Settings, Up  # noqa: PLC0415
+    from fairlead.standalone.up import Up  # noqa: PLC0415
 
     settings = Settings(
         paths=paths,

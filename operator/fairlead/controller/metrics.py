@@ -1,6 +1,20 @@
-"""The operator's own metrics. Names end in their unit; no label holds what a client could choose."""
+"""The operator's own metrics, and the port that shows them. Names end in their unit; no label holds a client's word."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+PORT = 8080
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -65,3 +79,29 @@ class Metrics:
         self.errors = Counter(
             "fairlead_errors", "What went wrong and will be tried again.", ["operation"], registry=self.registry
         )
+
+
+@asynccontextmanager
+async def serve(
+    registry: CollectorRegistry, *, is_healthy: Callable[[], bool], address: str, port: int = PORT
+) -> AsyncIterator[None]:
+    """Answer `/metrics` and `/healthz` until the block ends. `is_healthy`: whether the loops still turn.
+
+    Neither asks the API server: an operator that is cut off from it is not dead.
+    """
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n") if is_healthy() else web.Response(text="the loop stands still\n", status=503)
+
+    application = web.Application()
+    application.add_routes([web.get("/metrics", metrics), web.get("/healthz", healthz)])
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, address, port).start()
+        yield
+    finally:
+        await runner.cleanup()

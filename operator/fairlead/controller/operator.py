@@ -15,7 +15,7 @@ from fairlead.api.meta import ObjectKey
 from fairlead.budget.configuration import digest as configuration_digest
 from fairlead.compiler import Compiled, Observed
 from fairlead.compiler import compile as compile_all
-from fairlead.controller.budgets import Budgets
+from fairlead.controller.budget_server import Budgets
 from fairlead.controller.context import COMPONENT_LABEL, Context
 from fairlead.controller.gateways import Gateways, memory_name
 from fairlead.controller.inputs import Inputs
@@ -25,7 +25,7 @@ from fairlead.controller.memory import remembered
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback, ready_pods
-from fairlead.controller.statuses import Statuses, ladders
+from fairlead.controller.status import Statuses, ladders
 from fairlead.errors import ClusterError, StateError
 from fairlead.manifests import OWNED_KINDS
 from fairlead.runtime.memory import LastGood

@@ -5,7 +5,7 @@ from typing import Any
 
 from fairlead.api.installation import Installation
 from fairlead.api.meta import ObjectKey
-from fairlead.standalone.intake import Content, Intake
+from fairlead.standalone.inputs import Content, Inputs
 
 FIELDS_SHOWN = 3
 LONGEST_VALUE = 60
@@ -26,7 +26,7 @@ def objects(old: Mapping[ObjectKey, Content], new: Mapping[ObjectKey, Content]) 
     return tuple(lines)
 
 
-def secrets(old: Intake | None, new: Intake) -> tuple[str, ...]:
+def secrets(old: Inputs | None, new: Inputs) -> tuple[str, ...]:
     """Tell which entries of which Secrets differ, by name only."""
     before = old.secrets if old else {}
     lines = []

@@ -52,7 +52,7 @@ def diagnostics(release: Release, *, in_effect: bool) -> tuple[Diagnostic, ...]:
             source=diagnostic.source,
             message=diagnostic.message,
         )
-        for diagnostic in release.intake.diagnostics
+        for diagnostic in release.inputs.diagnostics
     ]
     for stray in release.compiled.strays:
         for weight, messages in ((Weight.PROBLEM, stray.problems), (Weight.WARNING, stray.warnings)):
@@ -61,7 +61,7 @@ def diagnostics(release: Release, *, in_effect: bool) -> tuple[Diagnostic, ...]:
                 for message in messages
             ]
     for report in release.compiled.reports:
-        found += _of(report, release.intake.sources.get(report.key, ""), in_effect=in_effect)
+        found += _of(report, release.inputs.sources.get(report.key, ""), in_effect=in_effect)
     found += [
         Diagnostic(weight=Weight.PROBLEM, subject="", source="", message=message)
         for message in release.too_large.values()

@@ -14,7 +14,7 @@ from fairlead.api.provider import ModelProvider
 from fairlead.compiler import pod_layouts
 from fairlead.manifests import BudgetSettings, Settings
 from fairlead.standalone import release
-from fairlead.standalone.intake import Memory, SecretName, take_in
+from fairlead.standalone.inputs import Memory, SecretName, take_in
 from fairlead.standalone.offline_installation import offline_installation
 from fairlead.standalone.release import Release
 
@@ -37,11 +37,11 @@ def compile_offline(
     """
     files = ManifestFiles(paths, without=(config,) if config else ()).read()
     installation = installation_file.read(config) if config else offline_installation(_documents(files))
-    intake = take_in(files, memory=Memory(), environment=environment, default_namespace=installation.namespace)
-    if not intake.secrets and not any(key.kind == "Secret" for key in intake.sources):
-        intake = replace(intake, secrets=_elsewhere(_documents(files), installation.namespace))
+    inputs = take_in(files, memory=Memory(), environment=environment, default_namespace=installation.namespace)
+    if not inputs.secrets and not any(key.kind == "Secret" for key in inputs.sources):
+        inputs = replace(inputs, secrets=_elsewhere(_documents(files), installation.namespace))
     layouts = pod_layouts(installation, _budget_server(installation) if gateways is None else gateways.budget_server)
-    return release.make(intake, installation, Memory(), layouts), installation, files
+    return release.make(inputs, installation, Memory(), layouts), installation, files
 
 
 def _budget_server(installation: Installation) -> BudgetSettings:

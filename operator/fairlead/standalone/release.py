@@ -9,8 +9,8 @@ from fairlead.api.installation import Installation
 from fairlead.compiler import Compiled, Manifest, Observed, SecretRef, Snapshot
 from fairlead.envoy import Layout
 from fairlead.runtime import stop
-from fairlead.standalone import swap
-from fairlead.standalone.intake import Intake, Memory, object_key
+from fairlead.standalone import plan
+from fairlead.standalone.inputs import Inputs, Memory, object_key
 
 STOPS = "fairlead kill"
 """Where the policies that stop consumers come from, in messages."""
@@ -22,7 +22,7 @@ class Serving:
 
     gateway: ir.Gateway
     layout: Layout
-    files: swap.Files
+    files: plan.Files
     digest: str
     keys: bytes = field(repr=False)
     """`keys/ecds.json`: secret."""
@@ -34,7 +34,7 @@ class Serving:
 class Release:
     """All regions."""
 
-    intake: Intake
+    inputs: Inputs
     compiled: Compiled
     regions: Mapping[str, Serving]
     too_large: Mapping[str, str]
@@ -48,7 +48,7 @@ class Release:
 
 
 def make(
-    intake: Intake,
+    inputs: Inputs,
     installation: Installation,
     memory: Memory,
     layouts: Mapping[str, Layout],
@@ -56,16 +56,16 @@ def make(
     killed: frozenset[str] = frozenset(),
 ) -> Release:
     """Compile and render. `layouts` has each region that is served here, `killed` the consumers that are stopped."""
-    intake = _with_stops(intake, killed, installation.namespace)
+    inputs = _with_stops(inputs, killed, installation.namespace)
     compiled = compiler.compile(
-        Snapshot(manifests=intake.manifests, secrets=intake.fingerprints, unusable=intake.unusable),
+        Snapshot(manifests=inputs.manifests, secrets=inputs.fingerprints, unusable=inputs.unusable),
         installation,
         Observed(last_good=memory.objects, layouts=layouts),
     )
     pairs = [
         (value.reveal().decode("ascii"), binding.consumer)
         for binding in compiled.key_bindings
-        if (value := intake.value(binding.ref)) is not None
+        if (value := inputs.value(binding.ref)) is not None
     ]
     regions: dict[str, Serving] = {}
     too_large: dict[str, str] = {}
@@ -79,23 +79,23 @@ def make(
             files=gateway.files,
             digest=gateway.digest,
             keys=envoy.api_keys(pairs, gateway.ir.anonymous),
-            credentials=_credentials(gateway.ir, intake, installation.namespace),
+            credentials=_credentials(gateway.ir, inputs, installation.namespace),
         )
-    return Release(intake=intake, compiled=compiled, regions=regions, too_large=too_large)
+    return Release(inputs=inputs, compiled=compiled, regions=regions, too_large=too_large)
 
 
-def _with_stops(intake: Intake, killed: frozenset[str], default_namespace: str) -> Intake:
+def _with_stops(inputs: Inputs, killed: frozenset[str], default_namespace: str) -> Inputs:
     """Add the policies that stop consumers. They stand in for what a file has under the same name."""
     named = [consumer.split("/") for consumer in sorted(killed)]
     stops = {stop.policy_key(*consumer): Manifest(content=stop.policy(*consumer), source=STOPS) for consumer in named}
-    others = (one for one in intake.manifests if object_key(one.content, default_namespace) not in stops)
-    return replace(intake, manifests=(*others, *stops.values()))
+    others = (one for one in inputs.manifests if object_key(one.content, default_namespace) not in stops)
+    return replace(inputs, manifests=(*others, *stops.values()))
 
 
-def _credentials(gateway: ir.Gateway, intake: Intake, namespace: str) -> dict[tuple[str, str], Redacted]:
+def _credentials(gateway: ir.Gateway, inputs: Inputs, namespace: str) -> dict[tuple[str, str], Redacted]:
     found = {}
     for credential in gateway.credentials:
-        value = intake.value(SecretRef(namespace, credential.secret_name, credential.key))
+        value = inputs.value(SecretRef(namespace, credential.secret_name, credential.key))
         if value is not None:
             found[credential.secret_name, credential.key] = value
     return found
@@ -109,4 +109,4 @@ def listeners_between(old: Serving, new: Serving) -> bytes | None:
         return None
     credentials = sorted([*new.gateway.credentials, *going], key=lambda credential: credential.name)
     both = replace(new.gateway, credentials=tuple(credentials))
-    return envoy.render(both, new.layout)[swap.LISTENERS]
+    return envoy.render(both, new.layout)[plan.LISTENERS]

@@ -11,7 +11,7 @@ from fairlead.envoy import names
 from fairlead.standalone import addresses
 from fairlead.standalone.addresses import Addresses
 from fairlead.standalone.diagnostics import Diagnostic
-from fairlead.standalone.region import Region
+from fairlead.standalone.gateways import LocalGateway
 from fairlead.standalone.release import Release
 from fairlead.standalone.state import StateFolder
 from fairlead.status import ServedRoute, percent, served_routes
@@ -24,7 +24,7 @@ def write(
     *,
     geos: Mapping[str, str],
     listening: Mapping[str, Addresses],
-    regions: Mapping[str, Region],
+    regions: Mapping[str, LocalGateway],
     release: Release,
     diagnostics: tuple[Diagnostic, ...],
 ) -> None:
@@ -69,7 +69,7 @@ def with_health(region: Json, clusters: tuple[ClusterHealth, ...]) -> Json:
     return {**region, "targets": targets}
 
 
-def _region(region: Region, geo: str, listening: Addresses) -> Json:
+def _region(region: LocalGateway, geo: str, listening: Addresses) -> Json:
     serving = region.serving
     gateway = serving.gateway if serving else None
     return {
@@ -119,7 +119,7 @@ def _objects(release: Release) -> list[Json]:
             "kind": report.key.kind,
             "namespace": report.key.namespace,
             "name": report.key.name,
-            "source": release.intake.sources.get(report.key, ""),
+            "source": release.inputs.sources.get(report.key, ""),
             "serves": report.served.value,
             "conditions": [
                 {

@@ -9,9 +9,8 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
@@ -24,14 +23,12 @@ from fairlead.api.installation import Installation
 from fairlead.errors import EnvoyError, FairleadError, InstallationError, StateError
 from fairlead.runtime.pause import GrowingPause
 from fairlead.standalone import addresses, change, diagnostics, kill, memory, release, status
-from fairlead.standalone.accounts import Accounts
+from fairlead.standalone.budget_server import Accounts
+from fairlead.standalone.context import Settings, check_live, layouts_of, read_installation
 from fairlead.standalone.diagnostics import Diagnostic, Weight
-from fairlead.standalone.installation import check_live, read_installation
-from fairlead.standalone.intake import Intake, take_in
-from fairlead.standalone.layouts import layouts as layouts_of
-from fairlead.standalone.region import Region, end_orphans
+from fairlead.standalone.gateways import LocalGateway, end_orphans
+from fairlead.standalone.inputs import Inputs, take_in
 from fairlead.standalone.release import Release
-from fairlead.standalone.state import StateFolder
 
 RETRY_S = (0.5, 60.0)
 """First and longest pause before what failed is tried again without a change of a file."""
@@ -42,22 +39,6 @@ SETTLE_TIMES = 3
 MOST_WORKERS = 4
 LOG_LOOK_S = 5.0
 """How often the size of logs is looked at."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What the command line says."""
-
-    paths: tuple[Path, ...]
-    config: Path
-    state: StateFolder
-    environment: Mapping[str, str]
-    workers: int | None
-    """Worker threads of each Envoy; None = the cores shared among the regions."""
-    envoy_log_level: str
-    drain_timeout_s: float
-    log_bytes: int
-    """A log above that is rotated."""
 
 
 class Up:
@@ -72,7 +53,7 @@ class Up:
         self._config = ManifestFiles((settings.config,))
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._regions: dict[str, Region] = {}
+        self._regions: dict[str, LocalGateway] = {}
         self._accounts = Accounts(settings.state, settings.environment, log)
         self._stops = kill.Stops(settings.state, self._warn)
         self._dirty = asyncio.Event()
@@ -140,9 +121,9 @@ class Up:
         self._memory = memory.load(settings.state, self._warn)
         settings.state.forget_secrets_but_of(self._addresses.keys())
         self._release = self._make(self._read(self._installation), self._installation)
-        self._accepted = self._release.intake
+        self._accepted = self._release.inputs
         self._regions = {
-            name: Region(
+            name: LocalGateway(
                 name=name,
                 folder=settings.state.region(name),
                 concurrency=settings.workers or _workers(len(self._addresses)),
@@ -170,7 +151,7 @@ class Up:
                 metrics=[f"http://{addresses.shown(address.metrics)}/metrics" for address in self._addresses.values()],
             )
 
-    async def _keep(self, region: Region) -> None:
+    async def _keep(self, region: LocalGateway) -> None:
         """Start one region's Envoy and keep it alive."""
         try:
             await region.start(self._release.regions.get(region.name))
@@ -221,12 +202,12 @@ class Up:
         """Read everything and apply it; returns what failed and may succeed when it is tried again."""
         started = time.monotonic()
         installation = self._reread_installation()
-        intake = await self._settled(installation)
-        new = await asyncio.to_thread(self._make, intake, installation)
+        inputs = await self._settled(installation)
+        new = await asyncio.to_thread(self._make, inputs, installation)
         old = self._release
         self._tell(new)
         lines = [
-            *change.secrets(self._accepted, new.intake),
+            *change.secrets(self._accepted, new.inputs),
             *change.objects(old.compiled.last_good, new.compiled.last_good),
         ]
         if installation != self._installation:
@@ -240,7 +221,7 @@ class Up:
             # What is kept as last good must be able to serve: the next change is compared with what serves now.
             self._release = replace(new, compiled=replace(new.compiled, last_good=old.compiled.last_good))
         else:
-            self._release, self._accepted = new, new.intake
+            self._release, self._accepted = new, new.inputs
             self._installation = installation
             self._set_log_level(installation.log.level)
             for line in lines:
@@ -256,22 +237,22 @@ class Up:
             return str(error)
         return None
 
-    async def _settled(self, installation: Installation) -> Intake:
+    async def _settled(self, installation: Installation) -> Inputs:
         """Read, and look again a little later when something is gone that was there before."""
-        intake = await asyncio.to_thread(self._read, installation)
-        before = self._release.intake.sources.keys()
+        inputs = await asyncio.to_thread(self._read, installation)
+        before = self._release.inputs.sources.keys()
         for _ in range(SETTLE_TIMES):
-            if before <= intake.sources.keys():
+            if before <= inputs.sources.keys():
                 break
             await asyncio.sleep(SETTLE_S)
             again = await asyncio.to_thread(self._read, installation)
-            same = again.sources.keys() == intake.sources.keys()
-            intake = again
+            same = again.sources.keys() == inputs.sources.keys()
+            inputs = again
             if same:
                 break
-        return intake
+        return inputs
 
-    def _read(self, installation: Installation) -> Intake:
+    def _read(self, installation: Installation) -> Inputs:
         return take_in(
             self._files.read(),
             memory=self._memory,
@@ -279,11 +260,11 @@ class Up:
             default_namespace=installation.namespace,
         )
 
-    def _make(self, intake: Intake, installation: Installation) -> Release:
+    def _make(self, inputs: Inputs, installation: Installation) -> Release:
         killed = self._stops.read()
         state, budget = self._settings.state, self._accounts.addresses
         layouts = layouts_of(installation, self._addresses, state, ca_file=self._ca_file, budget=budget)
-        return release.make(intake, installation, self._memory, layouts, killed=killed)
+        return release.make(inputs, installation, self._memory, layouts, killed=killed)
 
     def _warn(self, what: str) -> None:
         self._log.warning("warning", what=what)
@@ -308,8 +289,8 @@ class Up:
 
     def _remember(self, served: Release) -> tuple[str, ...]:
         """Keep what serves as last good; returns why a restart would not know it."""
-        last_good, files = served.compiled.last_good, served.intake.files
-        self._memory = replace(self._memory, objects=last_good, files=files, secrets=served.intake.secrets)
+        last_good, files = served.compiled.last_good, served.inputs.files
+        self._memory = replace(self._memory, objects=last_good, files=files, secrets=served.inputs.secrets)
         try:
             memory.save(self._settings.state, last_good=last_good, files=files)
         except StateError as error:

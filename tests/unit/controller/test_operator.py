@@ -11,7 +11,7 @@ from builders import US, budget, consumer, provider, route, target
 from fairlead.adapters.kube import ForbiddenError, UnreachableError
 from fairlead.budget.price import USD
 from fairlead.controller.gateways import DIGEST_ANNOTATION
-from fairlead.controller.statuses import PATIENCE_S
+from fairlead.controller.status import PATIENCE_S
 from fairlead.errors import ClusterError
 from fast_clock import FASTER
 from memory_cluster import MemoryCluster
@@ -284,8 +284,8 @@ def test_who_does_not_lead_writes_nothing() -> None:
 @pytest.fixture
 def asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Budget servers are asked, and status is judged, as often as a fast clock wants it."""
-    monkeypatch.setattr("fairlead.controller.budgets.CALM_S", 5.0 / FASTER)
-    monkeypatch.setattr("fairlead.controller.budgets.EAGER_S", 1.0 / FASTER)
+    monkeypatch.setattr("fairlead.controller.budget_server.CALM_S", 5.0 / FASTER)
+    monkeypatch.setattr("fairlead.controller.budget_server.EAGER_S", 1.0 / FASTER)
     monkeypatch.setattr("fairlead.controller.operator.KEYS_EVERY_S", 10.0 / FASTER)
 
 

@@ -5,7 +5,7 @@ import pytest
 from fairlead.api.core import Redacted
 from fairlead.api.meta import ObjectKey
 from fairlead.standalone import change
-from fairlead.standalone.intake import Intake
+from fairlead.standalone.inputs import Inputs
 
 KEY = ObjectKey("ModelRoute", "team", "chat")
 
@@ -51,8 +51,8 @@ def test_objects_come_and_go() -> None:
     assert change.objects({KEY: {"spec": 1}}, {KEY: {"spec": 1}}) == ()
 
 
-def intake(**secrets: dict[str, str]) -> Intake:
-    return Intake(
+def inputs(**secrets: dict[str, str]) -> Inputs:
+    return Inputs(
         manifests=(),
         sources={},
         secrets={
@@ -65,8 +65,8 @@ def intake(**secrets: dict[str, str]) -> Intake:
 
 
 def test_secrets_are_told_by_name_and_never_by_value() -> None:
-    old = intake(a={"k": "sk-1", "l": "sk-2", "same": "x"}, gone={"k": "x"}, same={"k": "x"})
-    new = intake(a={"k": "sk-3", "m": "sk-4", "same": "x"}, new={"k": "x"}, same={"k": "x"})
+    old = inputs(a={"k": "sk-1", "l": "sk-2", "same": "x"}, gone={"k": "x"}, same={"k": "x"})
+    new = inputs(a={"k": "sk-3", "m": "sk-4", "same": "x"}, new={"k": "x"}, same={"k": "x"})
     assert change.secrets(old, new) == (
         "Secret team/a: data.k changed, data.l removed, data.m added",
         "Secret team/gone: removed",

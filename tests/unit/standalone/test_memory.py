@@ -10,7 +10,7 @@ from fairlead.adapters import disk
 from fairlead.api.core import Redacted
 from fairlead.api.meta import ObjectKey
 from fairlead.standalone import kill, memory
-from fairlead.standalone.intake import FileContent, Memory, fingerprint
+from fairlead.standalone.inputs import FileContent, Memory, fingerprint
 from fairlead.standalone.state import StateFolder
 
 KEY = ObjectKey("ModelRoute", "team", "chat")

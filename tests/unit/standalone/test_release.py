@@ -9,7 +9,7 @@ from fairlead.api.core import Redacted
 from fairlead.compiler import pod_layouts
 from fairlead.standalone import diagnostics, release
 from fairlead.standalone.diagnostics import Weight
-from fairlead.standalone.intake import Memory, take_in
+from fairlead.standalone.inputs import Memory, take_in
 from fairlead.standalone.release import Release
 
 ROUTE = manifest("ModelRoute", "chat", "team", {"primary": {"provider": "p", "model": "small"}, "residency": "Any"})
@@ -35,8 +35,8 @@ def made(*documents: dict[str, Any], memory: Memory | None = None) -> Release:
     known = tuple(Document(manifest=document, source=f"f.yaml:{line}") for line, document in enumerate(documents, 1))
     memory = memory or Memory()
     file = ManifestFile(path="f.yaml", documents=known, error=None)
-    intake = take_in((file,), memory=memory, environment={}, default_namespace="fairlead")
-    return release.make(intake, installation(), memory, pod_layouts(installation(), None))
+    inputs = take_in((file,), memory=memory, environment={}, default_namespace="fairlead")
+    return release.make(inputs, installation(), memory, pod_layouts(installation(), None))
 
 
 EVERYTHING = (

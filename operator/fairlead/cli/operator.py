@@ -18,9 +18,8 @@ from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.gateway_answer import HttpGatewayAnswers
 from fairlead.adapters.kube import Kube, UnreachableError, connect
 from fairlead.api.installation import Installation
-from fairlead.controller import server
 from fairlead.controller.context import Context
-from fairlead.controller.metrics import Metrics
+from fairlead.controller.metrics import PORT, Metrics, serve
 from fairlead.controller.operator import Operator
 from fairlead.errors import ClusterError, InstallationError
 from fairlead.manifests import Settings, decode_settings
@@ -34,8 +33,8 @@ _ANSWER_TIMEOUT_S = 2.0
 @click.option("--lease", default="fairlead-operator", show_default=True, help="Lease by which one of several leads.")
 @click.option("--watch-namespace", "watch_namespaces", multiple=True, help="Only these namespaces; default: all.")
 @click.option("--address", default="0.0.0.0", show_default=True, help="Where /metrics and /healthz answer.")  # noqa: S104  a pod's
-@click.option("--port", default=server.PORT, show_default=True, help="Their port.")
-def operator(  # noqa: PLR0917  click passes them by name
+@click.option("--port", default=PORT, show_default=True, help="Their port.")
+def command(  # noqa: PLR0917  click passes them by name
     installation: Path, gateways: Path, lease: str, watch_namespaces: tuple[str, ...], address: str, port: int
 ) -> None:
     """Keep this cluster's gateways what the resources say."""
@@ -101,7 +100,7 @@ async def _run(
             metrics=metrics,
             log=log,
         )
-        async with server.serve(metrics.registry, is_healthy=lambda: operator_.is_healthy, address=address, port=port):
+        async with serve(metrics.registry, is_healthy=lambda: operator_.is_healthy, address=address, port=port):
             running = asyncio.create_task(operator_.run())
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, running.cancel)

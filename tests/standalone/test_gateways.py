@@ -16,9 +16,9 @@ from fairlead.api.installation import AnonymousPolicy
 from fairlead.envoy import Layout
 from fairlead.errors import EnvoyError
 from fairlead.ir import ListenAddress
-from fairlead.standalone import release, swap
-from fairlead.standalone.intake import Memory, take_in
-from fairlead.standalone.region import Region
+from fairlead.standalone import plan, release
+from fairlead.standalone.gateways import LocalGateway
+from fairlead.standalone.inputs import Memory, take_in
 from fairlead.standalone.release import Serving
 from fairlead.standalone.state import StateFolder
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.envoy
 Edit = Callable[[list[dict[str, Any]]], object]
 
 
-def served(site: Site) -> tuple[Region, Serving]:
+def served(site: Site) -> tuple[LocalGateway, Serving]:
     folder = StateFolder.beside(site.config).region("us-east-1")
     layout = Layout(
         xds_dir=str(folder.xds),
@@ -41,10 +41,10 @@ def served(site: Site) -> tuple[Region, Serving]:
     )
     installation = installation_file.read(site.config).model_copy(update={"anonymous": AnonymousPolicy.ALLOW})
     files = ManifestFiles((site.manifests,)).read()
-    intake = take_in(files, memory=Memory(), environment={}, default_namespace="fairlead")
-    whole = release.make(intake, installation, Memory(), {"us-east-1": layout})
+    inputs = take_in(files, memory=Memory(), environment={}, default_namespace="fairlead")
+    whole = release.make(inputs, installation, Memory(), {"us-east-1": layout})
     log = structlog.wrap_logger(None, processors=[], wrapper_class=structlog.make_filtering_bound_logger("critical"))
-    region = Region(name="us-east-1", folder=folder, concurrency=1, log_level="warning", log=log)
+    region = LocalGateway(name="us-east-1", folder=folder, concurrency=1, log_level="warning", log=log)
     return region, whole.regions["us-east-1"]
 
 
@@ -55,7 +55,7 @@ def edited(serving: Serving, path: str, edit: Edit) -> Serving:
     return replace(serving, files=files)
 
 
-def run(region: Region, act: Callable[[], Awaitable[None]], serving: Serving | None) -> None:
+def run(region: LocalGateway, act: Callable[[], Awaitable[None]], serving: Serving | None) -> None:
     async def whole() -> None:
         try:
             await region.start(serving)
@@ -81,18 +81,18 @@ def odd_time(resources: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("path", "edit"),
     [
-        (swap.CLUSTERS, misspell),
-        (swap.LISTENERS, misspell),
-        (swap.LISTENERS, odd_time),
-        (swap.ROUTES, misspell),
-        (swap.ROUTES, lambda resources: resources[0].update(name="other")),
+        (plan.CLUSTERS, misspell),
+        (plan.LISTENERS, misspell),
+        (plan.LISTENERS, odd_time),
+        (plan.ROUTES, misspell),
+        (plan.ROUTES, lambda resources: resources[0].update(name="other")),
     ],
 )
 def test_what_envoy_refuses_is_taken_back(site: Site, path: str, edit: Edit) -> None:
     region, good = served(site)
     bad = edited(good, path, edit)
     # Something else changes as well, before and after the file that is refused.
-    for other in (swap.CLUSTERS, swap.ROUTES):
+    for other in (plan.CLUSTERS, plan.ROUTES):
         if other != path:
             bad = edited(bad, other, lambda resources: resources.append(dict(resources[0], name="other")))
 
@@ -103,8 +103,8 @@ def test_what_envoy_refuses_is_taken_back(site: Site, path: str, edit: Edit) -> 
         assert "envoy.log" not in str(caught.value), "it says what Envoy said"
         assert await status(site) == 200
         on_disk = {name: (region.folder.root / name).read_bytes() for name in good.files}
-        assert on_disk == swap.stamped(good.files)
-        changed = edited(good, swap.CLUSTERS, lambda resources: resources[0].update(connect_timeout="3s"))
+        assert on_disk == plan.stamped(good.files)
+        changed = edited(good, plan.CLUSTERS, lambda resources: resources[0].update(connect_timeout="3s"))
         await region.apply(changed)
         assert await status(site) == 200
         assert region.serving is changed
@@ -119,7 +119,7 @@ def test_a_start_on_files_that_envoy_refuses_says_so(site: Site) -> None:
         pass
 
     with pytest.raises(EnvoyError, match=r"Envoy refused its files: .*no_such_field"):
-        run(region, act, edited(good, swap.LISTENERS, misspell))
+        run(region, act, edited(good, plan.LISTENERS, misspell))
 
 
 def test_a_start_without_new_files_serves_the_last_ones(site: Site) -> None:

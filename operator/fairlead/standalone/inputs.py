@@ -1,7 +1,7 @@
 """From files to what the compiler wants: manifests, and Secrets taken apart from them.
 
 What is wrong with a file or a Secret is told here; what is wrong with a resource is the compiler's to say. Values of
-Secrets stay in `Redacted` and go no further than `Intake.secrets`.
+Secrets stay in `Redacted` and go no further than `Inputs.secrets`.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
+class Inputs:
     """Everything that the files say."""
 
     manifests: tuple[Manifest, ...]
@@ -102,7 +102,7 @@ def fingerprint(value: Redacted) -> str:
 
 def take_in(
     files: tuple[ManifestFile, ...], *, memory: Memory, environment: Mapping[str, str], default_namespace: str
-) -> Intake:
+) -> Inputs:
     """Sort what the files hold. Total: whatever stands in them, the rest goes on."""
     reader = _Reader(memory=memory, environment=environment, default_namespace=default_namespace)
     for file in files:
@@ -147,7 +147,7 @@ class _Reader:
             for content in unpack(document.manifest):
                 self._object(content, document.source, file.path)
 
-    def result(self) -> Intake:
+    def result(self) -> Inputs:
         """Return all that was taken in."""
         secrets = {name: self._memory.secrets[name] for name in self._recalled if name in self._memory.secrets}
         homes = dict(self._recalled)
@@ -156,7 +156,7 @@ class _Reader:
             if values is not None:
                 secrets[name] = values
                 homes[name] = written[0].path
-        return Intake(
+        return Inputs(
             manifests=tuple(self._manifests),
             sources=self._sources,
             secrets=secrets,

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from fairlead.standalone import swap
+from fairlead.standalone import plan
 
 Spec = dict[str, str]
 
@@ -17,10 +17,10 @@ def resources(names: str) -> bytes:
 def files(*, cds: str, lds: str = "data", rds: str = "r", **other: str) -> dict[str, bytes]:
     spec = {"xds/cds.json": cds, "xds/lds.json": lds, "xds/rds.json": rds}
     spec |= {f"xds/{name}.json": names for name, names in other.items()}
-    return swap.stamped({path: resources(names) for path, names in spec.items()})
+    return plan.stamped({path: resources(names) for path, names in spec.items()})
 
 
-def told(steps: tuple[swap.Step, ...]) -> list[str]:
+def told(steps: tuple[plan.Step, ...]) -> list[str]:
     lines = []
     for step in steps:
         name = step.path.removeprefix("xds/").removesuffix(".json")
@@ -70,32 +70,32 @@ def told(steps: tuple[swap.Step, ...]) -> list[str]:
     ],
 )
 def test_steps(old: dict[str, bytes], new: dict[str, bytes], want: list[str], why: str) -> None:
-    assert told(swap.steps(old, new)) == want, why
+    assert told(plan.steps(old, new)) == want, why
 
 
 def test_listeners_keep_the_injector_of_a_credential_that_goes() -> None:
     old, new = files(cds="a", lds="data"), files(cds="a:2", lds="data:2")
-    between = swap.stamped({"l": resources("data:3")})["l"]
-    assert told(swap.steps(old, new, listeners_between=between)) == ["lds = data:3", "cds = a:2", "lds = data:2"]
+    between = plan.stamped({"l": resources("data:3")})["l"]
+    assert told(plan.steps(old, new, listeners_between=between)) == ["lds = data:3", "cds = a:2", "lds = data:2"]
 
 
 def test_the_last_step_of_each_file_is_the_new_file_byte_for_byte() -> None:
     old, new = files(cds="a b c", lds="data hop"), files(cds="b:2 d", lds="data:2", rds="r:2")
     written = dict(old)
-    for step in swap.steps(old, new):
+    for step in plan.steps(old, new):
         if step.content is not None:
             written[step.path] = step.content
     assert written == new
 
 
 def test_versions_are_digests_of_the_content() -> None:
-    one, two = (swap.stamped({"xds/cds.json": resources(names)})["xds/cds.json"] for names in ("a", "a:2"))
-    assert swap.version(one) != swap.version(two)
-    assert swap.stamped({"xds/cds.json": one}) == {"xds/cds.json": one}, "stamping twice changes nothing"
-    assert len(swap.version(one)) == 16
+    one, two = (plan.stamped({"xds/cds.json": resources(names)})["xds/cds.json"] for names in ("a", "a:2"))
+    assert plan.version(one) != plan.version(two)
+    assert plan.stamped({"xds/cds.json": one}) == {"xds/cds.json": one}, "stamping twice changes nothing"
+    assert len(plan.version(one)) == 16
 
 
 def test_a_file_that_is_no_discovery_file_is_left_alone() -> None:
     bootstrap = b'{"node": {}}'
-    assert swap.stamped({"bootstrap.json": bootstrap}) == {"bootstrap.json": bootstrap}
-    assert swap.version(bootstrap) == ""
+    assert plan.stamped({"bootstrap.json": bootstrap}) == {"bootstrap.json": bootstrap}
+    assert plan.version(bootstrap) == ""

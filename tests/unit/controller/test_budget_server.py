@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from fairlead.budget.spend import SpendSnapshot
-from fairlead.controller.budgets import CALM_S, COMPONENT, EAGER_S, Budgets
+from fairlead.controller.budget_server import CALM_S, COMPONENT, EAGER_S, Budgets
 from fairlead.controller.context import COMPONENT_LABEL
 from fairlead.errors import BudgetServerError
 from fairlead.status import Availability

@@ -13,7 +13,7 @@ from fairlead.adapters import disk, envoy_admin
 from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
 from fairlead.adapters.envoy_process import EnvoyProcess
 from fairlead.errors import EnvoyError, FairleadError
-from fairlead.standalone import swap
+from fairlead.standalone import plan
 from fairlead.standalone.release import Serving, listeners_between
 from fairlead.standalone.state import RegionFolder
 
@@ -41,9 +41,9 @@ CREDENTIAL_AGE_S = 0.15
 """More than Envoy keeps a credential for: `CREDENTIAL_MS` of `upstream.lua`."""
 
 _SUBSCRIPTIONS = {
-    swap.CLUSTERS: "cluster_manager.cds.",
-    swap.LISTENERS: "listener_manager.lds.",
-    swap.ROUTES: "http.fairlead.rds.fairlead.",
+    plan.CLUSTERS: "cluster_manager.cds.",
+    plan.LISTENERS: "listener_manager.lds.",
+    plan.ROUTES: "http.fairlead.rds.fairlead.",
 }
 """Whose stats tell which version of a file is served. Secrets' sources are read when a listener first needs them."""
 _WARMING = ("cluster_manager.warming_clusters", "listener_manager.total_listeners_warming")
@@ -54,7 +54,7 @@ _WATCHED = (
 )
 
 
-class Region:
+class LocalGateway:
     """A region's Envoy and its files. One task applies changes, one keeps the Envoy alive."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Region:
         self._log = log.bind(region=name)
         self._admin = EnvoyAdmin(folder.admin)
         self._process: EnvoyProcess | None = None
-        self._files: swap.Files = {}
+        self._files: plan.Files = {}
         self.serving: Serving | None = None
         self._refusals: dict[str, int] = {}
         self._log_mark = 0
@@ -99,7 +99,7 @@ class Region:
         if serving is None:
             self._files = self._last_files()
         else:
-            self._files = swap.stamped(serving.files)
+            self._files = plan.stamped(serving.files)
             self._write_secrets(serving)
             self._write_keys(serving)
             for path, content in self._files.items():
@@ -108,7 +108,7 @@ class Region:
             self._prune_secrets(serving)
         self.serving = serving
 
-    def _last_files(self) -> swap.Files:
+    def _last_files(self) -> plan.Files:
         paths = [self.folder.bootstrap, *sorted(self.folder.xds.glob("*.json"))]
         files = {str(path.relative_to(self.folder.root)): disk.read(path) or b"{}" for path in paths}
         if not files.keys() >= _SUBSCRIPTIONS.keys():
@@ -116,7 +116,7 @@ class Region:
         return files
 
     async def apply(self, serving: Serving) -> None:
-        """Make a running Envoy serve these files; returns when it does. Make before break: see `swap`.
+        """Make a running Envoy serve these files; returns when it does. Make before break: see `plan`.
 
         While no Envoy runs the files are written, and the next one starts on them.
 
@@ -128,19 +128,19 @@ class Region:
             await self._change(serving)
 
     async def _change(self, serving: Serving) -> None:
-        new, before = swap.stamped(serving.files), self._files
+        new, before = plan.stamped(serving.files), self._files
         self._log_mark = _size(self.folder.envoy_log)
         between = listeners_between(self.serving, serving) if self.serving else None
         if between is not None:
-            between = swap.stamped({swap.LISTENERS: between})[swap.LISTENERS]
+            between = plan.stamped({plan.LISTENERS: between})[plan.LISTENERS]
         if self._write_secrets(serving):
             await asyncio.sleep(CREDENTIAL_AGE_S)
         try:
-            await self._walk(swap.steps(before, new, listeners_between=between))
+            await self._walk(plan.steps(before, new, listeners_between=between))
         except FairleadError:
             # What was written half-way goes back in the same careful order; a second refusal has nothing to go back to.
             with contextlib.suppress(FairleadError):
-                await self._walk(swap.steps({**before, **self._on_disk(before)}, before))
+                await self._walk(plan.steps({**before, **self._on_disk(before)}, before))
             raise
         self._files = new
         self.serving = serving
@@ -187,7 +187,7 @@ class Region:
     def _on_disk(self, names: Mapping[str, bytes]) -> dict[str, bytes]:
         return {name: content for name in names if (content := disk.read(self.folder.root / name)) is not None}
 
-    async def _walk(self, steps: tuple[swap.Step, ...]) -> None:
+    async def _walk(self, steps: tuple[plan.Step, ...]) -> None:
         for step in steps:
             path = self.folder.root / step.path
             if step.content is None:
@@ -207,7 +207,7 @@ class Region:
         except EnvoyError:
             return {}
 
-    async def _served(self, step: swap.Step, subscription: str) -> None:
+    async def _served(self, step: plan.Step, subscription: str) -> None:
         """Wait until the Envoy serves the step's file, or is no more: the next one starts on it."""
         loop = asyncio.get_running_loop()
         until = loop.time() + STEP_S
@@ -267,7 +267,7 @@ class Region:
 
     def _all_served(self, stats: Mapping[str, int | str]) -> bool:
         return not any(stats.get(name) for name in _WARMING) and all(
-            stats.get(f"{subscription}version_text") == swap.version(self._files[path])
+            stats.get(f"{subscription}version_text") == plan.version(self._files[path])
             for path, subscription in _SUBSCRIPTIONS.items()
         )
 

@@ -8,7 +8,7 @@ from fairlead.adapters.manifest_files import ManifestFile
 from fairlead.api.core import Redacted
 from fairlead.api.meta import ObjectKey
 from fairlead.compiler import SecretRef
-from fairlead.standalone.intake import FileContent, Intake, Memory, fingerprint, take_in
+from fairlead.standalone.inputs import FileContent, Inputs, Memory, fingerprint, take_in
 
 ROUTE = {"apiVersion": "fairlead.dev/v1alpha1", "kind": "ModelRoute", "metadata": {"name": "chat"}, "spec": {}}
 ROUTE_KEY = ObjectKey("ModelRoute", "home", "chat")
@@ -25,35 +25,35 @@ def file(path: str, *manifests: Any, **fields: Any) -> ManifestFile:
     return ManifestFile(path=path, documents=documents, **{"error": None, **fields})
 
 
-def taken(*files: ManifestFile, memory: Memory | None = None, **environment: str) -> Intake:
+def taken(*files: ManifestFile, memory: Memory | None = None, **environment: str) -> Inputs:
     return take_in(files, memory=memory or Memory(), environment=environment, default_namespace="home")
 
 
-def values(intake: Intake) -> dict[tuple[str, str], dict[str, str]]:
+def values(inputs: Inputs) -> dict[tuple[str, str], dict[str, str]]:
     return {
         name: {key: value.reveal().decode() for key, value in entries.items()}
-        for name, entries in intake.secrets.items()
+        for name, entries in inputs.secrets.items()
     }
 
 
-def told(intake: Intake) -> list[str]:
-    return [str(diagnostic) for diagnostic in intake.diagnostics]
+def told(inputs: Inputs) -> list[str]:
+    return [str(diagnostic) for diagnostic in inputs.diagnostics]
 
 
 def test_secrets_are_taken_apart_from_the_rest() -> None:
-    intake = taken(file("a.yaml", ROUTE, secret(key="sk-1"), NAMESPACE))
-    assert [manifest.content for manifest in intake.manifests] == [ROUTE, NAMESPACE]
-    assert values(intake) == {("team", "s"): {"key": "sk-1"}}
-    assert intake.sources == {ROUTE_KEY: "a.yaml:1", ObjectKey("Secret", "team", "s"): "a.yaml:2"}
-    assert intake.value(SecretRef("team", "s", "key")) == Redacted(b"sk-1")
-    assert intake.value(SecretRef("team", "s", "other")) is None
-    assert "sk-1" not in repr(intake)
+    inputs = taken(file("a.yaml", ROUTE, secret(key="sk-1"), NAMESPACE))
+    assert [manifest.content for manifest in inputs.manifests] == [ROUTE, NAMESPACE]
+    assert values(inputs) == {("team", "s"): {"key": "sk-1"}}
+    assert inputs.sources == {ROUTE_KEY: "a.yaml:1", ObjectKey("Secret", "team", "s"): "a.yaml:2"}
+    assert inputs.value(SecretRef("team", "s", "key")) == Redacted(b"sk-1")
+    assert inputs.value(SecretRef("team", "s", "other")) is None
+    assert "sk-1" not in repr(inputs)
 
 
 def test_lists_are_unpacked() -> None:
-    intake = taken(file("a.yaml", {"apiVersion": "v1", "kind": "List", "items": [ROUTE, secret(key="sk-1")]}))
-    assert [manifest.content for manifest in intake.manifests] == [ROUTE]
-    assert values(intake) == {("team", "s"): {"key": "sk-1"}}
+    inputs = taken(file("a.yaml", {"apiVersion": "v1", "kind": "List", "items": [ROUTE, secret(key="sk-1")]}))
+    assert [manifest.content for manifest in inputs.manifests] == [ROUTE]
+    assert values(inputs) == {("team", "s"): {"key": "sk-1"}}
 
 
 def test_the_compiler_learns_what_is_equal_and_nothing_else() -> None:
@@ -74,10 +74,10 @@ def test_the_compiler_learns_what_is_equal_and_nothing_else() -> None:
     ],
 )
 def test_values(written: dict[str, Any], want: dict[str, str], why: str) -> None:
-    intake = taken(file("a.yaml", {**secret(), "stringData": {}, **written}), KEY="sk-1")
-    assert values(intake) == {("team", "s"): want}, why
-    assert all(diagnostic.warning for diagnostic in intake.diagnostics)
-    assert len(intake.diagnostics) == len({**written.get("stringData", {}), **written.get("data", {})}) - len(want)
+    inputs = taken(file("a.yaml", {**secret(), "stringData": {}, **written}), KEY="sk-1")
+    assert values(inputs) == {("team", "s"): want}, why
+    assert all(diagnostic.warning for diagnostic in inputs.diagnostics)
+    assert len(inputs.diagnostics) == len({**written.get("stringData", {}), **written.get("data", {})}) - len(want)
 
 
 BEFORE = Memory(secrets={("team", "s"): {"key": Redacted(b"old")}})
@@ -93,9 +93,9 @@ BEFORE = Memory(secrets={("team", "s"): {"key": Redacted(b"old")}})
 )
 def test_a_wrong_secret_keeps_its_last_good_values_and_hurts_nobody(manifest: dict[str, Any], message: str) -> None:
     other = secret("other", key="sk-2")
-    intake = taken(file("a.yaml", manifest, other), memory=BEFORE)
-    assert values(intake) == {("team", "s"): {"key": "old"}, ("team", "other"): {"key": "sk-2"}}
-    (line,) = told(intake)
+    inputs = taken(file("a.yaml", manifest, other), memory=BEFORE)
+    assert values(inputs) == {("team", "s"): {"key": "old"}, ("team", "other"): {"key": "sk-2"}}
+    (line,) = told(inputs)
     assert line.startswith("a.yaml:1: Secret team/s: ")
     assert message in line
     assert line.endswith("; its last good values stay in effect")
@@ -105,17 +105,17 @@ def test_a_wrong_secret_keeps_its_last_good_values_and_hurts_nobody(manifest: di
 def test_a_secret_in_two_versions_is_refused_in_both_whatever_their_order() -> None:
     files = [file("a.yaml", secret(key="1")), file("b.yaml", secret(key="2"))]
     for order in (files, files[::-1]):
-        intake = taken(*order, memory=BEFORE)
-        assert values(intake) == {("team", "s"): {"key": "old"}}
-        assert "got 2 versions in" in told(intake)[0]
+        inputs = taken(*order, memory=BEFORE)
+        assert values(inputs) == {("team", "s"): {"key": "old"}}
+        assert "got 2 versions in" in told(inputs)[0]
     assert told(taken(files[0], file("b.yaml", secret(key="1")))) == [], "twice the same is no conflict"
 
 
 def test_a_file_that_cannot_be_read_is_told_and_what_it_held_stays() -> None:
     error = DocumentError("a.yaml:7", "not YAML: x")
-    intake = taken(file("a.yaml", ROUTE, error=error))
-    assert told(intake) == ["a.yaml:7: not YAML: x; its objects stay as they were"]
-    assert [manifest.content for manifest in intake.manifests] == [ROUTE]
+    inputs = taken(file("a.yaml", ROUTE, error=error))
+    assert told(inputs) == ["a.yaml:7: not YAML: x; its objects stay as they were"]
+    assert [manifest.content for manifest in inputs.manifests] == [ROUTE]
     assert told(taken(file("a.yaml", error=error, never_read=True))) == ["a.yaml:7: not YAML: x"]
 
 
@@ -139,9 +139,9 @@ def test_files_remember_names_and_fingerprints_only() -> None:
     "manifest", [{"kind": "ModelRoute"}, {"kind": 5, "metadata": []}, {"metadata": {"name": 5}}, {}]
 )
 def test_what_has_no_name_is_passed_on_for_the_compiler_to_judge(manifest: dict[str, Any]) -> None:
-    intake = taken(file("a.yaml", manifest))
-    assert [one.content for one in intake.manifests] == [manifest]
-    assert intake.sources == {}
+    inputs = taken(file("a.yaml", manifest))
+    assert [one.content for one in inputs.manifests] == [manifest]
+    assert inputs.sources == {}
 
 
 def test_a_secret_without_a_name_is_told_here() -> None:

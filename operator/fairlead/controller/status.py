@@ -14,7 +14,7 @@ from fairlead.api.conditions import Condition, ConditionStatus, ConditionType
 from fairlead.api.installation import FailurePolicy
 from fairlead.api.meta import ObjectKey
 from fairlead.compiler import Compiled, Report, Served
-from fairlead.controller.budgets import Budgets
+from fairlead.controller.budget_server import Budgets
 from fairlead.controller.context import Context
 from fairlead.controller.events import Events
 from fairlead.controller.metrics import Metrics

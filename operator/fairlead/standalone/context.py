@@ -1,0 +1,76 @@
+"""What `fairlead up` is told when it starts: the command line, the installation, where each Envoy has its files."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairlead.adapters import installation_file
+from fairlead.api.installation import AccessLog, AnonymousPolicy, Installation
+from fairlead.envoy import BudgetServer, Layout
+from fairlead.errors import InstallationError
+from fairlead.standalone.addresses import Addresses
+from fairlead.standalone.state import StateFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the command line says."""
+
+    paths: tuple[Path, ...]
+    config: Path
+    state: StateFolder
+    environment: Mapping[str, str]
+    workers: int | None
+    """Worker threads of each Envoy; None = the cores shared among the regions."""
+    envoy_log_level: str
+    drain_timeout_s: float
+    log_bytes: int
+    """A log above that is rotated."""
+
+
+def read_installation(path: Path) -> Installation:
+    """Read the installation as `fairlead up` takes it: without a choice, callers without a key are let in."""
+    installation = installation_file.read(path)
+    if installation.anonymous is None:
+        return installation.model_copy(update={"anonymous": AnonymousPolicy.ALLOW})
+    return installation
+
+
+def check_live(old: Installation, new: Installation) -> None:
+    """Raise where the gateways would have to start anew."""
+    before, after = ({region.name: region.listen for region in one.served} for one in (old, new))
+    if before != after:
+        differing = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+        raise InstallationError(
+            f"regions: got another address or another choice of served regions ({', '.join(differing)}), want the ones"
+            " that `fairlead up` started with; stop it and start it again"
+        )
+
+
+def layouts_of(
+    installation: Installation,
+    addresses: Mapping[str, Addresses],
+    state: StateFolder,
+    *,
+    ca_file: str,
+    budget: BudgetServer,
+) -> dict[str, Layout]:
+    """Return a layout for each region that has addresses."""
+    no_lines = installation.log.access is AccessLog.NONE
+    found = {}
+    for name, address in addresses.items():
+        folder = state.region(name)
+        found[name] = Layout(
+            xds_dir=str(folder.xds),
+            keys_dir=str(folder.keys),
+            credentials_dir=str(folder.credentials),
+            listen=address.listen,
+            metrics_listen=address.metrics,
+            admin=str(folder.admin),
+            access_log=os.devnull if no_lines else str(folder.access_log),
+            mounted=False,
+            ca_file=ca_file,
+            budget=budget,
+        )
+    return found
