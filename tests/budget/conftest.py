@@ -13,6 +13,12 @@ from fairlead.demo.provider import SimulatedProvider
 KEY = "sk-agent"
 
 
+def server_pid(running: RunningUp) -> int:
+    """The budget server among the children of `fairlead up`."""
+    children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
+    return next(int(pid) for pid in children if b"budget-server" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """One redis-server for all tests that only need a store; each works in a database of its own keys."""

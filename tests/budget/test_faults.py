@@ -14,18 +14,12 @@ import pytest
 from running_up import CREDENTIAL, Load, RunningUp, Site, consumer, provider, route, secret, stream, until
 
 from budget.client import COST, TOKENS, budget, chat, metric, metrics, usage
-from budget.conftest import KEY
+from budget.conftest import KEY, server_pid
 from budget.redis_server import RedisServer
 from fairlead.demo.provider import SimulatedProvider
 
 pytestmark = pytest.mark.envoy
 Start = Callable[..., RunningUp]
-
-
-def server_pid(running: RunningUp) -> int:
-    """The budget server among the children of `fairlead up`."""
-    children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-    return next(int(pid) for pid in children if b"budget-server" in Path(f"/proc/{pid}/cmdline").read_bytes())
 
 
 def alerting(site: Site) -> tuple[bool, bool]:

@@ -20,6 +20,7 @@ KEYS = {
     "sk-other": "other/bob",
     "sk-lonely": "lonely/carol",
     "sk-removed": "team/removed",
+    "sk-stopped": "team/stopped",
 }
 """API keys and whose they are."""
 
@@ -30,6 +31,8 @@ DIRECTORY = {
     "c:team/picky": "- chat,qwen/* team|*",
     "c:team/nothing": "- , team|*",
     "c:team/gold": "- - team[tier in (gold, pro)]|team|*",
+    "c:team/stopped": "- - team|*",
+    "s:team/stopped": "1",
     "c:other/bob": "- - *",
     "c:lonely/carol": "- - ",
     "l:team[tier in (gold, pro)]": "chat",

@@ -145,3 +145,15 @@ def test_one_model_that_nobody_has(client: Client, path: str, model: str) -> Non
     assert answer.status == 404
     assert answer.error["code"] == "model_not_found"
     assert f"`{model}`" in answer.error["message"]
+
+
+@pytest.mark.parametrize("body", ['{"model":"chat"}', "not JSON", "x" * 3_000_000])
+def test_who_is_stopped_is_told_so_by_the_key_alone(filter_port: int, body: str) -> None:
+    with Client(filter_port, key="sk-stopped") as client:
+        answer = client.post(body)
+    assert (answer.status, answer.error["code"]) == (429, "insufficient_quota")
+    assert answer.error["type"] == "insufficient_quota", (
+        "clients of OpenAI's libraries tell it from a rate limit by this"
+    )
+    assert "`team/stopped`" in answer.error["message"]
+    assert (answer.headers["x-should-retry"], answer.headers["x-fairlead-budget-remaining"]) == ("false", "0")

@@ -7,7 +7,7 @@ names that the gateways report, selectors are already resolved. Decoding is stri
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -59,6 +59,11 @@ class BudgetConfiguration:
     targets: Mapping[str, Rung]
 
     @cached_property
+    def revision(self) -> str:
+        """What names this version of the policies and of whom they match."""
+        return revision(self.policies, self.consumers)
+
+    @cached_property
     def _by_name(self) -> Mapping[str, Policy]:
         return {policy.name: policy for policy in self.policies}
 
@@ -87,6 +92,14 @@ class BudgetConfiguration:
         if known is not None:
             return known
         return max(self.rungs(route, model), key=lambda rung: rung.price.input + rung.price.output, default=None)
+
+
+def revision(policies: Iterable[Policy], consumers: Mapping[str, Collection[str]]) -> str:
+    """Name a version of the policies and of whom they match, by its content: what a verdict was made by.
+
+    Prices and routes are not part of it: a verdict is about what is spent.
+    """
+    return digest(_minified({"policies": _policies_document(policies), "consumers": _consumers_document(consumers)}))
 
 
 def digest(text: bytes) -> str:
@@ -157,10 +170,8 @@ def encode(configuration: BudgetConfiguration) -> bytes:
         "version": VERSION,
         "failClosed": configuration.fail_closed,
         "requestBytes": configuration.request_bytes,
-        "policies": [
-            _policy_document(policy) for policy in sorted(configuration.policies, key=lambda policy: policy.name)
-        ],
-        "consumers": {consumer: sorted(names) for consumer, names in configuration.consumers.items()},
+        "policies": _policies_document(configuration.policies),
+        "consumers": _consumers_document(configuration.consumers),
         "killed": sorted(configuration.killed),
         "routes": {
             name: {
@@ -182,7 +193,19 @@ def encode(configuration: BudgetConfiguration) -> bytes:
             for name, rung in configuration.targets.items()
         },
     }
+    return _minified(document)
+
+
+def _minified(document: Any) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _policies_document(policies: Iterable[Policy]) -> list[dict[str, Any]]:
+    return [_policy_document(policy) for policy in sorted(policies, key=lambda policy: policy.name)]
+
+
+def _consumers_document(consumers: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    return {consumer: sorted(names) for consumer, names in consumers.items()}
 
 
 def _policy_document(policy: Policy) -> dict[str, Any]:

@@ -6,6 +6,8 @@ in one file. Every value is a short string, because Envoy turns a string into a 
 an absent field.
 
     c:<consumer>            -> <expires at, unix seconds> <allowed model names> <scope>|<scope>|...
+    s:<consumer>            -> there, where the consumer is stopped
+    b                       -> the policies' revision, where a budget server is asked
     n:<scope>|<model name>  -> <route> <kind> <max output tokens> <wire id> <last wire id> <last target> <shape> <stem>
                                or `-`: a refusal
     l:<scope>               -> <model name> <model name> ..., refusals with a `!` before the name
@@ -26,6 +28,7 @@ from fairlead.ir import Consumer, Gateway, Plan, Route, Side
 ABSENT = "-"
 NO_NAMES = ","
 REFUSED = "!"
+STOPPED = "1"
 BUDGETS = "b"
 """Key that is there when a budget server is asked: then the request filter says what bounds a request's cost."""
 FORBIDDEN = frozenset(' ,|"\\\0')
@@ -42,6 +45,8 @@ def render(gateway: Gateway) -> dict[str, str]:
     entries: dict[str, str] = {}
     for consumer in gateway.consumers:
         entries[f"c:{_word(consumer.name)}"] = _caller(consumer)
+        if consumer.stopped:
+            entries[f"s:{_word(consumer.name)}"] = STOPPED
     for scope in gateway.scopes:
         entries[f"l:{scope.name}"] = " ".join(
             _word(entry.model_name) if entry.route else REFUSED + _word(entry.model_name) for entry in scope.entries

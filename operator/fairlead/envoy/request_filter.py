@@ -35,7 +35,8 @@ It runs once per request, after api_key_auth and before everything that needs to
 
 **It answers** by itself, in OpenAI's shape, with dynamic metadata `error` = the code
 - GET /v1/models and /v1/models/{id}: what the caller may use; scopes shadow each other as in routing;
-- 401 `invalid_api_key`, `expired_api_key`;
+- 401 `invalid_api_key`, `expired_api_key`; 429 `insufficient_quota` for a consumer that is stopped: before the body is
+  read, since the key alone decides it;
 - 404 `unknown_url` (any other method or path), `model_not_found` (unknown, refused here, or not among the caller's
   `allowedModelNames`), `unsupported_endpoint` (embeddings asked of a chat model, or the reverse);
 - 400 `invalid_json` (empty, not an object, bytes after it, a member that is read given twice, or given in a disguise

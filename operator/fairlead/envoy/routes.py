@@ -74,8 +74,8 @@ def _own(gateway: Gateway, layout: Layout, digest: str) -> Json:
 
 def _directory(gateway: Gateway, layout: Layout) -> dict[str, str]:
     entries = directory.render(gateway)
-    if budgets.server_of(gateway, layout) is not None:
-        entries[directory.BUDGETS] = "1"
+    if gateway.budget is not None and budgets.server_of(gateway, layout) is not None:
+        entries[directory.BUDGETS] = gateway.budget.revision
     return entries
 
 

@@ -1,39 +1,29 @@
 """The budget server's configuration: who falls under which policy, what each target costs, what may answer a route."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from fairlead import ir
 from fairlead.api.installation import FailurePolicy, Installation
 from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
 from fairlead.budget.estimate import Rung
-from fairlead.translate.budgets import Budget
-from fairlead.translate.consumers import Consumer
+from fairlead.translate.budgets import Bounds
 from fairlead.translate.providers import Provider
-from fairlead.translate.references import References
 
 
 def configuration(
     *,
     installation: Installation,
-    references: References,
     gateways: Iterable[ir.Gateway],
     providers: Mapping[str, Provider],
-    consumers: Collection[Consumer],
-    budgets: Sequence[Budget],
+    bounds: Bounds,
 ) -> BudgetConfiguration:
     """Make the configuration. It knows all targets of all providers: one that goes is still priced as it was."""
-    callers = sorted((consumer.caller for consumer in consumers), key=str)
-    bounds = {
-        str(caller): tuple(one.policy for one in budgets if one.matches(caller, references)) for caller in callers
-    }
-    # A kill switch must work without the store, too.
-    none_left = {caller for caller, policies in bounds.items() if any(one.stops_everything for one in policies)}
     return BudgetConfiguration(
         fail_closed=installation.budgets.failure_policy is FailurePolicy.CLOSED,
         request_bytes=installation.limits.request_bytes,
-        policies=tuple(sorted((budget.policy for budget in budgets), key=lambda policy: policy.name)),
-        consumers={caller: tuple(sorted(one.name for one in policies)) for caller, policies in bounds.items()},
-        killed=frozenset(none_left),
+        policies=bounds.policies,
+        consumers=bounds.consumers,
+        killed=bounds.stopped,
         routes=_routes(gateways),
         targets=_targets(providers),
     )

@@ -1,5 +1,6 @@
 """BudgetPolicy: whose spending counts, on which routes, how much is allowed in which window."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -8,6 +9,7 @@ from fairlead.api.budget import Action as WrittenAction
 from fairlead.api.budget import BudgetPolicy, BudgetScope, Window
 from fairlead.api.conditions import Reason
 from fairlead.api.selector import From
+from fairlead.budget.configuration import revision
 from fairlead.budget.policy import Action, Policy, Scope, Stage
 from fairlead.budget.window import Calendar, Every, Forever, InCalendar
 from fairlead.budget.window import Window as BudgetWindow
@@ -30,6 +32,36 @@ class Budget:
     def matches(self, caller: Caller, references: References) -> bool:
         """Tell whether spending of a consumer counts."""
         return self.audience.includes(caller, references.labels_of(caller.namespace))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Which policies bound whose spending."""
+
+    policies: tuple[Policy, ...]
+    """Sorted by name."""
+    consumers: Mapping[str, tuple[str, ...]]
+    """Consumer, `namespace/name` -> names of the policies that match it, sorted."""
+    stopped: frozenset[str]
+    """Consumers whose every request is refused by a policy of no dollars. That must hold without any store, too."""
+
+    @property
+    def revision(self) -> str:
+        """Name this version; the budget server, which gets the same, has the same name for it."""
+        return revision(self.policies, self.consumers)
+
+
+def bounds(budgets: Sequence[Budget], callers: Iterable[Caller], references: References) -> Bounds:
+    """Work out who falls under which policy."""
+    matching = {
+        str(caller): tuple(one.policy for one in budgets if one.matches(caller, references))
+        for caller in sorted(callers, key=str)
+    }
+    return Bounds(
+        policies=tuple(sorted((budget.policy for budget in budgets), key=lambda policy: policy.name)),
+        consumers={caller: tuple(sorted(one.name for one in found)) for caller, found in matching.items()},
+        stopped=frozenset(caller for caller, found in matching.items() if any(one.stops_everything for one in found)),
+    )
 
 
 def budget(

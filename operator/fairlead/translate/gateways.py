@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fairlead import ir
 from fairlead.api import quantity
 from fairlead.api.installation import FailurePolicy, Installation
+from fairlead.translate.budgets import Bounds
 from fairlead.translate.consumers import Consumer
 from fairlead.translate.downgrade import downgrade
 from fairlead.translate.plans import Planner
@@ -46,11 +47,11 @@ def fleet(
     providers: Mapping[str, Provider],
     routes: Sequence[Route],
     consumers: Sequence[Consumer],
-    budgeted: bool,
+    bounds: Bounds,
 ) -> Fleet:
     """Make every gateway. Routes without candidates keep their names, which are then refused.
 
-    `budgeted`: somebody has a budget, so gateways ask before each request.
+    As soon as somebody has a budget, gateways ask before each request.
     """
     callers = [consumer.caller for consumer in consumers]
     directory = Directory(routes, callers, references)
@@ -71,7 +72,8 @@ def fleet(
                 routes=[(route, scopes.won[route.name]) for route in entering if route.name in scopes.won],
                 scopes=scopes,
                 planner=planner,
-                budget=_budget(installation, asked=budgeted),
+                bounds=bounds,
+                budget=_budget(installation, bounds),
             )
         )
         for route in entering:
@@ -116,6 +118,7 @@ def _gateway(
     routes: Sequence[tuple[Route, frozenset[str]]],
     scopes: Scopes,
     planner: Planner,
+    bounds: Bounds,
     budget: ir.BudgetCheck,
 ) -> ir.Gateway:
     rendered: list[ir.Route] = []
@@ -135,6 +138,7 @@ def _gateway(
                 scopes=scopes.of_caller[str(consumer.caller)],
                 allowed_model_names=consumer.allowed_model_names,
                 expires_at=consumer.expires_at,
+                stopped=str(consumer.caller) in bounds.stopped,
             )
             for consumer in sorted(consumers, key=lambda consumer: str(consumer.caller))
         ),
@@ -148,11 +152,12 @@ def _gateway(
     )
 
 
-def _budget(installation: Installation, *, asked: bool) -> ir.BudgetCheck:
+def _budget(installation: Installation, bounds: Bounds) -> ir.BudgetCheck:
     return ir.BudgetCheck(
         timeout_ms=quantity.milliseconds(installation.budgets.timeout),
         fail_closed=installation.budgets.failure_policy is FailurePolicy.CLOSED,
-        asked=asked,
+        asked=bool(bounds.policies),
+        revision=bounds.revision,
     )
 
 

@@ -17,7 +17,7 @@ from fairlead.api.route import ModelRoute
 from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.translate.audience import Caller
 from fairlead.translate.budget_configuration import configuration
-from fairlead.translate.budgets import Budget, budget
+from fairlead.translate.budgets import Budget, bounds, budget
 from fairlead.translate.consumers import ANONYMOUS, Consumer, KeyBinding, bindings, consumer
 from fairlead.translate.diagnostics import Diagnostics, Resolved, Served, Versions, resolve
 from fairlead.translate.gateways import Fleet, fleet
@@ -89,13 +89,14 @@ def translate(objects: Objects, installation: Installation, references: Referenc
         for versions in _sorted(objects.budgets)
     }
     budgets: list[Budget] = [b for b in (_value(resolved) for resolved in policies.values()) if b is not None]
+    bound = bounds(budgets, [consumer.caller for consumer in callers], references)
     made = fleet(
         installation=installation,
         references=references,
         providers=by_name,
         routes=standing,
         consumers=callers,
-        budgeted=bool(budgets),
+        bounds=bound,
     )
     serving = {route.name: route for route in standing}
     for resolved in routes.values():
@@ -117,11 +118,9 @@ def translate(objects: Objects, installation: Installation, references: Referenc
         chosen={key: resolved.served for key, resolved in every.items()},
         configuration=configuration(
             installation=installation,
-            references=references,
             gateways=made.gateways,
             providers=by_name,
-            consumers=callers,
-            budgets=budgets,
+            bounds=bound,
         ),
     )
 

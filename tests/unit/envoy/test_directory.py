@@ -134,6 +134,12 @@ def test_consumer(caller: Consumer, entry: str) -> None:
     assert directory.render(replace(GATEWAY, consumers=(caller,)))["c:team/alice"] == entry
 
 
+def test_who_is_stopped_stands_in_a_line_of_its_own() -> None:
+    entries = directory.render(replace(GATEWAY, consumers=(consumer(stopped=True),)))
+    assert entries["s:team/alice"] == directory.STOPPED
+    assert entries["c:team/alice"] == "- - team|*"
+
+
 @pytest.mark.parametrize(
     ("arms", "wire_id"),
     [

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from builders import budget, compiled, consumer, provider, route, secret
+from fairlead.budget.configuration import decode
 from fairlead.runtime import stop
 
 
@@ -30,6 +31,26 @@ NONE, ONLY_A = {"usd": "0"}, {"names": ["a"]}
 )
 def test_who_is_stopped(policies: list[dict[str, Any]], stopped: list[str]) -> None:
     assert _configuration(*policies)["killed"] == stopped
+
+
+def test_gateways_know_who_is_stopped_and_by_which_revision_verdicts_are_made() -> None:
+    objects = [provider("p"), route("chat"), consumer("a"), consumer("b"), budget("x", limit=NONE, consumers=ONLY_A)]
+    made = compiled(*objects, secrets={secret("a"): "1", secret("b"): "2"})
+    for gateway in made.gateways.values():
+        assert {one.name for one in gateway.ir.consumers if one.stopped} == {"team-web/a"}
+        assert gateway.ir.budget.revision == decode(made.configuration).revision != ""
+
+
+def test_a_revision_is_of_policies_and_whom_they_match() -> None:
+    def revision(*policies: dict[str, Any]) -> str:
+        objects = [provider("p"), route("chat"), consumer("a"), consumer("b"), *policies]
+        made = compiled(*objects, secrets={secret("a"): "1", secret("b"): "2"})
+        return decode(made.configuration).revision
+
+    first = revision(budget("x"), budget("y"))
+    assert first == revision(budget("y"), budget("x"))
+    assert len({first, revision(budget("x")), revision(budget("x"), budget("y", consumers=ONLY_A))}) == 3
+    assert first != revision(budget("x"), budget("y", limit={"usd": "7"}))
 
 
 def test_whom_a_person_stopped_is_there() -> None:

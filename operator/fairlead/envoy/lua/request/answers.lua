@@ -30,6 +30,23 @@ local BROKEN = {
     .. '"code":"internal_error"}}',
 }
 
+-- 429 as the budget server gives it, in the words of OpenAI.
+local function no_quota(message, headers)
+  return {
+    status = "429",
+    code = "insufficient_quota",
+    body = '{"error":{"message":' .. quote(message)
+      .. ',"type":"insufficient_quota","param":null,"code":"insufficient_quota"}}',
+    headers = headers,
+  }
+end
+
+local NO_RETRY = { ["x-should-retry"] = "false", ["x-fairlead-budget-remaining"] = "0" }
+
+local function stopped(consumer)
+  return no_quota("`" .. consumer .. "` was stopped by hand; ask whoever runs this gateway.", NO_RETRY)
+end
+
 local function doubled(name)
   return refusal("400", "invalid_json", "The request body has the key " .. name .. " more than once.", name)
 end

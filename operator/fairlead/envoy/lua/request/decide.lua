@@ -46,19 +46,25 @@ local function read(h, buffer, endpoint, path, directory, caller, metadata)
   return nil, entry, body and #body or length
 end
 
--- Returns the answer to give, or nil after everything is set for the way to the provider.
-local function decide(h, buffer)
-  local headers = h:headers()
-  local metadata = h:streamInfo():dynamicMetadata()
+-- What the key alone decides, before the body is read: the answer to give, or nil and the caller.
+local function identify(h)
   local directory = h:metadata()
-
-  local consumer = headers:get("x-fl-consumer")
+  local consumer = h:headers():get("x-fl-consumer")
   if not consumer then return NO_KEY end
-  metadata:set(NAMESPACE, "consumer", consumer)
+  h:streamInfo():dynamicMetadata():set(NAMESPACE, "consumer", consumer)
   local text = directory:get("c:" .. consumer)
   if not text then return NO_KEY end
   local caller = caller_of(text)
   if caller.expires <= now() then return EXPIRED end
+  if directory:get("s:" .. consumer) then return stopped(consumer) end
+  return nil, caller
+end
+
+-- Returns the answer to give, or nil after everything is set for the way to the provider.
+local function decide(h, buffer, caller)
+  local headers = h:headers()
+  local metadata = h:streamInfo():dynamicMetadata()
+  local directory = h:metadata()
 
   local url, method = headers:get(":path"), headers:get(":method")
   local path = url
@@ -83,16 +89,23 @@ local function decide(h, buffer)
   return nil
 end
 
-function envoy_on_request(h)
-  local buffer = h:body(true) -- yields; what is taken from h before it would be out of scope after it
-  local large = buffer:length() > LARGE
-  local ok, answer = pcall(decide, h, buffer)
-  if large then collectgarbage() end
-  if ok and not answer then return end
+local function give(h, ok, answer)
   if not ok then
     h:logErr("request.lua: " .. tostring(answer))
     answer = BROKEN
   end
   if answer.code then h:streamInfo():dynamicMetadata():set(NAMESPACE, "error", answer.code) end
-  h:respond({ [":status"] = answer.status, ["content-type"] = "application/json" }, answer.body)
+  local headers = { [":status"] = answer.status, ["content-type"] = "application/json" }
+  for name, value in pairs(answer.headers or {}) do headers[name] = value end
+  h:respond(headers, answer.body)
+end
+
+function envoy_on_request(h)
+  local ok, answer, caller = pcall(identify, h)
+  if not ok or answer then return give(h, ok, answer) end
+  local buffer = h:body(true) -- yields; what is taken from h before it is out of scope after it
+  local large = buffer:length() > LARGE
+  ok, answer = pcall(decide, h, buffer, caller)
+  if large then collectgarbage() end
+  if not ok or answer then give(h, ok, answer) end
 end
