@@ -275,11 +275,20 @@ class Client:
     def get(self, path: str) -> Answer:
         return self.send("GET", path, None)
 
-    def send(self, method: str, path: str, body: Any, *, headers: Mapping[str, str] | None = None) -> Answer:
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content_type: str | None = "application/json",
+    ) -> Answer:
         """Send one request. A body that is an iterable of bytes goes out in chunks."""
         if isinstance(body, str):
             body = body.encode()
-        extra = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json", **(headers or {})}
+        stated = {} if content_type is None else {"Content-Type": content_type}
+        extra = {"Authorization": f"Bearer {self._key}", **stated, **(headers or {})}
         self._connection.request(method, path, body, extra)
         response = self._connection.getresponse()
         return Answer(

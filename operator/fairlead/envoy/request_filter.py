@@ -39,13 +39,19 @@ It runs once per request, after api_key_auth and before everything that needs to
   read, since the key alone decides it;
 - 404 `unknown_url` (any other method or path), `model_not_found` (unknown, refused here, or not among the caller's
   `allowedModelNames`), `unsupported_endpoint` (embeddings asked of a chat model, or the reverse);
-- 400 `invalid_json` (empty, not an object, bytes after it, a member that is read given twice, or given in a disguise
-  that some servers accept: escapes in the key, other case), `missing_model`, `invalid_model`, `invalid_stream`,
+- 400 `invalid_json` (empty, not one JSON object of RFC 8259 in UTF-8, deeper than 128, more than 100,000 members, a
+  member that is read given twice, or given in a disguise that some servers accept: escapes in the key, other case,
+  `maxTokens`), `missing_model`, `invalid_model`, `invalid_stream`,
   `invalid_stream_options`, `invalid_number` (more than 15 digits), `invalid_max_tokens`, `invalid_n`;
+- 415 `unsupported_media_type` (a content type other than application/json, a charset other than UTF-8),
+  `unsupported_encoding` (a content encoding);
 - 500 `internal_error`: Lua failed. Envoy alone would forward the request.
 
-**It does not** check what stands inside other values: a provider refuses that with words of its own. What Python's
-`json` refuses is either refused here or still refused by Python after the rewriting: nothing is ever repaired.
+**It reads** every byte of the body as RFC 8259 has it, also in values that nobody looks at: what lenient parsers take
+for JSON (comments, other quotes, escapes of their own, NaN, controls, bytes that are no UTF-8) could be another model
+to one of them. `content-type` is set to what was read.
+
+**It does not** check what values mean: a provider refuses that with words of its own. Nothing is ever repaired.
 """
 
 from importlib import resources
@@ -53,7 +59,7 @@ from typing import Any
 
 from fairlead.envoy import names
 
-PARTS = ("names", "answers", "scan", "edits", "limits", "directory", "models", "decide")
+PARTS = ("names", "answers", "members", "scan", "media", "edits", "limits", "directory", "models", "decide")
 """The files of `lua/request/`, in the order in which they are joined: each sees the locals of those before it."""
 
 

@@ -17,6 +17,10 @@ local NO_KEY = refusal("401", "invalid_api_key", "No valid API key was provided.
 local EXPIRED = refusal("401", "expired_api_key", "This API key has expired.")
 local EMPTY = refusal("400", "invalid_json", "The request body is empty; a JSON object is wanted.")
 local MALFORMED = refusal("400", "invalid_json", "The request body is not a valid JSON object.")
+local TOO_DEEP = refusal("400", "invalid_json",
+  "The request body is nested deeper than " .. DEEPEST .. " objects and arrays.")
+local TOO_MANY_MEMBERS = refusal("400", "invalid_json",
+  "The request body has more than " .. MOST_MEMBERS .. " members of objects.")
 local NO_MODEL = refusal("400", "missing_model", "You must provide a model parameter.", "model")
 local BAD_MODEL = refusal("400", "invalid_model",
   "The model parameter is not a model name: up to 256 letters, digits and . _ : / @ + - are wanted.", "model")
@@ -45,6 +49,18 @@ local NO_RETRY = { ["x-should-retry"] = "false", ["x-fairlead-budget-remaining"]
 
 local function stopped(consumer)
   return no_quota("`" .. consumer .. "` was stopped by hand; ask whoever runs this gateway.", NO_RETRY)
+end
+
+local LONGEST_SHOWN = 100
+
+local function wrong_type(given)
+  return refusal("415", "unsupported_media_type", "The content type `" .. sub(given, 1, LONGEST_SHOWN)
+    .. "` is not read here; send JSON in UTF-8, with the header `content-type: application/json`.")
+end
+
+local function wrong_encoding(given)
+  return refusal("415", "unsupported_encoding", "The content encoding `" .. sub(given, 1, LONGEST_SHOWN)
+    .. "` is not read here; send the body as it is.")
 end
 
 local function doubled(name)

@@ -5,10 +5,11 @@ local function read(h, buffer, endpoint, path, directory, caller, metadata)
   local length = buffer:length()
   if length == 0 then return EMPTY end
   local s = buffer:getBytes(0, length)
-  local open = skip_space(s, 1)
+  start_scan(s)
+  local open = skip_space(1)
   local close, problem = scan(s, open, BODY)
   if not close then return problem end
-  if skip_space(s, close) <= length then return MALFORMED end
+  if skip_space(close) <= length then return MALFORMED end
 
   local text = value_of(s, MODEL)
   if not text then return NO_MODEL end
@@ -77,6 +78,8 @@ local function decide(h, buffer, caller)
     return method == "GET" and answer_models(directory, caller, path) or unknown_url(method, path)
   end
 
+  local problem = check_type(headers) or check_encoding(headers)
+  if problem then return problem end
   local answer, entry, bytes = read(h, buffer, endpoint, path, directory, caller, metadata)
   if answer then return answer end
   metadata:set(NAMESPACE, "way", entry.way .. bytes .. " " .. url)

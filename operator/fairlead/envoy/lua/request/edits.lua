@@ -56,7 +56,7 @@ local function ask_for_usage(s)
   if not done then return problem end
   local asked = value_of(s, INCLUDE_USAGE)
   if not asked then
-    local empty = byte(s, skip_space(s, from + 1)) == 125
+    local empty = p[skip_space(from + 1)] == 125
     replace(from + 1, from + 1, empty and '"include_usage":true' or '"include_usage":true,')
   elseif asked == "false" or asked == "null" then
     replace(value_at[INCLUDE_USAGE], value_end[INCLUDE_USAGE], "true")

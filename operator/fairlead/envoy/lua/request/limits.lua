@@ -5,7 +5,7 @@ local function overlong(s)
   for slot = FIRST_LIMIT, BEST_OF do
     local given = key_at[slot] ~= 0 and value_of(s, slot)
     local digits = given and #given > MOST_DIGITS and match(given, "^%-?(%d+)$")
-    if digits and #digits > MOST_DIGITS then return too_long(MEMBERS[slot]) end
+    if digits and #digits > MOST_DIGITS then return too_long(NAMES[slot]) end
   end
   return nil
 end
@@ -18,7 +18,7 @@ local function cap_output(s, own, cap, most)
   for slot = FIRST_LIMIT, LAST_LIMIT do
     local given = value_of(s, slot)
     if given and given ~= "null" then
-      if not is_integer(given) then return bad_limit(MEMBERS[slot]) end
+      if not is_integer(given) then return bad_limit(NAMES[slot]) end
       if tonumber(given) > most then replace(value_at[slot], value_end[slot], cap) end
     end
   end
@@ -38,14 +38,14 @@ local function cap_output(s, own, cap, most)
 end
 
 -- How many prompts a request of /v1/completions brings: each is answered. A list of numbers is one prompt.
-local function count_prompts(s)
-  if key_at[PROMPT] == 0 or byte(s, value_at[PROMPT]) ~= 91 then return 1 end
-  local prompts, i = 0, skip_space(s, value_at[PROMPT] + 1)
-  while i and i < value_end[PROMPT] do
-    local c = byte(s, i)
-    if c == 34 or c == 91 then prompts = prompts + 1 end
-    i = skip_value(s, i)
-    i = i and skip_space(s, skip_space(s, i) + 1)
+local function count_prompts()
+  if key_at[PROMPT] == 0 or p[value_at[PROMPT]] ~= 91 then return 1 end
+  local prompts, i = 0, skip_space(value_at[PROMPT] + 1)
+  while i < value_end[PROMPT] do
+    local c = p[i]
+    if c == 34 or c == 91 or c == 123 then prompts = prompts + 1 end
+    i = c == 93 and i or skip_space(skip_value(i))
+    i = skip_space(i + 1)
   end
   return prompts > 1 and prompts or 1
 end
@@ -57,7 +57,7 @@ local function bounds(s)
   for slot = FIRST_LIMIT, LAST_LIMIT do
     local given = value_of(s, slot)
     if given and given ~= "null" then
-      if not is_integer(given) then return nil, bad_limit(MEMBERS[slot]) end
+      if not is_integer(given) then return nil, bad_limit(NAMES[slot]) end
       if tonumber(given) > most then limit, most = given, tonumber(given) end
     end
   end
@@ -65,9 +65,9 @@ local function bounds(s)
   for slot = N, BEST_OF do
     local given = value_of(s, slot)
     if given and given ~= "null" then
-      if not is_integer(given) then return nil, bad_count(MEMBERS[slot]) end
+      if not is_integer(given) then return nil, bad_count(NAMES[slot]) end
       if tonumber(given) > answers then answers = tonumber(given) end
     end
   end
-  return limit .. " " .. format("%.0f", answers * count_prompts(s))
+  return limit .. " " .. format("%.0f", answers * count_prompts())
 end

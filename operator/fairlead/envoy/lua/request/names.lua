@@ -18,28 +18,35 @@ local MODEL_LENGTH = 256
 local KEPT = 4096 -- entries of a cache, then it starts anew
 local LARGE = 1048576 -- bytes; the garbage of a larger body is collected at once: three copies of it
 
+local DEEPEST = 128 -- containers in containers; serde, which many servers are made with, reads as many
+local MOST_MEMBERS = 100000 -- of all objects of a body; elements of arrays are not counted
+
+local NAMES = {} -- of members that are read, by slot
+
 -- The members that are read of an object, numbered from `first` on: each has a slot in the tables of a scan. `starts`
 -- are the bytes that such a key, or one in its disguise, can begin with; most keys of a request begin with others.
+-- `folded`: their letters and digits alone.
 local function readable(first, names)
-  local reading = { slots = {}, starts = { [92] = true, [197] = true, [226] = true }, first = first, last = first - 1 }
+  local reading = {
+    slots = {}, folded = {}, first = first, last = first - 1,
+    starts = { [92] = true, [196] = true, [197] = true, [226] = true },
+  }
   for _, name in ipairs(names) do
     reading.last = reading.last + 1
-    reading.slots[name] = reading.last
-    reading.starts[byte(name)] = true
-    reading.starts[byte(upper(name))] = true
+    NAMES[reading.last] = name
+    reading.slots[name], reading.folded[gsub(name, "_", "")] = reading.last, reading.last
+    reading.starts[byte(name)], reading.starts[byte(upper(name))] = true, true
   end
   return reading
 end
 
 local MODEL, STREAM, STREAM_OPTIONS, FIRST_LIMIT, LAST_LIMIT, N, BEST_OF, PROMPT = 1, 2, 3, 4, 7, 8, 9, 10
-local MEMBERS = {
+local BODY = readable(MODEL, {
   "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict",
   "n", "best_of", "prompt",
-}
-local BODY = readable(MODEL, MEMBERS)
+})
 local INCLUDE_USAGE = PROMPT + 1
 local OPTIONS = readable(INCLUDE_USAGE, { "include_usage" })
-local LONGEST_ESCAPED = 6 * #"max_completion_tokens"
 
 local USAGE = '{"include_usage":true}'
 
