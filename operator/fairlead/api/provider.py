@@ -140,6 +140,15 @@ class Price(Part):
     cached_input: Dollars | None = None
     """A million prompt tokens that the provider read from its cache; at most `input`, by which budgets reserve. Absent:
     the price of `input`."""
+    cache_write: Dollars | None = None
+    """A million prompt tokens that the provider wrote into its cache, where it charges for that. Absent: as `input`,
+    and answers with such tokens count as estimated."""
+    cache_write_1h: Dollars | None = Field(default=None, alias="cacheWrite1h")
+    """The same for a cache that is kept for an hour. Absent: as `cacheWrite`."""
+    audio_input: Dollars | None = None
+    """A million prompt tokens of audio. Absent: as `input`, and answers with such tokens count as estimated."""
+    audio_output: Dollars | None = None
+    """A million completion tokens of audio. Absent: as `output`, and answers with such tokens count as estimated."""
 
     constraints: ClassVar = (
         Rule(
@@ -274,11 +283,15 @@ class Model(Part):
         Rule(
             holds=lambda value: (
                 value["type"] != ModelType.EMBEDDING
-                or quantity.nanodollars(value["usdPerMillionTokens"].get("output", "0")) == 0
+                or (
+                    quantity.nanodollars(value["usdPerMillionTokens"].get("output", "0")) == 0
+                    and "audioOutput" not in value["usdPerMillionTokens"]
+                )
             ),
-            cel="self.type != 'Embedding' || !has(self.usdPerMillionTokens.output)"
-            " || double(self.usdPerMillionTokens.output) == 0.0",
-            message="got a price for the output of an Embedding model, which has none, want no `output`, remove it",
+            cel="self.type != 'Embedding' || (!has(self.usdPerMillionTokens.audioOutput)"
+            " && (!has(self.usdPerMillionTokens.output) || double(self.usdPerMillionTokens.output) == 0.0))",
+            message="got a price for the output of an Embedding model, which has none, want neither `output` nor"
+            " `audioOutput`, remove it",
             reads=("type", "usdPerMillionTokens"),
             field="usdPerMillionTokens",
         ),

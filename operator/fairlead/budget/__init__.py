@@ -3,6 +3,7 @@
     window     which stretch of time a moment belongs to (fixed lengths, calendars with daylight saving, none)
     price      tokens to nano-dollars, with the one rounding rule
     estimate   the most that a request can cost before it runs; what is booked when nobody counted its tokens
+    belief     what a provider says that it counted, and what of that can be true
     policy     a limit with its stages, and the name of the counter that it draws on
     ledger     reserve, settle, expire: transitions on counters and reservations, idempotent by request
     admission  what to tell the client: room, stage, Retry-After

@@ -148,6 +148,10 @@ class _Target(_Part):
     input: int = Field(ge=0)
     output: int = Field(ge=0)
     cached_input: int = Field(ge=0)
+    cache_write: int | None = Field(default=None, ge=0)
+    cache_write_1h: int | None = Field(default=None, ge=0, alias="cacheWrite1h")
+    audio_input: int | None = Field(default=None, ge=0)
+    audio_output: int | None = Field(default=None, ge=0)
     max_output_tokens: int | None = None
     context_window: int | None = None
     generates: bool = True
@@ -186,6 +190,7 @@ def encode(configuration: BudgetConfiguration) -> bytes:
                 "input": rung.price.input,
                 "output": rung.price.output,
                 "cachedInput": rung.price.cached_input,
+                **_own_prices(rung.price),
                 "maxOutputTokens": rung.max_output_tokens,
                 "contextWindow": rung.context_window,
                 "generates": rung.generates,
@@ -206,6 +211,17 @@ def _policies_document(policies: Iterable[Policy]) -> list[dict[str, Any]]:
 
 def _consumers_document(consumers: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
     return {consumer: sorted(names) for consumer, names in consumers.items()}
+
+
+def _own_prices(price: Price) -> dict[str, int]:
+    """Write the prices that a catalogue names beside those that every model has."""
+    named = {
+        "cacheWrite": price.cache_write,
+        "cacheWrite1h": price.cache_write_1h,
+        "audioInput": price.audio_input,
+        "audioOutput": price.audio_output,
+    }
+    return {name: one for name, one in named.items() if one is not None}
 
 
 def _policy_document(policy: Policy) -> dict[str, Any]:
@@ -251,7 +267,15 @@ def decode(text: bytes) -> BudgetConfiguration:
         },
         targets={
             name: Rung(
-                price=Price(input=target.input, output=target.output, cached_input=target.cached_input),
+                price=Price(
+                    input=target.input,
+                    output=target.output,
+                    cached_input=target.cached_input,
+                    cache_write=target.cache_write,
+                    cache_write_1h=target.cache_write_1h,
+                    audio_input=target.audio_input,
+                    audio_output=target.audio_output,
+                ),
                 max_output_tokens=target.max_output_tokens,
                 context_window=target.context_window,
                 generates=target.generates,

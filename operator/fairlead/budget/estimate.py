@@ -51,14 +51,6 @@ def believable(rung: Rung, *, inputs: int, outputs: int, requests: int = 1) -> b
     return inputs <= most and outputs <= most
 
 
-def lacks_input(*, inputs: int, outputs: int, sent_bytes: int) -> bool:
-    """Say whether a count leaves out its input: no prompt that was answered is zero tokens.
-
-    An output of zero is believed: an answer may end at once.
-    """
-    return inputs == 0 and (outputs > 0 or sent_bytes > 0)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmetered:
     """What is known of a request whose tokens nobody counted."""
@@ -74,6 +66,7 @@ class Bound:
     """What a rung can cost, worked out once: prices of a million tokens, and how many may come out."""
 
     per_input: int
+    """Audio is no dearer than its bytes as text: a token of it has at least a hundred of them."""
     per_output: int
     """0 for embeddings."""
     most: int | None
@@ -91,8 +84,8 @@ def _bound(rung: Rung, route_limit: int | None) -> Bound:
     caps = [cap for cap in (route_limit, rung.max_output_tokens) if cap is not None]
     most = min(caps, default=None)
     return Bound(
-        per_input=max(rung.price.input, rung.price.cached_input),
-        per_output=rung.price.output if rung.generates else 0,
+        per_input=max(rung.price.input, rung.price.cached_input, rung.price.written, rung.price.written_1h),
+        per_output=max(rung.price.output, rung.price.spoken) if rung.generates else 0,
         most=most,
         otherwise=most if most is not None else rung.context_window or DEFAULT_OUTPUT_TOKENS,
     )
@@ -111,12 +104,14 @@ def reservation(ask: Ask, bounds: Sequence[Bound]) -> int:
     return min(LARGEST, whole(dearest))
 
 
-def unmetered(request: Unmetered, rung: Rung, *, counted: int = 0) -> int:
+def unmetered(request: Unmetered, rung: Rung, *, inputs: int | None = None, outputs: int | None = None) -> int:
     """Return what to book for a request without a count, in nano-dollars; the ledger cuts it at the reservation.
 
-    `counted` is the output that the provider counted where only its input is missing; it stands instead of the bytes.
+    `inputs` and `outputs` are what is known all the same; they stand instead of the bytes.
     """
     per_token = _STREAM_BYTES_PER_TOKEN if request.stream else _OUTPUT_BYTES_PER_TOKEN
-    inputs = -(-max(0, request.body_bytes) // _INPUT_BYTES_PER_TOKEN)
-    outputs = counted or (-(-max(0, request.sent_bytes) // per_token) if rung.generates else 0)
+    if inputs is None:
+        inputs = -(-max(0, request.body_bytes) // _INPUT_BYTES_PER_TOKEN)
+    if outputs is None:
+        outputs = -(-max(0, request.sent_bytes) // per_token) if rung.generates else 0
     return min(LARGEST, whole(inputs * rung.price.input + outputs * rung.price.output))

@@ -20,6 +20,34 @@ class Price:
     output: int
     cached_input: int
     """Input tokens that the provider found in its cache; the price of `input` where a catalogue names none."""
+    cache_write: int | None = None
+    """Input tokens that the provider put into its cache; None: the catalogue names no price."""
+    cache_write_1h: int | None = None
+    """The same for a cache that holds for an hour; None: as `cache_write`."""
+    audio_input: int | None = None
+    """Input tokens that are audio; None: the catalogue names no price."""
+    audio_output: int | None = None
+    """Output tokens that are audio; None: the catalogue names no price."""
+
+    @property
+    def written(self) -> int:
+        """What a cache write costs: as fresh input where no price is named."""
+        return self.input if self.cache_write is None else self.cache_write
+
+    @property
+    def written_1h(self) -> int:
+        """What a write into the hour's cache costs: as any cache write where no price is named."""
+        return self.written if self.cache_write_1h is None else self.cache_write_1h
+
+    @property
+    def heard(self) -> int:
+        """What audio costs that comes in: as text where no price is named."""
+        return self.input if self.audio_input is None else self.audio_input
+
+    @property
+    def spoken(self) -> int:
+        """What audio costs that goes out: as text where no price is named."""
+        return self.output if self.audio_output is None else self.audio_output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +59,47 @@ class Tokens:
     output: int
     cached: int = 0
     """How many of the input tokens came from the provider's cache."""
+    cache_write: int = 0
+    """How many of the input tokens went into it, for five minutes or so."""
+    cache_write_1h: int = 0
+    """How many of the input tokens went into it for an hour."""
+    audio_input: int = 0
+    """How many of the input tokens are audio."""
+    audio_output: int = 0
+    """How many of the output tokens are audio."""
 
 
 FREE = Price(input=0, output=0, cached_input=0)
 
 
 def cost(price: Price, tokens: Tokens) -> int:
-    """Return nano-dollars, rounded up. More cached tokens than input tokens count as all of them; none is negative."""
+    """Return nano-dollars, rounded up; no count is taken as negative.
+
+    Parts that are more than the whole count as all of it: the dearer kinds first, what came from the cache last.
+    """
     inputs, outputs = max(0, tokens.input), max(0, tokens.output)
-    cached = min(max(0, tokens.cached), inputs)
-    return whole((inputs - cached) * price.input + cached * price.cached_input + outputs * price.output)
+    total = 0
+    for part, each in (
+        (tokens.audio_input, price.heard),
+        (tokens.cache_write_1h, price.written_1h),
+        (tokens.cache_write, price.written),
+        (tokens.cached, price.cached_input),
+    ):
+        taken = min(max(0, part), inputs)
+        inputs -= taken
+        total += taken * each
+    audio = min(max(0, tokens.audio_output), outputs)
+    return whole(total + inputs * price.input + audio * price.spoken + (outputs - audio) * price.output)
+
+
+def unpriced(price: Price, tokens: Tokens) -> tuple[str, ...]:
+    """Name the kinds of tokens that were counted and have no price of their own, by their fields in the catalogue."""
+    named = {
+        "cacheWrite": price.cache_write is None and tokens.cache_write + tokens.cache_write_1h > 0,
+        "audioInput": price.audio_input is None and tokens.audio_input > 0,
+        "audioOutput": price.audio_output is None and tokens.audio_output > 0,
+    }
+    return tuple(name for name, lacking in named.items() if lacking)
 
 
 def whole(millionths: int) -> int:

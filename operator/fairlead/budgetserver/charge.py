@@ -10,8 +10,9 @@ refused by everybody (4xx, 5xx), or      nothing: the reservation is released
 
 from dataclasses import dataclass
 
-from fairlead.budget.estimate import LARGEST, Rung, Unmetered, believable, lacks_input, unmetered
-from fairlead.budget.price import Tokens, cost
+from fairlead.budget.belief import Belief, Doubt, believe
+from fairlead.budget.estimate import LARGEST, Rung, Unmetered, unmetered
+from fairlead.budget.price import cost, unpriced
 from fairlead.budgetserver.descriptor import Report
 
 
@@ -21,8 +22,15 @@ class Charge:
 
     cost: int
     estimated: bool
-    dropped: bool = False
-    """The provider's count cannot be true: reconciliation does not take it either."""
+    doubt: Doubt | None = None
+    """Why it is estimated."""
+    unpriced: tuple[str, ...] = ()
+    """Kinds of tokens that were counted and have no price: they cost as text."""
+
+    @property
+    def dropped(self) -> bool:
+        """The provider's count cannot be true: reconciliation does not take it either."""
+        return self.doubt is Doubt.TOO_LARGE
 
 
 NOTHING = Charge(cost=0, estimated=False)
@@ -32,16 +40,30 @@ def charge(report: Report, rung: Rung | None) -> Charge:
     """Return what a report books. Without a rung (no targets are known at all) nothing has a price."""
     if rung is None:
         return NOTHING
-    possible = report.metered and believable(rung, inputs=report.input, outputs=report.output)
-    lacking = possible and lacks_input(inputs=report.input, outputs=report.output, sent_bytes=report.sent_bytes)
-    if possible and not lacking:
-        tokens = Tokens(input=report.input, output=report.output, cached=report.cached)
-        return Charge(cost=min(LARGEST, cost(rung.price, tokens)), estimated=False)
-    if report.unanswered and (not report.metered or (lacking and report.output == 0)):
+    belief = believe(report.claim, rung, sent_bytes=report.sent_bytes)
+    if belief.doubt is None:
+        return _counted(report, rung)
+    if report.unanswered and belief.input is None and belief.output is None and belief.doubt in _SILENT:
         return NOTHING
-    known = Unmetered(body_bytes=report.body_bytes or 0, sent_bytes=report.sent_bytes, stream=report.stream)
+    return _estimated(report, rung, belief)
+
+
+_SILENT = frozenset({Doubt.ABSENT, Doubt.ZERO})
+"""What a provider that refused says of its tokens, as a rule."""
+
+
+def _counted(report: Report, rung: Rung) -> Charge:
+    tokens = report.claim.tokens
+    lacking = unpriced(rung.price, tokens)
     return Charge(
-        cost=unmetered(known, rung, counted=report.output if lacking else 0),
-        estimated=True,
-        dropped=report.metered and not possible,
+        cost=min(LARGEST, cost(rung.price, tokens)),
+        estimated=bool(lacking),
+        doubt=Doubt.UNPRICED if lacking else None,
+        unpriced=lacking,
     )
+
+
+def _estimated(report: Report, rung: Rung, belief: Belief) -> Charge:
+    known = Unmetered(body_bytes=report.body_bytes or 0, sent_bytes=report.sent_bytes, stream=report.stream)
+    guess = unmetered(known, rung, inputs=belief.input, outputs=belief.output)
+    return Charge(cost=guess, estimated=True, doubt=belief.doubt)

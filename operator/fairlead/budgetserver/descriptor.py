@@ -9,6 +9,8 @@ words at the end. No word has a space in it: names have grammars, and the gatewa
 
 from typing import Any, NamedTuple
 
+from fairlead.budget.belief import NOTHING_SAID, Claim
+
 CHECK = ("consumer", "id", "model", "bytes", "route", "limit", "answers")
 REPORT = (
     *("consumer", "id", "model", "bytes", "route", "reservation", "target", "input", "output", "cached", "usage"),
@@ -60,10 +62,9 @@ class Report(NamedTuple):
     checked: bool
     """False: no answer to a check reached the gateway."""
     metered: bool
-    """True: the three numbers below are the provider's own, complete."""
-    input: int
-    output: int
-    cached: int
+    """True: the gateway counted the provider's numbers as complete, in the counters that reconciliation reads."""
+    claim: Claim
+    """What the provider said of its tokens."""
     stream: bool
     body_bytes: int | None
     sent_bytes: int
@@ -123,6 +124,7 @@ def report(text: str) -> Report:
     consumer, request, model, size, route, reservation, target = words[:7]
     inputs, outputs, cached, usage, stream, status, flags, attempts, sent, gateway = words[7 : len(REPORT)]
     tokens = _number(inputs)
+    metered = usage == _COMPLETE and tokens is not None
     return Report(
         consumer=consumer,
         id=request,
@@ -130,10 +132,8 @@ def report(text: str) -> Report:
         model=model,
         target="" if target == ABSENT else target,
         checked=reservation not in {ABSENT, ""},  # access logs write what is absent either way
-        metered=usage == _COMPLETE and tokens is not None,
-        input=tokens or 0,
-        output=_number(outputs) or 0,
-        cached=_number(cached) or 0,
+        metered=metered,
+        claim=Claim(input=tokens, output=_number(outputs), cached=_number(cached) or 0) if metered else NOTHING_SAID,
         stream=stream == "true",
         body_bytes=_number(size),
         sent_bytes=_number(sent) or 0,

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from fairlead.budget.belief import Doubt
+
 
 class Metrics:
     """All series of one server, in a registry of their own, so that two servers fit into one process (tests)."""
@@ -18,6 +20,15 @@ class Metrics:
             registry=self.registry,
         )
         self.estimated = self._counter("estimated_usd", "Dollars booked without a count of tokens")
+        self.doubts = self._counter(
+            "doubted", "Requests that were estimated, by what was wrong with the count", "reason"
+        )
+        self.unpriced = self._counter(
+            "unpriced",
+            "Answers with tokens of a kind that has no price: it is missing in the catalogue",
+            "target",
+            "price",
+        )
         self.expired = self._counter("expired", "Reservations whose report never came", "outcome")
         self.expired_usd = self._counter("expired_usd", "Dollars booked for reservations whose report never came")
         self.reconciled = self._counter("reconciled_tokens", "Tokens that gateways counted and no report brought")
@@ -37,6 +48,7 @@ class Metrics:
         )
         _begin_at_zero(self.checks, "granted", "rejected", "downgraded", "unbudgeted", "killed", "unavailable")
         _begin_at_zero(self.reports, "metered", "unchecked", "estimated", "released", "rejected", "ignored")
+        _begin_at_zero(self.doubts, *(doubt.value for doubt in Doubt))
         _begin_at_zero(self.expired, "booked", "waived")
         _begin_at_zero(self.gateways, "read", "failed")
         self.spent_now = self._gauge("spent_usd", "Dollars spent in the window that runs", "policy", "consumer")

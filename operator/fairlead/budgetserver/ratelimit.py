@@ -241,18 +241,23 @@ class RateLimitService:
         self._metrics.count(self._metrics.reports, _kind(report, estimated=charged.estimated))
         if charged.estimated:
             self._metrics.estimated.inc(charged.cost / USD)
+        if charged.doubt is not None:
+            self._metrics.count(self._metrics.doubts, charged.doubt.value)
+        for kind in charged.unpriced:
+            self._metrics.count(self._metrics.unpriced, report.target, kind)
         metered = None
         if report.metered and report.gateway != ABSENT:
             key = UsageCounterKey(
                 gateway=report.gateway, consumer=report.consumer, route=report.route, target=report.target
             )
+            tokens = report.claim.tokens
             # A count that was not believed is not booked as tokens either: reconciliation drops it by the same rule.
             metered = (
                 key,
                 (
                     Count(requests=1)
                     if charged.dropped
-                    else Count(requests=1, input=report.input, output=report.output, cached=report.cached)
+                    else Count(requests=1, input=tokens.input, output=tokens.output, cached=tokens.cached)
                 ),
             )
         settlement = Settlement(

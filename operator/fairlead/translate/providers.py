@@ -135,11 +135,19 @@ def _terms(model: Model, own: PriceSpec | None) -> Rung:
             input=quantity.nanodollars(price.input),
             output=quantity.nanodollars(price.output or "0"),
             cached_input=quantity.nanodollars(price.cached_input or price.input),
+            cache_write=_own(price.cache_write),
+            cache_write_1h=_own(price.cache_write_1h),
+            audio_input=_own(price.audio_input),
+            audio_output=_own(price.audio_output),
         ),
         max_output_tokens=model.max_output_tokens,
         context_window=model.context_window,
         generates=model.type is not ModelType.EMBEDDING,
     )
+
+
+def _own(dollars: str | None) -> int | None:
+    return None if dollars is None else quantity.nanodollars(dollars)
 
 
 def _credential(endpoint: EndpointSpec) -> ir.Credential | None:

@@ -15,7 +15,12 @@ CHEAP = Rung(
     price=Price(input=1, output=2, cached_input=1), max_output_tokens=8192, context_window=128_000, generates=True
 )
 DEAR = Rung(
-    price=Price(input=10, output=20, cached_input=1), max_output_tokens=None, context_window=None, generates=True
+    price=Price(
+        input=10, output=20, cached_input=1, cache_write=12, cache_write_1h=20, audio_input=40, audio_output=80
+    ),
+    max_output_tokens=None,
+    context_window=None,
+    generates=True,
 )
 
 

@@ -1,5 +1,7 @@
 """Reservations are upper bounds; estimates use bytes."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ def rung(limit: int | None = None, window: int | None = None, *, generates: bool
     return Rung(price=price, max_output_tokens=limit, context_window=window, generates=generates)
 
 
+OWN = replace(PRICE, cache_write=1_250_000, cache_write_1h=2_000_000, audio_input=40_000_000, audio_output=9_000_000)
 CASES = [
     (Ask(body_bytes=100, output_limit=10), (rung(),), None, 100 + 30, "a token per byte, and the request's own limit"),
     (Ask(body_bytes=100, output_limit=10), (rung(7),), None, 100 + 21, "the model's cap is smaller"),
@@ -33,6 +36,7 @@ CASES = [
         "nonsense does not make it cheaper than that",
     ),
     (Ask(body_bytes=100, output_limit=10), (), None, 0, "no target, no cost"),
+    (Ask(body_bytes=100, output_limit=10), (replace(rung(), price=OWN),), None, 200 + 90, "a cache write, audio out"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fairlead.budget.belief import Doubt
 from fairlead.budget.estimate import Rung
 from fairlead.budget.price import Price
 from fairlead.budgetserver import descriptor
@@ -27,16 +28,24 @@ CASES = [
         Charge(cost=75, estimated=False),
         "counted",
     ),
-    ({"status": "200", "attempts": "1", "sent": "160"}, Charge(cost=80, estimated=True), "no usage in the reply"),
+    (
+        {"status": "200", "attempts": "1", "sent": "160"},
+        Charge(cost=80, estimated=True, doubt=Doubt.ABSENT),
+        "no usage in the reply",
+    ),
     (
         {"status": "200", "attempts": "1", "sent": "32"},
-        Charge(cost=56, estimated=True),
+        Charge(cost=56, estimated=True, doubt=Doubt.ABSENT),
         "the client left in the stream",
     ),
-    ({"status": "0", "attempts": "1", "sent": "0"}, Charge(cost=50, estimated=True), "it left before the first byte"),
+    (
+        {"status": "0", "attempts": "1", "sent": "0"},
+        Charge(cost=50, estimated=True, doubt=Doubt.ABSENT),
+        "it left before the first byte",
+    ),
     (
         {"status": "200", "attempts": "1", "sent": "160", "stream": "false"},
-        Charge(cost=290, estimated=True),
+        Charge(cost=290, estimated=True, doubt=Doubt.ABSENT),
         "not a stream: no wrapping",
     ),
     ({"status": "503", "attempts": "3", "sent": "100"}, Charge(cost=0, estimated=False), "everybody failed"),
@@ -49,17 +58,17 @@ CASES = [
     ),
     (
         {"input": "0", "output": "0", "usage": "1", "status": "200", "sent": "160"},
-        Charge(cost=80, estimated=True),
+        Charge(cost=80, estimated=True, doubt=Doubt.ZERO),
         "zeros beside text",
     ),
     (
         {"input": "0", "output": "0", "usage": "1", "status": "200", "sent": "160", "stream": "false"},
-        Charge(cost=290, estimated=True),
+        Charge(cost=290, estimated=True, doubt=Doubt.ZERO),
         "zeros beside an answer in one piece",
     ),
     (
         {"input": "0", "output": "7", "usage": "1", "status": "200", "sent": "160"},
-        Charge(cost=71, estimated=True),
+        Charge(cost=71, estimated=True, doubt=Doubt.ZERO),
         "only the output is counted: the input is estimated",
     ),
     (

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fairlead.budget.belief import Claim
 from fairlead.budgetserver import descriptor
 from fairlead.budgetserver.descriptor import Check, Report, check
 from fairlead.budgetserver.messages import Request
@@ -102,7 +103,7 @@ def test_messages_of_other_versions(request_: Any, error: str, why: str) -> None
 def test_a_report() -> None:
     found = report()
     assert (found.metered, found.checked, found.stream, found.unanswered, found.rejected) == (True,) * 3 + (False,) * 2
-    assert (found.input, found.output, found.cached) == (11, 22, 4)
+    assert found.claim == Claim(input=11, output=22, cached=4)
     assert (found.status, found.attempts, found.sent_bytes, found.body_bytes) == (200, 2, 1408, 121)
     assert (found.target, found.gateway) == ("p/e/m", "eu-1")
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from fairlead.budget.belief import NOTHING_SAID, Claim
 from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
 from fairlead.budget.estimate import Rung
 from fairlead.budget.ledger import CORRECTABLE_MS, EXPIRES_AFTER_MS
@@ -94,9 +95,7 @@ class Desk:
             "target": "p/e/premium",
             "checked": True,
             "metered": True,
-            "input": 399,
-            "output": 900,
-            "cached": 99,
+            "claim": Claim(input=399, output=900, cached=99),
             "stream": False,
             "body_bytes": BODY_BYTES,
             "sent_bytes": 5_000,
@@ -161,7 +160,7 @@ def test_estimates() -> None:
     async def booked(**changes: Any) -> str:
         desk = Desk()
         await desk.check(0)
-        await desk.report(0, metered=False, input=0, output=0, cached=0, **changes)
+        await desk.report(0, metered=False, claim=NOTHING_SAID, **changes)
         spent, reserved, estimated = await desk.money()
         assert (reserved, estimated) == (0, spent)
         return f"${exact(spent)}"

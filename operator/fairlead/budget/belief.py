@@ -1,0 +1,101 @@
+"""What a provider says that it counted, and what of that can be true.
+
+Believed are counts of both sides that are at most the model's context window, that do not contradict their own total,
+and that are not zero where something went out. What is not believed is estimated, and the reason is counted.
+
+A total larger than both sides is no contradiction: some providers count hidden reasoning only there. Readers of answers
+have added the difference to the output before it comes here.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fairlead.budget.estimate import Rung, believable
+from fairlead.budget.price import Tokens
+
+
+class Doubt(StrEnum):
+    """Why a request is estimated."""
+
+    ABSENT = "absent"
+    """The provider said nothing, or nobody heard it."""
+    INCOMPLETE = "incomplete"
+    """It counted one side only, or the other is no whole number."""
+    CONTRADICTORY = "contradictory"
+    """Its total is smaller than its parts, or no count that can be read."""
+    ZERO = "zero"
+    """It counted nothing where something went in and out."""
+    TOO_LARGE = "too_large"
+    """It counted more than the model's context window."""
+    UNPRICED = "unpriced"
+    """It counted tokens of a kind that has no price."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a provider said. None: not said, or no whole number."""
+
+    input: int | None = None
+    """All input tokens, whatever the provider's dialect adds up by itself."""
+    output: int | None = None
+    """All output tokens, hidden reasoning included."""
+    contradictory: bool = False
+    cached: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+
+    @property
+    def tokens(self) -> Tokens:
+        """The counts as they would be priced; 0 for what was not said."""
+        return Tokens(
+            input=self.input or 0,
+            output=self.output or 0,
+            cached=self.cached,
+            cache_write=self.cache_write,
+            cache_write_1h=self.cache_write_1h,
+            audio_input=self.audio_input,
+            audio_output=self.audio_output,
+        )
+
+
+NOTHING_SAID = Claim()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belief:
+    """What is taken as true."""
+
+    input: int | None
+    """None: to be estimated."""
+    output: int | None
+    """None: to be estimated."""
+    doubt: Doubt | None
+    """None: everything is believed."""
+
+
+def believe(claim: Claim, rung: Rung, *, sent_bytes: int) -> Belief:
+    """Judge a claim about a request that `rung` answered with so many bytes."""
+    inputs = claim.input
+    outputs = claim.output if claim.output is not None or rung.generates else 0
+    impossible = _impossible(claim, rung, sent_bytes)
+    if impossible is not None:
+        return Belief(input=None, output=None, doubt=impossible)
+    if inputs is None or outputs is None:
+        return Belief(input=inputs, output=outputs, doubt=Doubt.INCOMPLETE)
+    if inputs == 0 and outputs > 0:  # no prompt that was answered is zero tokens
+        return Belief(input=None, output=outputs, doubt=Doubt.ZERO)
+    return Belief(input=inputs, output=outputs, doubt=None)
+
+
+def _impossible(claim: Claim, rung: Rung, sent_bytes: int) -> Doubt | None:
+    """Say why nothing of a claim can be believed."""
+    if claim.input is None and claim.output is None:
+        return Doubt.ABSENT
+    if claim.contradictory:
+        return Doubt.CONTRADICTORY
+    if not believable(rung, inputs=claim.input or 0, outputs=claim.output or 0):
+        return Doubt.TOO_LARGE
+    silent = claim.input == 0 and (claim.output == 0 or not rung.generates)
+    return Doubt.ZERO if silent and sent_bytes > 0 else None
