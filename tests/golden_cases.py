@@ -1,7 +1,9 @@
 """Golden cases: a folder with what goes in and what comes out.
 
-tests/golden/<case>/case.yaml        `reason` (why it exists), `installation` (fields that differ), `files: true`
-                                     (keep the Envoy files too), `homeSecretsReadable`, `unreadable` Secrets
+tests/golden/<case>/case.yaml        `reason` (why it exists), `installation` (fields that differ), `files` (Envoy files
+                                     to keep: those that show something of their own; the same file stands once),
+                                     `manifests: true` (keep the Kubernetes objects too), `homeSecretsReadable`,
+                                     `unreadable` Secrets, `health` (shares of endpoints)
 tests/golden/<case>/before.yaml      optional: resources of the write before, which decide what was last good
 tests/golden/<case>/in.yaml          resources, Secrets and Namespaces
 tests/golden/<case>/out/             ir.yaml, status.yaml, <region>/*.json: never edited, `make golden` writes them
@@ -13,6 +15,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +23,15 @@ import yaml
 
 from builders import compiled, installation
 from fairlead.api.installation import Installation
-from fairlead.compiler import Compiled, SecretRef
-from fairlead.envoy import BudgetServer, Layout
-from fairlead.ir import ListenAddress
+from fairlead.compiler import Compiled, HelmRelease, SecretRef, pod_layouts
+from fairlead.envoy import Layout
+from fairlead.manifests import BudgetSettings
 from fairlead.translate.effective import effective
+from gateway_values import settings
 
+BUDGET_SERVER = BudgetSettings(
+    rpc="fairlead-budget-server:8081", usage="fairlead-budget-server:8082", configuration="fairlead-book", shared=False
+)
 ROOT = Path(__file__).parent / "golden"
 REGIONS = [{"name": "us-east-1", "geo": "us"}, {"name": "eu-west-1", "geo": "eu"}]
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
@@ -66,13 +73,15 @@ class Case:
     def compile_after(self, before: Compiled | None, path: Path) -> Compiled:
         options = self.options
         manifests = _documents(path)
+        served = [region.name for region in self.installation.served]
         return compiled(
             *[manifest for manifest in manifests if manifest.get("kind") != "Secret"],
             secrets=_fingerprints(manifests),
             unreadable=frozenset(SecretRef(*ref.split("/")) for ref in options.get("unreadable", ())),
             installed=self.installation,
             before=before,
-            layouts=layouts(region.name for region in self.installation.regions),
+            layouts=pod_layouts(self.installation, BUDGET_SERVER),
+            release=HelmRelease(settings=replace(settings(*served), budget_server=BUDGET_SERVER), owner_uid="owner"),
             home_secrets_readable=options.get("homeSecretsReadable", True),
             health=options.get("health", {}),
         )
@@ -85,10 +94,13 @@ class Case:
             files["book.yaml"] = _yaml(json.loads(result.configuration))
         if health := self.options.get("health"):
             files["effective.yaml"] = _yaml(_effective(result, health))
-        if self.options.get("files"):
-            for region, gateway in result.gateways.items():
-                for path, content in gateway.files.items():
-                    files[f"{region}/{path}"] = _readable(content)
+        for region, gateway in result.gateways.items():
+            for path in self.options.get("files", ()):
+                files[f"{region}/{path}"] = _readable(gateway.files[path])
+            if self.options.get("manifests"):
+                files[f"{region}/manifests.yaml"] = yaml.safe_dump_all(
+                    map(_without_files, gateway.manifests), width=120
+                )
         return files
 
     def kept(self) -> dict[str, str]:
@@ -116,21 +128,9 @@ def _effective(result: Compiled, health: Mapping[str, int]) -> Any:
     return found
 
 
-def layouts(regions: Iterable[str]) -> dict[str, Layout]:
-    return {
-        region: Layout(
-            xds_dir="/etc/fairlead/xds",
-            keys_dir="/etc/fairlead/keys",
-            credentials_dir="/etc/fairlead/credentials",
-            listen=ListenAddress(address="0.0.0.0", port=8080),
-            metrics_listen=ListenAddress(address="0.0.0.0", port=9901),
-            admin="/run/fairlead/admin.sock",
-            access_log="/dev/stdout",
-            ca_file="/etc/ssl/certs/ca-certificates.crt",
-            budget=BudgetServer(rpc="fairlead-budget:8081", usage="fairlead-budget:8082"),
-        )
-        for region in regions
-    }
+def layouts(regions: Iterable[str]) -> Mapping[str, Layout]:
+    """Where pods of these regions have their files."""
+    return pod_layouts(installation(regions=[{"name": region, "geo": "x"} for region in regions]), BUDGET_SERVER)
 
 
 @functools.cache
@@ -156,6 +156,13 @@ def _documents(path: Path) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(path.read_text()) if document]
 
 
+def _without_files(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what a ConfigMap holds: the files have goldens of their own."""
+    data = {"data": dict.fromkeys(manifest["data"], "<file>")} if "data" in manifest else {}
+    plain: dict[str, Any] = json.loads(_DIGEST.sub("<digest>", json.dumps({**manifest, **data})))
+    return plain
+
+
 def _ir(result: Compiled) -> dict[str, Any]:
     return {region: dataclasses.asdict(gateway.ir) for region, gateway in result.gateways.items()}
 
@@ -174,6 +181,11 @@ def _status(result: Compiled) -> dict[str, Any]:
                 ],
                 "problems": [str(problem) for problem in report.problems],
                 "warnings": list(report.warnings),
+                "ladders": [
+                    f"{region}: {' > '.join(ladder)}" for region, ladder in result.status[report.key].ladders.items()
+                ],
+                "expiresAt": result.status[report.key].expires_at,
+                **result.status[report.key].fields,
             }
             for report in result.reports
         ],

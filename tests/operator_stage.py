@@ -18,11 +18,11 @@ from fairlead.budget.ledger import Counter
 from fairlead.budget.spend import SpendSnapshot
 from fairlead.budget.spend import accounts as budget_accounts
 from fairlead.budget.window import span
-from fairlead.controller.context import COMPONENT_LABEL, Context
+from fairlead.controller.context import Context
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.operator import Operator
 from fairlead.errors import BudgetConfigurationError, BudgetServerError
-from fairlead.manifests import REGION_LABEL
+from fairlead.manifests import COMPONENT_LABEL, REGION_LABEL
 from fairlead.manifests.settings import BudgetSettings
 from fast_clock import FASTER, FastClock
 from gateway_values import LABELS, settings

@@ -1,22 +1,23 @@
-"""compile(): resources and observed state in; files, reports and what to remember out. Pure and total.
+"""compile(): resources and observed state in; files, manifests, status and what to remember out. Pure and total.
 
 The operator, `fairlead up`, `fairlead render`, `fairlead check` and every golden test call this one function. A user's
 mistake is a report, never an exception, and hurts nobody but the object that has it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fairlead import envoy, ir
+from fairlead import envoy, ir, manifests
 from fairlead.api.installation import AccessLog, Installation
 from fairlead.api.meta import ObjectKey
 from fairlead.budget.configuration import encode
 from fairlead.envoy import BudgetServer, Drain, Layout
 from fairlead.errors import TooLargeError
 from fairlead.ir import ListenAddress
-from fairlead.manifests import BudgetSettings
+from fairlead.manifests import BudgetSettings, Settings, budget_configuration
 from fairlead.manifests import paths as pod
+from fairlead.status import CompiledStatus, ServedRoute, compiled_statuses, served_routes
 from fairlead.translate import KeyBinding, References, Report, SecretRef, Secrets, Served, anonymous_of, translate
 from fairlead.translate.effective import effective, without_layers
 from fairlead.translate.geography import Geography
@@ -25,6 +26,7 @@ from fairlead.translate.intake import Intake, Manifest, Stray, intake
 __all__ = [
     "Compiled",
     "CompiledGateway",
+    "HelmRelease",
     "KeyBinding",
     "Manifest",
     "Observed",
@@ -55,6 +57,16 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HelmRelease:
+    """The release of the chart whose pods serve."""
+
+    settings: Settings
+    """How gateways run there; it has each region that is served."""
+    owner_uid: str
+    """Of the ConfigMap that owns every object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """What the shell knows beside what users wrote."""
 
@@ -62,6 +74,8 @@ class Observed:
     """`Compiled.last_good` of the compilation before."""
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     """By region, where the files stand for its Envoy. A region without one is compiled, but not rendered."""
+    release: HelmRelease | None = None
+    """None: nothing runs in pods, so no manifests are made, and there is no word on whom limits hold for."""
     home_secrets_readable: bool = True
     """Whether Secrets of the installation's namespace can be read. False on Kubernetes: then providers' credentials
     count as there, and consumers cannot live in that namespace."""
@@ -80,8 +94,17 @@ class CompiledGateway:
     """Path below the gateway's folder to content. Empty when the region has no layout, or when they are too large."""
     digest: str = ""
     """What the gateway's readiness answer says when it serves these files."""
+    manifests: tuple[Mapping[str, Any], ...] = ()
+    """Its Kubernetes objects, in the order in which they are to be applied. Empty without a release, or as `files`."""
+    routes: tuple[ServedRoute, ...] = ()
+    """What it serves by each name, sorted by route."""
     too_large: str = ""
     """Why there are no files: one of them does not fit; the gateway keeps what it has."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The Secrets with the credentials that it needs."""
+        return manifests.secrets(self.ir)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +115,18 @@ class Compiled:
     """By region, in the installation's order."""
     reports: tuple[Report, ...]
     """One for each object of our four kinds, sorted by key."""
+    status: Mapping[ObjectKey, CompiledStatus]
+    """Of each object, every part of its status that needs no clock and nobody's answer."""
     strays: tuple[Stray, ...]
     """What is said about manifests that are no object of ours."""
     key_bindings: tuple[KeyBinding, ...]
     """Which entries of Secrets hold API keys of which consumers; the shell fetches the values."""
     configuration: bytes = b""
     """The budget server's configuration, JSON."""
+    manifests: tuple[Mapping[str, Any], ...] = ()
+    """The release's objects that belong to no region. Empty without a release."""
+    too_large: str = ""
+    """Why the budget server's ConfigMap is not among them: it does not fit; the one before stays."""
     budgets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Of each consumer, `namespace/name`, the policies that bound its spending."""
     last_good: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
@@ -118,17 +147,30 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
         anonymous=anonymous_of(installation),
     )
     translation = translate(taken.objects, installation, references)
+    remembered = _remembered(taken, observed, translation.chosen)
+    gateways = {
+        gateway.region: _rendered(gateway, installation, observed, _credential_secrets(remembered))
+        for gateway in translation.gateways
+    }
+    configuration = encode(translation.configuration)
+    shared, too_large = _shared(configuration, installation, observed.release)
     return Compiled(
-        gateways={
-            gateway.region: _rendered(gateway, observed.layouts.get(gateway.region), observed.health)
-            for gateway in translation.gateways
-        },
+        gateways=gateways,
         reports=translation.reports,
+        status=compiled_statuses(
+            translation.reports,
+            routes={region: gateway.routes for region, gateway in gateways.items()},
+            budgets=translation.configuration.consumers,
+            expiry={one.name: one.expires_at for gateway in translation.gateways for one in gateway.consumers},
+            is_fleet_wide=_is_fleet_wide(installation, observed.release),
+        ),
         strays=taken.strays,
         key_bindings=translation.key_bindings,
-        configuration=encode(translation.configuration),
+        configuration=configuration,
+        manifests=shared,
+        too_large=too_large,
         budgets=translation.configuration.consumers,
-        last_good=_remembered(taken, observed, translation.chosen),
+        last_good=remembered,
     )
 
 
@@ -153,15 +195,70 @@ def pod_layouts(installation: Installation, budget: BudgetSettings | None) -> Ma
     return {region.name: layout for region in installation.served}
 
 
-def _rendered(gateway: ir.Gateway, layout: Layout | None, health: Mapping[str, int]) -> CompiledGateway:
+def _rendered(
+    gateway: ir.Gateway, installation: Installation, observed: Observed, further_secrets: frozenset[str]
+) -> CompiledGateway:
     """Render the effective gateway; where it is too large, one that has no more ladders than were declared."""
+    layout, release, routes = observed.layouts.get(gateway.region), observed.release, served_routes(gateway)
     if layout is None:
-        return CompiledGateway(ir=gateway)
+        return CompiledGateway(ir=gateway, routes=routes)
+    made: tuple[Mapping[str, Any], ...] = ()
     try:
-        files = _files(gateway, layout, health)
+        files = _files(gateway, layout, observed.health)
+        if release is not None:
+            made = manifests.render(
+                gateway,
+                files,
+                further_secrets=further_secrets,
+                settings=release.settings,
+                namespace=installation.namespace,
+                owner_uid=release.owner_uid,
+            )
     except TooLargeError as error:
-        return CompiledGateway(ir=gateway, too_large=str(error))
-    return CompiledGateway(ir=gateway, files=files, digest=envoy.digest(files))
+        return CompiledGateway(ir=gateway, routes=routes, too_large=str(error))
+    return CompiledGateway(ir=gateway, files=files, digest=envoy.digest(files), manifests=made, routes=routes)
+
+
+def _shared(
+    configuration: bytes, installation: Installation, release: HelmRelease | None
+) -> tuple[tuple[Mapping[str, Any], ...], str]:
+    """Render what belongs to no region; return it, and why something of it is left out."""
+    if release is None:
+        return (), ""
+    try:
+        made = budget_configuration.render(
+            configuration,
+            settings=release.settings,
+            namespace=installation.namespace,
+            owner_uid=release.owner_uid,
+        )
+    except TooLargeError as error:
+        return (), str(error)
+    return made, ""
+
+
+def _is_fleet_wide(installation: Installation, release: HelmRelease | None) -> bool | None:
+    """Tell whether limits hold for all clusters: this one serves all regions, or its store is not its own."""
+    server = None if release is None else release.settings.budget_server
+    return None if server is None else server.shared or len(installation.served) == len(installation.regions)
+
+
+def _credential_secrets(versions: Mapping[ObjectKey, Mapping[str, Any]]) -> frozenset[str]:
+    """Return the Secrets of all providers, used or not, in the versions that are in effect."""
+    return frozenset(
+        name for key, version in versions.items() if key.kind == "ModelProvider" for name in _named_by(version)
+    )
+
+
+def _named_by(provider: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the Secrets that a remembered version names; it may be damaged."""
+    spec = provider.get("spec")
+    endpoints = spec.get("endpoints") if isinstance(spec, Mapping) else None
+    for endpoint in endpoints if isinstance(endpoints, list) else ():
+        credential = endpoint.get("credential") if isinstance(endpoint, Mapping) else None
+        name = credential.get("secretName") if isinstance(credential, Mapping) else None
+        if isinstance(name, str):
+            yield name
 
 
 def _files(gateway: ir.Gateway, layout: Layout, health: Mapping[str, int]) -> Mapping[str, bytes]:

@@ -6,6 +6,9 @@ import pytest
 
 from golden_cases import ROOT, Case, cases
 
+LARGE = 10_000
+"""Characters."""
+
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
 def test_golden(case: Case, request: pytest.FixtureRequest) -> None:
@@ -34,3 +37,13 @@ def test_case_says_why_it_exists(case: Case) -> None:
     assert case.options["reason"]
     known = {"case.yaml", "in.yaml", "before.yaml", "out"}
     assert {path.name for path in case.folder.iterdir()} <= known
+
+
+def test_a_large_file_of_envoy_is_kept_once() -> None:
+    places: dict[str, list[str]] = {}
+    for case in cases():
+        for path, text in case.kept().items():
+            if path.endswith(".json") and len(text) > LARGE:
+                places.setdefault(text, []).append(f"{case.name}/{path}")
+    twice = [found for found in places.values() if len(found) > 1]
+    assert not twice, "`files` of a case names those that show something of their own"

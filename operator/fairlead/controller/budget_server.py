@@ -8,9 +8,9 @@ from structlog.typing import FilteringBoundLogger
 
 from fairlead.adapters.budget_answer import PORT, BudgetAnswers
 from fairlead.budget.spend import SpendSnapshot, together
-from fairlead.controller.context import COMPONENT_LABEL
 from fairlead.controller.readback import is_ready
 from fairlead.errors import BudgetServerError
+from fairlead.manifests import COMPONENT_LABEL
 from fairlead.status import Availability, Reading
 
 Object = Mapping[str, Any]

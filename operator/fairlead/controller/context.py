@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fairlead.api.installation import Installation
-from fairlead.compiler import pod_layouts
+from fairlead.compiler import HelmRelease, pod_layouts
 from fairlead.envoy import Layout
 from fairlead.manifests import Settings
-
-COMPONENT_LABEL = "app.kubernetes.io/component"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +43,8 @@ class Context:
     def layouts(self) -> Mapping[str, Layout]:
         """Return where each region's Envoy finds its files: every pod is alike."""
         return pod_layouts(self.installation, self.settings.budget_server)
+
+    @property
+    def release(self) -> HelmRelease:
+        """Return the release as the compiler wants to know it."""
+        return HelmRelease(settings=self.settings, owner_uid=self.owner_uid)

@@ -1,6 +1,6 @@
 """Making the cluster's gateways what was compiled: keys, ConfigMaps, the rest, and a nudge to the kubelets."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,8 @@ from fairlead import manifests
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.kube import Kube, UnreachableError
 from fairlead.compiler import Compiled, CompiledGateway
-from fairlead.controller import budget_configuration, keys_secret, memory
-from fairlead.controller.context import COMPONENT_LABEL, Context
+from fairlead.controller import keys_secret, memory
+from fairlead.controller.context import Context
 from fairlead.controller.keys import KeyRing
 from fairlead.controller.keys_secret import KeysSecret
 from fairlead.controller.live import Live
@@ -19,7 +19,7 @@ from fairlead.controller.metrics import Metrics
 from fairlead.controller.nudges import Nudges
 from fairlead.controller.written_objects import WrittenObjects
 from fairlead.errors import ClusterError, TooLargeError
-from fairlead.manifests import REGION_LABEL, naming
+from fairlead.manifests import COMPONENT_LABEL, REGION_LABEL, budget_configuration, naming
 from fairlead.manifests.configuration import BOOTSTRAP
 from fairlead.status import Keyless
 
@@ -82,11 +82,13 @@ class Gateways:
         says when a consumer was made: where not all keys fit, the oldest consumers keep theirs.
         """
         too_large = {region: gateway.too_large for region, gateway in compiled.gateways.items() if gateway.too_large}
-        desired = self._rendered(compiled, too_large)
+        desired = [region for region in compiled.gateways if region not in too_large]
         ours, unfit = self._own(compiled)
         self._tell_once({**too_large, **unfit})
         keep = [*unfit, *(naming.gateway(self._context.settings, region) for region in too_large)]
-        planned = self._written.compare([*ours, *(one for region in desired for one in desired[region])], keep=keep)
+        planned = self._written.compare(
+            [*ours, *(one for region in desired for one in compiled.gateways[region].manifests)], keep=keep
+        )
         errors: list[ClusterError] = []
         refused: frozenset[str] = frozenset()
         try:
@@ -112,51 +114,25 @@ class Gateways:
             ),
         )
 
-    def _rendered(self, compiled: Compiled, too_large: dict[str, str]) -> Mapping[str, Sequence[Object]]:
-        """Render each region's objects; put those that do not fit into `too_large`."""
-        desired = {}
-        for region, gateway in compiled.gateways.items():
-            if region in too_large:
-                continue
-            try:
-                desired[region] = manifests.render(
-                    gateway.ir,
-                    gateway.files,
-                    further_secrets=_providers_secrets(compiled),
-                    settings=self._context.settings,
-                    namespace=self._context.namespace,
-                    owner_uid=self._context.owner_uid,
-                )
-            except TooLargeError as error:
-                too_large[region] = str(error)
-        return desired
-
     def _own(self, compiled: Compiled) -> tuple[Sequence[Object], Mapping[str, str]]:
-        """Render what is no region's; return it, and the names of what does not fit, with why."""
-        server = self._context.settings.budget_server
-        made: list[Object] = []
-        unfit = {}
-        name = memory_name(self._context)
+        """Return what is no region's, the memory among it, and the names of what does not fit, with why."""
+        settings, name = self._context.settings, memory_name(self._context)
+        made, unfit = [*compiled.manifests], {}
+        if compiled.too_large and settings.budget_server is not None:
+            unfit[settings.budget_server.configuration] = compiled.too_large
+        head = naming.manifest(
+            "v1",
+            "ConfigMap",
+            name,
+            settings=settings,
+            namespace=self._context.namespace,
+            owner_uid=self._context.owner_uid,
+        )
         try:
-            made.append(memory.config_map(compiled.last_good, self._own_metadata(name)))
+            made.append(memory.config_map(head, compiled.last_good))
         except TooLargeError as error:
             unfit[name] = str(error)
-        if server is not None:
-            metadata = self._own_metadata(server.configuration, {COMPONENT_LABEL: "budget-server"})
-            try:
-                made.append(budget_configuration.config_map(compiled.configuration, metadata))
-            except TooLargeError as error:
-                unfit[server.configuration] = str(error)
         return made, unfit
-
-    def _own_metadata(self, name: str, labels: Mapping[str, str] | None = None) -> Object:
-        context = self._context
-        return {
-            "name": name,
-            "namespace": context.namespace,
-            "labels": {**context.settings.labels, **(labels or {})},
-            "ownerReferences": [dict(context.owner)],
-        }
 
     def _tell_once(self, too_large: Mapping[str, str]) -> None:
         for name, why in too_large.items():
@@ -175,10 +151,9 @@ class Gateways:
         its credential. Not for ever: pods that cannot start must not keep all other changes from those that run.
         """
         region, now = gateway.ir.region, self._clock.monotonic()
-        needed = manifests.secrets(gateway.ir)
         pods = [pod for pod in self._live.of_kind("Pod") if _region_of(pod) == region]
         running = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-        if all(needed <= manifests.mounted_secrets(pod) for pod in running):
+        if all(gateway.secrets <= manifests.mounted_secrets(pod) for pod in running):
             self._held_since.pop(region, None)
             return False
         if region not in self._held_since:
@@ -200,7 +175,10 @@ class Gateways:
         if region in digests:
             return {DIGEST_ANNOTATION: digests[region][:16], KEYS_ANNOTATION: self._keys.version}
         server = self._context.settings.budget_server
-        if server is not None and pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == "budget-server":
+        if (
+            server is not None
+            and pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == budget_configuration.COMPONENT
+        ):
             stored = self._live.get("ConfigMap", server.configuration)
             return {BOOK_ANNOTATION: budget_configuration.stored_version(stored)}
         return {}
@@ -224,24 +202,3 @@ def _lane(manifest: Object) -> str:
 def memory_name(context: Context) -> str:
     """Return the name of the ConfigMap with the last good versions."""
     return f"{context.settings.name_prefix}-last-good"
-
-
-def _providers_secrets(compiled: Compiled) -> frozenset[str]:
-    """Return the Secrets of all providers, used or not, in the versions that are in effect."""
-    return frozenset(
-        name
-        for key, version in compiled.last_good.items()
-        if key.kind == "ModelProvider"
-        for name in _secrets_of(version)
-    )
-
-
-def _secrets_of(provider: Object) -> Iterator[str]:
-    """Yield the Secrets that a remembered version names; it may be damaged."""
-    spec = provider.get("spec")
-    endpoints = spec.get("endpoints") if isinstance(spec, Mapping) else None
-    for endpoint in endpoints if isinstance(endpoints, list) else ():
-        credential = endpoint.get("credential") if isinstance(endpoint, Mapping) else None
-        name = credential.get("secretName") if isinstance(credential, Mapping) else None
-        if isinstance(name, str):
-            yield name

@@ -19,17 +19,12 @@ _LIMIT_BYTES = 900 * 1024
 _UNPACKED_LIMIT_BYTES = 64 * 1024 * 1024
 
 
-def config_map(last_good: LastGood, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Render the ConfigMap; raises `TooLargeError` if it does not fit one."""
+def config_map(head: Mapping[str, Any], last_good: LastGood) -> Mapping[str, Any]:
+    """Make the ConfigMap; raises `TooLargeError` if it does not fit one."""
     content = gzip.compress(memory.encode(last_good), mtime=0)
     if len(content) > _LIMIT_BYTES:
         raise TooLargeError("the last good versions do not fit a ConfigMap and are not kept")
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata,
-        "binaryData": {FILE: base64.b64encode(content).decode()},
-    }
+    return {**head, "binaryData": {FILE: base64.b64encode(content).decode()}}
 
 
 def remembered(found: Mapping[str, Any] | None) -> LastGood:

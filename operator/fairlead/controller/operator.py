@@ -1,7 +1,7 @@
 """The operator's loops: watches and lists fill the view, one pass at a time makes the cluster so, status follows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -11,12 +11,11 @@ from fairlead.adapters.budget_answer import BudgetAnswers
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.gateway_answer import GatewayAnswers
 from fairlead.adapters.kube import Kube
-from fairlead.api.meta import ObjectKey
 from fairlead.budget.configuration import digest as configuration_digest
 from fairlead.compiler import Compiled, Observed
 from fairlead.compiler import compile as compile_all
 from fairlead.controller.budget_server import Budgets
-from fairlead.controller.context import COMPONENT_LABEL, Context
+from fairlead.controller.context import Context
 from fairlead.controller.gateways import Gateways, memory_name
 from fairlead.controller.inputs import Inputs
 from fairlead.controller.lease import RENEW_EVERY_S, Election
@@ -25,9 +24,9 @@ from fairlead.controller.memory import remembered
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback, ready_pods
-from fairlead.controller.status import Statuses, ladders
+from fairlead.controller.status import Statuses
 from fairlead.errors import ClusterError, StateError
-from fairlead.manifests import OWNED_KINDS
+from fairlead.manifests import COMPONENT_LABEL, OWNED_KINDS
 from fairlead.runtime.memory import LastGood
 from fairlead.status import Availability, Keyless
 
@@ -233,7 +232,7 @@ class Operator:
             for region, gateway in compiled.gateways.items()
             if region not in applied.too_large | applied.held
         }
-        self._progress.compiled(digests, _essences(compiled))
+        self._progress.compiled(digests, {key: one.essence for key, one in compiled.status.items()})
         self._wake_readback.set()
         self._wake_status.set()
         expected = configuration_digest(compiled.configuration)
@@ -248,7 +247,12 @@ class Operator:
         self._inputs_changed, self._pending = False, 0
         self._metrics.pending_events.set(0)
         began = self._clock.monotonic()
-        observed = Observed(last_good=self._last_good or {}, layouts=self._context.layouts, home_secrets_readable=False)
+        observed = Observed(
+            last_good=self._last_good or {},
+            layouts=self._context.layouts,
+            release=self._context.release,
+            home_secrets_readable=False,
+        )
         compiled = await asyncio.to_thread(compile_all, self._inputs.snapshot(), self._context.installation, observed)
         self._metrics.compile_seconds.observe(self._clock.monotonic() - began)
         self._last_good = compiled.last_good
@@ -339,17 +343,3 @@ async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
         async with asyncio.timeout(seconds):
             await event.wait()
     return event.is_set()
-
-
-def _essences(compiled: Compiled) -> Mapping[ObjectKey, Hashable]:
-    """Return what each object means for the gateways; equal = its status need not wait for them again."""
-    served = ladders(compiled)
-
-    def of_routes(key: ObjectKey) -> Hashable:
-        name = f"{key.namespace}/{key.name}"
-        return tuple(served.get((region, name)) for region in compiled.gateways) if key.kind == "ModelRoute" else ()
-
-    return {
-        report.key: (report.generation, report.served, report.conditions, of_routes(report.key))
-        for report in compiled.reports
-    }

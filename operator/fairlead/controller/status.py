@@ -1,7 +1,7 @@
 """Saying in status what came of each object, and in Events what has happened. KnownNames only when it differs."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,9 @@ from fairlead.controller.metrics import Metrics
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback
 from fairlead.controller.view import View
-from fairlead.status import Availability, Happening, Keyless, RegionState, Serving
+from fairlead.status import Availability, CompiledStatus, Happening, Keyless, RegionState, Serving
 
 Object = Mapping[str, Any]
-Ladders = Mapping[tuple[str, str], tuple[str, ...]]
-"""By region and route (`namespace/name`)."""
 
 PATIENCE_S = 5.0
 """How long a gateway may take to follow before it is called behind: until then an object's status waits."""
@@ -71,11 +69,10 @@ class Statuses:
     ) -> bool:
         """Write every status that differs; tell whether some wait for their gateways; raises `ClusterError`."""
         self._keyless = keyless
-        served, expired = ladders(compiled), self._expired(compiled)
         gate = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(report: Report) -> bool:
-            judged = self._judge(report, compiled, served, too_large, held, expired=expired)
+        async def one(found: CompiledStatus) -> bool:
+            judged = self._judge(found, compiled.gateways, too_large, held)
             if judged is None:
                 return True
             self._gauge(judged)
@@ -83,45 +80,40 @@ class Statuses:
                 await self._write(judged)
             return False
 
-        self._forget({report.key for report in compiled.reports})
-        waiting = await asyncio.gather(*(one(report) for report in compiled.reports))
+        self._forget(compiled.status.keys())
+        waiting = await asyncio.gather(*map(one, compiled.status.values()))
         return any(waiting)
 
     def _judge(
-        self,
-        report: Report,
-        compiled: Compiled,
-        served: Ladders,
-        too_large: Collection[str],
-        held: Collection[str],
-        *,
-        expired: Collection[str],
+        self, found: CompiledStatus, regions: Iterable[str], too_large: Collection[str], held: Collection[str]
     ) -> Judged | None:
         """State conditions, or None while gateways may still be on their way."""
-        name = f"{report.key.namespace}/{report.key.name}"
-        states = {region: self._state(report.key, region, too_large) for region in compiled.gateways}
+        report = found.report
+        states = {region: self._state(report.key, region, too_large) for region in regions}
         if report.served is Served.CURRENT and self._is_on_its_way(report.key, states, held):
             return None
         enforced = self._enforced(report)
         if report.key.kind == "BudgetPolicy" and enforced is None:
             return None
+        name = f"{report.key.namespace}/{report.key.name}"
         stated = status.conditions(
             report,
             states.items(),
-            expired=report.key.kind == "ModelConsumer" and name in expired,
+            expired=found.expires_at is not None and found.expires_at <= self._clock.now().timestamp(),
             enforced=enforced,
             keyless=self._keyless.get(name) if report.key.kind == "ModelConsumer" else None,
         )
         serving: tuple[Serving, ...] = ()
         if report.served is Served.LAST_GOOD:
-            serving = self._serving_before(report.key, states, served)
+            serving = self._serving_before(found, states)
         elif report.served is Served.CURRENT:
             serving = tuple(
-                self._serving(report, region, served.get((region, name), ()))
+                self._serving(found, region)
                 for region, state in states.items()
-                if state is RegionState.SERVES and (report.key.kind != "ModelRoute" or (region, name) in served)
+                if state is RegionState.SERVES and _is_served_in(found, region)
             )
-        return Judged(report=report, stated=stated, serving=serving, further=self._further(report.key, compiled))
+        further = {**found.fields, **(self._window(report.key, name) if report.key.kind == "BudgetPolicy" else {})}
+        return Judged(report=report, stated=stated, serving=serving, further=further)
 
     def _enforced(self, report: Report) -> Condition | None:
         """Say whether somebody decides by a policy; None = it is none, or nobody knows yet."""
@@ -131,23 +123,6 @@ class Statuses:
             return None
         fail_closed = self._context.installation.budgets.failure_policy is FailurePolicy.CLOSED
         return status.enforced(report, reading if runs else None, fail_closed=fail_closed)
-
-    def _further(self, key: ObjectKey, compiled: Compiled) -> Object:
-        """Return what only objects of a kind say in their status."""
-        name = f"{key.namespace}/{key.name}"
-        if key.kind == "ModelConsumer":
-            return status.consumer_state(compiled.budgets.get(name))
-        if key.kind != "BudgetPolicy":
-            return {}
-        return {**self._reach(), **self._window(key, name)}
-
-    def _reach(self) -> Object:
-        server = self._context.settings.budget_server
-        if server is None:
-            return {}
-        installation = self._context.installation
-        is_whole = len(installation.served) == len(installation.regions)
-        return {"reach": status.reach(is_whole=is_whole, is_shared=server.shared)}
 
     def _window(self, key: ObjectKey, name: str) -> Object:
         before = ((self._view.get(key) or {}).get("status") or {}).get("budget")
@@ -175,43 +150,30 @@ class Statuses:
         serves = self._progress.serves(key, region, self._readback.of_region(region))
         return RegionState.SERVES if serves else RegionState.BEHIND
 
-    def _serving(self, report: Report, region: str, ladder: tuple[str, ...]) -> Serving:
+    def _serving(self, found: CompiledStatus, region: str) -> Serving:
         """Keep the digest that was confirmed first: later ones hold the same for this object."""
-        generation = report.generation
-        for gateway in self._stored_gateways(report.key):
+        generation, ladder = found.report.generation, found.ladders.get(region, ())
+        for gateway in self._stored_gateways(found.report.key):
             is_same = gateway.get("observedGeneration") == generation and gateway.get("ladder", []) == [*ladder]
             if gateway["region"] == region and is_same and gateway.get("digest"):
                 return Serving(region=region, digest=gateway["digest"], generation=generation, ladder=ladder)
         return Serving(region=region, digest=self._progress.digest(region), generation=generation, ladder=ladder)
 
-    def _serving_before(
-        self, key: ObjectKey, states: Mapping[str, RegionState], served: Ladders
-    ) -> tuple[Serving, ...]:
+    def _serving_before(self, found: CompiledStatus, regions: Collection[str]) -> tuple[Serving, ...]:
         """Say where the last good version serves on, and of a route, with what now."""
-        name = f"{key.namespace}/{key.name}"
         return tuple(
             Serving(
                 region=region,
                 digest=gateway.get("digest", ""),
                 generation=gateway.get("observedGeneration"),
-                ladder=served.get((region, name), ()),
+                ladder=found.ladders.get(region, ()),
             )
-            for gateway in self._stored_gateways(key)
-            if (region := gateway["region"]) in states and (key.kind != "ModelRoute" or (region, name) in served)
+            for gateway in self._stored_gateways(found.report.key)
+            if (region := gateway["region"]) in regions and _is_served_in(found, region)
         )
 
     def _stored_gateways(self, key: ObjectKey) -> Sequence[Object]:
         return ((self._view.get(key) or {}).get("status") or {}).get("gateways") or ()
-
-    def _expired(self, compiled: Compiled) -> Collection[str]:
-        """Name the consumers whose keys gateways refuse by now, by the version of each that serves."""
-        now = self._clock.now().timestamp()
-        return {
-            consumer.name
-            for gateway in compiled.gateways.values()
-            for consumer in gateway.ir.consumers
-            if consumer.expires_at is not None and consumer.expires_at <= now
-        }
 
     async def _write(self, judged: Judged) -> None:
         key = judged.report.key
@@ -263,10 +225,6 @@ def _happening(one: Condition) -> Happening:
     return Happening(reason=str(one.reason), message=one.message, warning=one.status is not ConditionStatus.TRUE)
 
 
-def ladders(compiled: Compiled) -> Ladders:
-    """Return where attempts of each route can go, in each region that serves it."""
-    return {
-        (region, route.name): status.ladder(route)
-        for region, gateway in compiled.gateways.items()
-        for route in status.served_routes(gateway.ir)
-    }
+def _is_served_in(found: CompiledStatus, region: str) -> bool:
+    """Tell whether an object has a place in a region's gateway: a route may have none there, all others have."""
+    return found.report.key.kind != "ModelRoute" or region in found.ladders

@@ -10,9 +10,17 @@ from typing import Any
 from fairlead.ir import Gateway
 from fairlead.manifests import configuration, naming, paths, traffic
 from fairlead.manifests.deployment import deployment, mounted_secrets
-from fairlead.manifests.settings import REGION_LABEL, BudgetSettings, RegionSettings, Settings, decode_settings
+from fairlead.manifests.settings import (
+    COMPONENT_LABEL,
+    REGION_LABEL,
+    BudgetSettings,
+    RegionSettings,
+    Settings,
+    decode_settings,
+)
 
 __all__ = [
+    "COMPONENT_LABEL",
     "OWNED_KINDS",
     "REGION_LABEL",
     "BudgetSettings",
@@ -54,9 +62,9 @@ def render(
             kind,
             name + suffix,
             settings=settings,
-            region=gateway.region,
             namespace=namespace,
             owner_uid=owner_uid,
+            labels={REGION_LABEL: gateway.region},
         )
 
     parts = configuration.parts(files)

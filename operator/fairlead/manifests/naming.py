@@ -23,22 +23,24 @@ def selector(settings: Settings, region: str) -> Mapping[str, str]:
     return {**settings.selector, REGION_LABEL: region}
 
 
-def labels(settings: Settings, region: str) -> Mapping[str, str]:
-    """Label an object of a region's gateway."""
-    return {**settings.labels, REGION_LABEL: region}
-
-
 def manifest(
-    api_version: str, kind: str, name: str, *, settings: Settings, region: str, namespace: str, owner_uid: str
+    api_version: str,
+    kind: str,
+    name: str,
+    *,
+    settings: Settings,
+    namespace: str,
+    owner_uid: str,
+    labels: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Begin an object of a region's gateway: it goes when the release's ConfigMap goes."""
+    """Begin an object of the release: it goes when the release's ConfigMap does. `labels` join the release's."""
     return {
         "apiVersion": api_version,
         "kind": kind,
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": dict(labels(settings, region)),
+            "labels": {**settings.labels, **(labels or {})},
             "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": settings.owner, "uid": owner_uid}],
         },
     }

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+COMPONENT_LABEL = "app.kubernetes.io/component"
+"""On everything of a release: which part of it. The chart says so."""
 REGION_LABEL = "fairlead.dev/region"
 """On everything that belongs to one region's gateway: which region."""
 

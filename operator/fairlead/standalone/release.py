@@ -11,6 +11,7 @@ from fairlead.envoy import Layout
 from fairlead.runtime import stop
 from fairlead.standalone import plan
 from fairlead.standalone.inputs import Inputs, Memory, object_key
+from fairlead.status import ServedRoute
 
 STOPS = "fairlead kill"
 """Where the policies that stop consumers come from, in messages."""
@@ -21,6 +22,8 @@ class Serving:
     """What one region's Envoy gets."""
 
     gateway: ir.Gateway
+    routes: tuple[ServedRoute, ...]
+    """What it serves by each name."""
     layout: Layout
     files: plan.Files
     digest: str
@@ -75,6 +78,7 @@ def make(
             continue
         regions[name] = Serving(
             gateway=gateway.ir,
+            routes=gateway.routes,
             layout=layouts[name],
             files=gateway.files,
             digest=gateway.digest,

@@ -14,7 +14,7 @@ from fairlead.standalone.diagnostics import Diagnostic
 from fairlead.standalone.gateways import LocalGateway
 from fairlead.standalone.release import Release
 from fairlead.standalone.state import StateFolder
-from fairlead.status import ServedRoute, percent, served_routes
+from fairlead.status import ServedRoute, percent
 
 Json = dict[str, Any]
 
@@ -80,7 +80,7 @@ def _region(region: LocalGateway, geo: str, listening: Addresses) -> Json:
         "pid": region.pid,
         "admin": str(region.folder.admin),
         "digest": serving.digest if serving else None,
-        "routes": [_route(route) for route in served_routes(gateway)] if gateway else [],
+        "routes": [_route(route) for route in serving.routes] if serving else [],
         "targets": [_target(target) for target in gateway.targets] if gateway else [],
     }
 

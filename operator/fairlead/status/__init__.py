@@ -5,19 +5,19 @@ from fairlead.status.budget import (
     Happening,
     Reading,
     budget_state,
-    consumer_state,
     enforced,
-    reach,
     stage_news,
 )
+from fairlead.status.compiled_status import CompiledStatus, compiled_statuses
 from fairlead.status.conditions import merge
-from fairlead.status.object_status import Serving, differs, ladder, news, status
+from fairlead.status.object_status import Serving, differs, news, status
 from fairlead.status.serving import Answer, ServedRoute, Share, percent, served_routes
 from fairlead.status.verdict import Keyless, RegionState, conditions
 
 __all__ = [
     "Answer",
     "Availability",
+    "CompiledStatus",
     "Happening",
     "Keyless",
     "Reading",
@@ -26,15 +26,13 @@ __all__ = [
     "Serving",
     "Share",
     "budget_state",
+    "compiled_statuses",
     "conditions",
-    "consumer_state",
     "differs",
     "enforced",
-    "ladder",
     "merge",
     "news",
     "percent",
-    "reach",
     "served_routes",
     "stage_news",
     "status",

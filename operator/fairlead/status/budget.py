@@ -98,9 +98,9 @@ def budget_state(account: Account, before: Json | None, *, now: datetime) -> Jso
     return fresh if age_s >= (SOON_S if moved else LATER_S) else before
 
 
-def reach(*, is_whole: bool, is_shared: bool) -> str:
-    """Say whom a limit holds for: all clusters if this one serves all regions, or if the store is not its own."""
-    return str(Reach.FLEET_WIDE if is_whole or is_shared else Reach.THIS_CLUSTER_ONLY)
+def reach(*, is_fleet_wide: bool) -> str:
+    """Say whom a limit holds for."""
+    return str(Reach.FLEET_WIDE if is_fleet_wide else Reach.THIS_CLUSTER_ONLY)
 
 
 def consumer_state(budgets: Sequence[str] | None) -> Json:

@@ -8,8 +8,8 @@ import structlog
 
 from fairlead.budget.spend import SpendSnapshot
 from fairlead.controller.budget_server import CALM_S, COMPONENT, EAGER_S, Budgets
-from fairlead.controller.context import COMPONENT_LABEL
 from fairlead.errors import BudgetServerError
+from fairlead.manifests import COMPONENT_LABEL
 from fairlead.status import Availability
 
 UP, DOWN = (

@@ -36,7 +36,7 @@ def test_damage_is_one_error(stored: Any) -> None:
 
 
 def test_what_was_written_is_remembered() -> None:
-    assert remembered(config_map(LAST_GOOD, {"name": "fairlead-last-good"})) == LAST_GOOD
+    assert remembered(config_map({"kind": "ConfigMap"}, LAST_GOOD)) == LAST_GOOD
 
 
 def test_no_memory_is_nothing_remembered() -> None:

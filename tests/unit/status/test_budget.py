@@ -13,7 +13,8 @@ from fairlead.budget.policy import Action, Stage
 from fairlead.budget.price import USD
 from fairlead.budget.spend import Account, Reached, Spender, SpendSnapshot
 from fairlead.compiler import Report
-from fairlead.status import Availability, Reading, budget_state, consumer_state, enforced, reach, stage_news
+from fairlead.status import Availability, Reading, budget_state, enforced, stage_news
+from fairlead.status.budget import consumer_state
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 START, HOUR = int(NOW.timestamp()) * 1000, 3_600_000
@@ -172,19 +173,6 @@ SPEND = SpendSnapshot(configuration="b", store_up=True, accounts=(_account(),))
 ANSWERS = Reading(availability=Availability.ANSWERS, spend=SPEND)
 NO_STORE = Reading(availability=Availability.NO_STORE, spend=SPEND)
 NO_SERVER = Reading(availability=Availability.NO_SERVER, spend=None)
-
-
-@pytest.mark.parametrize(
-    ("is_whole", "is_shared", "wanted"),
-    [
-        pytest.param(True, False, "FleetWide", id="nobody else counts"),
-        pytest.param(False, True, "FleetWide", id="all count in one store"),
-        pytest.param(True, True, "FleetWide", id="both"),
-        pytest.param(False, False, "ThisClusterOnly", id="others count for themselves"),
-    ],
-)
-def test_whom_a_limit_holds_for(is_whole: bool, is_shared: bool, wanted: str) -> None:
-    assert reach(is_whole=is_whole, is_shared=is_shared) == wanted
 
 
 ENFORCED = [

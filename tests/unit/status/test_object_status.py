@@ -4,7 +4,8 @@ from typing import Any
 
 from builders import US, compiled, model, provider, route
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
-from fairlead.status import Serving, differs, ladder, news, served_routes, status
+from fairlead.status import Serving, differs, news, served_routes, status
+from fairlead.status.object_status import ladder
 
 NOW, LATER = "2026-11-21T12:00:00Z", "2026-11-21T13:00:00Z"
 
