@@ -95,6 +95,30 @@ Header = Annotated[
     ),
 ]
 
+_CREDENTIAL_HEADERS = ("api-key", "authorization", "cookie", "set-cookie", "x-api-key", "x-goog-api-key")
+
+
+def _is_forwardable(name: str) -> bool:
+    return _is_usable_header(name) and name.lower() not in _CREDENTIAL_HEADERS
+
+
+ForwardedHeader = Annotated[
+    str,
+    Text(
+        pattern="^[A-Za-z0-9-]+$",
+        want="a header name, such as `x-title`",
+        max_length=64,
+        rules=(
+            Rule(
+                holds=_is_forwardable,
+                cel=f"!(self.lowerAscii() in {[*_RESERVED_HEADERS, *_CREDENTIAL_HEADERS]})"
+                f" && !self.lowerAscii().matches('{_RESERVED_PREFIXES}')",
+                message="want a header without a credential, that neither HTTP nor the gateway sets, remove it",
+            ),
+        ),
+    ),
+]
+
 Path = Annotated[
     str,
     Text(
@@ -331,6 +355,8 @@ class ModelProviderSpec(Part):
     """The operator's probe of each endpoint."""
     circuit_breaker: CircuitBreaker = CircuitBreaker()
     """When a gateway leaves a failing target alone."""
+    forward_headers: Annotated[tuple[ForwardedHeader, ...], Items(max_items=32, list_type=ListType.SET)] = ()
+    """Headers that travel to this provider, and back from it, besides those that the API knows (`docs/requests.md`)."""
     models: Annotated[tuple[Model, ...], Items(max_items=512, min_items=1, list_type=ListType.MAP, keys=("name",))]
     """The catalogue: what the provider serves, by the names that routes use, and what it costs."""
 

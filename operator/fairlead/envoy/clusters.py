@@ -59,7 +59,7 @@ def target_host(target: Target, *, hop: str = "") -> Json:
         names.REGION_KEY: target.region or "-",
         names.MODEL_KEY: target.model,
         names.WIRE_KEY: target.wire_model,
-        names.HOST_KEY: _host_line(target.credential, target.wire_model, target.upstream.base_path, hop),
+        names.HOST_KEY: _host_line(target, target.wire_model, hop),
     }
 
 
@@ -68,14 +68,15 @@ def _last_resort(last: LastResort, crowded: Addresses) -> Json:
         names.ENDPOINT_KEY: last.name,
         names.PROVIDER_KEY: last.provider,
         names.REGION_KEY: last.region or "-",
-        names.HOST_KEY: _host_line(last.credential, names.ANY_MODEL, last.upstream.base_path),
+        names.HOST_KEY: _host_line(last, names.ANY_MODEL),
     }
     return single(names.last_resort_cluster(last.name), last.upstream, host, crowded)
 
 
-def _host_line(credential: str, wire_model: str, base_path: str, hop: str = "") -> str:
-    """Put what the upstream filters need to know of a host into one value: see `lua/upstream.lua`."""
-    return " ".join(part or "-" for part in (credential, wire_model, base_path, hop))
+def _host_line(host: Target | LastResort, wire_model: str, hop: str = "") -> str:
+    """Put what the upstream filters need to know of a host into one value: see `lua/upstream/attempt.lua`."""
+    words = (host.credential, wire_model, host.upstream.base_path, hop, ",".join(host.forward_headers))
+    return " ".join(word or "-" for word in words)
 
 
 def single(name: str, upstream: Upstream, host: Json, crowded: Addresses) -> Json:

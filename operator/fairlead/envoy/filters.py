@@ -1,9 +1,8 @@
 """The HTTP filters, in their two ordered lists: once per request, and once per attempt."""
 
-import re
 from importlib import resources
 
-from fairlead.envoy import budgets, errors, logs, names, request_filter
+from fairlead.envoy import budgets, errors, logs, names, request_filter, upstream_filter
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
 from fairlead.ir import Gateway
@@ -15,8 +14,6 @@ REFUSALS = "fairlead-refusals"
 REFUSED = (401, 402, 403, 404)
 REDIRECTED = "3xx"
 """A client that followed would post its prompt, and its key, to wherever a provider says."""
-NEVER_FROM_PROVIDERS = ("x-envoy-", "x-fairlead-")
-"""Beginnings of headers that providers cannot speak with: the router obeys the first, and clients believe the other."""
 CUSTOM_RESPONSE = f"{HTTP}.custom_response.v3.CustomResponse"
 
 
@@ -77,70 +74,27 @@ def per_attempt(gateway: Gateway, layout: Layout) -> list[Json]:
         extension(
             "host",
             f"{HTTP}.header_mutation.v3.HeaderMutation",
-            {"mutations": {"request_mutations": _host(gateway), "response_mutations": _unbelieved()}},
+            {"mutations": {"request_mutations": _host(gateway)}},
         ),
-        # The host's credential, model, path; removes the host line.
+        # The host's credential, model, path; headers by allow-list both ways; what is no answer.
         extension(
             "envoy.filters.http.lua",
             f"{HTTP}.lua.v3.Lua",
-            {"default_source_code": {"inline_string": _upstream(layout)}},
+            {"default_source_code": {"inline_string": upstream_filter.source(gateway, layout)}},
         ),
         extension("envoy.filters.http.upstream_codec", f"{HTTP}.upstream_codec.v3.UpstreamCodec"),
     ]
 
 
-def _upstream(layout: Layout) -> str:
-    """Write into the upstream filter where credentials lie. Envoy's own secrets take two inotify instances for each."""
-    quoted = re.sub(rb'["\\\x00-\x1f]', lambda found: b"\\%03d" % found[0][0], layout.credentials_dir.encode())
-    return source("upstream.lua").replace("@credentials_dir@", quoted.decode())
-
-
-HOP_HEADERS = (names.HOP_HEADER, names.HOP_ATTEMPT_HEADER)
 CLIENT_CREDENTIALS = ("authorization", "x-api-key", "api-key")
 
 
 def _host(gateway: Gateway) -> list[Json]:
     # The way is last, because the path that a client sent is last in it.
     line = f"{logs.of_host(names.HOST_KEY)} {logs.ATTEMPT_MEMBERS} {logs.of_request(names.WAY_KEY)}"
+    # Credentials go here, too, whatever the Lua filter's list says: no error of it sends a client's key to a provider.
     removed = {*CLIENT_CREDENTIALS, *(credential.header.lower() for credential in gateway.credentials)}
-    return [
-        *({"remove": header} for header in sorted(removed | _ours(gateway))),
-        *_chosen_ladders(gateway),
-        set_header(names.HOST_HEADER, line),
-    ]
-
-
-def _unbelieved() -> list[Json]:
-    """Remove what a provider must not say: before the router reads it, and before a client does."""
-    return [
-        {"remove": "set-cookie"},
-        *({"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in NEVER_FROM_PROVIDERS),
-    ]
-
-
-def _ours(gateway: Gateway) -> set[str]:
-    """Name the headers that are on a request when an attempt starts, and are not the client's."""
-    return {
-        "x-envoy-external-address",
-        names.ROUTE_HEADER,
-        names.CONSUMER_HEADER,
-        names.ANONYMOUS_HEADER,
-        # The attempt before went through a hop; what comes now goes elsewhere.
-        *(HOP_HEADERS if any(target.max_in_flight is not None for target in gateway.targets) else ()),
-    }
-
-
-def _chosen_ladders(gateway: Gateway) -> list[Json]:
-    """Remove what the request filter says of a keyed plan's arms, however many the health of endpoints makes.
-
-    A list of them would change the listener with the number of arms, and every connection would be drained for that.
-    """
-    if not any(route.keyed for route in gateway.routes):
-        return []
-    return [
-        {"remove": names.ARMS_HEADER},
-        {"remove_on_match": {"key_matcher": {"prefix": names.LADDER_HEADER_PREFIX}}},
-    ]
+    return [*({"remove": header} for header in sorted(removed)), set_header(names.HOST_HEADER, line)]
 
 
 def _refusals() -> Json:

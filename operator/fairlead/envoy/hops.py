@@ -15,6 +15,8 @@ from fairlead.ir import Gateway, Route, Target
 HTTP = "envoy.extensions.filters.http"
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
+BULKHEAD_HEADERS = (names.HOP_HEADER, names.HOP_ATTEMPT_HEADER, "x-forwarded-proto")
+"""What the way into the bulkheads' hop adds, its connection manager included."""
 SHADOWS_IN_FLIGHT = 20
 """Per shadowed target; what comes on top is dropped. A shadow that hangs must not fill the gateway's memory."""
 SHADOW_TIMEOUT_MS = 60_000
@@ -156,7 +158,7 @@ def _listener(name: str, manager: Json, gateway: Gateway) -> Json:
 def _bulkhead_manager() -> Json:
     """Pass on what the data listener's filters have made ready."""
     return {
-        **_manager("bulkhead", {"cluster_header": names.HOP_HEADER, "timeout": "0s"}, used=filters.HOP_HEADERS),
+        **_manager("bulkhead", {"cluster_header": names.HOP_HEADER, "timeout": "0s"}, used=BULKHEAD_HEADERS),
         "http_filters": [_router([])],
         "local_reply_config": errors.local_reply_config(),
     }

@@ -9,19 +9,6 @@ from fairlead.ir import Gateway, ListenAddress
 LISTENER = "envoy.config.listener.v3.Listener"
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
-FOREIGN_HEADERS = (
-    "accept-encoding",
-    "cookie",
-    "forwarded",
-    "ocp-apim-subscription-key",
-    "proxy-authorization",
-    "x-forwarded-for",
-    "x-goog-api-key",
-    "x-real-ip",
-)
-"""What a client may send and no provider may see: who it is, credentials that open nothing here, and the wish for an
-answer in gzip, which would hide its tokens."""
-
 
 def render(gateway: Gateway, layout: Layout) -> list[Json]:
     """Make the listeners that have a port."""
@@ -76,7 +63,6 @@ def _strip(gateway: Gateway) -> Json:
     mutations: list[Json] = [
         {"remove_on_match": {"key_matcher": {"prefix": names.HEADER_PREFIX}}},
         {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}},
-        *({"remove": header} for header in FOREIGN_HEADERS),
         filters.set_header(names.ROUTE_HEADER, names.NO_ROUTE),
     ]
     if gateway.anonymous is not None:

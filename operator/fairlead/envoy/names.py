@@ -72,7 +72,8 @@ LAST_WIRE_KEY = "last_wire"
 """Dynamic metadata, strings: what stands for `TARGET_KEY`, `MODEL_KEY` and `WIRE_KEY` once the last resort is asked.
 Its host does not know them, because all models of an endpoint share it."""
 HOST_KEY = "host"
-"""Host metadata, string: what the upstream filters need, as one line `<credential> <wire id> <base path> <hop>`."""
+"""Host metadata, string: what the upstream filters need, as one line `<credential> <wire id> <base path> <hop>
+<headers that it wants besides>`."""
 ANY_MODEL = "*"
 """The wire id of a last resort's host line: the request brings its own."""
 HOST_HEADER = "x-fl-host"

@@ -58,6 +58,8 @@ class Target:
     breaker: Breaker
     max_in_flight: int | None
     """Bulkhead: requests in flight per gateway pod. Puts a hop before the target, so that an overflow is retried."""
+    forward_headers: tuple[str, ...] = ()
+    """Headers that travel to and from the endpoint besides those that the API knows: lower case, sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,3 +73,4 @@ class LastResort:
     region: str
     upstream: Upstream
     credential: str
+    forward_headers: tuple[str, ...] = ()

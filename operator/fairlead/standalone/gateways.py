@@ -38,7 +38,7 @@ ORPHAN_S = 5.0
 END_S = 2.0
 """How long an Envoy may take to end once it was told to."""
 CREDENTIAL_AGE_S = 0.15
-"""More than Envoy keeps a credential for: `CREDENTIAL_MS` of `upstream.lua`."""
+"""More than Envoy keeps a credential for: `CREDENTIAL_MS` of `lua/upstream/credentials.lua`."""
 
 _SUBSCRIPTIONS = {
     plan.CLUSTERS: "cluster_manager.cds.",

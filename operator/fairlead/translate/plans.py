@@ -102,6 +102,7 @@ class Planner:
                 region=endpoint.region,
                 upstream=endpoint.upstream,
                 credential=_credential_name(endpoint),
+                forward_headers=self._providers[endpoint.provider].forward_headers,
             )
             for name, endpoint in sorted(self._used_last_resorts.items())
         )
@@ -142,6 +143,7 @@ class Planner:
             credential=_credential_name(rung.endpoint),
             breaker=owner.breaker,
             max_in_flight=owner.max_in_flight,
+            forward_headers=owner.forward_headers,
         )
 
 

@@ -51,6 +51,7 @@ class Provider:
     """Names of the catalogue that at least one endpoint serves."""
     breaker: ir.Breaker
     max_in_flight: int | None
+    forward_headers: tuple[str, ...]
     allowed: Namespaces
 
     def permits(self, namespace: str, references: References) -> bool:
@@ -103,6 +104,7 @@ def provider(written: ModelProvider, references: References, diagnostics: Diagno
             open_for_ms=quantity.milliseconds(spec.circuit_breaker.open_for),
         ),
         max_in_flight=spec.circuit_breaker.max_in_flight,
+        forward_headers=tuple(sorted({name.lower() for name in spec.forward_headers})),
         allowed=spec.allowed_routes.namespaces,
     )
 

@@ -19,7 +19,15 @@ TARGET = ir.Target(
     breaker=ir.Breaker(consecutive_failures=5, open_for_ms=60_000),
     max_in_flight=None,
 )
-LAST = ir.LastResort(name="api/us", provider="api", endpoint="us", region="", upstream=UPSTREAM, credential="api/key")
+LAST = ir.LastResort(
+    name="api/us",
+    provider="api",
+    endpoint="us",
+    region="",
+    upstream=UPSTREAM,
+    credential="api/key",
+    forward_headers=("x-a", "x-b"),
+)
 GATEWAY = ir.Gateway(
     region="us-east-1",
     limits=ir.Limits(request_bytes=1024),
@@ -54,7 +62,7 @@ def with_targets(count: int, **fields: Any) -> ir.Gateway:
 def test_a_target_says_what_its_host_is() -> None:
     host = endpoint(rendered(GATEWAY)["api/us/m~1"])["metadata"]["filter_metadata"]["fairlead"]
     assert host == {
-        "host": "api/key vendor/m.1 /v1 -",
+        "host": "api/key vendor/m.1 /v1 - -",
         "model": "m.1",
         "provider": "api",
         "region": "us-east-1",
@@ -67,7 +75,7 @@ def test_a_last_resort_knows_no_model_and_is_never_ejected() -> None:
     last = rendered(GATEWAY)["api/us!"]
     assert "outlier_detection" not in last
     host = endpoint(last)["metadata"]["filter_metadata"]["fairlead"]
-    assert host == {"endpoint": "api/us", "host": "api/key * /v1 -", "provider": "api", "region": "-"}
+    assert host == {"endpoint": "api/us", "host": "api/key * /v1 - x-a,x-b", "provider": "api", "region": "-"}
 
 
 def test_a_ladder_is_its_rungs_and_then_the_last_resort() -> None:

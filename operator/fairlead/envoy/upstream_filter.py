@@ -1,0 +1,42 @@
+"""The upstream filter of a gateway: Lua's source for `envoy.filters.http.lua` among the router's upstream filters.
+
+It runs once per attempt, after its host is chosen; copies for shadows get it behind their hop.
+
+**On the way out** it writes the host's credential, path and model, and lets out only the headers that `headers.lua`
+lists and those that the provider names in `forwardHeaders`. Without the credential no prompt leaves: the attempt fails.
+
+**On the way back** it lets through only the headers that `headers.lua` lists, or `forwardHeaders` names, before Envoy
+or a client reads any other. And it makes a 200 that is no answer a failed attempt, which is 502 on the last rung: an
+empty body; and, where the answer is a JSON object that comes as a whole, a body that is none or that says that it is an
+error. Bodies up to 1 MiB are looked into; longer ones with a `content-length`, compressed ones, streams, and embeddings
+in chunks pass as they are.
+"""
+
+import re
+from importlib import resources
+
+from fairlead.envoy.errors import BAD_GATEWAY
+from fairlead.envoy.layout import Layout
+from fairlead.ir import Gateway
+
+PARTS = ("names", "credentials", "headers", "answers", "attempt")
+"""The files of `lua/upstream/`, in the order in which they are joined: each sees the locals of those before it."""
+
+
+def source(gateway: Gateway, layout: Layout) -> str:
+    """Read the Lua source, one chunk of all parts, with what it must know of this gateway."""
+    folder = resources.files("fairlead.envoy").joinpath("lua", "upstream")
+    text = "\n".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in PARTS)
+    known = {
+        "credentials_dir": layout.credentials_dir,
+        "forwarded": " ".join(sorted({name for one in gateway.targets for name in one.forward_headers})),
+        "no_answer": BAD_GATEWAY.body(),
+    }
+    for name, value in known.items():
+        text = text.replace(f"@{name}@", _quoted(value))
+    return text
+
+
+def _quoted(value: str) -> str:
+    """Escape what cannot stand in a string of Lua."""
+    return re.sub(rb'["\\\x00-\x1f]', lambda found: b"\\%03d" % found[0][0], value.encode()).decode()

@@ -1,0 +1,166 @@
+"""A 200 that is no answer is a failed attempt while nothing was sent on: the next rung answers, the last one is 502."""
+
+import gzip
+import json
+from dataclasses import replace
+
+import pytest
+from running import Gateway, simple, target
+from wire import WireProvider
+
+from fairlead import ir
+
+pytestmark = pytest.mark.envoy
+
+PATIENT = ir.Breaker(consecutive_failures=1000, open_for_ms=1000)
+WHOLE, CHUNKED, CLOSED = "whole", "chunked", "until the end"
+JSON, EVENTS, HTML = "application/json", "text/event-stream", "text/html; charset=utf-8"
+CHOICES = '"choices":[{"index":0,"message":{"role":"assistant","content":"hi"}}]'
+LONG = 2 << 20
+
+NO_ANSWERS = {
+    "error": '{"error":{"message":"overloaded","type":"server_error"}}',
+    "error with blanks": ' {\n "id" : "x", "choices": [ ],\n "error" : { "code": 500 } }\n',
+    "error as text": '{"error":"model not found"}',
+    "error that is true": '{"error":true,"message":"no"}',
+    "error behind members": json.dumps({"a": [1, {"b": '}"]'}], "c": 'x"y', "error": {"message": "m"}}),
+    "error object": '{"object":"error","message":"m","code":400}',
+    "anthropic": '{"type":"error","error":{"type":"overloaded_error","message":"m"}}',
+    "failed response": '{"object":"response","status":"failed","error":{"code":"server_error"},"output":[]}',
+    "empty": "",
+    "blanks": " \n",
+    "text": "upstream request timeout",
+    "null": "null",
+    "list": "[]",
+    "cut": '{"choices":[{"message":{"content":"hi',
+    "page": "<!doctype html><title>Log in</title>",
+}
+ANSWERS = {
+    "plain": "{" + CHOICES + "}",
+    "another shape": '{"id":"x"}',
+    "null error": '{"object":"response","error":null,"output":[{"type":"message"}]}',
+    "empty errors": '{"error":{ },"choices":[]}',
+    "an error beside choices": '{"error":{"code":"content_filter"},' + CHOICES + "}",
+    "an error inside": '{"choices":[{"finish_reason":"error","error":{"message":"m"}}]}',
+    "a message about errors": json.dumps(
+        {"choices": [{"message": {"content": 'say {"error": {"a": 1}} or "object":"error"'}}]}
+    ),
+    "blanks around": "\n\n\n {" + CHOICES + "} \r\n",
+}
+
+
+def rung(name: str, provider: WireProvider, **fields: object) -> ir.Target:
+    """Make a target at a provider."""
+    upstream = ir.Upstream(host="127.0.0.1", port=provider.port, tls=False, base_path="/v1")
+    return target(name, provider, **{"upstream": upstream, "breaker": PATIENT, **fields})  # type: ignore[arg-type]
+
+
+def response(body: bytes, *headers: str, kind: str = JSON, form: str = WHOLE, status: int = 200) -> bytes:
+    """Make the bytes of a provider's answer."""
+    lines = [f"HTTP/1.1 {status} OK", "connection: close", *headers]
+    if kind:
+        lines.append(f"content-type: {kind}")
+    if form == WHOLE:
+        lines.append(f"content-length: {len(body)}")
+    if form == CHUNKED:
+        lines.append("transfer-encoding: chunked")
+        middle = len(body) // 2
+        parts = [part for part in (body[:middle], body[middle:]) if part]
+        body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def asked(
+    raw: bytes, path: str = "/v1/chat/completions", *, limit: int | None = None, **members: object
+) -> list[tuple[int, str]]:
+    """Ask where such an answer is the first rung's and another one follows, then where it is the only one's."""
+    seen = []
+    with WireProvider(raw=raw) as first, WireProvider() as second:
+        rungs = (rung("a/e/m", first, max_in_flight=limit), rung("b/e/m", second))
+        for ladder in (rungs, rungs[:1]):
+            with Gateway(simple(*ladder, max_attempts=len(ladder))) as running:
+                answer = running.ask(path=path, **members)
+                seen.append((answer.status, answer.target if answer.status == 200 else answer.code))
+    return seen
+
+
+@pytest.mark.parametrize("form", [WHOLE, CHUNKED, CLOSED])
+@pytest.mark.parametrize("case", NO_ANSWERS)
+def test_the_next_rung_answers_and_the_last_one_is_a_502(case: str, form: str) -> None:
+    raw = response(NO_ANSWERS[case].encode(), form=form)
+    assert asked(raw) == [(200, "b/e/m"), (502, "bad_gateway")]
+
+
+@pytest.mark.parametrize("limit", [None, 5], ids=["direct", "behind a bulkhead"])
+@pytest.mark.parametrize(
+    ("body", "kind", "stream"),
+    [
+        pytest.param(b"<html>", HTML, False, id="page"),
+        pytest.param(b"<html>", HTML, True, id="page for a stream"),
+        pytest.param(b"<html>", "", False, id="page without a type"),
+        pytest.param(b"sorry", "text/plain", False, id="text"),
+        pytest.param(b"", EVENTS, True, id="empty stream"),
+        pytest.param(b"", "audio/mpeg", False, id="empty sound"),
+        pytest.param(b"", "", True, id="nothing at all"),
+        pytest.param(b'{"error":{"message":"m"}}', JSON, True, id="error for a stream"),
+        pytest.param(b'{"error":{"message":"m"}}', "application/problem+json", False, id="problem"),
+    ],
+)
+def test_whatever_type_it_is_said_to_be(body: bytes, kind: str, limit: int | None, *, stream: bool) -> None:
+    raw = response(body, kind=kind)
+    assert asked(raw, limit=limit, stream=stream) == [(200, "b/e/m"), (502, "bad_gateway")]
+
+
+@pytest.mark.parametrize("status", [201, 202, 204])
+def test_other_statuses_that_say_yes_are_held_to_the_same(status: int) -> None:
+    assert asked(response(b"", status=status))[0] == (200, "b/e/m")
+
+
+@pytest.mark.parametrize("form", [WHOLE, CHUNKED, CLOSED])
+@pytest.mark.parametrize("case", ANSWERS)
+def test_an_answer_passes_byte_by_byte(case: str, form: str) -> None:
+    body = ANSWERS[case].encode()
+    with (
+        WireProvider(raw=response(body, form=form)) as first,
+        WireProvider() as second,
+        Gateway(simple(rung("a/e/m", first), rung("b/e/m", second))) as running,
+    ):
+        answer = running.ask()
+    assert (answer.status, answer.target, answer.body) == (200, "a/e/m", body)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "kind", "form", "stream"),
+    [
+        pytest.param(gzip.compress(b'{"choices":[]}'), ["content-encoding: gzip"], JSON, WHOLE, False, id="gzip"),
+        pytest.param(
+            gzip.compress(b'{"choices":[]}'), ["content-encoding: gzip"], JSON, CHUNKED, False, id="gzip, chunked"
+        ),
+        pytest.param(b"\xff\xfb\x90", [], "audio/mpeg", WHOLE, False, id="sound"),
+        pytest.param(b"\xff\xfb\x90", [], "audio/mpeg", CHUNKED, False, id="sound, chunked"),
+        pytest.param(b"data: {}\n\n", [], EVENTS, CHUNKED, True, id="stream"),
+        pytest.param(b"data: {}\n\n", [], "text/plain", CHUNKED, True, id="stream that calls itself text"),
+        pytest.param(b"data: {}\n\n", [], "", CLOSED, True, id="stream without a type"),
+        pytest.param(b'data: {"error":{"message":"m"}}\n\n', [], EVENTS, CHUNKED, True, id="error event"),
+        pytest.param(b'{"a":"' + b"x" * LONG + b'"}', [], JSON, WHOLE, False, id="long"),
+        pytest.param(b'{"a":"' + b"x" * LONG + b'"}', [], JSON, CHUNKED, False, id="long, chunked"),
+    ],
+)
+def test_what_cannot_be_looked_into_passes(
+    body: bytes, headers: list[str], kind: str, form: str, *, stream: bool
+) -> None:
+    with WireProvider(raw=response(body, *headers, kind=kind, form=form)) as first:
+        whole = replace(simple(rung("a/e/m", first)), limits=ir.Limits(request_bytes=8 << 20))
+        with Gateway(whole) as running:
+            answer = running.ask(stream=stream)
+    assert (answer.status, answer.body) == (200, body)
+
+
+def test_it_counts_against_its_endpoint() -> None:
+    breaker = ir.Breaker(consecutive_failures=2, open_for_ms=60_000)
+    for body in (b"", NO_ANSWERS["error"].encode()):
+        with WireProvider(raw=response(body)) as first, WireProvider() as second:
+            with Gateway(simple(rung("a/e/m", first, breaker=breaker), rung("b/e/m", second))) as running:
+                answers = [running.ask() for _ in range(6)]
+            assert {(answer.status, answer.target) for answer in answers} == {(200, "b/e/m")}
+            assert len(first.heads) == 2
