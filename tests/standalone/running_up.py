@@ -111,6 +111,15 @@ def consumer(name: str, *keys: str) -> dict[str, Any]:
     }
 
 
+def budget(usd: str, name: str = "all", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "fairlead.dev/v1alpha1",
+        "kind": "BudgetPolicy",
+        "metadata": {"name": name},
+        "spec": {"limit": {"usd": usd}, **spec},
+    }
+
+
 class RunningUp:
     """The process, and what it says."""
 
@@ -169,12 +178,19 @@ class RunningUp:
 
     def children(self) -> dict[int, str]:
         """Its Envoys: process id to region."""
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return {
-            int(pid): next(name for name in self.site.regions if name in _command_line(int(pid)))
-            for pid in path.read_text().split()
-            if "envoy" in _command_line(int(pid))
+            pid: next(name for name in self.site.regions if name in _command_line(pid))
+            for pid in self._all_children()
+            if "envoy" in _command_line(pid)
         }
+
+    def environments(self) -> list[Path]:
+        """Where the environments of all its children can be read."""
+        return [Path(f"/proc/{pid}/environ") for pid in self._all_children()]
+
+    def _all_children(self) -> list[int]:
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in path.read_text().split()]
 
     def stop(self, number: int = signal.SIGTERM, *, within_s: float = PATIENCE_S) -> int:
         self.process.send_signal(number)

@@ -68,7 +68,7 @@ def test_edits_in_place_and_empty_moments_are_no_removals(site: Site, start: Sta
         with path.open("w") as file:  # empty from here on
             file.flush()
             os.fsync(file.fileno())
-            until(lambda: load.sent > 10)
+            up.wait_for("warning", "route.yaml: got 0 bytes")
             file.write(yaml.safe_dump(route("chat", "heron")))
         up.wait_for("accepted", "sparrow -> heron")
     assert load.failed == {}

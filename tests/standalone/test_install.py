@@ -21,6 +21,12 @@ def test_up_runs_in_a_fresh_environment(tmp_path: Path, site: Site, start: Calla
     subprocess.run([*pip, "--constraint", ROOT / "requirements.txt", f"{ROOT}[standalone]"], check=True, timeout=280)
     start(site, command=(str(environment / "bin" / "fairlead"),)).serving()
     assert ask(site.ports[0])[:2] == (200, "sim/one/sparrow")
+    for words in (["status"], ["budgets"], ["kill", "team/agent"], ["operator"], ["operator", "--help"], ["demo"]):
+        told = subprocess.run(
+            [environment / "bin" / "fairlead", *words], check=False, capture_output=True, text=True, timeout=60
+        )
+        assert (told.returncode, told.stdout, told.stderr.count("\n")) == (1, "", 1), told
+        assert "pip install 'fairlead[" in told.stderr
     installed = subprocess.run(
         [environment / "bin" / "pip", "list", "--format", "freeze"], check=True, capture_output=True, text=True
     ).stdout.lower()

@@ -19,6 +19,7 @@ from running_up import (
     Site,
     alive,
     ask,
+    budget,
     consumer,
     provider,
     route,
@@ -115,6 +116,18 @@ def test_a_killed_gateway_comes_back(two_regions: Site, start: Start) -> None:
     assert children["us-east-1"] not in up.children()
 
 
+@pytest.mark.slow
+def test_a_gateway_that_hangs_is_noticed_like_one_that_died(site: Site, start: Start) -> None:
+    up = start(site).serving()
+    (child,) = until(up.children)
+    os.kill(child, signal.SIGSTOP)
+    assert up.wait_for("envoy hangs")["pid"] == child
+    up.wait_for("envoy died")
+    up.wait_for("envoy serves again")
+    assert ask(site.ports[0])[0] == 200
+    assert not alive(child)
+
+
 def test_a_restart_with_a_broken_file_serves_what_was_good(
     site: Site, start: Start, simulated: SimulatedProvider
 ) -> None:
@@ -191,13 +204,14 @@ def test_status_shows_what_is_served(site: Site, start: Start, simulated: Simula
 
 
 def test_no_secret_leaves_the_files_that_envoy_reads(site: Site, start: Start, simulated: SimulatedProvider) -> None:
-    site.write("agent.yaml", consumer("agent", "key"), secret("agent", key="${FAIRLEAD_TEST_KEY}"))
+    site.write("agent.yaml", consumer("agent", "key"), secret("agent", key="${FAIRLEAD_TEST_KEY}"), budget("5"))
     up = start(site, FAIRLEAD_TEST_KEY=SECRET_KEY).serving()
     (child,) = until(up.children)
     for key in (SECRET_KEY, "sk-wrong"):
         ask(site.ports[0], key=key)
     new = "sk-provider-2"
     simulated.control.set(keys=(new,))
+    assert (site.state / "_budget" / "budget.db").exists()
     site.write("provider.yaml", provider(simulated.base_url, "sparrow"), secret("sim", key=new))
     up.wait_for("accepted", "data.key changed")
     site.write("route.yaml", route("chat", "herron"))
@@ -205,13 +219,15 @@ def test_no_secret_leaves_the_files_that_envoy_reads(site: Site, start: Start, s
     lines = site.state / "us-east-1" / "access.log"
     until(lambda: len(lines.read_text().splitlines()) >= 3)
     command_line = Path(f"/proc/{child}/cmdline").read_text()
+    environments = [path.read_text() for path in up.environments()]
+    assert len(environments) == 2, "an Envoy and a budget server"
     up.stop()
-    told = json.dumps(up.events) + up.errors + command_line
+    told = "".join([json.dumps(up.events), up.errors, command_line, *environments])
     holders = {}
     for path in site.state.rglob("*"):
         if path.is_file():
             assert path.stat().st_mode & 0o077 == 0, path
-            content = path.read_text()
+            content = path.read_bytes().decode(errors="replace")
             holders[str(path.relative_to(site.state))] = [s for s in (SECRET_KEY, CREDENTIAL, new) if s in content]
         else:
             assert path.stat().st_mode & 0o077 == 0, path
@@ -220,7 +236,7 @@ def test_no_secret_leaves_the_files_that_envoy_reads(site: Site, start: Start, s
         "us-east-1/keys/ecds.json": [SECRET_KEY],
         "us-east-1/credentials/sim/key": [new],
     }
-    assert not any("sk-wrong" in path.read_text() for path in site.state.rglob("*") if path.is_file())
+    assert not any(b"sk-wrong" in path.read_bytes() for path in site.state.rglob("*") if path.is_file())
 
 
 @pytest.mark.slow

@@ -10,7 +10,9 @@ from typing import Any
 
 import httpx
 
+from fairlead.adapters import disk
 from fairlead.adapters.budget_places import Places
+from fairlead.adapters.child_environment import inherited
 from fairlead.adapters.lifeline import dies_with
 from fairlead.errors import BudgetServerError
 
@@ -38,7 +40,12 @@ class BudgetServerProcess:
             # The store must give up before the gateway does, so that the answer says so.
             "--store-timeout", f"{0.8 * check_timeout_s:.3f}",
         ]  # fmt: skip
-        with places.log.open("ab") as log:
+        try:
+            places.log.touch(mode=disk.FILE_MODE)
+            log = places.log.open("ab")
+        except OSError as error:
+            raise BudgetServerError(f"{places.log}: {disk.reason(error)}") from None
+        with log:
             try:
                 process = await asyncio.create_subprocess_exec(
                     *_COMMAND,
@@ -46,7 +53,7 @@ class BudgetServerProcess:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env={**environment, "FAIRLEAD_BUDGET_STORE": store or f"sqlite:{places.database}"},
+                    env={**inherited(environment), "FAIRLEAD_BUDGET_STORE": store or f"sqlite:{places.database}"},
                     # A Ctrl-C in the terminal goes to the whole group; requests in flight still report.
                     process_group=0,
                     preexec_fn=dies_with(os.getpid()),  # two system calls and nothing else
@@ -89,7 +96,7 @@ async def ask(socket: Path, path: str) -> dict[str, Any]:
     """Ask a budget server's operator interface.
 
     Raises:
-        BudgetServerError: nobody answers, or not with a JSON object.
+        BudgetServerError: nobody answers, not with a JSON object, or with an error: its store does not answer, say.
 
     """
     transport = httpx.AsyncHTTPTransport(uds=str(socket))
@@ -100,4 +107,7 @@ async def ask(socket: Path, path: str) -> dict[str, Any]:
         raise BudgetServerError(f"{socket}: the budget server does not answer: {error}") from None
     if not isinstance(document, dict):
         raise BudgetServerError(f"{socket}: the budget server answered something else")
+    if (wrong := document.get("error")) is not None:
+        message = wrong.get("message") if isinstance(wrong, dict) else wrong
+        raise BudgetServerError(f"the budget server cannot tell: {message}")
     return document

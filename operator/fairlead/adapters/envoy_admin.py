@@ -54,6 +54,14 @@ class EnvoyAdmin:
         except httpx.HTTPError:
             return False
 
+    async def answers(self) -> bool:
+        """Whether anybody answers at all, also one that starts or drains: one that is stopped or hangs does not."""
+        try:
+            await self._client.get("/ready")
+        except httpx.HTTPError:
+            return False
+        return True
+
     async def stats(self, pattern: str) -> Mapping[str, int | str]:
         """Counters and gauges as numbers, texts as they are, of the names that match (RE2, part of the name)."""
         body = await self._json("/stats", {"filter": pattern, "format": "json", "type": "All"})

@@ -4,20 +4,16 @@ import asyncio
 import contextlib
 import importlib.util
 import os
-import re
 import shutil
 from pathlib import Path
 
+from fairlead.adapters import disk, envoy_log
+from fairlead.adapters.child_environment import inherited
 from fairlead.adapters.lifeline import dies_with
 from fairlead.errors import EnvoyError
 
 LOG_TAIL_BYTES = 256 * 1024
-LAST_WORDS = 400
 LOG_LOOK_S = 0.05
-_COMPLAINT = re.compile(
-    r"^\[[^]]*\]\[\d+\]\[(critical\](?!\[backtrace\])|error\]|warning\].*(reject|refus|fail|unable))", re.IGNORECASE
-)
-"""What ended it, such as no inotify instances being left on the machine; not the addresses that it says after that."""
 
 
 def binary() -> Path:
@@ -60,18 +56,26 @@ class EnvoyProcess:
             "--file-flush-interval-msec", "500",
         ]  # fmt: skip
         try:
+            # What it cannot put into its log any more (no file descriptors, no memory) it says on its standard error.
+            said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, disk.FILE_MODE)
+        except OSError as error:
+            raise EnvoyError(f"{log}: {disk.reason(error)}") from None
+        try:
             process = await asyncio.create_subprocess_exec(
                 binary(),
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
+                stderr=said,
+                env=inherited(os.environ),
                 # A Ctrl-C in the terminal goes to the whole group; streams in flight must survive it.
                 process_group=0,
                 preexec_fn=dies_with(os.getpid()),  # two system calls and nothing else
             )
         except OSError as error:
             raise EnvoyError(f"cannot start {binary()}: {error}") from None
+        finally:
+            os.close(said)
         return cls(process, log)
 
     @property
@@ -88,6 +92,11 @@ class EnvoyProcess:
         """Whether it has ended."""
         return self._process.returncode is not None
 
+    def kill(self) -> None:
+        """End it without asking."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
     async def end(self, *, within_s: float) -> None:
         """Ask it to end, then make it; streams in flight are cut."""
         with contextlib.suppress(ProcessLookupError):
@@ -95,12 +104,11 @@ class EnvoyProcess:
         try:
             await asyncio.wait_for(self._process.wait(), within_s)
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self.kill()
             await self._process.wait()
 
     async def last_words(self, *, since: int, within_s: float) -> str:
-        """Wait for its next diagnostic, in one line, for a message; empty when it makes none in time.
+        """Wait for it to say what is wrong, in one line, for a message; empty when it makes none in time.
 
         `since` is the length that its log had before; what stands there already does not count. Envoy writes its log
         twice a second, so what it said just now comes later.
@@ -120,7 +128,4 @@ class EnvoyProcess:
                 tail = file.read().decode(errors="replace")
         except OSError:
             return ""
-        # An entry starts with the time in brackets and may have many lines; what is wrong stands at its end.
-        entries = [" ".join(entry.split()) for entry in re.split(r"^(?=\[\d{4}-)", tail, flags=re.MULTILINE)]
-        diagnostic = next((entry for entry in reversed(entries) if _COMPLAINT.match(entry)), "")
-        return diagnostic if len(diagnostic) <= LAST_WORDS else f"... {diagnostic[-LAST_WORDS:]}"
+        return envoy_log.cause(tail)

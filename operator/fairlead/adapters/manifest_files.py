@@ -6,7 +6,7 @@ with a dot (so the `..data` of a mounted ConfigMap is seen through its links, on
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fairlead.adapters import disk
@@ -38,6 +38,8 @@ class ManifestFile:
     """Why the content of now cannot be read; then `documents` are the ones before, if there were any."""
     never_read: bool = False
     """True when there is an error and no content before it: what the file held is not known."""
+    being_written: bool = False
+    """True when the error is that the file is 0 bytes long: whoever writes it has just begun."""
 
 
 Signature = tuple[tuple[str, Stamp | None], ...]
@@ -91,12 +93,23 @@ class ManifestFiles:
         if before and stamp is not None and before[0] == stamp:
             return before
         try:
-            documents = parse(_text(path), name)
+            text = _text(path)
+            documents = parse(text, name)
         except DocumentError as error:
-            kept = before[1].documents if before else ()
-            never_read = before[1].never_read if before else True
-            return stamp, ManifestFile(path=name, documents=kept, error=error, never_read=never_read)
+            return stamp, _kept(name, before, error)
+        if not text:
+            return stamp, replace(_kept(name, before, DocumentError(name, _EMPTY)), being_written=True)
         return stamp, ManifestFile(path=name, documents=documents, error=None)
+
+
+_EMPTY = "got 0 bytes, want manifests, or a comment where it holds none on purpose"
+
+
+def _kept(name: str, before: tuple[Stamp | None, ManifestFile] | None, error: DocumentError) -> ManifestFile:
+    """Describe a file that cannot be read now: it holds what it held."""
+    if before is None:
+        return ManifestFile(path=name, documents=(), error=error, never_read=True)
+    return ManifestFile(path=name, documents=before[1].documents, error=error, never_read=before[1].never_read)
 
 
 def _text(path: Path) -> str:

@@ -64,10 +64,13 @@ def operator_application(
         return web.json_response(state, status=200 if state["ok"] else 503)
 
     async def show_budgets(_request: web.Request) -> web.Response:
+        state = health()
         try:
-            return web.json_response(await overview(service) | health())
+            return web.json_response(await overview(service) | state)
         except StoreError as error:
-            return _error(503, "budget_unavailable", str(error))
+            passing = "pass unchecked" if state["failure_policy"] == "Open" else "are refused"
+            message = f"{error}; requests {passing} meanwhile, {state['backlog']} bookings wait for the store"
+            return _error(503, "budget_unavailable", message)
 
     async def show_spend(_request: web.Request) -> web.Response:
         return web.json_response(await told(service, health()["configuration"]))

@@ -20,6 +20,15 @@ main = LazyGroup(
         "crds": ("fairlead.cli.crds:command", "Write the CustomResourceDefinitions."),
         "demo": ("fairlead.demo.command:demo", "Show all of it on this machine, with real inference servers."),
     },
+    extras={
+        "up": ("standalone",),
+        "status": ("standalone", "operator"),
+        "operator": ("operator",),
+        "budgets": ("standalone", "operator"),
+        "kill": ("standalone", "operator"),
+        "budget-server": ("budget",),
+        "demo": ("demo",),
+    },
 )
 """What `fairlead` starts."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fairlead.cli import extras
 from fairlead.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -32,23 +33,31 @@ def namespace(command: Command) -> Command:
 
 
 def is_asked(*, local: bool, **options: Any) -> bool:
-    """Tell whether a cluster is meant; `local`: `-c` or `--state` is given. Raises `UsageError` for both at once."""
+    """Tell whether a cluster is meant; `local`: `-c` or `--state` is given.
+
+    Raises:
+        UsageError: both are meant at once.
+        ClusterError: a cluster is, and what it takes is not installed.
+
+    """
     if options.get("namespace") is not None and options.get("all_namespaces"):
         raise click.UsageError("got both -n and -A, want one of them")
     if local and any(options.values()):
         raise click.UsageError(
             "--context, -n and -A ask a cluster, -c and --state ask `fairlead up`: give one or the other"
         )
+    if not local and (missing := extras.missing("operator")):
+        names = ", ".join(f"`{name}`" for name in missing)
+        raise ClusterError(
+            f"without -c CONFIG or --state DIR a cluster is asked, and {names} for that is not installed; give one of"
+            " the two for `fairlead up`, or run `pip install 'fairlead[operator]'`"
+        )
     return not local
 
 
 def ask(question: "Callable[[Kube], Awaitable[T]]", context: str | None) -> T:
-    """Ask a cluster; raises `ClusterError`, also where the extra for clusters is not installed."""
-    try:
-        from fairlead.adapters.kube import connect  # noqa: PLC0415  an extra, which `fairlead up` does without
-    except ModuleNotFoundError as error:
-        what = "a cluster needs `pip install fairlead[operator]`; `fairlead up` needs -c CONFIG or --state DIR"
-        raise ClusterError(f"{error.name}: not installed: {what}") from error
+    """Ask a cluster; raises `ClusterError`."""
+    from fairlead.adapters.kube import connect  # noqa: PLC0415  an extra, which `fairlead up` does without
 
     async def answer() -> T:
         async with connect(context) as kube:

@@ -13,6 +13,7 @@ from fairlead.cli import cluster, options
 from fairlead.errors import EnvoyError, StateError
 from fairlead.standalone import status
 from fairlead.standalone.state import StateFolder
+from fairlead.standalone.status_document import Region
 
 Json = dict[str, Any]
 SHOWN_NAMES = 6
@@ -48,13 +49,12 @@ def command(
     document = status.read(folder)
     if document is None:
         raise StateError(f"{folder.root}: `fairlead up` {'has not started yet' if running else 'never ran here'}")
-    if running:
-        document["regions"] = asyncio.run(_with_health(document["regions"]))
-    document = {"running": running, **document}
+    regions = asyncio.run(_with_health(document["regions"])) if running else document["regions"]
+    told: Json = {"running": running, **document, "regions": regions}
     if output == "json":
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
-        for line in _lines(document, folder):
+        for line in _lines(told, folder):
             click.echo(line)
     wrong = not running or any(one["weight"] == "problem" for one in document["diagnostics"])
     raise SystemExit(int(wrong))
@@ -72,11 +72,11 @@ def _cluster(context: str | None, namespace: str | None, output: str) -> int:
     return int(any(not one["ready"] for one in document["objects"]))
 
 
-async def _with_health(regions: list[Json]) -> list[Json]:
+async def _with_health(regions: list[Region]) -> list[Json]:
     return await asyncio.gather(*(_region_with_health(region) for region in regions))
 
 
-async def _region_with_health(region: Json) -> Json:
+async def _region_with_health(region: Region) -> Json:
     clusters: tuple[ClusterHealth, ...] = ()
     async with EnvoyAdmin(Path(region["admin"])) as admin:
         live = await admin.live()

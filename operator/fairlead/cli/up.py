@@ -64,6 +64,7 @@ def command(
     from fairlead.standalone.state import StateFolder  # noqa: PLC0415
     from fairlead.standalone.up import Up  # noqa: PLC0415
 
+    os.umask(0o077)  # what children write is as private as the folder that it stands in
     settings = Settings(
         paths=paths,
         config=config,

@@ -14,13 +14,13 @@ from fairlead.adapters.budget_places import Places
 from fairlead.adapters.budget_server import BudgetServerProcess
 from fairlead.envoy import BudgetServer
 from fairlead.errors import BudgetServerError
+from fairlead.standalone import watchdog
 from fairlead.standalone.state import StateFolder
 
 START_S = 20.0
 POLL_S = 0.05
-LOOK_S = 1.0
 PATIENCE = 3
-"""Looks without an answer after which it counts as hung."""
+"""Questions without an answer after which it counts as hung."""
 BACK_OFF_S = (0.1, 5.0)
 """First and longest pause before a server that died is started again; Python itself takes most of a second."""
 CALM_S = 30.0
@@ -78,7 +78,7 @@ class Accounts:
         pause = BACK_OFF_S[0]
         while not self._stopping and self._process is not None:
             born = loop.time()
-            code = await self._watched(self._process)
+            code = await watchdog.ended(self._process, self._answers, patience=PATIENCE, hangs=self._hangs)
             if self._stopping:
                 return
             if loop.time() - born > CALM_S:
@@ -95,24 +95,15 @@ class Accounts:
                 self._log.info("budget server is back", pid=self.pid)
                 break
 
-    async def _watched(self, process: BudgetServerProcess) -> int:
-        """Wait until the server ended, by itself or because it did not answer several times in a row."""
-        ended = asyncio.ensure_future(process.wait())
-        silent = 0
-        while True:
-            done, _ = await asyncio.wait({ended}, timeout=LOOK_S)
-            if done:
-                return ended.result()
-            try:
-                await budget_server.ask(self._places.http, "/healthz")
-            except BudgetServerError:
-                silent += 1
-            else:
-                silent = 0
-            if silent >= PATIENCE:
-                self._log.error("budget server hangs", pid=process.pid)
-                process.kill()
-                return await ended
+    async def _answers(self) -> bool:
+        try:
+            await budget_server.ask(self._places.http, "/healthz")
+        except BudgetServerError:
+            return False
+        return True
+
+    def _hangs(self) -> None:
+        self._log.error("budget server hangs", pid=self.pid, what=f"no answer to {PATIENCE} questions; it is ended")
 
     async def _start(self) -> None:
         for socket in (self._places.rpc, self._places.usage, self._places.http):
@@ -126,13 +117,8 @@ class Accounts:
         loop = asyncio.get_running_loop()
         until = loop.time() + START_S
         while not self._process.ended and loop.time() < until:
-            if self._places.http.exists() and self._places.rpc.exists():
-                try:
-                    await budget_server.ask(self._places.http, "/healthz")
-                except BudgetServerError:
-                    pass
-                else:
-                    return
+            if self._places.http.exists() and self._places.rpc.exists() and await self._answers():
+                return
             await asyncio.sleep(POLL_S)
         await self._process.end(within_s=END_S)
         raise BudgetServerError(f"the budget server does not start; see {self._places.log}")

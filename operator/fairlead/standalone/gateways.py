@@ -13,7 +13,7 @@ from fairlead.adapters import disk, envoy_admin
 from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
 from fairlead.adapters.envoy_process import EnvoyProcess
 from fairlead.errors import EnvoyError, FairleadError
-from fairlead.standalone import plan
+from fairlead.standalone import plan, watchdog
 from fairlead.standalone.release import Serving, listeners_between
 from fairlead.standalone.state import RegionFolder
 
@@ -29,6 +29,11 @@ POLL_S = (0.002, 0.05)
 """First and longest pause between two looks at Envoy's counters."""
 BACK_OFF_S = (0.1, 10.0)
 """First and longest pause before an Envoy that died is started again."""
+PATIENCE = 4
+"""Questions to its admin interface without an answer after which an Envoy counts as hung: about twelve seconds. To take
+in a large file it pauses for one or two."""
+START_HUNG_S = 60.0
+"""The same while it starts, when it reads all its files."""
 CALM_S = 30.0
 """After a life that long, the first pause is due again."""
 DRAIN_TIME_S = 3600
@@ -238,9 +243,15 @@ class LocalGateway:
         self._refusals.clear()
         loop = asyncio.get_running_loop()
         patient_until = loop.time() + PATIENCE_S
+        hung_at = loop.time() + START_HUNG_S
         pause = POLL_S[0]
         diagnostic = "ended at start"
         while not self._process.ended:
+            if await self._admin.answers():
+                hung_at = loop.time() + START_HUNG_S
+            elif loop.time() > hung_at:
+                diagnostic = "does not answer"
+                break
             stats = await self._stats() if await self._admin.live() else {}
             if self._all_served(stats):
                 self._serving = True
@@ -277,7 +288,7 @@ class LocalGateway:
         pause = BACK_OFF_S[0]
         while self._process is not None and not self._stopping:
             born = loop.time()
-            code = await self._process.wait()
+            code = await watchdog.ended(self._process, self._admin.answers, patience=PATIENCE, hangs=self._hangs)
             self._serving = False
             if self._stopping:
                 return
@@ -297,6 +308,11 @@ class LocalGateway:
                 self._log.info("envoy serves again", pid=self.pid)
                 changed()
                 break
+
+    def _hangs(self) -> None:
+        self._log.error(
+            "envoy hangs", pid=self.pid, what=f"{self.name}: no answer to {PATIENCE} questions; it is ended"
+        )
 
     async def health(self) -> tuple[ClusterHealth, ...]:
         """Ask the Envoy for its clusters; none while it does not answer."""

@@ -70,6 +70,8 @@ class Inputs:
     secrets: Mapping[SecretName, Values]
     diagnostics: tuple[InputDiagnostic, ...]
     files: Mapping[str, FileContent]
+    being_written: bool = False
+    """Whether a file is 0 bytes long at this moment."""
 
     @property
     def fingerprints(self) -> dict[SecretRef, str]:
@@ -133,14 +135,19 @@ class _Reader:
         self._recalled: dict[SecretName, str] = {}
         self._objects: dict[str, list[ObjectKey]] = {}
         self._namespaces: dict[str, list[Content]] = {}
+        self._being_written = False
 
     def read(self, file: ManifestFile) -> None:
         """Take one file in."""
         self._objects[file.path], self._namespaces[file.path] = [], []
+        self._being_written |= file.being_written
         if file.error is not None:
             kept = bool(file.documents) or (file.never_read and file.path in self._memory.files)
             ending = "; its objects stay as they were" if kept else ""
-            self._diagnostics.append(InputDiagnostic(source=file.error.source, message=f"{file.error.message}{ending}"))
+            message = f"{file.error.message}{ending}"
+            self._diagnostics.append(
+                InputDiagnostic(source=file.error.source, message=message, warning=file.being_written)
+            )
         if file.never_read:
             self._recall(file.path)
         for document in file.documents:
@@ -161,6 +168,7 @@ class _Reader:
             sources=self._sources,
             secrets=secrets,
             diagnostics=tuple(self._diagnostics),
+            being_written=self._being_written,
             files={
                 path: FileContent(
                     objects=tuple(dict.fromkeys(self._objects[path])),

@@ -47,10 +47,11 @@ def write(state: StateFolder, killed: frozenset[str]) -> None:
 
 def callers(state: StateFolder) -> frozenset[str] | None:
     """Return whom the gateways let in, `namespace/name`, as `fairlead up` last said; None where nothing says it."""
-    names = (status.read(state) or {}).get("consumers")
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    try:
+        document = status.read(state)
+    except StateError:
         return None
-    return frozenset(names)
+    return None if document is None else frozenset(document["consumers"])
 
 
 def _decode(document: Any) -> frozenset[str]:

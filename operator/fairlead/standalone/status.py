@@ -8,12 +8,14 @@ from fairlead import ir
 from fairlead.adapters import disk
 from fairlead.adapters.envoy_admin import ClusterHealth
 from fairlead.envoy import names
+from fairlead.runtime import saved
 from fairlead.standalone import addresses
 from fairlead.standalone.addresses import Addresses
 from fairlead.standalone.diagnostics import Diagnostic
 from fairlead.standalone.gateways import LocalGateway
 from fairlead.standalone.release import Release
 from fairlead.standalone.state import StateFolder
+from fairlead.standalone.status_document import Document, Region, decode
 from fairlead.status import ServedRoute, percent
 
 Json = dict[str, Any]
@@ -41,16 +43,13 @@ def write(
     disk.write(state.status, json.dumps(document, indent=1, ensure_ascii=False).encode())
 
 
-def read(state: StateFolder) -> Json | None:
-    """Read `status.json`; None when there is none that can be read."""
-    try:
-        document = json.loads(disk.read(state.status) or b"null")
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
+def read(state: StateFolder) -> Document | None:
+    """Read `status.json`; None when there is none. Raises `StateError` where it cannot be read, or is not ours."""
+    content = disk.read(state.status)
+    return None if content is None else saved.decoded(content, decode, str(state.status))
 
 
-def with_health(region: Json, clusters: tuple[ClusterHealth, ...]) -> Json:
+def with_health(region: Region, clusters: tuple[ClusterHealth, ...]) -> Json:
     """Return a region of `status.json` with what its Envoy says of each target at this moment."""
     by_name = {cluster.name: cluster for cluster in clusters}
     targets = []

@@ -142,8 +142,11 @@ class Up:
             self._log.error("refused", what=f"{error}; budgets are not enforced until it is mended")
 
     async def _account(self, release: Release, installation: Installation) -> None:
-        """Let the budget server know before the gateways do: a consumer that they let in has its budget already."""
-        if release.budgeted:
+        """Let the budget server know before the gateways do: a consumer that they let in has its budget already.
+
+        One that runs is told also that nobody has a budget any more.
+        """
+        if release.budgeted or self._accounts.pid is not None:
             await self._accounts.use(
                 release.compiled.configuration,
                 store=installation.budgets.store,
@@ -238,15 +241,15 @@ class Up:
         return None
 
     async def _settled(self, installation: Installation) -> Inputs:
-        """Read, and look again a little later when something is gone that was there before."""
+        """Read, and look again a little later when something is gone that was there before, or is being written."""
         inputs = await asyncio.to_thread(self._read, installation)
         before = self._release.inputs.sources.keys()
         for _ in range(SETTLE_TIMES):
-            if before <= inputs.sources.keys():
+            if before <= inputs.sources.keys() and not inputs.being_written:
                 break
             await asyncio.sleep(SETTLE_S)
             again = await asyncio.to_thread(self._read, installation)
-            same = again.sources.keys() == inputs.sources.keys()
+            same = again.sources.keys() == inputs.sources.keys() and not again.being_written
             inputs = again
             if same:
                 break

@@ -47,28 +47,7 @@ def test_one_that_does_not_listen_to_sigterm_is_killed(tmp_path: Path, monkeypat
 
 
 AT = "[2026-11-21 13:00:00.1][7]"
-NOTHING = f"{AT}[warning][main] [s.cc:1] nothing that matters\n"
 REJECTED = f"{AT}[warning][config] [f.cc:8] update rejected: Proto {{\n  a\n}}\n: too bad\n"
-
-
-@pytest.mark.parametrize(
-    ("log", "words"),
-    [
-        ("", ""),
-        (NOTHING, ""),
-        (f"{AT}[critical][main] [s.cc:1] error: x\n", f"{AT}[critical][main] [s.cc:1] error: x"),
-        (
-            f"{AT}[critical][assert] [w.cc:25] assert failure: x\n{AT}[critical][backtrace] [b.h:167] #0: [0x7f]\n",
-            f"{AT}[critical][assert] [w.cc:25] assert failure: x",
-        ),
-        (REJECTED + NOTHING, f"{AT}[warning][config] [f.cc:8] update rejected: Proto {{ a }} : too bad"),
-        (f"{AT}[error][config] [f.cc:8] {'x' * 999}: too bad\n", f"... {'x' * 391}: too bad"),
-    ],
-)
-def test_last_words_are_the_last_complaint_in_one_line(tmp_path: Path, log: str, words: str) -> None:
-    path = tmp_path / "envoy.log"
-    path.write_text(log)
-    assert spoken(path) == words
 
 
 def test_what_was_said_before_does_not_count(tmp_path: Path) -> None:

@@ -44,6 +44,35 @@ def test_the_installation_file_is_no_manifest(tmp_path: Path) -> None:
     assert kinds(ManifestFiles((tmp_path,), without=(config,))) == {"a.yaml": ["K"]}
 
 
+def test_a_file_of_no_bytes_is_being_written_and_keeps_what_it_held(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.yaml", "kind: K")
+    files = ManifestFiles((tmp_path,))
+    assert kinds(files) == {"a.yaml": ["K"]}
+    write(path, "")
+    (file,) = files.read()
+    assert (len(file.documents), file.being_written, file.never_read) == (1, True, False)
+    assert files.read() == (file,), "however often it is looked at"
+    path.unlink()
+    assert files.read() == ()
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.json"])
+def test_a_file_that_begins_with_no_bytes_held_something_unknown(tmp_path: Path, name: str) -> None:
+    write(tmp_path / name, "")
+    (file,) = ManifestFiles((tmp_path,)).read()
+    assert (file.being_written, file.never_read) == (True, True)
+
+
+@pytest.mark.parametrize("text", ["# nothing here any more\n", "---\n", "\n", "null\n"])
+def test_a_file_that_holds_nothing_on_purpose_holds_nothing(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "a.yaml", "kind: K")
+    files = ManifestFiles((tmp_path,))
+    files.read()
+    write(path, text)
+    (file,) = files.read()
+    assert (file.documents, file.error) == ((), None)
+
+
 def test_a_mounted_config_map_is_read_once_and_its_swap_is_seen(tmp_path: Path) -> None:
     write(tmp_path / "..1" / "a.yaml", "kind: One")
     write(tmp_path / "..2" / "a.yaml", "kind: Two")

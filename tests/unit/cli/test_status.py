@@ -1,7 +1,6 @@
 """`fairlead status`: without a run of `fairlead up`, and against an API server that answers lists."""
 
 import json
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -160,10 +159,3 @@ def test_no_kubeconfig_at_all(tmp_path: Path) -> None:
 )
 def test_a_cluster_and_a_state_folder_are_not_asked_at_once(arguments: tuple[str, ...]) -> None:
     assert run("status", *arguments).exit_code == 2
-
-
-def test_without_the_operator_s_packages_a_cluster_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "fairlead.adapters.kube", None)
-    result = run("status")
-    assert result.exit_code == 1
-    assert "pip install fairlead[operator]" in result.stderr

@@ -12,7 +12,7 @@ from fairlead.runtime import memory, stop
 from fairlead.standalone import kill
 from fairlead.standalone.state import StateFolder
 
-STATUS = b'{"consumers": ["team/a", "team/b"]}'
+STATUS = b'{"regions": [], "consumers": ["team/a", "team/b"], "objects": [], "diagnostics": []}'
 
 
 @pytest.fixture
