@@ -5,7 +5,7 @@ import copy
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from fairlead.adapters.kube import Changed, ConflictError, Listed, Object
+from fairlead.adapters.kube import FIELD_MANAGER, Changed, ConflictError, Listed, Object
 from fairlead.errors import ClusterError
 
 Key = tuple[str, str, str]
@@ -17,6 +17,7 @@ class MemoryCluster:
 
     def __init__(self, *objects: Object) -> None:
         self._objects: dict[Key, dict[str, Any]] = {}
+        self._applied: dict[Key, Object] = {}
         self._version = 0
         self._watches: list[tuple[Callable[[Object], bool], asyncio.Queue[Changed]]] = []
         self.writes: list[tuple[str, str, str]] = []
@@ -50,6 +51,7 @@ class MemoryCluster:
     def take(self, kind: str, name: str, namespace: str = "fairlead") -> None:
         """Delete an object."""
         gone = self._objects.pop((kind, namespace, name), None)
+        self._applied.pop((kind, namespace, name), None)
         if gone is not None:
             self._tell(Changed(object=gone, deleted=True))
 
@@ -96,21 +98,32 @@ class MemoryCluster:
 
     async def apply(self, manifest: Object) -> Object:
         self._wrote("apply", manifest["kind"], manifest["metadata"]["name"])
-        before = self._objects.get(_key(manifest), {})
-        expected = manifest["metadata"].get("resourceVersion")
-        if expected is not None and expected != before.get("metadata", {}).get("resourceVersion"):
-            raise ConflictError("another was faster")
-        return self.put(_merged(before, manifest))
+        key = _key(manifest)
+        before = self._objects.get(key, {})
+        self._check_version(before, manifest)
+        kept = _without(before, self._applied.get(key), manifest)
+        self._applied[key] = copy.deepcopy(dict(manifest))
+        fields = [one for one in before.get("metadata", {}).get("managedFields", ()) if one != _APPLIED]
+        return self.put(_merged(_merged(kept, manifest), {"metadata": {"managedFields": [*fields, _APPLIED]}}))
 
     async def apply_status(self, manifest: Object) -> Object | None:
         self._wrote("status", manifest["kind"], manifest["metadata"]["name"])
         before = self._objects.get(_key(manifest))
+        if before is not None:
+            self._check_version(before, manifest)
         return None if before is None else self.put({**before, "status": dict(manifest["status"])})
 
     async def merge(self, kind: str, *, namespace: str, name: str, patch: Object) -> Object | None:
         self._wrote("merge", kind, name)
-        before = self._objects.get((kind, namespace, name))
-        return None if before is None else self.put(_merged(before, patch))
+        key = kind, namespace, name
+        before = self._objects.get(key)
+        if before is None:
+            return None
+        self._check_version(before, patch)
+        merged = _merged(before, patch)
+        if key not in self._applied and _APPLIED in patch.get("metadata", {}).get("managedFields", ()):
+            self._applied[key] = copy.deepcopy(before)
+        return self.put(merged)
 
     async def create(self, manifest: Object) -> Object:
         metadata = manifest["metadata"]
@@ -118,7 +131,8 @@ class MemoryCluster:
         self._wrote("create", manifest["kind"], name)
         if (manifest["kind"], metadata.get("namespace", ""), name) in self._objects:
             raise ConflictError(f"{name} exists")
-        return self.put({**manifest, "metadata": {**metadata, "name": name}})
+        fields = {} if manifest["kind"] == "Event" else {"managedFields": [_CREATED]}
+        return self.put({**manifest, "metadata": {**metadata, "name": name, **fields}})
 
     async def replace(self, manifest: Object) -> Object:
         self._wrote("replace", manifest["kind"], manifest["metadata"]["name"])
@@ -131,6 +145,12 @@ class MemoryCluster:
         self._wrote("delete", kind, name)
         self.take(kind, name, namespace)
 
+    def _check_version(self, before: Object, given: Object) -> None:
+        """As a real API server does: a version refuses nothing where no object is, the object is made."""
+        expected = given.get("metadata", {}).get("resourceVersion")
+        if before and expected is not None and expected != before["metadata"]["resourceVersion"]:
+            raise ConflictError("another was faster")
+
     def _check(self, verb: str, kind: str) -> None:
         for refused in ((verb, kind), (verb, "*"), ("*", kind), ("*", "*")):
             if refused in self.refusals:
@@ -141,9 +161,27 @@ class MemoryCluster:
         self.writes.append((verb, kind, name))
 
 
+_APPLIED = {"manager": FIELD_MANAGER, "operation": "Apply"}
+_CREATED = {"manager": FIELD_MANAGER, "operation": "Update"}
+
+
+def _without(found: Any, applied: Any, wanted: Any) -> Any:
+    """Take away what was applied before and is not any more; what was only created stays."""
+    if not (isinstance(found, Mapping) and isinstance(applied, Mapping) and isinstance(wanted, Mapping)):
+        return found
+    return {
+        field: _without(value, applied.get(field), wanted.get(field))
+        for field, value in found.items()
+        if field not in applied or field in wanted or field in _GIVEN
+    }
+
+
+_GIVEN = ("resourceVersion", "uid", "generation", "managedFields")
+
+
 def _essence(found: Object) -> Object:
-    given = ("resourceVersion", "uid", "generation")
-    return {**found, "metadata": {name: value for name, value in found["metadata"].items() if name not in given}}
+    metadata = {name: value for name, value in found["metadata"].items() if name not in _GIVEN[:3]}
+    return {**found, "metadata": metadata}
 
 
 def _key(found: Object) -> Key:

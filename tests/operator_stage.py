@@ -95,7 +95,9 @@ class Stage:
         cluster: MemoryCluster | None = None,
         faster: float = FASTER,
         budgets: bool = False,
+        **values: Any,
     ) -> None:
+        """`values` are Helm values of its region."""
         owner = {"kind": "ConfigMap", "metadata": {"name": "fairlead-installation", "namespace": "fairlead"}}
         keys = {"kind": "Secret", "metadata": {"name": "fairlead-keys", "namespace": "fairlead"}}
         self.cluster = cluster or MemoryCluster(owner, keys, *objects)
@@ -112,7 +114,7 @@ class Stage:
             budget_answers=self.servers,
             context=Context(
                 installation=installation(regions=[{"name": US, "geo": "us"}]),
-                settings=replace(settings(US), budget_server=BUDGET_SERVER) if budgets else settings(US),
+                settings=replace(settings(US, **values), budget_server=BUDGET_SERVER if budgets else None),
                 watch_namespaces=(),
                 lease="fairlead-operator",
                 identity=identity,

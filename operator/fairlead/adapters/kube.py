@@ -24,7 +24,7 @@ FIELD_MANAGER = "fairlead"
 
 Object = Mapping[str, Any]
 
-_FORBIDDEN, _NOT_FOUND, _CONFLICT, _GONE = 403, 404, 409, 410
+_FORBIDDEN, _NOT_FOUND, _CONFLICT, _GONE, _INVALID = 403, 404, 409, 410, 422
 _WATCH_SECONDS = 290
 """How long one watch request lasts; the API server closes it then, and the next one goes on."""
 
@@ -130,6 +130,10 @@ class ForbiddenError(ClusterError):
 
 class ConflictError(ClusterError):
     """Somebody else was faster (409)."""
+
+
+class InvalidError(ClusterError):
+    """The API server finds a field wrong (422)."""
 
 
 class UnreachableError(ClusterError):
@@ -273,6 +277,7 @@ _BY_STATUS: Mapping[int, type[ClusterError]] = {
     _FORBIDDEN: ForbiddenError,
     _NOT_FOUND: NotFoundError,
     _CONFLICT: ConflictError,
+    _INVALID: InvalidError,
     _GONE: UnreachableError,
     429: UnreachableError,
     500: UnreachableError,

@@ -4,7 +4,6 @@ Never listed, never watched, never logged. What leaves this module is a fingerpr
 the one Secret that gateways mount.
 """
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -14,6 +13,7 @@ from typing import Any
 
 from fairlead.adapters.kube import ForbiddenError, Kube, UnreachableError
 from fairlead.envoy import unusable_key
+from fairlead.runtime.parallel import each
 from fairlead.translate import SecretRef
 
 Object = Mapping[str, Any]
@@ -45,13 +45,7 @@ class KeyRing:
 
         What cannot be reached keeps its last value: a key is not lost because the API server is.
         """
-        gate = asyncio.Semaphore(_AT_ONCE)
-
-        async def one(name: SecretName) -> bool:
-            async with gate:
-                return await self._read(name)
-
-        return any(await asyncio.gather(*(one(name) for name in sorted(set(wanted)))))
+        return any(await each(sorted(set(wanted)), self._read, at_once=_AT_ONCE))
 
     def forget_all_but(self, wanted: Iterable[SecretName]) -> None:
         """Drop what no consumer names any more."""

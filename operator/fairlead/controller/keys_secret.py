@@ -1,13 +1,14 @@
 """The one Secret with the keys of all consumers, which gateways mount. The operator may patch it, and not read it.
 
-So it is compared by writing: a patch that changes nothing leaves the Secret's version as it is, and one that comes back
-with another version has undone what somebody else did.
+An empty patch changes nothing and is answered with what stands there: so it is compared, once a minute and whenever it
+is not known how a write ended.
 """
 
 import base64
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -16,6 +17,8 @@ from fairlead.adapters.kube import Kube
 from fairlead.api.conditions import Reason
 from fairlead.controller.metrics import Metrics
 from fairlead.status import Keyless
+
+Object = Mapping[str, Any]
 
 KEYS_FILE = "ecds.json"
 LIMIT_BYTES = 1000 * 1024
@@ -69,29 +72,35 @@ class KeysSecret:
         self._kube, self._metrics, self._log = kube, metrics, log
         self._namespace, self._name = namespace, name
         self._written: bytes | None = None
-        self._is_due = False
+        self._is_due = True
         self.version = ""
-        """The resourceVersion that was seen last; empty = never written."""
+        """The resourceVersion that was seen last; empty = never seen."""
         self.is_missing = False
         """There is no such Secret, and the operator may not make one: gateways mount it, the chart brings it."""
 
     def look(self) -> None:
-        """Let the next `write` write in any case."""
+        """Let the next `write` compare what stands in it."""
         self._is_due = True
 
     async def write(self, content: bytes) -> None:
-        """Write the file if it differs or is to be looked at; raises `ClusterError`."""
-        is_same = content == self._written
-        if is_same and not self._is_due:
+        """Write the file if it differs, comparing first when that is due; raises `ClusterError`.
+
+        At the version that was seen last: a write whose answer was lost, and that lands late, is refused.
+        """
+        if content == self._written and not self._is_due:
             return
-        patch = {"data": {KEYS_FILE: base64.b64encode(content).decode()}}
-        found = await self._kube.merge("Secret", namespace=self._namespace, name=self._name, patch=patch)
-        self._is_due = False
-        if found is None:
-            self._miss()
-            return
-        self._note(found, is_same=is_same)
-        self._written, self.is_missing = content, False
+        data = {KEYS_FILE: base64.b64encode(content).decode()}
+        if self._is_due:
+            found = await self._patch({})
+            if found is None or (found.get("data") or {}).get(KEYS_FILE) == data[KEYS_FILE]:
+                self._note(content, found)
+                return
+        is_repair = content == self._written
+        self._is_due = True  # until it is known how this write ended
+        found = await self._patch({"metadata": {"resourceVersion": self.version}, "data": data})
+        self._note(content, found)
+        if found is not None:
+            self._tell(is_repair=is_repair)
 
     def keyless(self, consumers: Collection[str], refused: Collection[str]) -> Mapping[str, Keyless]:
         """Say of these consumers (`namespace/name`) which keys no gateway gets, and why."""
@@ -105,21 +114,27 @@ class KeysSecret:
         )
         return dict.fromkeys(refused, Keyless(reason=Reason.TOO_LARGE, message=why))
 
-    def _miss(self) -> None:
-        if not self.is_missing:
-            self._log.error(
-                "no secret for keys", what=f"Secret {self._namespace}/{self._name} is missing, run helm upgrade"
-            )
-        self.is_missing, self._written = True, None
+    async def _patch(self, patch: Object) -> Object | None:
+        found = await self._kube.merge("Secret", namespace=self._namespace, name=self._name, patch=patch)
+        if found is not None:
+            self.version = found["metadata"]["resourceVersion"]
+        return found
 
-    def _note(self, found: Mapping[str, Mapping[str, str]], *, is_same: bool) -> None:
-        version, was = found["metadata"]["resourceVersion"], self.version
-        self.version = version
-        self._metrics.writes.labels("patch", "Secret").inc()
-        if version == was:
+    def _note(self, content: bytes, found: Object | None) -> None:
+        """Keep what is known after a write or a look."""
+        self._is_due = found is None
+        if found is not None:
+            self._written, self.is_missing = content, False
             return
-        if is_same:
+        if not self.is_missing:
+            what = f"Secret {self._namespace}/{self._name} is missing, run helm upgrade"
+            self._log.error("no secret for keys", what=what)
+        self._written, self.is_missing = None, True
+
+    def _tell(self, *, is_repair: bool) -> None:
+        self._metrics.writes.labels("patch", "Secret").inc()
+        if is_repair:
             self._metrics.repairs.labels("Secret").inc()
-            self._log.warning("repaired", what=f"Secret {self._name} was edited by somebody else", version=version)
+            self._log.warning("repaired", what=f"Secret {self._name} was edited by somebody else", version=self.version)
         else:
-            self._log.info("patch", what=f"Secret {self._name}", version=version)
+            self._log.info("patch", what=f"Secret {self._name}", version=self.version)

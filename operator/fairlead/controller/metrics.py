@@ -56,6 +56,15 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
+        self.conflicts = Counter(
+            "fairlead_object_conflicts",
+            "Writes that the API server refused because the object had changed since it was compared.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.objects = Gauge(
+            "fairlead_objects", "Objects of the operator's own that are to be there.", registry=self.registry
+        )
         self.object_ready = Gauge(
             "fairlead_object_ready",
             "Condition Ready of an object: 1 True, 0 False.",

@@ -5,7 +5,6 @@ a pod about once a second, so changes that come faster wait for each other. It l
 different watches: a large ConfigMap may come after the annotation that points to it, and then one more nudge is due.
 """
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -13,11 +12,13 @@ from fairlead.adapters.clock import Clock
 from fairlead.adapters.kube import Kube
 from fairlead.controller.live import Live
 from fairlead.controller.metrics import Metrics
+from fairlead.runtime.parallel import each
 
 Object = Mapping[str, Any]
 
 AGAIN_ANNOTATION = "fairlead.dev/nudge"
 """On a gateway pod: how often it was nudged once more, because it had not followed."""
+_AT_ONCE = 8
 _BETWEEN_S = 1.0
 _AGAIN_AFTER_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """How long after the last nudge the next one for the same is due. Then a kubelet has looked by itself."""
@@ -44,7 +45,7 @@ class Nudges:
         lacking = {name: lacks for name, pod in pods.items() if (lacks := _lacking(pod, wanted(pod)))}
         due = {name: self._last.get(name, now - _BETWEEN_S) + _BETWEEN_S for name in lacking}
         ready = [name for name, moment in due.items() if moment <= now]
-        await asyncio.gather(*(self._annotate(name, lacking[name]) for name in ready))
+        await each(ready, lambda name: self._annotate(name, lacking[name]), at_once=_AT_ONCE)
         self._again.update(dict.fromkeys(ready, 0))
         later = [moment - now for moment in due.values() if moment > now]
         return len(ready), min(later, default=None)

@@ -1,6 +1,5 @@
 """Saying in status what came of each object, and in Events what has happened. KnownNames only when it differs."""
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from fairlead import status
 from fairlead.adapters.clock import Clock
-from fairlead.adapters.kube import RESOURCES, Kube
+from fairlead.adapters.kube import RESOURCES, ConflictError, Kube
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType
 from fairlead.api.installation import FailurePolicy
 from fairlead.api.meta import ObjectKey
@@ -21,6 +20,7 @@ from fairlead.controller.metrics import Metrics
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback
 from fairlead.controller.view import View
+from fairlead.runtime.parallel import each
 from fairlead.status import Availability, CompiledStatus, Happening, Keyless, RegionState, Serving
 
 Object = Mapping[str, Any]
@@ -69,20 +69,16 @@ class Statuses:
     ) -> bool:
         """Write every status that differs; tell whether some wait for their gateways; raises `ClusterError`."""
         self._keyless = keyless
-        gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(found: CompiledStatus) -> bool:
             judged = self._judge(found, compiled.gateways, too_large, held)
             if judged is None:
                 return True
             self._gauge(judged)
-            async with gate:
-                await self._write(judged)
-            return False
+            return not await self._write(judged)
 
         self._forget(compiled.status.keys())
-        waiting = await asyncio.gather(*map(one, compiled.status.values()))
-        return any(waiting)
+        return any(await each(compiled.status.values(), one, at_once=_AT_ONCE))
 
     def _judge(
         self, found: CompiledStatus, regions: Iterable[str], too_large: Collection[str], held: Collection[str]
@@ -175,11 +171,12 @@ class Statuses:
     def _stored_gateways(self, key: ObjectKey) -> Sequence[Object]:
         return ((self._view.get(key) or {}).get("status") or {}).get("gateways") or ()
 
-    async def _write(self, judged: Judged) -> None:
+    async def _write(self, judged: Judged) -> bool:
+        """Write a status that differs; tell whether it stands now, or need not."""
         key = judged.report.key
         found = self._view.get(key)
         if found is None:
-            return
+            return True
         before = found.get("status") or {}
         generation = judged.report.generation
         written = status.status(
@@ -191,22 +188,28 @@ class Statuses:
             further=judged.further,
         )
         if not status.differs(written, before) or (before.get("observedGeneration") or 0) > (generation or 0):
-            return
+            return True
         head = {"apiVersion": RESOURCES[key.kind].api_version, "kind": key.kind}
-        applied = await self._kube.apply_status(
-            {**head, "metadata": {"name": key.name, "namespace": key.namespace}, "status": written}
-        )
+        # At the version that was judged: a write whose answer was lost, and that lands late, is refused.
+        version = found["metadata"]["resourceVersion"]
+        metadata = {"name": key.name, "namespace": key.namespace, "resourceVersion": version}
+        try:
+            applied = await self._kube.apply_status({**head, "metadata": metadata, "status": written})
+        except ConflictError:
+            self._metrics.conflicts.labels(key.kind).inc()
+            return False
         self._metrics.writes.labels("status", key.kind).inc()
         if applied is None:
-            return
+            return True
         if applied["metadata"].get("generation") == generation:
-            self._view.put({**found, "status": applied.get("status", {})})
+            self._view.put({**found, "metadata": applied["metadata"], "status": applied.get("status", {})})
         news = tuple(_happening(one) for one in status.news(judged.stated, before))
         if "budget" in written:
             news += status.stage_news(before.get("budget"), written["budget"])
         for one in news:
             (self._log.warning if one.warning else self._log.info)(one.reason, what=f"{key}: {one.message}")
         await self._events.record(found, news)
+        return True
 
     def _gauge(self, judged: Judged) -> None:
         key = judged.report.key

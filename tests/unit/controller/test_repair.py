@@ -9,66 +9,116 @@ import pytest
 
 from builders import budget, consumer, provider, route
 from fairlead.adapters.kube import ForbiddenError
+from fairlead.controller.plan import RENDERED_ANNOTATION
+from fairlead.manifests import OWNED_KINDS
+from fairlead.manifests.configuration import BOOTSTRAP, XDS_PARTS
 from operator_stage import NAME, Stage, until, while_it_runs
 
 BOOK, MEMORY, ROUTES, KEYS = "fairlead-book", "fairlead-last-good", f"{NAME}-routes", "fairlead-keys"
+OWNED = [
+    *(("ConfigMap", name) for name in (BOOK, MEMORY)),
+    *(("ConfigMap", f"{NAME}-{part}") for part in (BOOTSTRAP, *XDS_PARTS)),
+    *((kind, NAME) for kind in OWNED_KINDS if kind != "ConfigMap"),
+]
+"""Every object that the operator makes."""
+AUTOSCALING = {"enabled": True, "minReplicas": 2, "maxReplicas": 10, "targetCPUUtilizationPercentage": 70}
 Object = Mapping[str, Any]
-_CONTENT = ("data", "binaryData")
+_CONTENT = ("data", "binaryData", "spec")
 
 
 def _content(found: Object | None) -> Object:
     return {field: (found or {}).get(field) for field in _CONTENT}
 
 
-def _changed(found: Object, change: Callable[[str], str | None]) -> Object:
-    """Change each entry of an object; None takes it away."""
-    entries = {
-        field: {name: new for name, old in found[field].items() if (new := change(old)) is not None}
-        for field in _CONTENT
-        if field in found
-    }
-    return {**found, **entries}
+def _changed(value: Any, change: Callable[[str], str | None]) -> Any:
+    """Change each text below a value; None takes it away."""
+    match value:
+        case str():
+            return change(value)
+        case dict():
+            changed = {name: _changed(one, change) for name, one in value.items()}
+            return {name: one for name, one in changed.items() if one is not None}
+        case list():
+            return [one for one in (_changed(one, change) for one in value) if one is not None]
+        case int():
+            return value + 1
+        case _:
+            return value
+
+
+def _harm(change: Callable[[str], str | None]) -> Callable[[Stage, Object], object]:
+    return lambda stage, found: stage.cluster.put(
+        {**found, **{field: _changed(found[field], change) for field in _CONTENT if field in found}}
+    )
 
 
 HARMS: Mapping[str, Callable[[Stage, Object], object]] = {
     "deleted": lambda stage, found: stage.cluster.take(found["kind"], found["metadata"]["name"]),
-    "emptied": lambda stage, found: stage.cluster.put(_changed(found, lambda _: None)),
-    "damaged": lambda stage, found: stage.cluster.put(_changed(found, lambda old: old[: len(old) // 2])),
-    "edited": lambda stage, found: stage.cluster.put(_changed(found, lambda old: old + "AAAA")),
+    "emptied": lambda stage, found: stage.cluster.put({**found, **{field: {} for field in _CONTENT if field in found}}),
+    "half of it": _harm(lambda _: None),
+    "damaged": _harm(lambda old: old[: len(old) // 2]),
+    "edited": _harm(lambda old: old + "AAAA"),
     "without its labels": lambda stage, found: stage.cluster.put(
         {**found, "metadata": {**found["metadata"], "labels": {}}}
+    ),
+    "without its stamp": lambda stage, found: stage.cluster.put(
+        {**found, "metadata": {**found["metadata"], "annotations": {}}}
     ),
 }
 
 
 def _stage() -> Stage:
-    stage = Stage(provider("p"), route("chat"), budget("cap"), budgets=True)
+    stage = Stage(provider("p"), route("chat"), budget("cap"), budgets=True, autoscaling=AUTOSCALING)
     stage.pod("one")
     stage.budget_server()
     return stage
 
 
-@pytest.mark.parametrize("name", [BOOK, MEMORY, ROUTES])
+@pytest.mark.parametrize(("kind", "name"), OWNED)
 @pytest.mark.parametrize("harm", HARMS)
-def test_a_config_map_is_repaired(name: str, harm: str) -> None:
+def test_an_object_is_repaired(kind: str, name: str, harm: str) -> None:
     stage = _stage()
 
     async def story() -> None:
         await until(stage.is_ready("ModelRoute", "chat"))
-        await until(lambda: stage.cluster.find("ConfigMap", name))
-        before = stage.cluster.find("ConfigMap", name)
+        await until(lambda: _stamp(stage.cluster.find(kind, name)))
+        before = stage.cluster.find(kind, name)
         assert before is not None
         HARMS[harm](stage, before)
-        await until(lambda: _content(stage.cluster.find("ConfigMap", name)) == _content(before))
-        await until(lambda: _labels(stage, name) == before["metadata"]["labels"])
-        await until(lambda: stage.metrics.repairs.labels("ConfigMap")._value.get() >= 1)
+        await until(lambda: _content(stage.cluster.find(kind, name)) == _content(before))
+        await until(lambda: _labels(stage.cluster.find(kind, name)) == before["metadata"]["labels"])
+        await until(lambda: _stamp(stage.cluster.find(kind, name)) == _stamp(before))
+        await until(lambda: stage.metrics.repairs.labels(kind)._value.get() >= 1)
 
     asyncio.run(while_it_runs(stage, story))
 
 
-def _labels(stage: Stage, name: str) -> Object:
-    labels: Object = (stage.cluster.find("ConfigMap", name) or {"metadata": {}})["metadata"].get("labels", {})
+def test_a_deleted_service_keeps_its_address() -> None:
+    stage = _stage()
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        found = stage.cluster.find("Service", NAME)
+        assert found is not None
+        stage.cluster.put({**found, "spec": {**found["spec"], "clusterIP": "10.9.8.7"}})
+        stage.cluster.put(route("other"))
+        await until(stage.is_ready("ModelRoute", "other"))
+        stage.cluster.take("Service", NAME)
+        await until(lambda: stage.cluster.find("Service", NAME))
+        again = stage.cluster.find("Service", NAME)
+        assert again is not None
+        assert again["spec"]["clusterIP"] == "10.9.8.7"
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def _labels(found: Object | None) -> Object:
+    labels: Object = (found or {"metadata": {}})["metadata"].get("labels", {})
     return labels
+
+
+def _stamp(found: Object | None) -> object:
+    return (found or {"metadata": {}})["metadata"].get("annotations", {}).get(RENDERED_ANNOTATION)
 
 
 def test_repairs_hold_while_changes_come_and_somebody_edits_all_the_time() -> None:
@@ -78,10 +128,10 @@ def test_repairs_hold_while_changes_come_and_somebody_edits_all_the_time() -> No
         await until(stage.is_ready("ModelRoute", "chat"))
         await until(lambda: stage.cluster.find("ConfigMap", BOOK))
         for number in range(20):
-            for name in (BOOK, MEMORY, ROUTES):
-                found = stage.cluster.find("ConfigMap", name)
+            for kind, name in OWNED:
+                found = stage.cluster.find(kind, name)
                 if found is not None:
-                    stage.cluster.put(_changed(found, lambda old, mark=number: f"{old}{mark}"))  # type: ignore[misc]
+                    HARMS["edited"](stage, found)
             stage.cluster.put(route(f"chat-{number}"))
             await asyncio.sleep(0.01)
         for number in range(20):
