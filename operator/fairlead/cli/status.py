@@ -49,14 +49,21 @@ def command(
     document = status.read(folder)
     if document is None:
         raise StateError(f"{folder.root}: `fairlead up` {'has not started yet' if running else 'never ran here'}")
-    regions = asyncio.run(_with_health(document["regions"])) if running else document["regions"]
+    regions: list[Json] = [{**region} for region in document["regions"]]
+    if running:
+        regions = asyncio.run(_with_health(document["regions"]))
     told: Json = {"running": running, **document, "regions": regions}
     if output == "json":
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         for line in _lines(told, folder):
             click.echo(line)
-    wrong = not running or any(one["weight"] == "problem" for one in document["diagnostics"])
+    wrong = (
+        not running
+        or bool(document["failing"])
+        or any(not region.get("live", True) for region in regions)
+        or any(one["weight"] == "problem" for one in document["diagnostics"])
+    )
     raise SystemExit(int(wrong))
 
 
@@ -93,7 +100,11 @@ def _lines(document: Json, folder: StateFolder) -> list[str]:
     if not document["running"]:
         lines += [f"`fairlead up` does not run; this is what it served last ({folder.root})", ""]
     for region in document["regions"]:
-        lines += _region_lines(region, running=document["running"])
+        lines += _region_lines(region, _fails(document, region["name"]), running=document["running"])
+    failing = document["failing"] if document["running"] else []
+    if failing:
+        lines.append(f"{len(failing)} failing")
+        lines += [f"  {one['subject']} since {one['since']}: {one['message']}" for one in failing]
     wrong = [one for one in document["diagnostics"] if one["weight"] == "problem"]
     if wrong:
         lines.append(f"{len(wrong)} {'problem' if len(wrong) == 1 else 'problems'}")
@@ -101,7 +112,7 @@ def _lines(document: Json, folder: StateFolder) -> list[str]:
     return lines
 
 
-def _region_lines(region: Json, *, running: bool) -> list[str]:
+def _region_lines(region: Json, fails: frozenset[str], *, running: bool) -> list[str]:
     state = "" if not running else ", live" if region["live"] else ", its Envoy does not answer"
     digest = (region["digest"] or "none")[:SHOWN_DIGEST]
     lines = [
@@ -116,7 +127,9 @@ def _region_lines(region: Json, *, running: bool) -> list[str]:
             more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
             lines.append(f"    {', '.join(names[:SHOWN_NAMES]) or '(no consumer sees it)'}{more}")
             for ladder in answer["ladders"]:
-                rungs = " > ".join(_rung(health.get(target), target) for target in ladder["targets"])
+                rungs = " > ".join(
+                    _rung(health.get(target), target, fails=target in fails) for target in ladder["targets"]
+                )
                 share = "" if len(answer["ladders"]) == 1 else f"{ladder['weight']:>7}  "
                 lines.append(f"      {share}{rungs} > last resort {answer['lastResort']}")
         if route["shadow"]:
@@ -125,5 +138,14 @@ def _region_lines(region: Json, *, running: bool) -> list[str]:
     return lines
 
 
-def _rung(target: Json | None, name: str) -> str:
-    return f"{name} [ejected]" if target and target.get("health") == "Ejected" else name
+def _fails(document: Json, region: str) -> frozenset[str]:
+    """Collect the targets that a region's gateway sees fail."""
+    if not document["running"]:
+        return frozenset()
+    return frozenset(target for one in document["failing"] if region in one["seenBy"] for target in one["targets"])
+
+
+def _rung(target: Json | None, name: str, *, fails: bool) -> str:
+    if target and target.get("health") == "Ejected":
+        return f"{name} [ejected]"
+    return f"{name} [failing]" if fails else name

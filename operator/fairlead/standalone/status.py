@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from fairlead import ir
@@ -9,6 +10,7 @@ from fairlead.adapters import disk
 from fairlead.adapters.envoy_admin import ClusterHealth
 from fairlead.envoy import names
 from fairlead.runtime import saved
+from fairlead.runtime.traffic import TrafficView
 from fairlead.standalone import addresses
 from fairlead.standalone.addresses import Addresses
 from fairlead.standalone.diagnostics import Diagnostic
@@ -16,7 +18,7 @@ from fairlead.standalone.gateways import LocalGateway
 from fairlead.standalone.release import Release
 from fairlead.standalone.state import StateFolder
 from fairlead.standalone.status_document import Document, Region, decode
-from fairlead.status import ServedRoute, percent
+from fairlead.status import EndpointStanding, Failing, ServedRoute, percent
 
 Json = dict[str, Any]
 
@@ -29,6 +31,7 @@ def write(
     regions: Mapping[str, LocalGateway],
     release: Release,
     diagnostics: tuple[Diagnostic, ...],
+    traffic: TrafficView,
 ) -> None:
     """Write `status.json` anew. Regions come in the order of `listening`."""
     document = {
@@ -39,6 +42,8 @@ def write(
             {"weight": one.weight.value, "subject": one.subject, "source": one.source, "message": one.message}
             for one in diagnostics
         ],
+        "endpoints": [_endpoint(one) for one in traffic.endpoints],
+        "failing": [_failing(one) for one in traffic.failing],
     }
     disk.write(state.status, json.dumps(document, indent=1, ensure_ascii=False).encode())
 
@@ -110,6 +115,34 @@ def _target(target: ir.Target) -> Json:
         "region": target.region or None,
         "cluster": names.limited_cluster(target.name) if limited else names.cluster(target.name),
     }
+
+
+def _endpoint(one: EndpointStanding) -> Json:
+    return {
+        "provider": one.provider,
+        "endpoint": one.endpoint,
+        "region": one.region or None,
+        "state": one.state.value,
+        "share": percent(10_000),
+        "since": None if one.failing is None else _time(one.failing.since_ms),
+        "reason": None if one.failing is None else one.failing.failure.value,
+        "message": "" if one.failing is None else one.failing.message,
+    }
+
+
+def _failing(one: Failing) -> Json:
+    return {
+        "subject": one.subject,
+        "targets": list(one.targets),
+        "since": _time(one.since_ms),
+        "reason": one.failure.value,
+        "message": one.message,
+        "seenBy": list(one.regions),
+    }
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _objects(release: Release) -> list[Json]:

@@ -83,6 +83,33 @@ class Diagnostic(TypedDict):
     message: str
 
 
+class Endpoint(TypedDict):
+    """One endpoint that a gateway serves, by what real traffic told."""
+
+    provider: str
+    endpoint: str
+    region: str | None
+    state: str
+    share: str
+    """Of its traffic, what it may have now: `100%`."""
+    since: str | None
+    """RFC 3339; None where nothing is wrong."""
+    reason: str | None
+    message: str
+
+
+class Failing(TypedDict):
+    """An endpoint, or a target of one, that real traffic fails at."""
+
+    subject: str
+    targets: list[str]
+    since: str
+    reason: str
+    message: str
+    seenBy: list[str]
+    """Regions whose gateways see it."""
+
+
 class Document(TypedDict):
     """All of it."""
 
@@ -90,6 +117,8 @@ class Document(TypedDict):
     consumers: list[str]
     objects: list[Object]
     diagnostics: list[Diagnostic]
+    endpoints: list[Endpoint]
+    failing: list[Failing]
 
 
 _DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)

@@ -16,6 +16,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from fairlead.adapters import certificates, watch
+from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.lock import StateLock
 from fairlead.adapters.manifest_files import ManifestFiles
 from fairlead.api import quantity
@@ -29,6 +30,7 @@ from fairlead.standalone.diagnostics import Diagnostic, Weight
 from fairlead.standalone.gateways import LocalGateway, end_orphans
 from fairlead.standalone.inputs import Inputs, take_in
 from fairlead.standalone.release import Release
+from fairlead.standalone.traffic import LocalTraffic
 
 RETRY_S = (0.5, 60.0)
 """First and longest pause before what failed is tried again without a change of a file."""
@@ -56,6 +58,7 @@ class Up:
         self._regions: dict[str, LocalGateway] = {}
         self._accounts = Accounts(settings.state, settings.environment, log)
         self._stops = kill.Stops(settings.state, self._warn)
+        self._traffic = LocalTraffic(SystemClock(), log)
         self._dirty = asyncio.Event()
         self._failed = False
         self._told: tuple[Diagnostic, ...] = ()
@@ -108,6 +111,7 @@ class Up:
                 group.create_task(self._follow())
                 group.create_task(self._reconcile())
                 group.create_task(self._keep_logs_small())
+                group.create_task(self._traffic.watch(self._regions, self._addresses, self._write_status))
         except* FairleadError as group_of_errors:
             raise _first(group_of_errors) from None
 
@@ -326,6 +330,7 @@ class Up:
                 regions=self._regions,
                 release=self._release,
                 diagnostics=self._told,
+                traffic=self._traffic.view,
             )
         except StateError as error:
             self._log.warning("warning", what=f"{error}; `fairlead status` shows something older")

@@ -12,12 +12,16 @@ from fairlead.status.compiled_status import CompiledStatus, compiled_statuses
 from fairlead.status.conditions import merge
 from fairlead.status.object_status import Serving, differs, news, status
 from fairlead.status.serving import Answer, ServedRoute, Share, percent, served_routes
+from fairlead.status.traffic import EndpointStanding, EndpointState, Failing
 from fairlead.status.verdict import Keyless, RegionState, conditions
 
 __all__ = [
     "Answer",
     "Availability",
     "CompiledStatus",
+    "EndpointStanding",
+    "EndpointState",
+    "Failing",
     "Happening",
     "Keyless",
     "Reading",

@@ -1,5 +1,6 @@
 """The stop of a consumer in `fairlead up`: the policy that a cluster has, and a file that may be damaged."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,12 @@ from fairlead.runtime import memory, stop
 from fairlead.standalone import kill
 from fairlead.standalone.state import StateFolder
 
-STATUS = b'{"regions": [], "consumers": ["team/a", "team/b"], "objects": [], "diagnostics": []}'
+STATUS = json.dumps(
+    {
+        **{key: [] for key in ("regions", "objects", "diagnostics", "endpoints", "failing")},
+        "consumers": ["team/a", "team/b"],
+    }
+).encode()
 
 
 @pytest.fixture

@@ -35,7 +35,13 @@ def test_health_is_told_by_target() -> None:
     }
 
 
-DOCUMENT: dict[str, Any] = {"regions": [], "consumers": ["team/a"], "objects": [], "diagnostics": []}
+DOCUMENT: dict[str, Any] = {
+    "regions": [],
+    "consumers": ["team/a"],
+    "objects": [],
+    "diagnostics": [],
+    **{k: [] for k in ("endpoints", "failing")},
+}
 
 
 def test_what_is_not_there_is_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,133 @@
+"""What traffic told `fairlead up` is said: in events, in `status`, in the client's error. No green while it burns."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from running_up import COMMAND, CREDENTIAL, PATIENCE_S, RunningUp, Site, ask, provider, route, secret, until
+
+from fairlead.demo.provider import SimulatedProvider
+
+pytestmark = pytest.mark.envoy
+Start = Callable[..., RunningUp]
+KNOWN_WITHIN_S = 10.0
+
+
+def status(site: Site) -> tuple[int, dict[str, Any], str]:
+    """Exit code, document and text of `fairlead status`."""
+    said = [
+        subprocess.run(
+            [*COMMAND, "status", "-c", str(site.config), *options],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+        for options in (["-o", "json"], [])
+    ]
+    return said[0].returncode, json.loads(said[0].stdout), said[1].stdout
+
+
+def endpoint(site: Site) -> dict[str, Any]:
+    (found,) = status(site)[1]["endpoints"]
+    assert isinstance(found, dict)
+    return found
+
+
+def write(site: Site, base_url: str, key: str = CREDENTIAL) -> None:
+    site.write("provider.yaml", provider(base_url, "sparrow", "heron"), secret("sim", key=key))
+
+
+def test_a_wrong_key_is_said_until_it_is_another(site: Site, start: Start, simulated: SimulatedProvider) -> None:
+    write(site, simulated.base_url, key="sk-wrong")
+    up = start(site).serving()
+    assert until(lambda: endpoint(site)["state"] == "Unknown")
+    assert status(site)[0] == 0, "nobody has asked it yet"
+    asked = time.monotonic()
+    code, _, body = ask(site.ports[0])
+    assert code == 502
+    failing = up.wait_for("failing", "sim/one: answers 401")
+    assert time.monotonic() - asked < KNOWN_WITHIN_S
+    assert (failing["endpoint"], failing["reason"]) == ("sim/one", "CredentialRejected")
+    assert "Secret `sim/key`" in failing["what"]
+    code, document, text = status(site)
+    assert code == 1
+    (found,) = document["endpoints"]
+    assert (found["state"], found["reason"], found["share"]) == ("Suspect", "CredentialRejected", "100%")
+    assert found["since"].endswith("Z")
+    assert "1 failing\n  sim/one since" in text
+    assert "sim/one/sparrow [failing] >" in text
+    write(site, simulated.base_url)
+    up.wait_for("recovered", "sim/one is another than before")
+    assert ask(site.ports[0])[0] == 200
+    until(lambda: endpoint(site)["state"] == "Healthy")
+    assert status(site)[0] == 0
+    told = json.dumps([up.events, document, body])
+    assert "sk-wrong" not in told
+    assert CREDENTIAL not in told
+
+
+@pytest.mark.parametrize(
+    ("base_url", "reason", "words"),
+    [
+        ("{base}", "NotFound", "does `baseURL` lack `/v1`?"),
+        ("{base}/v2", "NotFound", "no model `sparrow` at"),
+        ("http://127.0.0.1:1/v1", "ConnectionFailed", "no connection to `http://127.0.0.1:1/v1`"),
+        ("https://nowhere.invalid/v1", "Unresolvable", "`nowhere.invalid` leads to no address"),
+    ],
+)
+def test_a_wrong_address_is_said_with_what_to_do(  # noqa: PLR0917  pytest passes them by name
+    site: Site, start: Start, simulated: SimulatedProvider, base_url: str, reason: str, words: str
+) -> None:
+    write(site, base_url.format(base=simulated.base_url.removesuffix("/v1")))
+    up = start(site).serving()
+    assert ask(site.ports[0])[0] in (502, 503)
+    failing = up.wait_for("failing", words)
+    assert (failing["endpoint"], failing["reason"]) == ("sim/one", reason)
+    assert status(site)[0] == 1
+    write(site, simulated.base_url)
+    up.wait_for("recovered")
+    assert ask(site.ports[0])[0] == 200
+    until(lambda: status(site)[0] == 0)
+
+
+def test_an_ejected_rung_is_said_while_the_next_one_answers(
+    site: Site, start: Start, simulated: SimulatedProvider
+) -> None:
+    with SimulatedProvider(models=("sparrow",), keys=(CREDENTIAL,)) as other:
+        site.write("other.yaml", provider(other.base_url, "sparrow", name="other"), secret("other", key=CREDENTIAL))
+        site.write("route.yaml", route("chat", "sparrow", fallbacks=[{"provider": "other", "model": "sparrow"}]))
+        up = start(site).serving()
+        simulated.control.fault(status=500)
+        for _ in range(6):
+            assert ask(site.ports[0])[:2] == (200, "other/one/sparrow")
+        assert up.wait_for("failing", "sim/one: answers 500")["reason"] == "ServerError"
+        code, document, text = status(site)
+        assert code == 1
+        assert {one["provider"]: one["state"] for one in document["endpoints"]} == {
+            "sim": "Suspect",
+            "other": "Healthy",
+        }
+        assert "sim/one/sparrow [ejected] > other/one/sparrow >" in text
+        simulated.control.clear()
+        until(lambda: ask(site.ports[0])[1] == "sim/one/sparrow", "the ejection ends by itself")
+        up.wait_for("recovered", "sim/one answers again")
+        until(lambda: status(site)[0] == 0)
+
+
+def test_one_model_that_is_not_there_is_not_its_endpoint_s_failure(
+    site: Site, start: Start, simulated: SimulatedProvider
+) -> None:
+    site.write("provider.yaml", provider(simulated.base_url, "sparrow", "unicorn"), secret("sim", key=CREDENTIAL))
+    site.write("second.yaml", route("other", "unicorn"))
+    up = start(site).serving()
+    assert ask(site.ports[0])[0] == 200
+    until(lambda: endpoint(site)["state"] == "Healthy")
+    assert ask(site.ports[0], "other")[0] == 502
+    failing = up.wait_for("failing", "sim/one/unicorn: answers 404: no model `unicorn`")
+    assert failing["reason"] == "NotFound"
+    assert endpoint(site)["state"] == "Healthy"
+    assert status(site)[0] == 1

@@ -1,0 +1,63 @@
+import pytest
+
+from fairlead.health import attempts
+from fairlead.health.attempts import Failure
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failure"),
+    [
+        ((200, "-"), None),
+        ((201, "-"), None),
+        ((400, "-"), None),
+        ((422, "-"), None),
+        ((0, "DC"), None),
+        ((307, "-"), Failure.REDIRECTED),
+        ((401, "-"), Failure.CREDENTIAL_REJECTED),
+        ((402, "-"), Failure.PAYMENT_REQUIRED),
+        ((403, "-"), Failure.CREDENTIAL_REJECTED),
+        ((404, "-"), Failure.NOT_FOUND),
+        ((429, "-"), Failure.RATE_LIMITED),
+        ((500, "-"), Failure.SERVER_ERROR),
+        ((503, "-"), Failure.SERVER_ERROR),
+        ((504, "-"), Failure.TIMED_OUT),
+        ((0, "UF"), Failure.CONNECTION_FAILED),
+        ((503, "UF,URX"), Failure.CONNECTION_FAILED),
+        ((0, "UT"), Failure.TIMED_OUT),
+        ((200, "UC"), Failure.CONNECTION_CUT),
+        ((502, "UPE"), Failure.NO_HTTP),
+    ],
+)
+def test_an_outcome_says_who_has_to_look_at_what(outcome: attempts.Outcome, failure: Failure | None) -> None:
+    assert attempts.failure(outcome) is failure
+
+
+@pytest.mark.parametrize(
+    ("outcome", "well"),
+    [((200, "-"), True), ((204, "-"), True), ((200, "UC"), False), ((200, "DC"), False), ((400, "-"), False)],
+)
+def test_only_a_whole_answer_went_well(outcome: attempts.Outcome, well: bool) -> None:
+    assert attempts.went_well(outcome) is well
+
+
+def test_the_most_frequent_failure_is_foremost() -> None:
+    assert attempts.foremost({(401, "-"): 1, (500, "-"): 2, (200, "-"): 9}.items()) == (500, "-")
+    assert attempts.foremost({(200, "-"): 9, (400, "-"): 3}.items()) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ({(200, "-"): 3}, {(200, "-"): 5, (401, "-"): 1}, {(200, "-"): 2, (401, "-"): 1}),
+        ({(200, "-"): 3}, {(200, "-"): 3}, {}),
+        ({(200, "-"): 30}, {(200, "-"): 2}, {(200, "-"): 2}),
+        ({(200, "-"): 30}, {(401, "-"): 1}, {(401, "-"): 1}),
+        (None, {(401, "-"): 7}, {(401, "-"): 7}),
+        (None, {(401, "-"): 7, (200, "-"): 1}, {(200, "-"): 1}),
+        (None, {}, {}),
+    ],
+)
+def test_totals_are_told_apart_by_readings(
+    before: attempts.Counts | None, now: attempts.Counts, told: attempts.Counts
+) -> None:
+    assert attempts.since(before, now) == told

@@ -1,0 +1,47 @@
+"""What a gateway shows, as Envoy 1.40 wrote it."""
+
+import asyncio
+
+from fairlead.errors import EnvoyError
+from fairlead.runtime import readings
+from fairlead.runtime.readings import GatewayPlace
+from served_targets import gateways, target
+
+PLACE = GatewayPlace(name="eu-1", region="eu", address="127.0.0.1:9101")
+TEXT = """\
+# TYPE envoy_fairlead_attempt_total counter
+envoy_fairlead_attempt_total{arm="@team/chat/0",target="p/e/m-1.5",code="0",flags="UF"} 12
+envoy_fairlead_attempt_total{arm="@team/other/0",target="p/e/m-1.5",code="0",flags="UF"} 3
+envoy_fairlead_attempt_total{arm="@team/other/0",target="p/e/m-1.5",code="200",flags="-"} 2
+envoy_fairlead_attempt_total{arm="@team/other/0",target="gone/e/m",code="200",flags="-"} 2
+envoy_fairlead_attempt_total{arm="@team/other/0",target="p/e/m-1.5",code="-",flags="-"} 2
+envoy_fairlead_attempt_total{broken
+envoy_cluster_membership_total{envoy_cluster_name="!budget"} 0
+envoy_cluster_membership_total{envoy_cluster_name="@team/chat/0"} 0
+envoy_cluster_membership_total{envoy_cluster_name="p/e/m-1~5"} 1
+envoy_cluster_membership_total{envoy_cluster_name="q/e/m"} 0
+envoy_cluster_outlier_detection_ejections_active{envoy_cluster_name="p/e/m-1~5"} 1
+envoy_cluster_outlier_detection_ejections_active{envoy_cluster_name="q/e/m"} 0
+"""
+TARGETS = (target("p/e/m-1.5"), target("q/e/m"))
+
+
+def test_attempts_are_summed_over_arms_and_clusters_are_targets() -> None:
+    read = readings.reading(TEXT, PLACE, TARGETS)
+    assert read.totals == {"p/e/m-1.5": {(0, "UF"): 15, (200, "-"): 2}}
+    assert (read.ejected, read.nameless) == ({"p/e/m-1.5"}, {"q/e/m"})
+    assert (read.gateway, read.region) == ("eu-1", "eu")
+
+
+def test_a_gateway_that_does_not_answer_is_no_reading() -> None:
+    class Metrics:
+        async def read(self, address: str, *, only: str) -> str:
+            assert only
+            if address.endswith(":1"):
+                raise EnvoyError("nobody")
+            return TEXT
+
+    places = [PLACE, GatewayPlace(name="eu-2", region="eu", address="127.0.0.1:1")]
+    places.append(GatewayPlace(name="us", region="us", address="127.0.0.1:2"))
+    found = asyncio.run(readings.read_all(Metrics(), places, gateways(*TARGETS)))
+    assert [one.gateway for one in found] == ["eu-1"]
