@@ -53,7 +53,12 @@ def simulated() -> Iterator[SimulatedProvider]:
 @pytest.fixture
 def site(tmp_path: Path, simulated: SimulatedProvider) -> Site:
     """Make a folder with one region: `chat` and its smaller `small`, and the consumer `fairlead/agent`."""
-    site = Site(tmp_path)
+    return agents_site(tmp_path, simulated)
+
+
+def agents_site(folder: Path, simulated: SimulatedProvider, *, regions: int = 1) -> Site:
+    """Make the folder of `site`, of one or more regions."""
+    site = Site(folder, regions)
     site.write("provider.yaml", provider(simulated.base_url, "sparrow", "heron"), secret("sim", key=CREDENTIAL))
     site.write(
         "route.yaml", route("chat", "sparrow", downgradeTo="small", maxOutputTokens=100), route("small", "heron")

@@ -144,6 +144,9 @@ def test_redis_under_a_gateway(site: Site, start: Start, own_redis: RedisServer)
         assert chat(port).status == 200
     own_redis.start()
     exactly(port, 5)
+    text = metrics(site.state / "_budget" / "http.sock")
+    assert metric(text, "fairlead_budget_reports_total", kind="unchecked") == 4
+    assert metric(text, "fairlead_budget_reports_total", kind="metered") == 1
 
 
 @pytest.mark.slow

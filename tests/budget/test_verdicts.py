@@ -1,14 +1,20 @@
 """Who is stopped or has spent all stays out, whatever becomes of the check: hung servers, floods, large bodies."""
 
+import asyncio
 import os
 import signal
+import time
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
+import aiohttp
 import pytest
 from running_up import RunningUp, Site, consumer, secret, until
 
-from budget.client import Open, budget, chat
-from budget.conftest import server_pid
+from budget.client import Answer, Open, budget, chat, metric, metrics, spent
+from budget.conftest import KEY, agents_site, server_pid
+from fairlead.demo.provider import SimulatedProvider
 
 pytestmark = pytest.mark.envoy
 Start = Callable[..., RunningUp]
@@ -29,8 +35,121 @@ def test_who_is_stopped_is_refused_while_the_server_hangs(site: Site, start: Sta
     assert answer.headers["x-should-retry"] == "false"
     assert chat(port, key="sk-other").status == 200, "the failurePolicy is Open"
     assert chat(port).status == 429
-    # The key alone decides, so nothing of a large body is waited for, and the client still reads why.
-    assert chat(port, messages=[{"role": "user", "content": "x" * 4_000_000}]).status == 429
+    # The key alone decides, so no body is waited for.
+    assert chat(port, messages=[{"role": "user", "content": "x" * 50_000}]).status == 429
     connection = Open(port)
     assert [connection.chat() for _ in range(3)] == [429] * 3
     connection.close()
+
+
+EXHAUSTED = "0.0004"
+"""One answer of `COST` fits beside a reservation; a second of the same size does not."""
+
+
+def exhaust(port: int) -> Answer:
+    """Ask until the budget refuses, in each worker of the gateway: each knows what it was told. Return an answer."""
+    for _ in range(20):
+        answer = chat(port)
+        if answer.status == 429:
+            break
+        until(lambda: spent(port) > 0)
+    assert [chat(port).status for _ in range(40)] == [429] * 40, "each over a connection of its own"
+    return answer
+
+
+def test_who_has_spent_all_is_refused_while_the_server_hangs(site: Site, start: Start) -> None:
+    site.write("other.yaml", consumer("other", "k"), secret("other", k="sk-other"))
+    site.write("budget.yaml", budget(usd=EXHAUSTED, window={"every": "5h"}))
+    running = start(site).serving()
+    (port,) = site.ports
+    first = exhaust(port)
+    os.kill(server_pid(running), signal.SIGSTOP)
+    began = time.monotonic()
+    answers = [chat(port) for _ in range(50)]
+    assert time.monotonic() - began < 10, "nobody is asked; a busy machine may take its time"
+    assert {answer.status for answer in answers} == {429}
+    for name in ("x-ratelimit-limit", "x-ratelimit-remaining", "x-fairlead-budget-remaining", "x-should-retry"):
+        assert answers[0].headers[name] == first.headers[name]
+    assert abs(int(answers[0].headers["retry-after"]) - int(first.headers["retry-after"])) <= 30
+    assert answers[0].json["error"]["type"] == "insufficient_quota"
+    assert "does not pay for a request like this one" in answers[0].json["error"]["message"]
+    assert chat(port, messages=[{"role": "user", "content": "larger" * 100}]).status == 429
+    assert chat(port, key="sk-other").status == 200, "the failurePolicy is Open"
+
+
+def test_a_verdict_is_void_as_soon_as_there_is_more_to_spend(site: Site, start: Start) -> None:
+    site.write("budget.yaml", budget(usd=EXHAUSTED))
+    start(site).serving()
+    (port,) = site.ports
+    exhaust(port)
+    assert chat(port, max_tokens=1).status == 200, "a smaller one fits"
+    assert chat(port, max_tokens=99).status == 429
+    site.write("budget.yaml", budget(usd="1"))
+    until(lambda: chat(port).status == 200)
+
+
+def test_a_flood_of_a_spent_key_is_refused_and_nobody_else_notices(
+    site: Site, start: Start, simulated: SimulatedProvider
+) -> None:
+    site.write_config(budgets={"failurePolicy": "Closed", "timeout": "10s"})  # a busy machine may take its time
+    site.write("other.yaml", consumer("other", "k"), secret("other", k="sk-other"))
+    site.write(
+        "budget.yaml",
+        budget(usd=EXHAUSTED, window={"every": "5h"}, consumers={"names": ["agent"]}),
+        budget("theirs", usd="100", consumers={"names": ["other"]}),
+    )
+    start(site).serving()
+    (port,) = site.ports
+    exhaust(port)
+    served, checked = simulated.control.stats().by_status[200], refusals(site)
+    flood, others = asyncio.run(_flood(port))
+    assert (flood, others) == (Counter({429: 3_000}), Counter({200: 20}))
+    assert simulated.control.stats().by_status[200] == served + 20
+    assert refusals(site) - checked <= 10, "a verdict that is known is asked about once in ten seconds"
+
+
+def refusals(site: Site) -> float:
+    """How many checks the budget server refused."""
+    text = metrics(site.state / "_budget" / "http.sock")
+    return metric(text, "fairlead_budget_checks_total", verdict="rejected")
+
+
+def test_a_flood_of_a_spent_key_at_a_gateway_that_does_not_know_it_yet(
+    tmp_path: Path, start: Start, simulated: SimulatedProvider
+) -> None:
+    """Checks that are not answered in time pass (`Open`): not those of whom others were refused meanwhile."""
+    site = agents_site(tmp_path, simulated, regions=2)
+    site.write("budget.yaml", budget(usd=EXHAUSTED, window={"every": "5h"}))
+    start(site).serving()
+    one, two = site.ports
+    exhaust(one)
+    served = simulated.control.stats().by_status[200]
+    flood, _ = asyncio.run(_flood(two))
+    assert sum(flood.values()) == 3_000
+    assert simulated.control.stats().by_status[200] == served
+
+
+async def _flood(port: int) -> tuple[Counter[int], Counter[int]]:
+    """Ask over 300 connections with one key, ten times each, and meanwhile 20 times with another's."""
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    body = {"model": "chat", "messages": [{"role": "user", "content": "hi"}]}
+    flood: Counter[int] = Counter()
+    others: Counter[int] = Counter()
+
+    async def ask(session: aiohttp.ClientSession, key: str, found: Counter[int]) -> None:
+        async with session.post(url, json=body, headers={"authorization": f"Bearer {key}"}) as answer:
+            await answer.read()
+            found[answer.status] += 1
+
+    async def insist(session: aiohttp.ClientSession) -> None:
+        for _ in range(10):
+            await ask(session, KEY, flood)
+
+    timeout = aiohttp.ClientTimeout(total=60)
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout)
+    async with session, asyncio.TaskGroup() as group:
+        for _ in range(300):
+            group.create_task(insist(session))
+        for _ in range(20):
+            await ask(session, "sk-other", others)
+    return flood, others

@@ -160,7 +160,14 @@ class Answer:
 class Gateway:
     """A running gateway. Keys are `sk-<name>` for consumers `team/<name>`, secrets hold `<secret>-key`."""
 
-    def __init__(self, whole: ir.Gateway, *, ca_file: str = "/dev/null", concurrency: int = 1) -> None:
+    def __init__(
+        self,
+        whole: ir.Gateway,
+        *,
+        ca_file: str = "/dev/null",
+        concurrency: int = 1,
+        budget: envoy.BudgetServer | None = None,
+    ) -> None:
         self.whole = whole
         self.folder = new_folder()
         anywhere = ir.ListenAddress(address="127.0.0.1", port=0)
@@ -173,6 +180,7 @@ class Gateway:
             admin=str(self.folder / "admin.sock"),
             access_log=str(self.folder / "access.log"),
             ca_file=ca_file,
+            budget=budget,
         )
         files = envoy.render(whole, self.layout)
         keys = [(f"sk-{one.name.removeprefix('team/')}", one.name) for one in whole.consumers]

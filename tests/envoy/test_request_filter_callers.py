@@ -147,7 +147,7 @@ def test_one_model_that_nobody_has(client: Client, path: str, model: str) -> Non
     assert f"`{model}`" in answer.error["message"]
 
 
-@pytest.mark.parametrize("body", ['{"model":"chat"}', "not JSON", "x" * 3_000_000])
+@pytest.mark.parametrize("body", ['{"model":"chat"}', "not JSON", "x" * 50_000])
 def test_who_is_stopped_is_told_so_by_the_key_alone(filter_port: int, body: str) -> None:
     with Client(filter_port, key="sk-stopped") as client:
         answer = client.post(body)

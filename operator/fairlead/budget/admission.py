@@ -8,6 +8,7 @@ Of several policies the latest counts, since each must have room.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from fairlead.budget.ledger import Counter, Posting, fits
 from fairlead.budget.policy import Policy
@@ -59,6 +60,64 @@ def is_exhausted(standing: Standing, amount: int) -> bool:
     """Tell whether an amount would not fit even with every open reservation released."""
     cap, spent = standing.policy.cap, standing.counter.spent
     return cap is not None and (spent >= cap or spent + amount > cap)
+
+
+class Closes(StrEnum):
+    """What has no room any more."""
+
+    EVERYTHING = "everything"
+    """Whatever the consumer asks, of any route."""
+    ROUTE = "route"
+    """Whatever it asks of the route that was asked."""
+    LARGER = "larger"
+    """On that route and model, what may cost as much as the request that was refused, or more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """Something of a consumer does not fit even with every reservation released: gateways may act on it unasked."""
+
+    closes: Closes
+    until_ms: int | None
+    """When a window ends and there may be room again; None: never by itself."""
+    again: bool
+    """Whether waiting until then helps a request like the one that was refused."""
+    standing: Standing
+    """The policy that has least left of those without room."""
+
+
+def closing(standings: Sequence[Standing], amount: int, route: str) -> Closing | None:
+    """Tell what closes with the refusal of a request for `amount` on a route; None: only reservations are in its way.
+
+    Policies that count only the smaller route, which answers under budget pressure, close neither the consumer nor the
+    asked route: that pressure may end with another window.
+    """
+    spent = [one for one in standings if _is_spent(one) and one.policy.counts((route,))]
+    everywhere = [one for one in spent if one.policy.routes is None]
+    if everywhere or spent:
+        return _closing(
+            Closes.EVERYTHING if everywhere else Closes.ROUTE, everywhere or spent, _last(everywhere or spent)
+        )
+    lacking = [one for one in standings if is_exhausted(one, amount)]
+    if not lacking:
+        return None
+    first = min((one.span.end_ms for one in standings if one.span.end_ms is not None), default=None)
+    return _closing(Closes.LARGER, lacking, first, again=not any(never_fits(one, amount) for one in lacking))
+
+
+def _closing(closes: Closes, lacking: Sequence[Standing], until_ms: int | None, *, again: bool = True) -> Closing:
+    least = min(lacking, key=lambda standing: standing.remaining)
+    return Closing(closes=closes, until_ms=until_ms, again=again and until_ms is not None, standing=least)
+
+
+def _last(standings: Sequence[Standing]) -> int | None:
+    """Return when the last window ends; None when one never does."""
+    ends = [one.span.end_ms for one in standings]
+    return None if None in ends else max(end for end in ends if end is not None)
+
+
+def _is_spent(standing: Standing) -> bool:
+    return standing.policy.cap is not None and standing.counter.spent >= standing.policy.cap
 
 
 def never_fits(standing: Standing, amount: int) -> bool:

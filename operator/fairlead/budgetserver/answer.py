@@ -7,9 +7,10 @@ here and not by Envoy, whose numbers end at 4,294 dollars and whose windows at f
 import json
 from collections.abc import Sequence
 
-from fairlead.budget.admission import Standing, never_fits, retry_after_s, seconds_until, tightest
+from fairlead.budget.admission import Closes, Closing, Standing, never_fits, retry_after_s, seconds_until, tightest
 from fairlead.budget.price import USD, decimal
 from fairlead.budget.usage import moment
+from fairlead.budgetserver.descriptor import ABSENT, NOTHING_RESERVED, Check
 from fairlead.budgetserver.messages import OK, OVER_LIMIT, Header, Response, Status
 
 REMAINING = "x-fairlead-budget-remaining"
@@ -26,13 +27,12 @@ def exact(nanodollars: int) -> str:
 
 
 NOTED: bytes = Response(overall_code=OK).SerializeToString()
-"""The answer to a report, and to a check of a consumer that no policy matches."""
+"""The answer to a report."""
 
 
 def granted(request: str, remaining: int | None, downgrade: str | None) -> bytes:
     """Return the answer for a request that has room; its reservation travels back with the report."""
-    reservation = _RESERVATION + _field(_VALUE, _field(_STRING, request.encode()))
-    answer = NOTED + _field(_METADATA, _field(_FIELDS, reservation))
+    answer = NOTED + _metadata(_RESERVATION, request)
     if remaining is not None:
         value = exact(max(0, remaining))
         answer += _field(_RESPONSE_HEADERS, _REMAINING + _field(_VALUE, value.encode()))
@@ -62,13 +62,51 @@ def _field(number: int, content: bytes) -> bytes:
     return bytes(prefix) + content
 
 
+def _metadata(key: bytes, text: str) -> bytes:
+    """Encode what Envoy keeps beside the request under a key."""
+    return _field(_METADATA, _field(_FIELDS, key + _field(_VALUE, _field(_STRING, text.encode()))))
+
+
 _RESERVATION = _field(_KEY, b"reservation")
+_CLOSED = _field(_KEY, b"closed")
 _REMAINING = _field(_KEY, REMAINING.encode())
 _DOWNGRADE = _field(_KEY, DOWNGRADE.encode())
 
 
-def rejected(lacking: Sequence[Standing], amount: int, now_ms: int) -> bytes:
-    """Return 429 for a request without room."""
+def closed(closing: Closing, check: Check, revision: str) -> str:
+    """Write the verdict that gateways remember: words, three headers and the message, a line for each.
+
+    The words: consumer; what is closed (`*`, a route, or a route, a bar and a model); the Unix second from which it is
+    void (0: it does not end by itself) and that from which a client may come back (0: waiting does not help); the
+    revision of the policies; then the size of the refused request (bytes, limit on its output, answers), by which
+    others are measured, or zeros where size makes no difference.
+    """
+    standing = closing.standing
+    ends_s = 0 if closing.until_ms is None else -(-closing.until_ms // 1000)
+    what, size = "*", "0 - 0"
+    if closing.closes is not Closes.EVERYTHING:
+        what = check.route
+    if closing.closes is Closes.LARGER:
+        what = f"{check.route}|{check.model}"
+        size = f"{check.body_bytes} {ABSENT if check.output_limit is None else check.output_limit} {check.choices}"
+    left = max(0, standing.remaining)
+    return "\n".join(
+        (
+            f"{check.consumer} {what} {ends_s} {ends_s if closing.again else 0} {revision} {size}",
+            _limit(standing),
+            str(left // _MICRO),
+            exact(left),
+            _closed_message(closing),
+        )
+    )
+
+
+UNBUDGETED: bytes = granted(NOTHING_RESERVED, None, None)
+"""The answer to a check of a consumer that no policy matches: the gateway sees that it was answered."""
+
+
+def rejected(lacking: Sequence[Standing], amount: int, now_ms: int, verdict: str | None = None) -> bytes:
+    """Return 429 for a request without room; `verdict` is what gateways may remember of it."""
     wait_s = retry_after_s(lacking, amount, now_ms)
     hopeless = tuple(standing for standing in lacking if never_fits(standing, amount))
     least = tightest(hopeless or lacking)
@@ -78,7 +116,8 @@ def rejected(lacking: Sequence[Standing], amount: int, now_ms: int) -> bytes:
     if wait_s is None or wait_s > _LONGEST_RETRY_S:
         headers["x-should-retry"] = "false"
     message = "The budget is spent." if least is None else _message(least, amount)
-    return _refusal(message, headers)
+    answer = _refusal(message, headers)
+    return answer if verdict is None else answer + _metadata(_CLOSED, verdict)
 
 
 def killed(consumer: str) -> bytes:
@@ -107,31 +146,48 @@ def _refusal(message: str, headers: dict[str, str]) -> bytes:
     return answer
 
 
-def _limits(standing: Standing, now_ms: int) -> dict[str, str]:
-    limit = standing.policy.limit // _MICRO
-    headers = {REMAINING: exact(max(0, standing.remaining))}
-    end_ms = standing.span.end_ms
-    name = standing.policy.name
+def _limit(standing: Standing) -> str:
+    limit, name, end_ms = standing.policy.limit // _MICRO, standing.policy.name, standing.span.end_ms
     if end_ms is None:
-        headers["x-ratelimit-limit"] = f'{limit}, {limit};name="{name}"'
-    else:
-        window_s = (end_ms - standing.span.start_ms) // 1000
-        headers["x-ratelimit-limit"] = f'{limit}, {limit};w={window_s};name="{name}"'
+        return f'{limit}, {limit};name="{name}"'
+    return f'{limit}, {limit};w={(end_ms - standing.span.start_ms) // 1000};name="{name}"'
+
+
+def _limits(standing: Standing, now_ms: int) -> dict[str, str]:
+    headers = {REMAINING: exact(max(0, standing.remaining)), "x-ratelimit-limit": _limit(standing)}
+    end_ms = standing.span.end_ms
+    if end_ms is not None:
         headers["x-ratelimit-reset"] = str(seconds_until(end_ms, now_ms))
     headers["x-ratelimit-remaining"] = str(max(0, standing.remaining) // _MICRO)
     return headers
 
 
 def _message(standing: Standing, amount: int) -> str:
-    policy, counter = standing.policy, standing.counter
-    parts = [f"Budget `{policy.name}`: ${exact(counter.spent)} of ${exact(policy.limit)} are spent"]
+    counter = standing.counter
+    parts = [_spent(standing)]
     if counter.reserved:
         parts.append(f"${exact(counter.reserved)} are reserved by requests that run")
     parts.append(f"this request may cost up to ${exact(amount)}")
-    if never_fits(standing, amount):
-        parts.append("which never fits, whenever it is sent: ask for fewer tokens, or for a larger budget")
-    elif standing.span.end_ms is None:
-        parts.append("the budget does not reset")
-    else:
-        parts.append(f"the budget resets at {moment(standing.span.end_ms)}")
-    return ", ".join(parts) + "."
+    return ", ".join((*parts, NEVER if never_fits(standing, amount) else _resets(standing))) + "."
+
+
+def _closed_message(closing: Closing) -> str:
+    """Say the same of requests that gateways refuse by themselves, whose amounts nobody works out."""
+    standing, parts = closing.standing, [_spent(closing.standing)]
+    if closing.closes is Closes.LARGER:
+        parts.append("what is left does not pay for a request like this one")
+    hopeless = not closing.again and standing.span.end_ms is not None
+    return ", ".join((*parts, NEVER if hopeless else _resets(standing))) + "."
+
+
+NEVER = "which never fits, whenever it is sent: ask for fewer tokens, or for a larger budget"
+
+
+def _spent(standing: Standing) -> str:
+    policy = standing.policy
+    return f"Budget `{policy.name}`: ${exact(standing.counter.spent)} of ${exact(policy.limit)} are spent"
+
+
+def _resets(standing: Standing) -> str:
+    end_ms = standing.span.end_ms
+    return "the budget does not reset" if end_ms is None else f"the budget resets at {moment(end_ms)}"

@@ -17,6 +17,8 @@ REPORT = (
     *("stream", "status", "flags", "attempts", "sent", "gateway"),
 )
 ABSENT = "-"
+NOTHING_RESERVED = "none"
+"""The reservation of a request whose check was answered without one: no policy matches its consumer."""
 _COMPLETE = "1"
 """`extraction_status` of Envoy's token usage record when the provider's counts are complete."""
 _RATE_LIMITED = "RL"

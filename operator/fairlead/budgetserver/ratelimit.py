@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from fairlead.budget.admission import Standing, is_exhausted, short
+from fairlead.budget.admission import Closes, Standing, closing, is_exhausted, short
 from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.budget.estimate import Ask, Bound, bounds, reservation
 from fairlead.budget.ledger import Admission, Counter, Hold, Plan, Posting, Settlement, Verdict
@@ -89,7 +89,7 @@ class RateLimitService:
         smaller = self._smaller(check, terms, now_ms)
         if not terms.policies and smaller is None:
             self._metrics.count(self._metrics.checks, "unbudgeted")
-            return answer.NOTED
+            return answer.UNBUDGETED
         hold = self._hold(check, terms, smaller, now_ms)
         admission = await self._reserve(hold)
         return self._answer(check, hold, admission, terms, smaller)
@@ -136,10 +136,17 @@ class RateLimitService:
             self._metrics.count(self._metrics.checks, "rejected")
             lacking = short(standings, plan.postings, plan.amount)
             self._note_refusal(check.consumer, lacking, plan.amount)
-            return answer.rejected(lacking, plan.amount, hold.now_ms)
+            return answer.rejected(lacking, plan.amount, hold.now_ms, self._verdict(check, standings, plan.amount))
         downgrade = smaller.route if admission.downgraded and smaller is not None else None
         self._metrics.count(self._metrics.checks, "downgraded" if downgrade else "granted")
         return answer.granted(check.id, judged.remaining(admission.counters), downgrade)
+
+    def _verdict(self, check: Check, standings: Sequence[Standing], amount: int) -> str | None:
+        """Return what gateways may refuse by from now on; None when a request like this one may find room again."""
+        found = closing(standings, amount, check.route)
+        if found is None or (found.closes is Closes.LARGER and not check.body_bytes):
+            return None
+        return answer.closed(found, check, self._configuration.revision)
 
     def _note_refusal(self, consumer: str, lacking: Sequence[Standing], amount: int) -> None:
         """Remember whom a policy refused for good, in its window: not for reservations that may soon be released."""
@@ -332,8 +339,10 @@ class _Smaller:
 
 
 def _kind(report: Report, *, estimated: bool) -> str:
+    if not report.checked and report.attempts:
+        return "unchecked"
     if estimated:
         return "estimated"
     if not report.metered:
         return "released"
-    return "metered" if report.checked else "unchecked"
+    return "metered"

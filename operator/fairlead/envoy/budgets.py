@@ -20,7 +20,7 @@ _CONNECT_TIMEOUT = "0.25s"
 _MANY = 100_000
 _SERIES = 40_000
 _UNIX = "unix:"
-_DOWNGRADE = "downgrade"
+_ADMISSION = "admission"
 _BACK_OFF_MS = 10
 
 
@@ -37,19 +37,14 @@ def at_rest(gateway: Gateway, layout: Layout) -> Json:
     """
     if gateway.budget is None or layout.budget is None or gateway.budget.asked:
         return {}
-    there = [names.RATE_LIMIT_FILTER, *([_DOWNGRADE] if _downgrades(gateway) else [])]
     disabled = packed("envoy.config.route.v3.FilterConfig", {"disabled": True})
-    return {"typed_per_filter_config": dict.fromkeys(there, disabled)}
+    return {"typed_per_filter_config": dict.fromkeys((names.RATE_LIMIT_FILTER, _ADMISSION), disabled)}
 
 
-def _downgrades(gateway: Gateway) -> bool:
-    return any(route.downgrade_to for route in gateway.routes)
+def per_request(gateway: Gateway, layout: Layout, *, admission: str) -> list[Json]:
+    """Make the filters that stand right after the request filter: the check, then what comes of its answer.
 
-
-def per_request(gateway: Gateway, layout: Layout, *, downgrade: str) -> list[Json]:
-    """Make the filters that stand right after the request filter: the check, then the downgrade that it may ask for.
-
-    `downgrade` is the Lua source of the latter; only a gateway with something to downgrade to has it.
+    `admission` is the Lua source of the latter: a downgrade, or what happens to a request whose check nobody answered.
     """
     if gateway.budget is None or layout.budget is None:
         return []
@@ -58,10 +53,8 @@ def per_request(gateway: Gateway, layout: Layout, *, downgrade: str) -> list[Jso
         "envoy.extensions.filters.http.ratelimit.v3.RateLimit",
         _rate_limit(gateway.budget, instance(gateway, layout)),
     )
-    if not _downgrades(gateway):
-        return [check]
-    lua = {"default_source_code": {"inline_string": downgrade}}
-    return [check, extension(_DOWNGRADE, "envoy.extensions.filters.http.lua.v3.Lua", lua)]
+    lua = {"default_source_code": {"inline_string": admission}}
+    return [check, extension(_ADMISSION, "envoy.extensions.filters.http.lua.v3.Lua", lua)]
 
 
 def _rate_limit(budget: BudgetCheck, gateway: str) -> Json:
@@ -211,7 +204,7 @@ def usage_route(gateway: Gateway, layout: Layout) -> Json:
         route["direct_response"] = {"status": 200, "body": {"inline_string": NOBODY}}
     else:
         route["route"] = {"cluster": names.USAGE_CLUSTER, "timeout": "5s"}
-        skipped.append(names.RATE_LIMIT_FILTER)
+        skipped += [names.RATE_LIMIT_FILTER, _ADMISSION]
     route["typed_per_filter_config"] = dict.fromkeys(skipped, disabled)
     return route
 

@@ -41,7 +41,7 @@ def per_request(gateway: Gateway, layout: Layout, *, ready_path: str) -> list[Js
             {"default_source_code": {"inline_string": request_filter.source()}},
         ),
         # Whether there is room for it, and whether another route answers. Needs the route: Envoy limits no others.
-        *budgets.per_request(gateway, layout, downgrade=source("downgrade.lua")),
+        *budgets.per_request(gateway, layout, admission=_admission()),
         # On the way back: a provider's refusal of our credential or model never reaches the client. Only
         # where a route answered: in virtual host `*` a 401 is our own.
         {"name": REFUSALS, "typed_config": _refusals()},
@@ -84,6 +84,11 @@ def per_attempt(gateway: Gateway, layout: Layout) -> list[Json]:
         ),
         extension("envoy.filters.http.upstream_codec", f"{HTTP}.upstream_codec.v3.UpstreamCodec"),
     ]
+
+
+def _admission() -> str:
+    """Write into the filter after the check what is said where nobody answers one: the words of Envoy's own refusal."""
+    return source("admission.lua").replace("@unavailable@", errors.UNCHECKED.body())
 
 
 CLIENT_CREDENTIALS = ("authorization", "x-api-key", "api-key")

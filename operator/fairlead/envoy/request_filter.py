@@ -37,6 +37,11 @@ It runs once per request, after api_key_auth and before everything that needs to
 - GET /v1/models and /v1/models/{id}: what the caller may use; scopes shadow each other as in routing;
 - 401 `invalid_api_key`, `expired_api_key`; 429 `insufficient_quota` for a consumer that is stopped: before the body is
   read, since the key alone decides it;
+- 429 `insufficient_quota` for a consumer of whom the budget server has said (`names.CLOSED_KEY` of a check's answer,
+  which this filter reads on its way back) that nothing fits any more: on all routes, on one, or nothing that is at
+  least as large as the request that was refused. It holds until the moment that the server named, for the directory's
+  revision of the policies. Each worker remembers by itself; an LDS change forgets. Every ten seconds one such request
+  is asked about all the same, with its refusal as dynamic metadata `closed`;
 - 404 `unknown_url` (any other method or path), `model_not_found` (unknown, refused here, or not among the caller's
   `allowedModelNames`), `unsupported_endpoint` (embeddings asked of a chat model, or the reverse);
 - 400 `invalid_json` (empty, not one JSON object of RFC 8259 in UTF-8, deeper than 128, more than 100,000 members, a
@@ -59,7 +64,10 @@ from typing import Any
 
 from fairlead.envoy import names
 
-PARTS = ("names", "answers", "members", "scan", "media", "edits", "limits", "directory", "models", "decide")
+PARTS = (
+    *("names", "answers", "members", "scan", "media", "edits", "limits", "directory", "models"),
+    *("verdicts", "decide"),
+)
 """The files of `lua/request/`, in the order in which they are joined: each sees the locals of those before it."""
 
 

@@ -1,8 +1,10 @@
 """When to come back."""
 
+from dataclasses import replace
+
 import pytest
 
-from fairlead.budget.admission import Standing, retry_after_s, seconds_until, short, tightest
+from fairlead.budget.admission import Closes, Standing, closing, retry_after_s, seconds_until, short, tightest
 from fairlead.budget.ledger import Counter, Posting
 from fairlead.budget.policy import Action, Policy, Scope, Stage
 from fairlead.budget.window import Forever, Span
@@ -60,3 +62,52 @@ def test_tightest_is_the_one_with_least_left() -> None:
 def test_a_wait_is_at_least_a_second() -> None:
     assert seconds_until(NOW, NOW) == 1
     assert seconds_until(NOW + 1, NOW) == 1
+
+
+def on(
+    routes: tuple[str, ...] | None, spent: int, end_ms: int | None, *, limit: int = 100, reserved: int = 0
+) -> Standing:
+    found = standing(limit, spent, reserved, end_ms)
+    return replace(found, policy=replace(found.policy, routes=None if routes is None else frozenset(routes)))
+
+
+def test_what_is_spent_closes_everything_until_the_last_window_ends() -> None:
+    found = closing([on(None, 100, 5), on(None, 120, 7), on(None, 0, 1)], 1, "t/chat")
+    assert found is not None
+    assert (found.closes, found.until_ms, found.again) == (Closes.EVERYTHING, 7, True)
+    assert found.standing.counter.spent == 120, "the one with least left is named"
+    forever = closing([on(None, 100, None), on(None, 120, 7)], 1, "t/chat")
+    assert forever is not None
+    assert (forever.closes, forever.until_ms, forever.again) == (Closes.EVERYTHING, None, False)
+
+
+def test_what_is_spent_for_some_routes_closes_the_one_that_was_asked() -> None:
+    found = closing([on(("t/chat",), 100, 5), on(None, 99, 7)], 1, "t/chat")
+    assert found is not None
+    assert (found.closes, found.until_ms) == (Closes.ROUTE, 5)
+
+
+def test_a_policy_of_the_smaller_route_alone_closes_no_more_than_what_was_asked() -> None:
+    found = closing([on(("t/small",), 100, 5), on(None, 80, 3)], 1, "t/chat")
+    assert found is not None
+    assert (found.closes, found.until_ms) == (Closes.LARGER, 3), "pressure may end with the first window"
+
+
+def test_what_does_not_fit_any_more_closes_what_is_as_large() -> None:
+    found = closing([on(None, 95, 5)], 6, "t/chat")
+    assert found is not None
+    assert (found.closes, found.until_ms, found.again) == (Closes.LARGER, 5, True)
+    never = closing([on(None, 0, 5)], 101, "t/chat")
+    assert never is not None
+    assert (never.closes, never.again) == (Closes.LARGER, False)
+
+
+def test_reservations_close_nothing() -> None:
+    assert closing([on(None, 50, 5, reserved=50)], 1, "t/chat") is None
+    assert closing([on(None, 1, 5, reserved=200)], 99, "t/chat") is None
+
+
+def test_a_limit_of_nothing_on_one_route_closes_that_route() -> None:
+    found = closing([on(("t/chat",), 0, None, limit=0)], 0, "t/chat")
+    assert found is not None
+    assert found.closes is Closes.ROUTE

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from fairlead.budget.admission import Standing
+from fairlead.budget.admission import Standing, closing
 from fairlead.budget.ledger import Counter
 from fairlead.budget.policy import Policy, Scope
 from fairlead.budget.price import USD
 from fairlead.budget.window import Forever, Span
 from fairlead.budgetserver import answer
+from fairlead.budgetserver.descriptor import Check
 from fairlead.budgetserver.messages import OK, OVER_LIMIT, Response
 
 NOW = 1_767_225_600_000
@@ -146,3 +147,31 @@ def test_killed() -> None:
     assert response.overall_code == OVER_LIMIT
     assert json.loads(response.raw_body)["error"]["code"] == "insufficient_quota"
     assert "retry-after" not in headers(response)
+
+
+CHECK = Check(consumer="t/a", id="1", route="t/chat", model="chat", body_bytes=83, output_limit=None, choices=2)
+
+
+@pytest.mark.parametrize(
+    ("spent", "amount", "words"),
+    [
+        (5 * USD, 1, "t/a * 1001 1001 r1 0 - 0"),
+        (4 * USD, 2 * USD, "t/a t/chat|chat 1001 1001 r1 83 - 2"),
+        (4 * USD, 6 * USD, "t/a t/chat|chat 1001 0 r1 83 - 2"),
+    ],
+)
+def test_a_verdict_says_what_is_closed_until_when(spent: int, amount: int, words: str) -> None:
+    found = closing([standing(spent, 0, 1_000_001)], amount, "t/chat")
+    assert found is not None
+    lines = answer.closed(found, CHECK, "r1").split("\n")
+    assert lines[0] == words, "rounded up: never void before the window has ended"
+    assert lines[3] == answer.exact(5 * USD - spent)
+    assert "$6" not in lines[4]
+    assert "`t/agents`" in lines[4]
+
+
+def test_a_verdict_travels_as_metadata_and_not_as_a_header() -> None:
+    response = Response.FromString(answer.rejected([standing(5 * USD, 0, None)], 1, NOW, "the verdict"))
+    assert dict(response.dynamic_metadata) == {"closed": "the verdict"}
+    assert all("closed" not in header.key for header in response.response_headers_to_add)
+    assert not answer.rejected([standing(0, 5 * USD, None)], 1, NOW).count(b"closed")

@@ -24,7 +24,8 @@ from fairlead.budgetserver.ratelimit import RateLimitService
 from fairlead.budgetserver.store import KEEP_MS
 from fairlead.cli.budget_server import command as budget_server
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "money.md").read_text()
+REPOSITORY = Path(__file__).resolve().parents[3]
+PAGE = (REPOSITORY / "docs" / "money.md").read_text()
 PREMIUM = Rung(
     price=Price(input=2_500_000_000, output=10_000_000_000, cached_input=1_250_000_000),
     max_output_tokens=16_384,
@@ -183,3 +184,13 @@ def test_times_and_sizes() -> None:
     (reading,) = [option.default for option in budget_server.params if option.name == "reconcile_every"]
     assert f"read them every {reading:g} s" in PAGE
     assert KEEP_MS == 7 * 24 * 3_600_000, "a week after its window"
+
+
+def test_every_case_of_the_bound_has_a_test() -> None:
+    section = PAGE.split("## The bound")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    assert rows
+    for row in rows:
+        tests = re.findall(r"`(tests/[\w/]+\.py)`", row.split(" | ")[2])
+        assert tests, row
+        assert [test for test in tests if not (REPOSITORY / test).is_file()] == [], row

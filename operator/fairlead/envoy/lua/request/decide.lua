@@ -1,7 +1,7 @@
 -- The decision ------------------------------------------------------------------------------------------------------
 
 -- Reads the body, writes it anew for the entry it finds, and returns nil, the entry and the body's bytes, or the answer.
-local function read(h, buffer, endpoint, path, directory, caller, metadata)
+local function read(h, buffer, endpoint, path, directory, caller, consumer, metadata)
   local length = buffer:length()
   if length == 0 then return EMPTY end
   local s = buffer:getBytes(0, length)
@@ -36,18 +36,21 @@ local function read(h, buffer, endpoint, path, directory, caller, metadata)
     problem = cap_output(s, endpoint.own, entry.cap, entry.most)
     if problem then return problem end
   end
-  if directory:get("b") then
-    local ask
+  local revision, ask = directory:get("b"), nil
+  if revision then
     ask, problem = bounds(s)
     if problem then return problem end
     metadata:set(NAMESPACE, "ask", ask)
   end
   local body = rewrite(s, open, close, entry.wire)
+  local bytes = body and #body or length
+  problem = revision and closing_of(consumer, entry.route, model, bytes, ask, revision, metadata)
+  if problem then return problem end
   if body then buffer:setBytes(body) end
-  return nil, entry, body and #body or length
+  return nil, entry, bytes
 end
 
--- What the key alone decides, before the body is read: the answer to give, or nil and the caller.
+-- What the key alone decides, before the body is read: the answer to give, or nil, the caller and its name.
 local function identify(h)
   local directory = h:metadata()
   local consumer = h:headers():get("x-fl-consumer")
@@ -58,11 +61,11 @@ local function identify(h)
   local caller = caller_of(text)
   if caller.expires <= now() then return EXPIRED end
   if directory:get("s:" .. consumer) then return stopped(consumer) end
-  return nil, caller
+  return nil, caller, consumer
 end
 
 -- Returns the answer to give, or nil after everything is set for the way to the provider.
-local function decide(h, buffer, caller)
+local function decide(h, buffer, caller, consumer)
   local headers = h:headers()
   local metadata = h:streamInfo():dynamicMetadata()
   local directory = h:metadata()
@@ -80,7 +83,7 @@ local function decide(h, buffer, caller)
 
   local problem = check_type(headers) or check_encoding(headers)
   if problem then return problem end
-  local answer, entry, bytes = read(h, buffer, endpoint, path, directory, caller, metadata)
+  local answer, entry, bytes = read(h, buffer, endpoint, path, directory, caller, consumer, metadata)
   if answer then return answer end
   metadata:set(NAMESPACE, "way", entry.way .. bytes .. " " .. url)
   if entry.ladders then
@@ -104,11 +107,11 @@ local function give(h, ok, answer)
 end
 
 function envoy_on_request(h)
-  local ok, answer, caller = pcall(identify, h)
+  local ok, answer, caller, consumer = pcall(identify, h)
   if not ok or answer then return give(h, ok, answer) end
   local buffer = h:body(true) -- yields; what is taken from h before it is out of scope after it
   local large = buffer:length() > LARGE
-  ok, answer = pcall(decide, h, buffer, caller)
+  ok, answer = pcall(decide, h, buffer, caller, consumer)
   if large then collectgarbage() end
   if not ok or answer then give(h, ok, answer) end
 end
