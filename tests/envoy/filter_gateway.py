@@ -42,6 +42,7 @@ DIRECTORY = {
     "n:team|capped": "team/capped Chat 2000 flash-us flash-last api/us/flash",
     "n:team|chat": "team/chat Chat - flash-us flash-last api/us/flash",
     "n:team|eu-only": "-",
+    "n:team|same": "team/chat Chat - same flash-last api/us/flash",
     "n:team|vectors": "team/vectors Embedding 2000 bge-us bge-last api/us/bge",
     "n:*|chat": "shared/chat Chat - pro-us pro-last api/us/pro",
     "n:*|eu-only": "shared/chat Chat - pro-us pro-last api/us/pro",

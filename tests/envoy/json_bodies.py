@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 READ = (
     "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict",
-    "n", "best_of", "prompt",
+    "n", "best_of", "n_cmpl", "prompt", "prompt_embeds", "background", "previous_response_id", "conversation",
 )  # fmt: skip
 MODELS = ("chat", "capped", "capped", "everyone", "qwen/q3.5", "spread", "vectors", "eu-only", "gpt-9")
 OTHER_KEYS = (

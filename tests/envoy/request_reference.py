@@ -18,8 +18,14 @@ READ = (
     "n_predict",
     "n",
     "best_of",
+    "n_cmpl",
     "prompt",
+    "prompt_embeds",
+    "background",
+    "previous_response_id",
+    "conversation",
 )
+STORED = ("prompt", "background", "previous_response_id", "conversation")
 OWN = {
     "/v1/chat/completions": ("max_completion_tokens", "max_tokens"),
     "/v1/completions": ("max_tokens",),
@@ -117,8 +123,7 @@ def expected(text: str, path: str) -> Forwarded:
     if (kind == "Embedding") != (path == "/v1/embeddings"):
         raise RefusedError("unsupported_endpoint")
 
-    if any(re.fullmatch(r"-?[0-9]{16,}", read.get(name, "")) for name in READ[3:9]):
-        raise RefusedError("invalid_number")
+    _judge_numbers_and_names(read, path)
     changed: dict[str, str] = {}
     added: list[Member] = []
     if stream and path in USAGE_PATHS:
@@ -127,6 +132,14 @@ def expected(text: str, path: str) -> Forwarded:
         _cap(read, OWN[path], int(cap), changed, added)
     rest = [Member(m.key, changed.get(m.key[1:-1], m.value)) for m in given if m.key != '"model"']
     return Forwarded((Member('"model"', f'"{wire}"'), *added, *rest), model, stream, route)
+
+
+def _judge_numbers_and_names(read: Mapping[str, str], path: str) -> None:
+    if any(re.fullmatch(r"-?[0-9]{16,}", read.get(name, "")) for name in READ[3:10]):
+        raise RefusedError("invalid_number")
+    stored = {**read, "background": read.get("background", "null").replace("false", "null")}
+    if path == "/v1/responses" and any(stored.get(name, "null") != "null" for name in STORED):
+        raise RefusedError("unsupported_parameter")
 
 
 def _depth(text: str) -> int:
@@ -188,7 +201,7 @@ def _cap(read: Mapping[str, str], own: tuple[str, ...], cap: int, changed: dict[
         value = read.get(name, "null")
         if value == "null":
             continue
-        if not re.fullmatch(r"0|[1-9][0-9]*", value):
+        if not re.fullmatch(r"[1-9][0-9]*", value):
             raise RefusedError("invalid_max_tokens")
         if int(value) > cap:
             changed[name] = str(cap)

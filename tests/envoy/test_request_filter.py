@@ -168,6 +168,14 @@ def test_the_provider_is_told_what_was_read(client: Client, content_type: str | 
     assert answer.head["content-type"] == "application/json"
 
 
+def test_a_body_that_stays_as_it_is_has_a_length_too(client: Client) -> None:
+    # The budget check reads it: without one it took the body for the largest that there is.
+    text = '{"model":"same","messages":[]}'
+    answer = client.post(piece.encode() for piece in (text[:9], text[9:]))
+    assert (answer.forwarded.decode(), answer.head["content-length"]) == (text, str(len(text)))
+    assert "transfer-encoding" not in answer.head
+
+
 def test_a_query_is_no_part_of_the_path(client: Client) -> None:
     answer = client.post('{"model":"chat"}', "/v1/chat/completions?api-version=1&x=/v1/models")
     assert answer.metadata["way"].endswith(" /v1/chat/completions?api-version=1&x=/v1/models")

@@ -212,6 +212,24 @@ def test_no_encoding_at_all_may_be_said(client: Client) -> None:
     assert "content-encoding" not in answer.head
 
 
+STORED = ['"previous_response_id":"resp_1"', '"conversation":"conv_1"', '"conversation":{"id":"conv_1"}']
+STORED += ['"prompt":{"id":"pmpt_1"}', '"background":true', '"background":1']
+
+
+@pytest.mark.parametrize("member", STORED)
+def test_what_one_provider_keeps_is_not_asked_of_another(client: Client, member: str) -> None:
+    # Nor is it known whose it is, nor how long: another tenant's conversation would be read, and not be reserved for.
+    answer = client.post(f'{{"model":"chat",{member}}}', "/v1/responses")
+    assert (answer.status, answer.error["code"]) == (400, "unsupported_parameter")
+    assert answer.error["param"] == member.split('"')[1]
+    assert client.post(f'{{"model":"chat",{member}}}').status == 200
+
+
+@pytest.mark.parametrize("member", ['"previous_response_id":null', '"conversation":null', '"background":false'])
+def test_what_is_as_good_as_absent_passes(client: Client, member: str) -> None:
+    assert client.post(f'{{"model":"chat",{member}}}', "/v1/responses").status == 200
+
+
 def test_an_unknown_model_is_named_in_the_words_of_openai(client: Client) -> None:
     answer = client.post('{"model":"gpt-9"}')
     assert answer.status == 404

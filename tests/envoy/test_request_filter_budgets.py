@@ -14,9 +14,10 @@ pytestmark = pytest.mark.envoy
 
 @pytest.fixture(scope="module")
 def budget_port() -> Iterator[int]:
+    budgets = {directory.BUDGETS: "1", "b:team/alice": "*", "b:team/gold": "team/capped shared/all"}
     with (
         Echo() as echo,
-        EnvoyProcess(bootstrap(echo_port=echo.port, directory={**DIRECTORY, directory.BUDGETS: "1"})) as envoy,
+        EnvoyProcess(bootstrap(echo_port=echo.port, directory={**DIRECTORY, **budgets})) as envoy,
     ):
         yield envoy.port("in")
 
@@ -33,7 +34,12 @@ ASKS = [
     ("/v1/chat/completions", '"model":"chat","max_tokens":7,"max_completion_tokens":99', "99 1", "of two the larger"),
     ("/v1/chat/completions", '"model":"chat","max_tokens":null,"n":null', "- 1", "null is as good as absent"),
     ("/v1/chat/completions", '"model":"chat","n":4,"max_tokens":5', "5 4", "n answers"),
-    ("/v1/chat/completions", '"model":"chat","n":0', "- 1", "at least one"),
+    ("/v1/chat/completions", '"model":"chat","n_cmpl":8', "- 8", "llama.cpp's n"),
+    ("/v1/chat/completions", '"model":"chat","n":2,"n_cmpl":3,"best_of":1', "- 3", "of three the largest"),
+    ("/v1/completions", '"model":"chat","prompt_embeds":["QQ==" , "Qg=="],"n":2', "- 4", "vLLM's prompts"),
+    ("/v1/completions", '"model":"chat","prompt":["a","b"],"prompt_embeds":["QQ=="]', "- 3", "both of them"),
+    ("/v1/completions", '"model":"chat","prompt":[{"prompt_string":"a"},{"prompt_string":"b"}]', "- 2", "objects"),
+    ("/v1/chat/completions", '"model":"chat","prompt":["a","b"],"n":3', "- 6", "whatever the endpoint"),
     (
         "/v1/chat/completions",
         '"model":"capped","max_tokens":9000',
@@ -69,15 +75,37 @@ def test_ask(budgeted: Client, path: str, members: str, ask: str, why: str) -> N
     assert answer.ask == ask, why
 
 
-@pytest.mark.parametrize("value", ["1e3", "2.5", '"100"', "-1", "true", "[1]"])
+NO_NUMBERS = ("1e3", "2.5", '"100"', "-1", "0", "-0", "0.0", "true", "[1]", "1.0", "{}")
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS)
 @pytest.mark.parametrize(
-    ("member", "code"), [("max_tokens", "invalid_max_tokens"), ("n", "invalid_n"), ("best_of", "invalid_n")]
+    ("member", "code"),
+    [
+        *((name, "invalid_max_tokens") for name in ("max_tokens", "max_completion_tokens", "n_predict")),
+        *((name, "invalid_n") for name in ("n", "best_of", "n_cmpl")),
+    ],
 )
 def test_what_only_some_servers_read_as_a_number_is_refused(
     budgeted: Client, member: str, code: str, value: str
 ) -> None:
     answer = budgeted.post(f'{{"model":"chat","{member}":{value}}}')
     assert (answer.status, answer.error["code"], answer.error["param"]) == (400, code, member)
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS)
+@pytest.mark.parametrize("member", ["max_tokens", "max_output_tokens", "n", "best_of", "n_cmpl"])
+def test_a_caller_without_a_budget_is_not_judged_by_those_of_others(budget_port: int, member: str, value: str) -> None:
+    sent = f'{{"model":"chat","{member}":{value}}}'
+    with Client(budget_port, key="sk-picky") as free:
+        answer = free.post(sent)
+    assert (answer.forwarded.decode(), answer.ask) == (sent.replace("chat", "flash-us"), "- 1")
+
+
+@pytest.mark.parametrize(("model", "status"), [("chat", 200), ("everyone", 200), ("capped", 400), ("spread", 400)])
+def test_a_budget_for_some_routes_judges_these_alone(budget_port: int, model: str, status: int) -> None:
+    with Client(budget_port, key="sk-gold") as caller:
+        assert caller.post(f'{{"model":"{model}","n":1.0}}').status == status
 
 
 def test_without_budgets_nobody_looks(client: Client) -> None:

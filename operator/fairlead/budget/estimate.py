@@ -69,8 +69,8 @@ class Bound:
     """Audio is no dearer than its bytes as text: a token of it has at least a hundred of them."""
     per_output: int
     """0 for embeddings."""
-    most: int | None
-    """The smallest of the caps of route and model; None = neither has one."""
+    most: int
+    """The smallest of the caps of route and model and of its context window: no more can come out."""
     otherwise: int
     """How many tokens may come out when the request does not say."""
 
@@ -81,13 +81,12 @@ def bounds(rungs: Sequence[Rung], route_limit: int | None) -> tuple[Bound, ...]:
 
 
 def _bound(rung: Rung, route_limit: int | None) -> Bound:
-    caps = [cap for cap in (route_limit, rung.max_output_tokens) if cap is not None]
-    most = min(caps, default=None)
+    declared = [cap for cap in (route_limit, rung.max_output_tokens, rung.context_window) if cap is not None]
     return Bound(
         per_input=max(rung.price.input, rung.price.cached_input, rung.price.written, rung.price.written_1h),
         per_output=max(rung.price.output, rung.price.spoken) if rung.generates else 0,
-        most=most,
-        otherwise=most if most is not None else rung.context_window or DEFAULT_OUTPUT_TOKENS,
+        most=min(declared, default=LARGEST_WINDOW),
+        otherwise=min(declared, default=DEFAULT_OUTPUT_TOKENS),
     )
 
 
@@ -95,11 +94,7 @@ def reservation(ask: Ask, bounds: Sequence[Bound]) -> int:
     """Return the most that the request can cost at the dearest of the rungs, in nano-dollars. Without rungs: 0."""
     dearest, choices = 0, max(1, ask.choices)
     for bound in bounds:
-        output = ask.output_limit
-        if output is None:
-            output = bound.otherwise
-        elif bound.most is not None and bound.most < output:
-            output = bound.most
+        output = bound.otherwise if ask.output_limit is None else min(ask.output_limit, bound.most)
         dearest = max(dearest, ask.body_bytes * bound.per_input + max(0, output) * choices * bound.per_output)
     return min(LARGEST, whole(dearest))
 

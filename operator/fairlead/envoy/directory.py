@@ -7,6 +7,7 @@ an absent field.
 
     c:<consumer>            -> <expires at, unix seconds> <allowed model names> <scope>|<scope>|...
     s:<consumer>            -> there, where the consumer is stopped
+    b:<consumer>            -> <route> <route> ..., or `*`: where a budget counts what this one spends
     b                       -> the policies' revision, where a budget server is asked
     n:<scope>|<model name>  -> <route> <kind> <max output tokens> <wire id> <last wire id> <last target> <shape> <stem>
                                or `-`: a refusal
@@ -27,6 +28,7 @@ from fairlead.ir import Consumer, Gateway, Plan, Route, Side
 
 ABSENT = "-"
 NO_NAMES = ","
+ALL = "*"
 REFUSED = "!"
 STOPPED = "1"
 BUDGETS = "b"
@@ -47,6 +49,8 @@ def render(gateway: Gateway) -> dict[str, str]:
         entries[f"c:{_word(consumer.name)}"] = _caller(consumer)
         if consumer.stopped:
             entries[f"s:{_word(consumer.name)}"] = STOPPED
+        if consumer.budgeted_routes != ():
+            entries[f"b:{_word(consumer.name)}"] = " ".join(map(_word, consumer.budgeted_routes or (ALL,)))
     for scope in gateway.scopes:
         entries[f"l:{scope.name}"] = " ".join(
             _word(entry.model_name) if entry.route else REFUSED + _word(entry.model_name) for entry in scope.entries

@@ -19,9 +19,11 @@ It runs once per request, after api_key_auth and before everything that needs to
   attempt needs: `<wire id in the body> <last resort's wire id> <last resort's target> <bytes of the body> <path
   as sent>`;
 - with budgets (the directory has `directory.BUDGETS`), dynamic metadata `ask`: `<output limit> <answers>`, the largest
-  of the members that limit the output (`-` where there is none), and `n` or `best_of` times the prompts of
-  /v1/completions. Then these members must be plain integers (else 400), because what one server reads as a number and
-  another does not would be a way around the budget;
+  of the members that limit the output (`-` where there is none), and the largest of `n`, `best_of` and `n_cmpl` times
+  the prompts in `prompt` and `prompt_embeds`. Where a budget counts this caller's spending on this route, these members
+  must be whole numbers, at least 1 (else 400): what one server reads as a number and another does not, or as none,
+  would be a way around the budget. Elsewhere what is no such number counts as absent;
+- `content-length`, the bytes that were read, for a body that came without;
 - the body: `{"model":"<wire id>"` comes first, in these very bytes, so that the upstream filter can swap the id without
   parsing. All other members keep their bytes and their order, except for these values:
   - `stream_options`, in streams of /v1/chat/completions and /v1/completions: `include_usage` is made true, other
@@ -29,9 +31,9 @@ It runs once per request, after api_key_auth and before everything that needs to
   - `max_tokens`, `max_completion_tokens`, `max_output_tokens` and llama.cpp's `n_predict`, on a route with
     `maxOutputTokens`: a larger one is lowered to it, and where none of the endpoint's own is given (null is as good as
     absent) the endpoint's own is added: `max_completion_tokens` for chat, `max_tokens` for completions and messages,
-    `max_output_tokens` for responses, none for embeddings. Anything but a plain integer is refused there with 400
-    (`1e9`, `2.5`, `"100000"`, `-1`): replacing it would guess what was meant. Without `maxOutputTokens` these members
-    are not looked at.
+    `max_output_tokens` for responses, none for embeddings. Anything but a whole number from 1 on is refused there with
+    400 (`1e9`, `2.5`, `"100000"`, `-1`, and 0, which servers take for no limit): replacing it would guess what was
+    meant. Without `maxOutputTokens` these members are not looked at.
 
 **It answers** by itself, in OpenAI's shape, with dynamic metadata `error` = the code
 - GET /v1/models and /v1/models/{id}: what the caller may use; scopes shadow each other as in routing;
@@ -47,7 +49,9 @@ It runs once per request, after api_key_auth and before everything that needs to
 - 400 `invalid_json` (empty, not one JSON object of RFC 8259 in UTF-8, deeper than 128, more than 100,000 members, a
   member that is read given twice, or given in a disguise that some servers accept: escapes in the key, other case,
   `maxTokens`), `missing_model`, `invalid_model`, `invalid_stream`,
-  `invalid_stream_options`, `invalid_number` (more than 15 digits), `invalid_max_tokens`, `invalid_n`;
+  `invalid_stream_options`, `invalid_number` (more than 15 digits), `invalid_max_tokens`, `invalid_n`,
+  `unsupported_parameter` (what names something that one provider keeps: at /v1/responses `previous_response_id`,
+  `conversation`, `prompt`, `background: true`);
 - 415 `unsupported_media_type` (a content type other than application/json, a charset other than UTF-8),
   `unsupported_encoding` (a content encoding);
 - 500 `internal_error`: Lua failed. Envoy alone would forward the request.

@@ -17,6 +17,9 @@ class Consumer:
     """Exact names, prefixes (`qwen/*`) or `*`; None = all. Applies to the name that the client sends."""
     expires_at: int | None
     """Unix time in seconds from which the key is refused; None = never. The gateway checks it by itself."""
+    budgeted_routes: tuple[str, ...] | None = ()
+    """Routes on which a budget counts what this consumer spends, sorted; None = all. Only there a request must say
+    plainly how much it may cost."""
     stopped: bool = False
     """A policy of no dollars for all routes matches it: the gateway answers 429 by itself, whoever else is away."""
 

@@ -42,6 +42,8 @@ class Bounds:
     """Sorted by name."""
     consumers: Mapping[str, tuple[str, ...]]
     """Consumer, `namespace/name` -> names of the policies that match it, sorted."""
+    routes: Mapping[str, tuple[str, ...] | None]
+    """Consumer -> the routes on which a policy counts what it spends, sorted; None = all."""
     stopped: frozenset[str]
     """Consumers whose every request is refused by a policy of no dollars. That must hold without any store, too."""
 
@@ -60,8 +62,18 @@ def bounds(budgets: Sequence[Budget], callers: Iterable[Caller], references: Ref
     return Bounds(
         policies=tuple(sorted((budget.policy for budget in budgets), key=lambda policy: policy.name)),
         consumers={caller: tuple(sorted(one.name for one in found)) for caller, found in matching.items()},
+        routes={caller: _counted(found) for caller, found in matching.items()},
         stopped=frozenset(caller for caller, found in matching.items() if any(one.stops_everything for one in found)),
     )
+
+
+def _counted(policies: Iterable[Policy]) -> tuple[str, ...] | None:
+    counted: set[str] = set()
+    for policy in policies:
+        if policy.routes is None:
+            return None
+        counted |= policy.routes
+    return tuple(sorted(counted))
 
 
 def budget(

@@ -138,6 +138,7 @@ def _gateway(
                 scopes=scopes.of_caller[str(consumer.caller)],
                 allowed_model_names=consumer.allowed_model_names,
                 expires_at=consumer.expires_at,
+                budgeted_routes=bounds.routes.get(str(consumer.caller), ()),
                 stopped=str(consumer.caller) in bounds.stopped,
             )
             for consumer in sorted(consumers, key=lambda consumer: str(consumer.caller))

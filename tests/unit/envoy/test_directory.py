@@ -141,6 +141,15 @@ def test_who_is_stopped_stands_in_a_line_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
+    ("routes", "line"), [((), None), (None, "*"), (("team/a", "team/b"), "team/a team/b")], ids=["none", "all", "some"]
+)
+def test_where_a_budget_counts_a_callers_spending(routes: tuple[str, ...] | None, line: str | None) -> None:
+    entries = directory.render(replace(GATEWAY, consumers=(consumer(budgeted_routes=routes),)))
+    assert entries.get("b:team/alice") == line
+    assert entries["c:team/alice"] == "- - team|*"
+
+
+@pytest.mark.parametrize(
     ("arms", "wire_id"),
     [
         ((CHAT_ARM,), "flash-us"),

@@ -41,6 +41,24 @@ def test_gateways_know_who_is_stopped_and_by_which_revision_verdicts_are_made() 
         assert gateway.ir.budget.revision == decode(made.configuration).revision != ""
 
 
+@pytest.mark.parametrize(
+    ("policies", "routes"),
+    [
+        pytest.param([], (), id="no policy"),
+        pytest.param([budget("x", consumers={"names": ["b"]})], (), id="another consumer's"),
+        pytest.param([budget("x")], None, id="all routes"),
+        pytest.param([budget("x", routes=["chat"])], ("team-web/chat",), id="one route"),
+        pytest.param([budget("x", routes=["chat"]), budget("y", consumers=ONLY_A)], None, id="one route and all"),
+    ],
+)
+def test_gateways_know_whose_numbers_count_where(
+    policies: list[dict[str, Any]], routes: tuple[str, ...] | None
+) -> None:
+    made = compiled(provider("p"), route("chat"), consumer("a"), consumer("b"), *policies, secrets={secret("a"): "1"})
+    for gateway in made.gateways.values():
+        assert {one.name: one.budgeted_routes for one in gateway.ir.consumers}["team-web/a"] == routes
+
+
 def test_a_revision_is_of_policies_and_whom_they_match() -> None:
     def revision(*policies: dict[str, Any]) -> str:
         objects = [provider("p"), route("chat"), consumer("a"), consumer("b"), *policies]

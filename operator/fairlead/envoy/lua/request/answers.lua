@@ -74,11 +74,16 @@ end
 
 local function bad_limit(name)
   return refusal("400", "invalid_max_tokens",
-    "The " .. name .. " parameter must be an integer that is not negative: output of this model is limited.", name)
+    "The " .. name .. " parameter must be a whole number, at least 1: output of this model is limited, or your budget is.", name)
 end
 
 local function bad_count(name)
-  return refusal("400", "invalid_n", "The " .. name .. " parameter must be an integer that is not negative.", name)
+  return refusal("400", "invalid_n", "The " .. name .. " parameter must be a whole number, at least 1: your budget is limited.", name)
+end
+
+local function unsupported(name)
+  return refusal("400", "unsupported_parameter", "The " .. name .. " parameter is not supported: it names what one provider "
+    .. "keeps, and requests of this gateway go to several. Send the whole input, and wait for the answer.", name)
 end
 
 local function too_long(name)

@@ -25,7 +25,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   if not entry then return unknown_model(model) end
   if entry.kind ~= endpoint.kind then return wrong_endpoint(model, path, entry.kind) end
 
-  problem = overlong(s)
+  problem = overlong(s) or endpoint.stored and stored(s)
   if problem then return problem end
   edits, added = 0, ""
   if stream and endpoint.usage then
@@ -38,7 +38,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   end
   local revision, ask = directory:get("b"), nil
   if revision then
-    ask, problem = bounds(s)
+    ask, problem = bounds(s, is_budgeted(directory, consumer, entry.route))
     if problem then return problem end
     metadata:set(NAMESPACE, "ask", ask)
   end
@@ -47,7 +47,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   problem = revision and closing_of(consumer, entry.route, model, bytes, ask, revision, metadata)
   if problem then return problem end
   if body then buffer:setBytes(body) end
-  return nil, entry, bytes
+  return nil, entry, bytes, body == nil
 end
 
 -- What the key alone decides, before the body is read: the answer to give, or nil, the caller and its name.
@@ -83,8 +83,10 @@ local function decide(h, buffer, caller, consumer)
 
   local problem = check_type(headers) or check_encoding(headers)
   if problem then return problem end
-  local answer, entry, bytes = read(h, buffer, endpoint, path, directory, caller, consumer, metadata)
+  local answer, entry, bytes, as_it_came = read(h, buffer, endpoint, path, directory, caller, consumer, metadata)
   if answer then return answer end
+  -- A body in chunks has no length yet, and the budget check reads it here.
+  if as_it_came and not headers:get("content-length") then headers:replace("content-length", tostring(bytes)) end
   metadata:set(NAMESPACE, "way", entry.way .. bytes .. " " .. url)
   if entry.ladders then
     for arm = 1, #entry.ladders do headers:replace(entry.headers[arm], entry.ladders[arm]) end

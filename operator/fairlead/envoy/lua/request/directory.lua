@@ -37,6 +37,19 @@ local caller_of = kept(function(text)
   return caller
 end)
 
+-- <route> <route> ..., or `*`
+local routes_of = kept(function(text)
+  local routes = {}
+  for route in gmatch(text, "%S+") do routes[route] = true end
+  return routes
+end)
+
+-- Whether a budget counts what a consumer spends on a route.
+local function is_budgeted(directory, consumer, route)
+  local text = directory:get("b:" .. consumer)
+  return text and (text == "*" or routes_of(text)[route]) or false
+end
+
 -- <route> <kind> <max output tokens> <wire id> <last wire id> <last target> [<shape> <stem>]
 local entry_of = kept(function(text)
   local field = {}

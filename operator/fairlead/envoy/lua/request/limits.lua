@@ -1,26 +1,35 @@
+-- Numbers: what bounds the output of a request, and its cost -------------------------------------------------------
+-- One rule for all of them. More than 15 digits are refused whoever sends them. Where a cap or a budget of this caller
+-- needs a number it must be a whole one, at least 1: servers take 0 for none, and read others not all alike. Elsewhere
+-- it is the provider's to judge.
+
 local MOST_DIGITS = 15 -- up to there every JSON parser reads the same number
 
--- The refusal of a number that servers would not all read alike, whoever sends it: nothing longer enters a check either.
+-- The refusal of a number that servers would not all read alike: nothing longer enters a check either.
 local function overlong(s)
-  for slot = FIRST_LIMIT, BEST_OF do
-    local given = key_at[slot] ~= 0 and value_of(s, slot)
-    local digits = given and #given > MOST_DIGITS and match(given, "^%-?(%d+)$")
+  for slot = FIRST_LIMIT, LAST_COUNT do
+    local given = key_at[slot] ~= 0 and value_end[slot] - value_at[slot] > MOST_DIGITS and value_of(s, slot)
+    local digits = given and match(given, "^%-?(%d+)$")
     if digits and #digits > MOST_DIGITS then return too_long(NAMES[slot]) end
   end
   return nil
 end
 
-local function is_integer(text) return find(text, "^%d+$") and not find(text, "^0.") end
+-- The number of a slot, nil when it is not given; the second result is true when it is there and is none.
+local function number_of(s, slot)
+  local given = value_of(s, slot)
+  if not given or given == "null" then return nil end
+  if #given > MOST_DIGITS or not find(given, "^[1-9]%d*$") then return nil, true end
+  return tonumber(given)
+end
 
 -- No member that limits the output says more than `cap` (a number: `most`), and at least one of the endpoint's own is
 -- there. The others are capped too, since some servers listen to them at every endpoint.
 local function cap_output(s, own, cap, most)
   for slot = FIRST_LIMIT, LAST_LIMIT do
-    local given = value_of(s, slot)
-    if given and given ~= "null" then
-      if not is_integer(given) then return bad_limit(NAMES[slot]) end
-      if tonumber(given) > most then replace(value_at[slot], value_end[slot], cap) end
-    end
+    local number, bad = number_of(s, slot)
+    if bad then return bad_limit(NAMES[slot]) end
+    if number and number > most then replace(value_at[slot], value_end[slot], cap) end
   end
   for _, name in ipairs(own) do
     local given = value_of(s, BODY.slots[name])
@@ -37,37 +46,46 @@ local function cap_output(s, own, cap, most)
   return nil
 end
 
--- How many prompts a request of /v1/completions brings: each is answered. A list of numbers is one prompt.
-local function count_prompts()
-  if key_at[PROMPT] == 0 or p[value_at[PROMPT]] ~= 91 then return 1 end
-  local prompts, i = 0, skip_space(value_at[PROMPT] + 1)
-  while i < value_end[PROMPT] do
+-- How many prompts a member brings: each is answered. A list of numbers is one prompt.
+local function count_prompts(slot)
+  if key_at[slot] == 0 or p[value_at[slot]] ~= 91 then return 0 end
+  local prompts, i = 0, skip_space(value_at[slot] + 1)
+  while i < value_end[slot] do
     local c = p[i]
     if c == 34 or c == 91 or c == 123 then prompts = prompts + 1 end
     i = c == 93 and i or skip_space(skip_value(i))
     i = skip_space(i + 1)
   end
-  return prompts > 1 and prompts or 1
+  return prompts
 end
 
 -- What bounds the cost of a request, for the budget check: `<largest limit on its output> <number of answers>`, `-`
--- where none is given. Nil and the refusal for what some servers would read as a number and others not.
-local function bounds(s)
-  local limit, most = "-", -1
+-- where none is given. Nil and the refusal where a budget of this caller needs a number that is none.
+local function bounds(s, judged)
+  local limit = 0
   for slot = FIRST_LIMIT, LAST_LIMIT do
-    local given = value_of(s, slot)
-    if given and given ~= "null" then
-      if not is_integer(given) then return nil, bad_limit(NAMES[slot]) end
-      if tonumber(given) > most then limit, most = given, tonumber(given) end
-    end
+    local number, bad = number_of(s, slot)
+    if bad and judged then return nil, bad_limit(NAMES[slot]) end
+    if number and number > limit then limit = number end
   end
   local answers = 1
-  for slot = N, BEST_OF do
+  for slot = FIRST_COUNT, LAST_COUNT do
+    local number, bad = number_of(s, slot)
+    if bad and judged then return nil, bad_count(NAMES[slot]) end
+    if number and number > answers then answers = number end
+  end
+  local prompts = count_prompts(PROMPT) + count_prompts(PROMPT_EMBEDS)
+  if prompts > 1 then answers = answers * prompts end
+  return (limit > 0 and format("%.0f ", limit) or "- ") .. format("%.0f", answers)
+end
+
+-- The refusal of a member that names what one provider keeps, or nil.
+local function stored(s)
+  for _, slot in ipairs(STORED) do
     local given = value_of(s, slot)
-    if given and given ~= "null" then
-      if not is_integer(given) then return nil, bad_count(NAMES[slot]) end
-      if tonumber(given) > answers then answers = tonumber(given) end
+    if given and given ~= "null" and not (slot == BACKGROUND and given == "false") then
+      return unsupported(NAMES[slot])
     end
   end
-  return limit .. " " .. format("%.0f", answers * count_prompts())
+  return nil
 end

@@ -40,22 +40,25 @@ local function readable(first, names)
   return reading
 end
 
-local MODEL, STREAM, STREAM_OPTIONS, FIRST_LIMIT, LAST_LIMIT, N, BEST_OF, PROMPT = 1, 2, 3, 4, 7, 8, 9, 10
+local MODEL, STREAM, STREAM_OPTIONS, FIRST_LIMIT, LAST_LIMIT, FIRST_COUNT, LAST_COUNT = 1, 2, 3, 4, 7, 8, 10
+local PROMPT, PROMPT_EMBEDS, BACKGROUND = 11, 12, 13
 local BODY = readable(MODEL, {
   "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict",
-  "n", "best_of", "prompt",
+  "n", "best_of", "n_cmpl", "prompt", "prompt_embeds", "background", "previous_response_id", "conversation",
 })
-local INCLUDE_USAGE = PROMPT + 1
+local STORED = { PROMPT, BACKGROUND, BACKGROUND + 1, BACKGROUND + 2 } -- of the Responses API
+local INCLUDE_USAGE = BODY.last + 1
 local OPTIONS = readable(INCLUDE_USAGE, { "include_usage" })
 
 local USAGE = '{"include_usage":true}'
 
 -- What may be asked. `own` are the members by which an endpoint limits its output; where none of them is given, the
--- first is added. `usage`: streams tell their usage only when asked to.
+-- first is added. `usage`: streams tell their usage only when asked to. `stored`: members may name what one provider
+-- keeps.
 local PATHS = {
   ["/v1/chat/completions"] = { kind = CHAT, usage = true, own = { "max_completion_tokens", "max_tokens" } },
   ["/v1/completions"] = { kind = CHAT, usage = true, own = { "max_tokens" } },
-  ["/v1/responses"] = { kind = CHAT, own = { "max_output_tokens" } },
+  ["/v1/responses"] = { kind = CHAT, own = { "max_output_tokens" }, stored = true },
   ["/v1/messages"] = { kind = CHAT, own = { "max_tokens" } },
   ["/v1/embeddings"] = { kind = EMBEDDING, own = {} },
 }
