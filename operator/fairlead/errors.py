@@ -7,7 +7,8 @@
     ├── ClusterError         the Kubernetes API refused something, or does not answer
     ├── StateError           the state folder cannot be used (locked by another process, not writable)
     ├── BudgetConfigurationError  the budget server's configuration cannot be used; it keeps the one that it has
-    └── BudgetServerError    a budget server did not start, or does not answer
+    ├── BudgetServerError    a budget server did not start, or does not answer
+    └── AnswerError          what came over a wire is not what was asked for
 
 A user's mistake in a resource is never an exception: it is a `fairlead.api.problem.Problem` on that object.
 """
@@ -43,3 +44,7 @@ class BudgetConfigurationError(FairleadError):
 
 class BudgetServerError(FairleadError):
     """A budget server did not start, or does not answer."""
+
+
+class AnswerError(FairleadError):
+    """What came over a wire cannot be read; whoever asked counts it and goes on."""

@@ -1,12 +1,12 @@
 """What a budget server tells the operator: its spend, asked for over the pod network on the port of its metrics."""
 
-import json
 from typing import Protocol
 
 import httpx
 
+from fairlead.adapters.answer import decoded
 from fairlead.budget.spend import SpendSnapshot, decode
-from fairlead.errors import BudgetConfigurationError, BudgetServerError
+from fairlead.errors import AnswerError, BudgetConfigurationError, BudgetServerError
 
 SPEND_PATH = "/v1/spend"
 PORT = 8083
@@ -32,8 +32,8 @@ class HttpBudgetAnswers:
         try:
             answer = await self._client.get(f"http://{host}:{port}{SPEND_PATH}")
             answer.raise_for_status()
-            found = answer.json()
-        except (httpx.HTTPError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            found = decoded(answer.content)
+        except (httpx.HTTPError, httpx.InvalidURL, AnswerError) as error:
             raise BudgetServerError(f"{address}: {str(error) or type(error).__name__}") from error
         if not isinstance(found, dict):
             raise BudgetServerError(f"{address}: got no JSON object")

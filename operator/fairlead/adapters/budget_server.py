@@ -11,10 +11,11 @@ from typing import Any
 import httpx
 
 from fairlead.adapters import disk
+from fairlead.adapters.answer import decoded
 from fairlead.adapters.budget_places import Places
 from fairlead.adapters.child_environment import inherited
 from fairlead.adapters.lifeline import dies_with
-from fairlead.errors import BudgetServerError
+from fairlead.errors import AnswerError, BudgetServerError
 
 TIMEOUT_S = 2.0
 _COMMAND = (sys.executable, "-c", "from fairlead.cli import main; main()", "budget-server")
@@ -102,8 +103,8 @@ async def ask(socket: Path, path: str) -> dict[str, Any]:
     transport = httpx.AsyncHTTPTransport(uds=str(socket))
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://budget", timeout=TIMEOUT_S) as client:
-            document = (await client.get(path)).json()
-    except (httpx.HTTPError, ValueError) as error:
+            document = decoded((await client.get(path)).content)
+    except (httpx.HTTPError, AnswerError) as error:
         raise BudgetServerError(f"{socket}: the budget server does not answer: {error}") from None
     if not isinstance(document, dict):
         raise BudgetServerError(f"{socket}: the budget server answered something else")

@@ -1,7 +1,6 @@
 """Envoy's admin interface over its unix socket: what it serves, and the orders of a graceful stop."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any, Self
 
 import httpx
 
-from fairlead.errors import EnvoyError
+from fairlead.adapters.answer import decoded
+from fairlead.errors import AnswerError, EnvoyError
 
 TIMEOUT_S = 2.0
 
@@ -107,8 +107,8 @@ class EnvoyAdmin:
         try:
             response = await self._client.get(path, params=query)
             response.raise_for_status()
-            return json.loads(response.content)
-        except (httpx.HTTPError, ValueError) as error:
+            return decoded(response.content)
+        except (httpx.HTTPError, AnswerError) as error:
             raise EnvoyError(f"Envoy's admin interface did not answer {path}: {_reason(error)}") from None
 
     async def _post(self, path: str) -> None:

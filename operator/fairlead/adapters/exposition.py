@@ -4,7 +4,7 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
-_LINE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)\{(.*)\} ([0-9.eE+]+)$")
+_LINE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? ([0-9.eE+]+)$")
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 _LARGEST = 2.0**63
 """Envoy's counters have 64 bits; stores keep 63."""
@@ -21,14 +21,14 @@ class Sample:
 
 
 def samples(text: str, names: Container[str]) -> Iterator[Sample]:
-    """Yield the samples of these names that carry labels; what is no number that a gateway can have is left out."""
-    for line in text.splitlines():
+    """Yield the samples of these names; what is no number that a gateway can have is left out."""
+    for line in text.split("\n"):
         match = _LINE.match(line)
         if match is None or match.group(1) not in names:
             continue
         value = _number(match.group(3))
         if value is not None:
-            labels = {name: _unescape(escaped) for name, escaped in _LABEL.findall(match.group(2))}
+            labels = {name: _unescape(escaped) for name, escaped in _LABEL.findall(match.group(2) or "")}
             yield Sample(name=match.group(1), labels=labels, value=value)
 
 

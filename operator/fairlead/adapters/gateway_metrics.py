@@ -1,18 +1,17 @@
 """What a gateway counts by itself, asked for at its metrics port."""
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
-import httpx
+import aiohttp
+from yarl import URL
 
 from fairlead.errors import EnvoyError
 
 PATH = "/metrics"
 _MOST_BYTES = 32 * 1024 * 1024
 """A gateway of the largest catalogue shows a tenth of it."""
-
-
-_TIMEOUT_S = 2.0
 
 
 class GatewayMetrics(Protocol):
@@ -26,10 +25,11 @@ class GatewayMetrics(Protocol):
 
 
 class HttpGatewayMetrics:
-    """Over HTTP, without the proxies of the environment: gateways are near. A context."""
+    """Over HTTP, without the proxies of the environment: gateways are near. A context, within one event loop."""
 
-    def __init__(self) -> None:
-        self._client = httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False)
+    def __init__(self, *, timeout_s: float = 2.0) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._opened: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -37,18 +37,37 @@ class HttpGatewayMetrics:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections; the next reading opens others."""
+        if self._opened is not None:
+            await self._opened.close()
+            self._opened = None
 
     async def read(self, address: str, *, only: str) -> str:
         """Return the series whose names match, see `GatewayMetrics`."""
+        return await self.text(f"http://{address}{PATH}", {"filter": only})
+
+    async def text(self, url: str | URL, query: Mapping[str, str] | None = None) -> str:
+        """Return what an address shows.
+
+        Raises:
+            EnvoyError: there is no answer, or none that can be read.
+
+        """
+        if self._opened is None:
+            self._opened = aiohttp.ClientSession(timeout=self._timeout)
+        content = bytearray()
         try:
-            async with self._client.stream("GET", f"http://{address}{PATH}", params={"filter": only}) as answer:
+            async with self._opened.get(url, params=query) as answer:
                 answer.raise_for_status()
-                content = bytearray()
-                async for part in answer.aiter_bytes():
+                async for part in answer.content.iter_any():
                     content += part
                     if len(content) > _MOST_BYTES:
-                        raise EnvoyError(f"{address}: got more than {_MOST_BYTES} bytes of metrics")
-                return content.decode()
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeDecodeError) as error:
-            raise EnvoyError(f"{address}: {str(error) or type(error).__name__}") from error
+                        raise EnvoyError(f"{url}: got more than {_MOST_BYTES} bytes of metrics, want fewer")
+            return content.decode()
+        except UnicodeDecodeError as error:
+            raise EnvoyError(f"{url}: got metrics that are not UTF-8, want text: {error.reason}") from None
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:  # a URL that is none is a ValueError
+            raise EnvoyError(f"{url}: {str(error) or type(error).__name__}") from error

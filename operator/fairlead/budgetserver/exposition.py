@@ -1,10 +1,5 @@
-"""Reads gateways' counters out of what they show to Prometheus: pure.
+"""What a gateway counted, out of its metrics: per consumer, route and target, requests and their tokens. Pure."""
 
-A gateway counts, per consumer, route and target, the requests whose tokens its provider told, and those tokens. Other
-series are skipped.
-"""
-
-import re
 from collections.abc import Mapping
 
 from fairlead.adapters.exposition import samples
@@ -16,13 +11,12 @@ SERIES: Mapping[str, str] = {
     "envoy_fairlead_metered_output_tokens": "output",
     "envoy_fairlead_metered_cached_tokens": "cached",
 }
-_UPTIME = re.compile(r"^envoy_server_uptime(?:\{\})? (\d+)$", re.MULTILINE)
+_UPTIME = "envoy_server_uptime"
 
 
 def uptime_s(text: str) -> int | None:
     """Return how long the gateway's process runs; None when it does not say."""
-    match = _UPTIME.search(text)
-    return int(match.group(1)) if match else None
+    return next((sample.value for sample in samples(text, {_UPTIME})), None)
 
 
 def counts(text: str, *, gateway: str) -> dict[UsageCounterKey, Count]:

@@ -5,14 +5,10 @@ nobody else stored one since it was begun.
 """
 
 import asyncio
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import aiohttp
 import structlog
-from yarl import URL
 
 from fairlead.budget.estimate import LARGEST, believable
 from fairlead.budget.price import USD, Tokens, cost
@@ -20,14 +16,14 @@ from fairlead.budget.reconciliation import NOTHING, Count, UsageCounterKey, read
 from fairlead.budgetserver.exposition import counts, uptime_s
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
-from fairlead.budgetserver.store import Booking, Store, StoreError, UsageCounterUpdate
+from fairlead.budgetserver.store import Booking, Store, UsageCounterUpdate
+from fairlead.runtime import scrape
+from fairlead.runtime.scrape import Scraper
 
-_READ_S = 5.0
 _GRACE_S = 0.2
 """Between reading counters and reading bookings: reports that are on their way arrive."""
 _OLDER_MS = 60_000
 """A gateway that began at most that long before the store is taken for one whose whole life the store knows."""
-_FILE = "file:"
 log = structlog.get_logger("fairlead.budget")
 
 
@@ -35,27 +31,20 @@ class UsageReconciliation:
     """Reads, compares, books."""
 
     def __init__(self, *, sources: Sequence[str], store: Store, service: RateLimitService, metrics: Metrics) -> None:
-        self._sources = sources
+        self._scraper = Scraper(sources)
         self._store = store
         self._service = service
         self._metrics = metrics
 
-    async def run(self, every_s: float) -> None:
-        """Reconcile for as long as the server lives."""
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_READ_S)) as session:
-            while True:
-                try:
-                    await self.once(session)
-                except StoreError as error:
-                    self._metrics.store_errors.labels("reconcile").inc()
-                    log.warning("budget.reconcile_failed", error=str(error))
-                await asyncio.sleep(every_s)
+    async def close(self) -> None:
+        """Let go of the connections to gateways."""
+        await self._scraper.close()
 
-    async def once(self, session: aiohttp.ClientSession) -> None:
-        """Take one reading of all gateways and book what is missing for sure."""
+    async def once(self) -> None:
+        """Take one reading of all gateways and book what is missing for sure; raises `StoreError`."""
         now_ms = self._service.now_ms()
         since_ms = (await self._store.read_usage_counters(now_ms)).since_ms
-        readings = await self._scrape(session)
+        readings = await self._scrape()
         if not readings:
             return
         await asyncio.sleep(_GRACE_S)
@@ -125,25 +114,16 @@ class UsageReconciliation:
         for name, counter in zip(booked, await self._service.counters(tuple(booked)), strict=True):
             self._service.note_stage(name, payers[name], before=counter.spent - booked[name], after=counter.spent)
 
-    async def _scrape(self, session: aiohttp.ClientSession) -> list["_Scrape"]:
-        urls = [url for source in self._sources for url in await _addresses(source)]
-        readings = await asyncio.gather(*(self._read(session, name, url) for name, url in urls))
-        return [reading for reading in readings if reading is not None]
-
-    async def _read(self, session: aiohttp.ClientSession, name: str, url: URL) -> "_Scrape | None":
-        try:
-            async with session.get(url) as response:
-                response.raise_for_status()
-                text = (await response.read()).decode("utf-8")
-        except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
-            self._metrics.gateways.labels("failed").inc()
-            log.warning("budget.gateway_unread", gateway=name, error=str(error) or type(error).__name__)
-            return None
-        self._metrics.gateways.labels("read").inc()
-        found = counts(text, gateway=name)
-        return _Scrape(
-            gateways=frozenset({name, *(key.gateway for key in found)}), uptime_s=uptime_s(text), counts=found
-        )
+    async def _scrape(self) -> list["_Scrape"]:
+        found = []
+        for answer in await self._scraper.read():
+            outcome = "read" if isinstance(answer, scrape.Metrics) else "failed"
+            self._metrics.gateways.labels(outcome).inc()
+            if isinstance(answer, scrape.Metrics):
+                found.append(_scraped(answer))
+            else:
+                log.warning("budget.gateway_unread", gateway=answer.gateway, error=answer.problem)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,21 +136,7 @@ class _Scrape:
     counts: Mapping[UsageCounterKey, Count]
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").split()
-    except OSError:
-        return []
-
-
-async def _addresses(source: str) -> list[tuple[str, URL]]:
-    """Return name and URL of each gateway behind a source: a file's lines, a URL, all addresses of a URL's name."""
-    if source.startswith(_FILE):
-        return [pair for line in _lines(Path(source.removeprefix(_FILE))) for pair in await _addresses(line)]
-    url = URL(source)
-    host, port = url.host or "", url.port or 80
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
-        return [(f"{host}:{port}", url)]
-    return [(f"{host}:{port}", url.with_host(host)) for host in sorted({str(entry[4][0]) for entry in found})]
+def _scraped(answer: scrape.Metrics) -> _Scrape:
+    counted = counts(answer.text, gateway=answer.gateway)
+    gateways = frozenset({answer.gateway, *(key.gateway for key in counted)})
+    return _Scrape(gateways=gateways, uptime_s=uptime_s(answer.text), counts=counted)

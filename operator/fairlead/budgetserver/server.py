@@ -22,7 +22,8 @@ from fairlead.budgetserver.settings import Settings
 from fairlead.budgetserver.sqlite import SqliteStore
 from fairlead.budgetserver.store import Store, StoreError
 from fairlead.budgetserver.web import operator_application, usage_application
-from fairlead.errors import BudgetConfigurationError
+from fairlead.errors import BudgetConfigurationError, FairleadError
+from fairlead.runtime.loops import Loops, repeat
 
 _UNIX = "unix:"
 _SWEEP_S = 5.0
@@ -58,31 +59,31 @@ class BudgetServer:
         )
         self._rpc = make_server(self.service, self.metrics)
         self._tasks: list[asyncio.Task[None]] = []
-        self._ended = False
-        """A loop ended by itself: health is red from then on, so that the process is replaced."""
+        self._loops = Loops(log)
         self._runners: list[web.AppRunner] = []
+        self._reconciliation = UsageReconciliation(
+            sources=settings.gateways, store=self._store, service=self.service, metrics=self.metrics
+        )
         self.ports: dict[str, int] = {}
         """Ports in use, of addresses that are no socket files: `rpc`, `usage`, `http`."""
 
     async def start(self) -> None:
         """Listen and begin all loops."""
         await self._listen_http("usage", self._settings.usage, usage_application(self.service))
-        operator = operator_application(self.service, self.metrics, self.health)
+        operator = operator_application(self.service, self.metrics, self.health, self.is_whole)
         await self._listen_http("http", self._settings.http, operator)
         port = self._rpc.add_insecure_port(self._settings.rpc)
         if not self._settings.rpc.startswith(_UNIX):
             self.ports["rpc"] = port
         await self._rpc.start()
-        self._begin(self._file.watch(self.service.use))
-        self._begin(self.service.backlog.run())
-        self._begin(self._every(_SWEEP_S, "expire", self._sweep))
-        self._begin(self._every(_PING_S, "ping", self.service.ping))
-        self._begin(self._every(_REFRESH_S, "refresh", lambda: ledgerview.refresh(self.service, self.metrics)))
+        self._begin("configuration", self._file.watch(self.service.use))
+        self._begin("backlog", self.service.backlog.run())
+        self._begin("expire", self._every(_SWEEP_S, "expire", self._sweep))
+        self._begin("ping", self._every(_PING_S, "ping", self.service.ping))
+        self._begin("refresh", self._every(_REFRESH_S, "refresh", self._refresh))
         if self._settings.gateways:
-            reconciler = UsageReconciliation(
-                sources=self._settings.gateways, store=self._store, service=self.service, metrics=self.metrics
-            )
-            self._begin(reconciler.run(self._settings.reconcile_every_s))
+            every_s = self._settings.reconcile_every_s
+            self._begin("reconcile", self._every(every_s, "reconcile", self._reconciliation.once))
         log.info("budget.serving", configuration=self._file.digest, ports=self.ports)
 
     async def stop(self) -> None:
@@ -91,6 +92,7 @@ class BudgetServer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._reconciliation.close()
         for runner in self._runners:
             await runner.cleanup()
         with contextlib.suppress(TimeoutError):
@@ -102,30 +104,41 @@ class BudgetServer:
             log.error("budget.reports_lost", reports=len(self.service.backlog), reason="the store did not come back")
         await self._store.close()
 
+    def is_whole(self) -> bool:
+        """Tell whether all loops run; one that ended is a bug, and the process is to be replaced."""
+        return not self._loops.ended
+
     def health(self) -> dict[str, Any]:
         """Return what `/healthz` says: alive and able to decide."""
         up = self.service.store_up
         return {
-            "ok": up and not self._ended,
+            "ok": up and not self._loops.ended,
             "store": "up" if up else "down",
             "failure_policy": "Closed" if self.service.configuration.fail_closed else "Open",
             "backlog": len(self.service.backlog),
             "configuration": self._file.digest,
         }
 
-    def _begin(self, loop: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(loop)
-        task.add_done_callback(self._surface)
-        self._tasks.append(task)
+    def _begin(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
+        """Run a loop; when it ends, health is red, and checks are answered until the process is replaced."""
+        self._tasks.append(asyncio.create_task(self._loops.run(name, loop)))
 
     async def _every(self, seconds: float, step: str, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await work()
-            except StoreError as error:
-                self.metrics.store_errors.labels(step).inc()
-                log.warning("budget.store_failed", step=step, error=str(error))
-            await asyncio.sleep(seconds)
+        def failed(error: FairleadError, _failures: int) -> None:
+            self.metrics.store_errors.labels(step).inc()
+            log.warning("budget.store_failed", step=step, error=str(error))
+
+        await repeat(
+            work,
+            every_s=seconds,
+            sleep=asyncio.sleep,
+            failed=failed,
+            errors=StoreError,
+            retry_s=(seconds, seconds),
+        )
+
+    async def _refresh(self) -> None:
+        await ledgerview.refresh(self.service, self.metrics)
 
     async def _sweep(self) -> None:
         """Give up on reports that are overdue."""
@@ -147,9 +160,3 @@ class BudgetServer:
         host, _, port = address.rpartition(":")
         await web.TCPSite(runner, host, int(port)).start()
         self.ports[name] = runner.addresses[0][1]
-
-    def _surface(self, task: asyncio.Task[None]) -> None:
-        """Say where somebody looks that a loop ended by itself, which is a bug."""
-        if not task.cancelled():
-            self._ended = True
-            log.error("budget.loop_ended", error=repr(task.exception()))

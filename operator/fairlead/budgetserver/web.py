@@ -46,18 +46,22 @@ def usage_application(service: RateLimitService) -> web.Application:
 
 
 def operator_application(
-    service: RateLimitService, metrics: Metrics, health: Callable[[], dict[str, Any]]
+    service: RateLimitService, metrics: Metrics, health: Callable[[], dict[str, Any]], is_whole: Callable[[], bool]
 ) -> web.Application:
     """Make the application for operators and Prometheus.
 
-    `/livez`: the process answers. `/healthz`: it can decide, which it cannot while the store is away.
+    `/readyz`: the process answers. `/livez`: it is whole, and need not be replaced. `/healthz`: it can decide, too, and
+    cannot while the store is away.
     """
 
     async def show_metrics(_request: web.Request) -> web.Response:
         return web.Response(body=metrics.text(), headers={"content-type": CONTENT_TYPE_LATEST})
 
-    async def live(_request: web.Request) -> web.Response:
+    async def ready(_request: web.Request) -> web.Response:
         return web.json_response({"ok": True})
+
+    async def live(_request: web.Request) -> web.Response:
+        return web.json_response({"ok": is_whole()}, status=200 if is_whole() else 503)
 
     async def show_health(_request: web.Request) -> web.Response:
         state = health()
@@ -77,6 +81,7 @@ def operator_application(
 
     application = web.Application()
     application.router.add_get("/metrics", show_metrics)
+    application.router.add_get("/readyz", ready)
     application.router.add_get("/livez", live)
     application.router.add_get("/healthz", show_health)
     application.router.add_get("/v1/budgets", show_budgets)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from functools import partial
 
 from structlog.typing import FilteringBoundLogger
@@ -25,8 +24,10 @@ from fairlead.controller.metrics import Metrics
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback, ready_pods
 from fairlead.controller.status import Statuses
-from fairlead.errors import ClusterError, StateError
+from fairlead.errors import AnswerError, ClusterError, FairleadError, StateError
 from fairlead.manifests import COMPONENT_LABEL, OWNED_KINDS
+from fairlead.runtime.alarm import Alarm
+from fairlead.runtime.loops import Loops, repeat
 from fairlead.runtime.memory import LastGood
 from fairlead.status import Availability, Keyless
 
@@ -37,7 +38,8 @@ KEYS_SECRET_EVERY_S = 60.0
 _LISTS_EVERY_S = 60.0
 _QUIET_S, _BURST_S = 0.03, 0.15
 """A pass begins when no event came for so long, or so long after the first one: ten events in a burst are one pass."""
-_RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+_RETRY_S, _RETRY_RARE_S = (0.5, 2.0), 10.0
+"""First and longest pause before a step that failed is taken again; longest for one that is rarely taken anyhow."""
 _TELL_EVERY = 10
 """Of failures in a row, the first is logged and every tenth."""
 _HEALTHY_WITHIN_S = 120.0
@@ -61,7 +63,7 @@ class Operator:
         self._kube, self._clock, self._context, self._metrics, self._log = kube, clock, context, metrics, log
         self._inputs = Inputs(kube=kube, clock=clock, context=context, metrics=metrics, log=log, changed=self._mark)
         self._live = Live()
-        self._progress, self._readback = Progress(), Readback(answers)
+        self._progress, self._readback = Progress(), Readback(answers, self._unread)
         self._budgets = Budgets(budget_answers, log)
         self._election = Election(
             kube, clock, namespace=context.namespace, name=context.lease, identity=context.identity, owner=context.owner
@@ -83,10 +85,8 @@ class Operator:
         self._too_large: frozenset[str] = frozenset()
         self._held: frozenset[str] = frozenset()
         self._keyless: Mapping[str, Keyless] = {}
-        self._timer: asyncio.TimerHandle | None = None
         self._inputs_changed = True
-        self._wake, self._wake_status, self._wake_readback = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._wake_budgets = asyncio.Event()
+        self._due, self._status_due, self._readback_due, self._budgets_due = Alarm(), Alarm(), Alarm(), Alarm()
         self._changed_at: float | None = None
         self._turned_at = clock.monotonic()
         self._pending = 0
@@ -98,37 +98,44 @@ class Operator:
 
     async def run(self) -> None:
         """Keep the cluster's gateways what users wrote, until cancelled; then give the lease back."""
+        steps: dict[str, tuple[float, Callable[[], Awaitable[None]]]] = {
+            **{f"watch {kind}": (0.0, partial(self._follow, kind)) for kind in _FOLLOWED},
+            "lead": (RENEW_EVERY_S, self._lead),
+            "list": (_LISTS_EVERY_S, self._inputs.list_all),
+            "keys": (KEYS_EVERY_S, self._inputs.read_keys),
+            "look": (KEYS_SECRET_EVERY_S, self._look_at_keys),
+            "pass": (0.0, self._pass),
+            "status": (0.0, self._write_status),
+            "readback": (0.0, self._read_back),
+        }
+        if self._context.settings.budget_server is not None:
+            steps["budgets"] = (0.0, self._read_budgets)
+        loops = Loops(self._log)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._inputs.watch())
-                for kind in _FOLLOWED:
-                    tasks.create_task(self._again_and_again(f"watch {kind}", 0.0, partial(self._follow, kind)))
-                tasks.create_task(self._again_and_again("lead", RENEW_EVERY_S, self._lead))
-                tasks.create_task(self._again_and_again("list", _LISTS_EVERY_S, self._inputs.list_all))
-                tasks.create_task(self._again_and_again("keys", KEYS_EVERY_S, self._inputs.read_keys))
-                tasks.create_task(self._again_and_again("look", KEYS_SECRET_EVERY_S, self._look_at_keys))
-                tasks.create_task(self._again_and_again("pass", 0.0, self._pass))
-                tasks.create_task(self._again_and_again("status", 0.0, self._write_status))
-                tasks.create_task(self._again_and_again("readback", 0.0, self._read_back))
-                if self._context.settings.budget_server is not None:
-                    tasks.create_task(self._again_and_again("budgets", 0.0, self._read_budgets))
+                tasks.create_task(loops.run("watch", self._inputs.watch()))
+                for name, (every_s, step) in steps.items():
+                    tasks.create_task(loops.run(name, self._repeat(name, every_s, step)))
         finally:
             await self._resign()
 
-    async def _again_and_again(self, operation: str, pause_s: float, step: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(self, operation: str, every_s: float, step: Callable[[], Awaitable[None]]) -> None:
         """Repeat a step. An API server that refuses or does not answer is asked again, ever more slowly."""
-        failures = 0
-        while True:
-            try:
-                await step()
-                failures = 0
-                await self._clock.sleep(pause_s)
-            except ClusterError as error:
-                failures += 1
-                self._metrics.errors.labels(operation.partition(" ")[0]).inc()
-                if failures == 1 or failures % _TELL_EVERY == 0:
-                    self._log.warning("try again", what=f"{operation}: {error}", failures=failures)
-                await self._clock.sleep(min(_RETRY_S[min(failures, len(_RETRY_S)) - 1], max(pause_s, _RETRY_S[2])))
+
+        def failed(error: FairleadError, failures: int) -> None:
+            self._metrics.errors.labels(operation.partition(" ")[0]).inc()
+            if failures == 1 or failures % _TELL_EVERY == 0:
+                self._log.warning("try again", what=f"{operation}: {error}", failures=failures)
+
+        first_s, longest_s = _RETRY_S
+        await repeat(
+            step,
+            every_s=every_s,
+            sleep=self._clock.sleep,
+            failed=failed,
+            errors=ClusterError,
+            retry_s=(first_s, min(max(every_s, longest_s), _RETRY_RARE_S)),
+        )
 
     def _mark(self) -> None:
         """Note that something changed: the next pass compiles."""
@@ -137,7 +144,7 @@ class Operator:
         self._metrics.pending_events.set(self._pending)
         if self._changed_at is None:
             self._changed_at = self._clock.monotonic()
-        self._wake.set()
+        self._due.ring()
 
     # What the operator owns
 
@@ -157,9 +164,9 @@ class Operator:
         )
 
     def _live_changed(self, kind: str) -> None:
-        self._wake.set()
+        self._due.ring()
         if kind == "Pod":
-            self._wake_readback.set()
+            self._readback_due.ring()
 
     # Leading
 
@@ -173,7 +180,7 @@ class Operator:
             if leads != led:
                 self._log.info("leads" if leads else "stands by", what=self._context.identity)
                 self._last_good = None
-                self._wake.set()
+                self._due.ring()
 
     async def _resign(self) -> None:
         try:
@@ -186,18 +193,18 @@ class Operator:
     async def _pass(self) -> None:
         """Wait for a change, then make the cluster what the view says."""
         self._turned_at = self._clock.monotonic()
-        if not await _is_set_within(self._wake, _LISTS_EVERY_S):
+        if not await self._due.within(_LISTS_EVERY_S):
             return
         await self._quiet()
         if not await self._is_prepared():
             await self._clock.sleep(0.2)
             return
-        self._wake.clear()
+        self._due.silence()
         began = self._clock.monotonic()
         try:
             await self._reconcile()
         except ClusterError:
-            self._wake.set()
+            self._due.ring()
             self._metrics.reconciles.labels("error").inc()
             raise
         self._metrics.reconciles.labels("success").inc()
@@ -233,14 +240,14 @@ class Operator:
             if region not in applied.too_large | applied.held
         }
         self._progress.compiled(digests, {key: one.essence for key, one in compiled.status.items()})
-        self._wake_readback.set()
-        self._wake_status.set()
+        self._readback_due.ring()
+        self._status_due.ring()
         expected = configuration_digest(compiled.configuration)
         if expected != self._budgets.expected:
             self._budgets.expected = expected
-            self._wake_budgets.set()
+            self._budgets_due.ring()
         if applied.again_in_s is not None:
-            self._wake_in(applied.again_in_s)
+            self._due.ring_in(applied.again_in_s)
 
     async def _compile(self) -> Compiled:
         """Compile in a thread: leases are renewed and probes answered meanwhile."""
@@ -265,27 +272,31 @@ class Operator:
         """Ask the pods: often while some are behind, rarely otherwise."""
         pods = ready_pods(self._live.of_kind("Pod"))
         if await self._readback.ask(pods):
-            self._wake_status.set()
+            self._status_due.ring()
         current = self._is_current()
         if not current and self._compiled is not None and self._election.leads:
             await self._gateways.nudge_again(self._readback.behind(self._progress.digest))
-        if current and self._changed_at is not None and not self._inputs_changed and not self._wake.is_set():
+        if current and self._changed_at is not None and not self._inputs_changed and not self._due.rings:
             self._metrics.propagation_seconds.observe(self._clock.monotonic() - self._changed_at)
             self._changed_at = None
         waiting = self._changed_at is not None and self._clock.monotonic() - self._changed_at < _HEALTHY_WITHIN_S / 10
-        self._wake_readback.clear()
-        await _is_set_within(self._wake_readback, 0.05 if waiting else 1.0 if not current else 5.0)
+        self._readback_due.silence()
+        await self._readback_due.within(0.05 if waiting else 1.0 if not current else 5.0)
 
     async def _read_budgets(self) -> None:
         """Ask the budget servers what was spent, and whether they can decide."""
         if self._election.leads and self._live.has_listed(("Pod",)):
             if await self._budgets.ask(self._live.of_kind("Pod")):
-                self._wake_status.set()
+                self._status_due.ring()
             reading = self._budgets.reading
             if reading is not None:
                 self._metrics.budgets_enforced.set(reading.availability is Availability.ANSWERS)
-        self._wake_budgets.clear()
-        await _is_set_within(self._wake_budgets, self._budgets.pause_s)
+        self._budgets_due.silence()
+        await self._budgets_due.within(self._budgets.pause_s)
+
+    def _unread(self, error: AnswerError) -> None:
+        self._metrics.errors.labels("readback").inc()
+        self._log.warning("gateway unread", what=str(error))
 
     def _is_current(self) -> bool:
         """Tell whether every ready pod of every region serves the newest configuration, and keep the gauge."""
@@ -299,8 +310,8 @@ class Operator:
         return current and self._compiled is not None
 
     async def _write_status(self) -> None:
-        await _is_set_within(self._wake_status, KEYS_EVERY_S)  # an expired consumer says so without an event
-        self._wake_status.clear()
+        await self._status_due.within(KEYS_EVERY_S)  # an expired consumer says so without an event
+        self._status_due.silence()
         if self._compiled is None or not self._election.leads:
             return
         try:
@@ -308,16 +319,10 @@ class Operator:
                 self._compiled, too_large=self._too_large, held=self._held, keyless=self._keyless
             )
         except ClusterError:
-            self._wake_status.set()
+            self._status_due.ring()
             raise
         if waiting:
-            asyncio.get_running_loop().call_later(1.0, self._wake_status.set)
-
-    def _wake_in(self, seconds: float) -> None:
-        """Let a pass begin later; one timer, so that many passes do not leave many behind."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._wake.set)
+            self._status_due.ring_in(1.0)
 
     async def _remembered(self) -> LastGood:
         """Read what the operator before this one remembered; what is damaged is none. Raises `ClusterError`."""
@@ -334,12 +339,4 @@ class Operator:
 
     async def _look_at_keys(self) -> None:
         self._gateways.look_at_keys()
-        self._wake.set()
-
-
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event. Not by `wait_for`: in Python 3.11 it can swallow a cancellation, and we would never end."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    return event.is_set()
+        self._due.ring()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairlead.adapters.gateway_answer import GatewayAnswers
+from fairlead.errors import AnswerError
 from fairlead.manifests import REGION_LABEL
 from fairlead.manifests.paths import HTTP_PORT
 
@@ -45,18 +46,26 @@ def is_ready(pod: Object) -> bool:
 class Readback:
     """The last answer of each ready pod."""
 
-    def __init__(self, answers: GatewayAnswers) -> None:
-        self._answers = answers
+    def __init__(self, answers: GatewayAnswers, failed: Callable[[AnswerError], None]) -> None:
+        """`failed` is told of each answer that cannot be read."""
+        self._answers, self._failed = answers, failed
         self._digests: dict[GatewayPod, str] = {}
 
     async def ask(self, pods: Iterable[GatewayPod]) -> bool:
         """Ask these pods, and forget all others; tell whether anything differs. No answer leaves the last one."""
         asked = tuple(pods)
-        answered = await asyncio.gather(*(self._answers.digest(pod.address, HTTP_PORT) for pod in asked))
+        answered = await asyncio.gather(*map(self._digest, asked))
         digests = {pod: digest or self._digests.get(pod, "") for pod, digest in zip(asked, answered, strict=True)}
         differs = digests != self._digests
         self._digests = digests
         return differs
+
+    async def _digest(self, pod: GatewayPod) -> str | None:
+        try:
+            return await self._answers.digest(pod.address, HTTP_PORT)
+        except AnswerError as error:
+            self._failed(error)
+            return None
 
     def behind(self, digest_of: Callable[[str], str]) -> tuple[str, ...]:
         """Return the names of the pods that serve something else than what their region's are to serve."""

@@ -13,8 +13,8 @@ from fairlead.adapters import budget_server, disk
 from fairlead.adapters.budget_places import Places
 from fairlead.adapters.budget_server import BudgetServerProcess
 from fairlead.envoy import BudgetServer
-from fairlead.errors import BudgetServerError
-from fairlead.standalone import watchdog
+from fairlead.errors import BudgetServerError, FairleadError
+from fairlead.runtime.children import ended, keep_alive
 from fairlead.standalone.state import StateFolder
 
 START_S = 20.0
@@ -72,38 +72,45 @@ class Accounts:
             self._wanted.set()
 
     async def keep_alive(self) -> None:
-        """Start the server again whenever it dies or hangs; ends with the task."""
+        """Start the server again whenever it dies or hangs, from the first use on; ends when it stops."""
         await self._wanted.wait()
-        loop = asyncio.get_running_loop()
-        pause = BACK_OFF_S[0]
-        while not self._stopping and self._process is not None:
-            born = loop.time()
-            code = await watchdog.ended(self._process, self._answers, patience=PATIENCE, hangs=self._hangs)
-            if self._stopping:
-                return
-            if loop.time() - born > CALM_S:
-                pause = BACK_OFF_S[0]
-            self._log.error("budget server died", exit_code=code, again_in_s=pause)
-            while not self._stopping:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, BACK_OFF_S[1])
-                try:
-                    await self._start()
-                except BudgetServerError as error:
-                    self._log.error("budget server does not start", problem=str(error), again_in_s=pause)
-                    continue
-                self._log.info("budget server is back", pid=self.pid)
-                break
+        await keep_alive(self, pause_s=BACK_OFF_S, calm_s=CALM_S, sleep=asyncio.sleep)
 
-    async def _answers(self) -> bool:
-        try:
-            await budget_server.ask(self._places.http, "/healthz")
-        except BudgetServerError:
-            return False
-        return True
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the server was told to end."""
+        return self._stopping
+
+    async def ended(self) -> int:
+        """Wait until the server ended, by itself or because it did not say several times in a row that it lives."""
+        if self._process is None:
+            raise BudgetServerError("got no budget server to keep alive, want one that was started")
+        return await ended(self._process, self._lives, patience=PATIENCE, hangs=self._hangs)
 
     def _hangs(self) -> None:
         self._log.error("budget server hangs", pid=self.pid, what=f"no answer to {PATIENCE} questions; it is ended")
+
+    async def _lives(self) -> bool:
+        try:
+            return bool((await budget_server.ask(self._places.http, "/livez")).get("ok"))
+        except BudgetServerError:
+            return False
+
+    async def died(self, exit_code: int, again_in_s: float) -> None:
+        """Say that the server ended."""
+        self._log.error("budget server died", exit_code=exit_code, again_in_s=again_in_s)
+
+    async def revive(self) -> None:
+        """Start another server on the same counters; raises `BudgetServerError`."""
+        await self._start()
+
+    def failed(self, error: FairleadError, again_in_s: float) -> None:
+        """Say that no server starts."""
+        self._log.error("budget server does not start", problem=str(error), again_in_s=again_in_s)
+
+    def back(self) -> None:
+        """Say that a server answers again."""
+        self._log.info("budget server is back", pid=self.pid)
 
     async def _start(self) -> None:
         for socket in (self._places.rpc, self._places.usage, self._places.http):
@@ -117,7 +124,7 @@ class Accounts:
         loop = asyncio.get_running_loop()
         until = loop.time() + START_S
         while not self._process.ended and loop.time() < until:
-            if self._places.http.exists() and self._places.rpc.exists() and await self._answers():
+            if self._places.http.exists() and self._places.rpc.exists() and await self._lives():
                 return
             await asyncio.sleep(POLL_S)
         await self._process.end(within_s=END_S)

@@ -13,7 +13,8 @@ from fairlead.adapters import disk, envoy_admin
 from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
 from fairlead.adapters.envoy_process import EnvoyProcess
 from fairlead.errors import EnvoyError, FairleadError
-from fairlead.standalone import plan, watchdog
+from fairlead.runtime.children import ended, keep_alive
+from fairlead.standalone import plan
 from fairlead.standalone.release import Serving, listeners_between
 from fairlead.standalone.state import RegionFolder
 
@@ -79,6 +80,8 @@ class LocalGateway:
         """How long Envoy's log was when the last change began."""
         self._serving = False
         self._stopping = False
+        self._changed: Callable[[], None] = lambda: None
+        """Called whenever the Envoy came or went."""
         self._changing = asyncio.Lock()
 
     @property
@@ -284,30 +287,41 @@ class LocalGateway:
 
     async def keep_alive(self, changed: Callable[[], None]) -> None:
         """Start the Envoy again whenever it dies, sooner or later; ends when the region stops."""
-        loop = asyncio.get_running_loop()
-        pause = BACK_OFF_S[0]
-        while self._process is not None and not self._stopping:
-            born = loop.time()
-            code = await watchdog.ended(self._process, self._admin.answers, patience=PATIENCE, hangs=self._hangs)
-            self._serving = False
-            if self._stopping:
-                return
-            if loop.time() - born > CALM_S:
-                pause = BACK_OFF_S[0]
-            self._log.error("envoy died", exit_code=code, again_in_s=pause, last_words=await self._last_words())
-            changed()
-            while not self._stopping:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, BACK_OFF_S[1])
-                try:
-                    disk.remove(self.folder.admin)
-                    await self._spawn()
-                except EnvoyError as error:
-                    self._log.error("envoy does not start", problem=str(error), again_in_s=pause)
-                    continue
-                self._log.info("envoy serves again", pid=self.pid)
-                changed()
-                break
+        self._changed = changed
+        await keep_alive(self, pause_s=BACK_OFF_S, calm_s=CALM_S, sleep=asyncio.sleep)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether its Envoy was told to end."""
+        return self._stopping
+
+    async def ended(self) -> int:
+        """Wait until the Envoy ended, by itself or because it answered no more; return its exit code."""
+        if self._process is None:
+            raise EnvoyError(f"region `{self.name}`: got no Envoy to keep alive, want one that was started")
+        code = await ended(self._process, self._admin.answers, patience=PATIENCE, hangs=self._hangs)
+        self._serving = False
+        return code
+
+    async def died(self, exit_code: int, again_in_s: float) -> None:
+        """Say that the Envoy ended, with its last words."""
+        words = await self._last_words()
+        self._log.error("envoy died", exit_code=exit_code, again_in_s=again_in_s, last_words=words)
+        self._changed()
+
+    async def revive(self) -> None:
+        """Start another Envoy on the same files; raises `FairleadError`."""
+        disk.remove(self.folder.admin)
+        await self._spawn()
+
+    def failed(self, error: FairleadError, again_in_s: float) -> None:
+        """Say that no Envoy starts."""
+        self._log.error("envoy does not start", problem=str(error), again_in_s=again_in_s)
+
+    def back(self) -> None:
+        """Say that an Envoy serves again."""
+        self._log.info("envoy serves again", pid=self.pid)
+        self._changed()
 
     def _hangs(self) -> None:
         self._log.error(
@@ -378,8 +392,8 @@ async def end_orphans(folders: Sequence[RegionFolder]) -> None:
 
     """
     gone = await asyncio.gather(*(envoy_admin.gone(folder.admin, within_s=ORPHAN_S) for folder in folders))
-    for ended, folder in zip(gone, folders, strict=True):
-        if not ended:
+    for has_ended, folder in zip(gone, folders, strict=True):
+        if not has_ended:
             raise EnvoyError(f"{folder.root}: an Envoy of an earlier run does not end; end it and start again")
         disk.remove(folder.admin)
 

@@ -22,6 +22,8 @@ from fairlead.adapters.manifest_files import ManifestFiles
 from fairlead.api import quantity
 from fairlead.api.installation import Installation
 from fairlead.errors import EnvoyError, FairleadError, InstallationError, StateError
+from fairlead.runtime.alarm import Alarm
+from fairlead.runtime.loops import Loops
 from fairlead.runtime.pause import GrowingPause
 from fairlead.standalone import addresses, change, diagnostics, kill, memory, release, status
 from fairlead.standalone.budget_server import Accounts
@@ -59,7 +61,7 @@ class Up:
         self._accounts = Accounts(settings.state, settings.environment, log)
         self._stops = kill.Stops(settings.state, self._warn)
         self._traffic = LocalTraffic(SystemClock(), log)
-        self._dirty = asyncio.Event()
+        self._due = Alarm()
         self._failed = False
         self._told: tuple[Diagnostic, ...] = ()
 
@@ -104,14 +106,16 @@ class Up:
     async def _serve(self) -> None:
         try:
             await self._prepare()
+            loops = Loops(self._log)
             async with asyncio.TaskGroup() as group:
-                for region in self._regions.values():
-                    group.create_task(self._keep(region))
-                group.create_task(self._accounts.keep_alive())
-                group.create_task(self._follow())
-                group.create_task(self._reconcile())
-                group.create_task(self._keep_logs_small())
-                group.create_task(self._traffic.watch(self._regions, self._addresses, self._write_status))
+                for name, region in self._regions.items():
+                    group.create_task(loops.run(name, self._keep(region)))
+                group.create_task(loops.run("budget server", self._accounts.keep_alive()))
+                group.create_task(loops.run("files", self._follow()))
+                group.create_task(loops.run("reconcile", self._reconcile()))
+                group.create_task(loops.run("logs", self._keep_logs_small()))
+                watching = self._traffic.watch(self._regions, self._addresses, self._write_status)
+                group.create_task(loops.run("traffic", watching))
         except* FairleadError as group_of_errors:
             raise _first(group_of_errors) from None
 
@@ -183,17 +187,16 @@ class Up:
 
         paths = (*self._settings.paths, self._settings.config, self._settings.state.killed)
         async for _ in watch.changes(paths, signature):
-            self._dirty.set()
+            self._due.ring()
 
     async def _reconcile(self) -> None:
         """Make everything what the files say whenever they changed; what failed is tried again, ever more slowly."""
         pause = GrowingPause(*RETRY_S)
         within_s = None
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._dirty.wait(), within_s)
+            if await self._due.within(within_s):
                 pause.reset()
-            self._dirty.clear()
+            self._due.silence()
             try:
                 failures = await self._take_over()
             except (FairleadError, OSError) as error:  # a full disk, say: the gateways serve what they have

@@ -40,6 +40,8 @@ def _refuses(request: httpx.Request) -> httpx.Response:
         pytest.param(_refuses, "10.0.0.1: connection refused", id="nobody there"),
         pytest.param(lambda _: httpx.Response(404), "404", id="an older one without it"),
         pytest.param(lambda _: httpx.Response(200, text="hello"), "10.0.0.1: ", id="no JSON"),
+        pytest.param(lambda _: httpx.Response(200, content=b"\xff"), "10.0.0.1: ", id="no UTF-8"),
+        pytest.param(lambda _: httpx.Response(200, content=b"[" * 100_000), "10.0.0.1: ", id="deep"),
         pytest.param(lambda _: httpx.Response(200, json=[1]), "got no JSON object", id="another JSON"),
         pytest.param(lambda _: httpx.Response(200, json={"version": 2}), "want `1`", id="another version"),
     ],

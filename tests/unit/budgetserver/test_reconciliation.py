@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -90,6 +89,7 @@ class Server:
             store=store, configuration=BOOK, clock=lambda: world.now_ms, metrics=self.metrics
         )
         self.world = world
+        world.servers.append(self)
         self.reconciliation = UsageReconciliation(
             sources=(world.url,), store=store, service=self.service, metrics=self.metrics
         )
@@ -97,7 +97,7 @@ class Server:
     async def read(self) -> None:
         """Take one reading, eight seconds after the last."""
         self.world.now_ms += 8_000
-        await self.reconciliation.once(self.world.session)
+        await self.reconciliation.once()
 
     def sample(self, name: str, **labels: str) -> float | None:
         self.metrics.flush()
@@ -105,9 +105,10 @@ class Server:
 
 
 class World:
-    def __init__(self, session: aiohttp.ClientSession, url: str, gateway: Gateway) -> None:
+    def __init__(self, url: str, gateway: Gateway) -> None:
         self.now_ms = START
-        self.session, self.url, self.gateway = session, url, gateway
+        self.url, self.gateway = url, gateway
+        self.servers: list[Server] = []
         self.store = MemoryStore()
         self.server = Server(self, self.store)
 
@@ -140,8 +141,10 @@ def play(story: Story) -> None:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = runner.addresses[0][1]
-        async with aiohttp.ClientSession() as session:
-            await story(World(session, f"http://127.0.0.1:{port}/stats", gateway))
+        world = World(f"http://127.0.0.1:{port}/stats", gateway)
+        await story(world)
+        for each in world.servers:
+            await each.reconciliation.close()
         await runner.cleanup()
 
     asyncio.run(run())

@@ -1,0 +1,73 @@
+"""The budget server of `fairlead up` is replaced when it does not say that it lives."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from fairlead.adapters import budget_server as adapter
+from fairlead.errors import BudgetServerError
+from fairlead.runtime import children
+from fairlead.standalone.budget_server import PATIENCE, Accounts
+from fairlead.standalone.state import StateFolder
+
+KILLED = -9
+
+
+class _Process:
+    """Runs until it is killed."""
+
+    pid = 1
+
+    def __init__(self) -> None:
+        self._killed = asyncio.Event()
+
+    @property
+    def ended(self) -> bool:
+        return self._killed.is_set()
+
+    async def wait(self) -> int:
+        await self._killed.wait()
+        return KILLED
+
+    def kill(self) -> None:
+        self._killed.set()
+
+
+def _looks(answers: list[dict[str, Any] | None], folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how often a server was asked before it was killed; it answers so, and after that it does not."""
+    asked = 0
+
+    async def ask(_socket: Path, path: str) -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        assert path == "/livez"
+        answer = answers.pop(0) if answers else None
+        if answer is None:
+            raise BudgetServerError("silent")
+        return answer
+
+    monkeypatch.setattr(children, "LOOK_S", 0.001)
+    monkeypatch.setattr(adapter, "ask", ask)
+
+    async def run() -> int:
+        accounts = Accounts(StateFolder(root=folder), {}, structlog.get_logger())
+        accounts._process = _Process()  # type: ignore[assignment]  # all that is used of one
+        return await accounts.ended()
+
+    assert asyncio.run(run()) == KILLED
+    return asked
+
+
+def test_a_server_that_is_silent_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _looks([], tmp_path, monkeypatch) == PATIENCE
+
+
+def test_a_server_with_a_loop_that_ended_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _looks([{"ok": False}] * PATIENCE, tmp_path, monkeypatch) == PATIENCE
+
+
+def test_a_moment_s_silence_is_forgiven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _looks([None, None, {"ok": True}], tmp_path, monkeypatch) == 3 + PATIENCE
