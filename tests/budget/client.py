@@ -25,8 +25,8 @@ class Answer:
         return json.loads(self.body)
 
 
-def request(port: int, method: str, path: str, body: Any = None, *, key: str = KEY) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+def request(port: int, method: str, path: str, body: Any = None, *, key: str = KEY, patience_s: float = 20) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience_s)
     try:
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         connection.request(method, path, None if body is None else json.dumps(body), headers)
@@ -62,9 +62,9 @@ class Open:
         self._connection.close()
 
 
-def chat(port: int, model: str = "chat", *, key: str = KEY, **fields: Any) -> Answer:
+def chat(port: int, model: str = "chat", *, key: str = KEY, patience_s: float = 20, **fields: Any) -> Answer:
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **fields}
-    return request(port, "POST", "/v1/chat/completions", body, key=key)
+    return request(port, "POST", "/v1/chat/completions", body, key=key, patience_s=patience_s)
 
 
 def usage(port: int, *, key: str = KEY) -> dict[str, Any]:

@@ -203,8 +203,8 @@ def test_what_a_provider_refuses_costs_nothing(site: Site, start: Start, simulat
     site.write("budget.yaml", budget(usd="1"))
     start(site).serving()
     (port,) = site.ports
-    simulated.control.fault(status=500)
-    assert chat(port).status == 500
+    simulated.control.fault(status=503)
+    assert chat(port).status == 503
     settled(port, 0)
     simulated.control.clear()
     assert chat(port, messages="not a list").status == 400

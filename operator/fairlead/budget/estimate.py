@@ -94,9 +94,20 @@ def reservation(ask: Ask, bounds: Sequence[Bound]) -> int:
     """Return the most that the request can cost at the dearest of the rungs, in nano-dollars. Without rungs: 0."""
     dearest, choices = 0, max(1, ask.choices)
     for bound in bounds:
-        output = bound.otherwise if ask.output_limit is None else min(ask.output_limit, bound.most)
-        dearest = max(dearest, ask.body_bytes * bound.per_input + max(0, output) * choices * bound.per_output)
+        output = output_tokens(ask, bound)
+        dearest = max(dearest, ask.body_bytes * bound.per_input + output * choices * bound.per_output)
     return min(LARGEST, whole(dearest))
+
+
+def output_tokens(ask: Ask, bound: Bound) -> int:
+    """Return the most tokens that one of the answers to a request can have."""
+    output = bound.otherwise if ask.output_limit is None else min(ask.output_limit, bound.most)
+    return max(0, output)
+
+
+def input_tokens(body_bytes: int) -> int:
+    """Return how many tokens a body is taken for when nobody counted them."""
+    return -(-max(0, body_bytes) // _INPUT_BYTES_PER_TOKEN)
 
 
 def unmetered(request: Unmetered, rung: Rung, *, inputs: int | None = None, outputs: int | None = None) -> int:
@@ -106,7 +117,7 @@ def unmetered(request: Unmetered, rung: Rung, *, inputs: int | None = None, outp
     """
     per_token = _STREAM_BYTES_PER_TOKEN if request.stream else _OUTPUT_BYTES_PER_TOKEN
     if inputs is None:
-        inputs = -(-max(0, request.body_bytes) // _INPUT_BYTES_PER_TOKEN)
+        inputs = input_tokens(request.body_bytes)
     if outputs is None:
         outputs = -(-max(0, request.sent_bytes) // per_token) if rung.generates else 0
     return min(LARGEST, whole(inputs * rung.price.input + outputs * rung.price.output))

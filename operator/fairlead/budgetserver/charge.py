@@ -4,11 +4,11 @@ answered, tokens counted                 the tokens at the price of the target t
 answered, no usage in the reply; or      an estimate from bytes, at most the reservation
   one that cannot be true; or the client
   left; or the provider broke
-refused by everybody (4xx, 5xx), or      nothing: the reservation is released
-  never sent to a provider
+refused by everybody (4xx, 5xx), or      nothing: the reservation is released; but for a last attempt
+  never sent to a provider                 that its provider may bill all the same: what it may have cost
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead.budget.belief import Belief, Doubt, believe
 from fairlead.budget.estimate import LARGEST, Rung, Unmetered, unmetered
@@ -36,16 +36,20 @@ class Charge:
 NOTHING = Charge(cost=0, estimated=False)
 
 
-def charge(report: Report, rung: Rung | None) -> Charge:
-    """Return what a report books. Without a rung (no targets are known at all) nothing has a price."""
+def charge(report: Report, rung: Rung | None, *, possible: int = 0) -> Charge:
+    """Return what a report books. Without a rung (no targets are known at all) nothing has a price.
+
+    `possible` is what the last attempt may have cost, in nano-dollars, if it was not answered.
+    """
     if rung is None:
         return NOTHING
     belief = believe(report.claim, rung, sent_bytes=report.sent_bytes)
     if belief.doubt is None:
         return _counted(report, rung)
     if report.unanswered and belief.input is None and belief.output is None and belief.doubt in _SILENT:
-        return NOTHING
-    return _estimated(report, rung, belief)
+        return Charge(cost=possible, estimated=True, doubt=belief.doubt) if possible else NOTHING
+    estimated = _estimated(report, rung, belief)
+    return replace(estimated, cost=max(estimated.cost, possible)) if report.status == 0 else estimated
 
 
 _SILENT = frozenset({Doubt.ABSENT, Doubt.ZERO})

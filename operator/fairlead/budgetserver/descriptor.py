@@ -1,24 +1,30 @@
 """What a gateway asks and reports, as plain values.
 
 A message carries one descriptor with one entry: its key is `check` or `report`, its value are words with a space
-between, in the order of `CHECK` and `REPORT` (one entry, because each costs both sides more than all the words). `-`
-stands for what the gateway does not know; what cannot be read as a number is treated the same. Later versions may add
-words at the end. No word has a space in it: names have grammars, and the gateway makes the request's id itself.
+between, in the order of `CHECK`, or of `REPORT` and then `ATTEMPTS` (one entry, because each costs both sides more than
+all the words). `-` stands for what the gateway does not know; what cannot be read as a number is treated the same.
+Later versions may add words at the end. No word has a space in it: names have grammars, and the gateway makes the
+request's id itself.
 `fairlead.envoy.budgets` writes them; a test holds both against each other.
 """
 
 from typing import Any, NamedTuple
 
+from fairlead.budget.attempt import Attempt
 from fairlead.budget.belief import NOTHING_SAID, Claim
+from fairlead.budget.estimate import Ask
 
 CHECK = ("consumer", "id", "model", "bytes", "route", "limit", "answers")
 REPORT = (
     *("consumer", "id", "model", "bytes", "route", "reservation", "target", "input", "output", "cached", "usage"),
     *("stream", "status", "flags", "attempts", "sent", "gateway"),
 )
+ATTEMPTS = ("wire", "duration", "tried", "failed", "lost", "limit", "answers")
+"""The words behind those of `REPORT`; gateways of an older version do not send them."""
 ABSENT = "-"
 NOTHING_RESERVED = "none"
 """The reservation of a request whose check was answered without one: no policy matches its consumer."""
+_NO_ATTEMPTS = (ABSENT,) * len(ATTEMPTS)
 _COMPLETE = "1"
 """`extraction_status` of Envoy's token usage record when the provider's counts are complete."""
 _RATE_LIMITED = "RL"
@@ -76,6 +82,18 @@ class Report(NamedTuple):
     rejected: bool
     """This server's own 429."""
     gateway: str
+    output_limit: int | None = None
+    """As in the check."""
+    choices: int = 1
+    last: Attempt | None = None
+    """The last attempt, where its request went out; its status is 0 also where it was answered well."""
+    lost: tuple[Attempt, ...] = ()
+    """The attempts before it whose requests went out."""
+
+    @property
+    def ask(self) -> Ask:
+        """What bounded the request's cost."""
+        return Ask(body_bytes=self.body_bytes or 0, output_limit=self.output_limit, choices=self.choices)
 
     @property
     def unanswered(self) -> bool:
@@ -125,6 +143,7 @@ def report(text: str) -> Report:
     words = text.split(" ")
     consumer, request, model, size, route, reservation, target = words[:7]
     inputs, outputs, cached, usage, stream, status, flags, attempts, sent, gateway = words[7 : len(REPORT)]
+    wire, duration, tried, failed, lost, limit, answers = [*words[len(REPORT) :], *_NO_ATTEMPTS][: len(ATTEMPTS)]
     tokens = _number(inputs)
     metered = usage == _COMPLETE and tokens is not None
     return Report(
@@ -143,7 +162,35 @@ def report(text: str) -> Report:
         attempts=_number(attempts) or 0,
         rejected=flags != ABSENT and _RATE_LIMITED in flags.split(","),
         gateway=gateway,
+        output_limit=_number(limit),
+        choices=_number(answers) or 1,
+        last=_last(tried, wire, failed, duration),
+        lost=_lost(lost),
     )
+
+
+def _last(tried: str, wire: str, failed: str, duration: str) -> Attempt | None:
+    """Read the last attempt: `<start in ms>,<bytes that went out before it>,<target>`, beside the bytes at the end."""
+    _, before, target = _three(tried)
+    if not target or (_number(wire) or 0) <= (_number(before) or 0):
+        return None
+    return Attempt(target=target, status=_number(failed) or 0, elapsed_ms=_number(duration))
+
+
+def _lost(text: str) -> tuple[Attempt, ...]:
+    """Read `<status>,<ms>,<target>`, one after the other with `;` between them."""
+    found = (_three(one) for one in text.split(";"))
+    return tuple(
+        Attempt(target=target, status=_number(status) or 0, elapsed_ms=_number(elapsed))
+        for status, elapsed, target in found
+        if target
+    )
+
+
+def _three(text: str) -> tuple[str, str, str]:
+    first, _, rest = text.partition(",")
+    second, _, third = rest.partition(",")
+    return first, second, third
 
 
 def _number(text: str) -> int | None:

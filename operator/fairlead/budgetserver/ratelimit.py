@@ -5,14 +5,15 @@ The rules are those of `fairlead.budget`; the store makes them atomic. Nothing h
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
 from fairlead.budget.admission import Closes, Standing, closing, is_exhausted, short
+from fairlead.budget.attempt import Attempt, possible_cost
 from fairlead.budget.configuration import BudgetConfiguration
-from fairlead.budget.estimate import Ask, Bound, bounds, reservation
+from fairlead.budget.estimate import LARGEST, Ask, Bound, bounds, reservation
 from fairlead.budget.ledger import Admission, Counter, Hold, Plan, Posting, Settlement, Verdict
 from fairlead.budget.policy import SHARED, Scope
 from fairlead.budget.price import USD
@@ -213,14 +214,20 @@ class RateLimitService:
         if not report.checked and report.attempts == 0 and report.route == ABSENT:
             self._metrics.count(self._metrics.reports, "ignored")
             return
-        bill = self._bill(report)
+        # All of them are on their way before one is waited for: the gateway may cancel its call at any time.
+        for task in [self._take(bill) for bill in self._bills(report)]:
+            if task is not None:
+                await asyncio.shield(task)
+
+    def _take(self, bill: Bill) -> "asyncio.Task[None] | None":
+        """Send a bill on its way to the store, or into the backlog."""
         if len(self.backlog) or len(self._settling) >= _SETTLING:
             self.backlog.put(bill)
-            return
+            return None
         task = asyncio.get_running_loop().create_task(self._settle_or_keep(bill))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
-        await asyncio.shield(task)
+        return task
 
     async def settled(self) -> None:
         """Wait until no report is on its way to the store; a store that hangs is waited for until its time-out."""
@@ -241,9 +248,31 @@ class RateLimitService:
             log.warning("budget.report_waits", error=str(error))
             self.backlog.put(bill)
 
+    def _bills(self, report: Report) -> Iterator[Bill]:
+        """Make the bill of the answer, and one of the attempts before it that may be billed, if there are such."""
+        bill = self._bill(report)
+        yield bill
+        lost = sum(self._possible(attempt, report) for attempt in report.lost)
+        if lost:
+            self._metrics.estimated.inc(lost / USD)
+            # By an id of its own it draws on no reservation, and so is not cut at one.
+            of_attempts = replace(
+                bill.settlement, request=f"{bill.settlement.request}|lost", cost=min(LARGEST, lost), estimated=True
+            )
+            yield replace(bill, settlement=of_attempts, metered=None)
+
+    def _possible(self, attempt: Attempt, report: Report) -> int:
+        """Return what an attempt of a request may have cost without a count."""
+        rung = self._configuration.rung(attempt.target, report.route, report.model)
+        terms = self._configuration.routes.get(report.route)
+        if rung is None:
+            return 0
+        return possible_cost(attempt, report.ask, rung, terms.max_output_tokens if terms else None)
+
     def _bill(self, report: Report) -> Bill:
         now_ms = self._clock()
-        charged = charge(report, self._configuration.rung(report.target, report.route, report.model))
+        rung = self._configuration.rung(report.target, report.route, report.model)
+        charged = charge(report, rung, possible=self._possible(report.last, report) if report.last else 0)
         terms = self.terms(report.consumer, (report.route,), now_ms)
         self._metrics.count(self._metrics.reports, _kind(report, estimated=charged.estimated))
         if charged.estimated:

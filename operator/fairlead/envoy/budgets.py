@@ -77,7 +77,7 @@ def _rate_limit(budget: BudgetCheck, gateway: str) -> Json:
             {
                 "apply_on_stream_done": True,
                 "hits_addend": {"number": 1},
-                "actions": [_entry("report", (*REPORT, gateway))],
+                "actions": [_entry("report", (*REPORT, gateway, *ATTEMPTS))],
             },
         ],
     }
@@ -118,7 +118,13 @@ REPORT = (
     logs.ATTEMPTS,
     "%BYTES_SENT%",
 )
-"""The words of a report; the gateway's name comes last."""
+"""The words of a report before the gateway's name."""
+ATTEMPTS = (
+    logs.SENT_BY_ATTEMPTS,
+    logs.LATENCY_MS,
+    *(logs.of_request(key) for key in (names.TRIED_KEY, names.FAILED_KEY, names.LOST_KEY, names.ASK_KEY)),
+)
+"""The words of a report behind it; the last of them are two."""
 
 
 def _entry(key: str, words: Iterable[str]) -> Json:

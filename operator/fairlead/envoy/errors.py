@@ -85,6 +85,9 @@ LOCAL = (UNAUTHORIZED, REQUEST_TIMEOUT, TOO_LARGE, NO_BACKEND, TIMEOUT)
 NO_HTTP = "UPE"
 """The response flag of a provider that speaks no HTTP."""
 
+CUT = ("UC", "UR")
+"""The response flags of a provider that ended the connection, or the stream, before its answer."""
+
 OTHERS = ((500, "server_error", "internal_error"), (400, "invalid_request_error", "bad_request"))
 """Type and code of all that is left, by the least status: headers too large, an upgrade, HTTP that is none."""
 OTHER_MESSAGE = "The gateway cannot handle the request: %RESPONSE_CODE_DETAILS%"
@@ -104,6 +107,17 @@ def local_reply_config() -> Json:
         error = {"message": OTHER_MESSAGE, "type": kind, "param": None, "code": code}
         mappers.append(_mapper(least, {"json_format": {"error": error}}, op="GE"))
     return {"mappers": mappers}
+
+
+def hop_reply_config() -> Json:
+    """Map what a bulkhead's hop answers by itself: 503 stays only where nothing was sent to the provider."""
+    broken = _text(BAD_GATEWAY.body())
+    sent = {
+        "filter": {"response_flag_filter": {"flags": list(CUT)}},
+        "status_code": BAD_GATEWAY.status,
+        "body_format_override": broken,
+    }
+    return {"mappers": [sent, *local_reply_config()["mappers"]]}
 
 
 def _budgets() -> list[Json]:

@@ -96,10 +96,13 @@ CLIENT_CREDENTIALS = ("authorization", "x-api-key", "api-key")
 
 def _host(gateway: Gateway) -> list[Json]:
     # The way is last, because the path that a client sent is last in it.
-    line = f"{logs.of_host(names.HOST_KEY)} {logs.ATTEMPT_MEMBERS} {logs.of_request(names.WAY_KEY)}"
+    words = (
+        *(logs.of_host(key) for key in (names.HOST_KEY, names.TARGET_KEY)),
+        *(logs.SENT_BY_ATTEMPTS, logs.ATTEMPT_MEMBERS, logs.of_request(names.WAY_KEY)),
+    )
     # Credentials go here, too, whatever the Lua filter's list says: no error of it sends a client's key to a provider.
     removed = {*CLIENT_CREDENTIALS, *(credential.header.lower() for credential in gateway.credentials)}
-    return [*({"remove": header} for header in sorted(removed)), set_header(names.HOST_HEADER, line)]
+    return [*({"remove": header} for header in sorted(removed)), set_header(names.HOST_HEADER, " ".join(words))]
 
 
 def _refusals() -> Json:

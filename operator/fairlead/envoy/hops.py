@@ -160,7 +160,7 @@ def _bulkhead_manager() -> Json:
     return {
         **_manager("bulkhead", {"cluster_header": names.HOP_HEADER, "timeout": "0s"}, used=BULKHEAD_HEADERS),
         "http_filters": [_router([])],
-        "local_reply_config": errors.local_reply_config(),
+        "local_reply_config": errors.hop_reply_config(),
     }
 
 

@@ -52,6 +52,8 @@ REGION = of_host(names.REGION_KEY)
 ATTEMPTS = "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"
 STATUS = "%RESPONSE_CODE%"
 LATENCY_MS = "%DURATION%"
+SENT_BY_ATTEMPTS = "%UPSTREAM_WIRE_BYTES_SENT%"
+"""Bytes that went out to providers, over all attempts of a request so far: none for a connection that was refused."""
 FIRST_BYTE_MS = "%RESPONSE_DURATION%"
 _USAGE_FIELDS = {
     "prompt_tokens": f"{USAGE}.input_tokens",

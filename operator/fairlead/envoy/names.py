@@ -87,6 +87,12 @@ LAST_WIRE_HEADER = ":fl-model"
 """What the upstream filter leaves to the attempt's log. HTTP/1 sends no header whose name starts with a colon (the last
 thing that Envoy's codec does), and to providers it speaks nothing else; behind a hop HTTP/2 would refuse it. See
 docs/adr/log-lines-as-text.md."""
+TRIED_KEY = "tried"
+FAILED_KEY = "failed"
+LOST_KEY = "lost"
+"""Strings that the upstream filter keeps for the report: of the attempt that runs `<start in ms>,<bytes that went out
+before it>,<target>`; its provider's status, if that is no 2xx or the 2xx is no answer; of each attempt before it that
+sent something `<status>,<ms>,<target>`, with `;` between them."""
 HOP_ATTEMPT_HEADER = "x-fl-attempt"
 """The same as `ATTEMPT_HEADER` for an attempt that goes through a hop, which takes it away."""
 SHADOW_HOP_HEADER = "x-fl-shadow-hop"

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from fairlead.budget.attempt import Attempt
 from fairlead.budget.belief import Claim
+from fairlead.budget.estimate import Ask
 from fairlead.budgetserver import descriptor
 from fairlead.budgetserver.descriptor import Check, Report, check
 from fairlead.budgetserver.messages import Request
@@ -125,3 +127,46 @@ ENDS = [
 @pytest.mark.parametrize(("changes", "name", "value", "why"), ENDS, ids=[case[-1] for case in ENDS])
 def test_ends(changes: dict[str, str], name: str, value: object, why: str) -> None:
     assert getattr(report(**changes), name) == value, why
+
+
+TRIED = {"wire": "900", "duration": "1200", "tried": "1795906512236,400,p/e/m", "failed": "-", "lost": "-"}
+ASKED = {"limit": "77", "answers": "4"}
+
+
+def attempts(**changes: str) -> Report:
+    words = WORDS | TRIED | ASKED | changes
+    return descriptor.report(" ".join(words[name] for name in (*descriptor.REPORT, *descriptor.ATTEMPTS)))
+
+
+def test_a_report_of_attempts() -> None:
+    found = attempts(failed="502", lost="0,1001,p/e/m;500,3,q/e/org/m")
+    assert found.last == Attempt(target="p/e/m", status=502, elapsed_ms=1200)
+    assert found.lost == (
+        Attempt(target="p/e/m", status=0, elapsed_ms=1001),
+        Attempt(target="q/e/org/m", status=500, elapsed_ms=3),
+    )
+    assert found.ask == Ask(body_bytes=121, output_limit=77, choices=4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"wire": "400"}, id="nothing went out at the last attempt"),
+        pytest.param({"wire": "-"}, id="nothing ever went out"),
+        pytest.param({"tried": "-"}, id="nobody was asked"),
+        pytest.param({"tried": ""}, id="nothing was noted"),
+    ],
+)
+def test_nothing_was_sent(changes: dict[str, str]) -> None:
+    assert attempts(**changes).last is None
+
+
+def test_a_gateway_of_an_older_version_tells_of_no_attempts() -> None:
+    found = report()
+    assert (found.last, found.lost, found.output_limit, found.choices) == (None, (), None, 1)
+
+
+def test_a_gateway_without_a_directory_of_budgets_says_one_word_for_two() -> None:
+    words = WORDS | TRIED
+    text = " ".join(words[name] for name in (*descriptor.REPORT, *descriptor.ATTEMPTS[:-2]))
+    assert descriptor.report(f"{text} -").choices == 1

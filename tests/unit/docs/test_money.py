@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from fairlead.budget.attempt import TOKENS_PER_SECOND, Attempt
 from fairlead.budget.belief import NOTHING_SAID, Claim
 from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
 from fairlead.budget.estimate import Rung
@@ -174,6 +175,27 @@ def test_estimates() -> None:
         assert row("the provider refused") == await booked(attempts=0, status=0)
 
     asyncio.run(run())
+
+
+def test_attempts_without_an_answer() -> None:
+    async def booked(status: int, elapsed_ms: int) -> str:
+        desk = Desk()
+        await desk.check(0)
+        lost = (Attempt(target="p/e/premium", status=status, elapsed_ms=elapsed_ms),)
+        await desk.report(
+            0, lost=lost, output_limit=MAX_TOKENS, claim=Claim(input=0, output=0), attempts=2, sent_bytes=0
+        )
+        spent, reserved, estimated = await desk.money()
+        assert (reserved, estimated) == (0, spent)
+        return f"${exact(spent)}"
+
+    async def run() -> None:
+        assert f"{await booked(0, 60_000)} for a timeout" in PAGE
+        assert f"{await booked(500, 50)} for a 500" in PAGE
+        assert await booked(503, 60_000) == "$0"
+
+    asyncio.run(run())
+    assert f"({TOKENS_PER_SECOND:,} tokens a second" in PAGE
 
 
 def test_times_and_sizes() -> None:

@@ -26,5 +26,13 @@ def test_a_report_has_the_words_that_the_server_reads() -> None:
         assert alike.lower() in format_.lower()
 
 
+def test_what_a_report_says_of_attempts_is_what_the_server_reads() -> None:
+    *words, ask = budgets.ATTEMPTS
+    assert len(words) + len(["77", "1"]) == len(descriptor.ATTEMPTS)
+    assert "ask" in ask
+    for format_, name in zip(words, descriptor.ATTEMPTS, strict=False):
+        assert name in format_.lower()
+
+
 def test_no_format_has_a_space_in_it() -> None:
-    assert not [format_ for format_ in (*budgets.CHECK, *budgets.REPORT) if " " in format_]
+    assert not [format_ for format_ in (*budgets.CHECK, *budgets.REPORT, *budgets.ATTEMPTS) if " " in format_]

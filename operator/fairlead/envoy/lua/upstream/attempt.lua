@@ -1,19 +1,23 @@
 -- The attempt -----------------------------------------------------------------------------------------------------------
 --
--- x-fl-host = <credential> <host's wire id> <base path> <hop> <headers that it wants>  <members of the attempt's log line>
+-- x-fl-host = <credential> <host's wire id> <base path> <hop> <headers that it wants> <target>
+--             <bytes that went out so far> <members of the attempt's log line>
 --             <wire id in the body> <last wire id> <last target> <bytes of the body> <path>
 -- The path is last and whatever the client sent; nothing before it has a space.
 -- Attempts share one header map and the body is replayed as it was, so everything is written absolutely.
 
-local HOST = '^(%S+) (%S+) (%S+) (%S+) (%S+) ("attempt":%S+) (%S+) (%S+) (%S+) (%d+) /v1(/%S+)$'
+local HOST = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) ("attempt":%S+) (%S+) (%S+) (%S+) (%d+) /v1(/%S+)$'
 
+local FIRST = '"attempt":1,'
 local missed = false -- whether this worker ever lacked a credential: until then nobody asks the metadata
 
 -- No prompt leaves without the credential. The attempt must fail at the provider all the same: an answer of this filter's
 -- own would end the request, since Envoy retries none of those.
 local function send_nothing(h, headers, base)
   missed = true
-  h:streamInfo():dynamicMetadata():set(NAMESPACE, "unsent", "1")
+  local metadata = h:streamInfo():dynamicMetadata()
+  metadata:set(NAMESPACE, "unsent", "1")
+  metadata:set(NAMESPACE, "failed", "401") -- nothing to bill, also if no answer comes
   headers:replace(":path", base == "-" and "/" or base)
   local bytes = h:body(true):setBytes("{}") -- may wait for the body: headers from before are void then
   h:headers():replace("content-length", tostring(bytes))
@@ -32,17 +36,34 @@ local function close(h)
   h:respond({ [":status"] = "503" }, "")
 end
 
+-- For the report at the end of the request: what this attempt is, and what became of the one before, if it sent something.
+local function note_attempt(h, target, sent, log)
+  local metadata, now = h:streamInfo():dynamicMetadata(), format("%.0f", tonumber(h:timestamp()))
+  if sub(log, 1, 12) ~= FIRST then
+    local ours = metadata:get(NAMESPACE)
+    local began, before, other = match(ours.tried or "", "^(%d+),(%d+),(.*)$")
+    if began and tonumber(sent) > tonumber(before) then
+      local one = format("%d,%.0f,%s", tonumber(ours.failed) or 0, math.max(0, now - began), other)
+      metadata:set(NAMESPACE, "lost", ours.lost and ours.lost .. ";" .. one or one)
+    end
+    if ours.failed then metadata:set(NAMESPACE, "failed", "") end
+  end
+  metadata:set(NAMESPACE, "tried", now .. "," .. sent .. "," .. target)
+end
+
 function envoy_on_request(h)
   local headers = h:headers()
   local line = headers:get("x-fl-host") or ""
   headers:remove("x-fl-host")
-  local credential, model, base, hop, forward, log, written, last_model, last_target, bytes, path = match(line, HOST)
+  local credential, model, base, hop, forward, target, sent, log, written, last_model, last_target, bytes, path =
+    match(line, HOST)
   if not model then
     -- A copy on its way to the shadows' hop passes as it is; an answer here would crash Envoy.
     if sub(line, 1, 7) ~= "shadow " then close(h) end
     return
   end
   send_only(h, headers, forward)
+  note_attempt(h, model == "*" and last_target or target, tonumber(sent) and sent or "0", log)
   local value, header
   if credential ~= "-" then value, header = credential_of(h, credential) end
   if value then headers:replace(header, value) end
@@ -83,12 +104,20 @@ local function is_unsent(h)
   return ours ~= nil and ours.unsent == "1"
 end
 
+-- Where the provider's status fails the attempt: what it was.
+local function failure_of(h, headers)
+  local status = headers:get(":status")
+  if is_unsent(h) then
+    headers:replace(":status", "401")
+    return "401"
+  end
+  if sub(status, 1, 1) ~= "2" then return status end
+  return fail_unless_answer(h, headers) and status or nil
+end
+
 function envoy_on_response(h)
   local headers = h:headers()
   give_back_only(h, headers)
-  if is_unsent(h) then
-    headers:replace(":status", "401")
-  elseif sub(headers:get(":status"), 1, 1) == "2" then
-    fail_unless_answer(h, headers)
-  end
+  local failure = failure_of(h, headers)
+  if failure then h:streamInfo():dynamicMetadata():set(NAMESPACE, "failed", failure) end
 end

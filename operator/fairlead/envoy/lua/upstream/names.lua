@@ -2,6 +2,7 @@
 -- the host's credential on, writes model and path as the host wants them, and lets nothing of ours out. On the way back it
 -- lets through what the client's API knows, and makes a 200 that is no answer a failed attempt.
 
-local byte, find, match, gmatch, sub = string.byte, string.find, string.match, string.gmatch, string.sub
+local byte, find, format, match = string.byte, string.find, string.format, string.match
+local gmatch, sub = string.gmatch, string.sub
 
 local NAMESPACE = "fairlead"
