@@ -167,6 +167,7 @@ class Gateway:
         ca_file: str = "/dev/null",
         concurrency: int = 1,
         budget: envoy.BudgetServer | None = None,
+        keys: bytes | None = None,
     ) -> None:
         self.whole = whole
         self.folder = new_folder()
@@ -183,8 +184,9 @@ class Gateway:
             budget=budget,
         )
         files = envoy.render(whole, self.layout)
-        keys = [(f"sk-{one.name.removeprefix('team/')}", one.name) for one in whole.consumers]
-        self.write({**files, "keys/ecds.json": envoy.api_keys(keys, whole.anonymous)})
+        pairs = [(f"sk-{one.name.removeprefix('team/')}", one.name) for one in whole.consumers]
+        self.keys = envoy.api_keys(pairs, whole.anonymous)
+        self.write({**files, "keys/ecds.json": self.keys if keys is None else keys})
         for one in whole.credentials:
             self.write({f"credentials/{one.secret_name}/{one.key}": f"{one.secret_name}-key\n".encode()})
         self.envoy = EnvoyProcess(

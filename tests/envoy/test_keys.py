@@ -93,3 +93,45 @@ def test_a_key_that_two_consumers_came_to_hold_opens_neither_and_nothing_else_cl
     takes(gateway, ("sk-shared", CONSUMER), ("sk-shared", ANONYMOUS), ("sk-own", CONSUMER), fence="sk-fence-two")
     assert status(gateway, "sk-shared") == http.HTTPStatus.UNAUTHORIZED
     assert status(gateway, "sk-own") == http.HTTPStatus.OK
+
+
+TWICE = envoy.api_keys([("sk-twice", CONSUMER)], None).replace(
+    b'"credentials":[', b'"credentials":[{"client":"x","key":"sk-twice"},'
+)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        pytest.param(b"", id="an empty file"),
+        pytest.param(b"not JSON", id="damage"),
+        pytest.param(b'{"resources":[]}', id="no list"),
+        pytest.param(TWICE, id="a list that Envoy refuses"),
+    ],
+)
+def test_a_gateway_without_keys_is_not_ready_until_it_has_them(keys: bytes) -> None:
+    with SimulatedProvider() as provider, Gateway(simple(target("acme/fra/chat", provider)), keys=keys) as running:
+        assert ready(running) == http.HTTPStatus.INTERNAL_SERVER_ERROR
+        running.write({"keys/ecds.json": running.keys})
+        deadline = time.monotonic() + PATIENCE_S
+        while ready(running) != http.HTTPStatus.OK:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert status(running, "sk-alice") == http.HTTPStatus.OK
+
+
+def ready(running: Gateway) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE_S)
+    try:
+        connection.request("GET", "/fairlead/ready")
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_whether_a_gateway_is_ready_may_be_asked_without_a_key_and_with_any(gateway: Gateway) -> None:
+    assert ready(gateway) == http.HTTPStatus.OK
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE_S)
+    connection.request("GET", "/fairlead/ready", headers={"Authorization": "Bearer wrong", "x-fl-route": "no"})
+    assert connection.getresponse().status == http.HTTPStatus.OK
+    connection.close()

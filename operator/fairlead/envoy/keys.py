@@ -49,3 +49,14 @@ def auth(pairs: Iterable[tuple[str, str]], anonymous: str | None) -> Json:
             "forwarding": {"header": names.CONSUMER_HEADER, "hide_credentials": True},
         },
     )
+
+
+def open_to_all() -> Json:
+    """Make what a route says that wants the filter to be there, but no key: each request brings a word for it."""
+    return packed(
+        f"{API_KEY_AUTH}PerRoute",
+        {
+            "credentials": [{"key": names.NO_ROUTE, "client": names.NO_ROUTE}],
+            "key_sources": [{"header": names.ROUTE_HEADER}],
+        },
+    )

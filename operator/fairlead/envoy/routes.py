@@ -5,13 +5,13 @@ Which virtual host is asked says `x-fl-route`, so a request finds its route by a
 
 from collections.abc import Iterable
 
-from fairlead.envoy import budgets, directory, errors, filters, hops, logs, names
+from fairlead.envoy import budgets, directory, errors, filters, hops, keys, logs, names
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, packed
 from fairlead.ir import Arm, Gateway, ModelKind, Plan, Route, Side, Stickiness
 
 READY_PATH = "/fairlead/ready"
-"""Answers 200 with the configuration's digest once routes are there, 503 while draining; needs no key."""
+"""Answers 200 with the configuration's digest once routes and keys are there, 503 while draining; needs no key."""
 CHAT_PATHS = "/v1/(chat/completions|completions|responses|messages)"
 EMBEDDING_PATH = "/v1/embeddings"
 
@@ -52,9 +52,10 @@ def _own(gateway: Gateway, layout: Layout, digest: str) -> Json:
         "name": "ready",
         "match": {"path": READY_PATH},
         "direct_response": {"status": 200, "body": {"inline_string": f'{{"digest":"{digest}"}}'}},
+        # The key filter is there, and lets everybody in: while it has no keys, Envoy answers 500 in its place.
         "typed_per_filter_config": {
-            name: packed("envoy.config.route.v3.FilterConfig", {"disabled": True})
-            for name in (names.API_KEY_FILTER, names.DIRECTORY_NAMESPACE)
+            names.API_KEY_FILTER: keys.open_to_all(),
+            names.DIRECTORY_NAMESPACE: packed("envoy.config.route.v3.FilterConfig", {"disabled": True}),
         },
     }
     rest = {

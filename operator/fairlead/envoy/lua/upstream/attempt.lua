@@ -1,12 +1,12 @@
 -- The attempt -----------------------------------------------------------------------------------------------------------
 --
--- x-fl-host = <credential> <host's wire id> <base path> <hop> <headers that it wants> <target>
+-- x-fl-host = <credential> <host's wire id> <base path> <hop> <headers that it wants> <target, but for a last resort>
 --             <bytes that went out so far> <members of the attempt's log line>
 --             <wire id in the body> <last wire id> <last target> <bytes of the body> <path>
 -- The path is last and whatever the client sent; nothing before it has a space.
 -- Attempts share one header map and the body is replayed as it was, so everything is written absolutely.
 
-local HOST = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) ("attempt":%S+) (%S+) (%S+) (%S+) (%d+) /v1(/%S+)$'
+local HOST = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S*) (%S*) ("attempt":%S+) (%S+) (%S+) (%S+) (%d+) /v1(/%S+)$'
 
 local FIRST = '"attempt":1,'
 local missed = false -- whether this worker ever lacked a credential: until then nobody asks the metadata
