@@ -57,7 +57,7 @@ class Servers:
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
         self.spent: dict[str, int] = {}
-        self.is_there, self.store_up = True, True
+        self.is_there, self.store_up, self.is_stuck = True, True, False
 
     async def spend(self, address: str, port: int) -> SpendSnapshot:  # noqa: ARG002  there is one
         found = self._cluster.find("ConfigMap", "fairlead-book")
@@ -82,7 +82,8 @@ class Servers:
             if policy.name in names
         ]
         accounts = budget_accounts(configuration.policies, standings, 0) if self.store_up else ()
-        return SpendSnapshot(configuration=configuration_digest(text), store_up=self.store_up, accounts=accounts)
+        configuration_read = "before" if self.is_stuck else configuration_digest(text)
+        return SpendSnapshot(configuration=configuration_read, store_up=self.store_up, accounts=accounts)
 
 
 class Stage:

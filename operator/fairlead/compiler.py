@@ -4,8 +4,8 @@ The operator, `fairlead up`, `fairlead render`, `fairlead check` and every golde
 mistake is a report, never an exception, and hurts nobody but the object that has it.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fairlead import envoy, ir, manifests
@@ -22,6 +22,7 @@ from fairlead.translate import KeyBinding, References, Report, SecretRef, Secret
 from fairlead.translate.effective import effective, without_layers
 from fairlead.translate.geography import Geography
 from fairlead.translate.intake import Intake, Manifest, Stray, intake
+from fairlead.translate.mounts import credential_secrets, mounted, without
 
 __all__ = [
     "Compiled",
@@ -79,6 +80,12 @@ class Observed:
     home_secrets_readable: bool = True
     """Whether Secrets of the installation's namespace can be read. False on Kubernetes: then providers' credentials
     count as there, and consumers cannot live in that namespace."""
+    mounted: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By region, the Secrets that all of its pods mount. Until they mount those of a provider, its gateway goes on with
+    what it can serve. A region that is not named has no pods, or its gateway reads Secrets from files of its own."""
+    deployed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By region, the Secrets that its Deployment mounts. One that nobody needs any more goes with the next new one: no
+    pod is replaced for it alone."""
     health: Mapping[str, int] = field(default_factory=dict)
     """Of endpoints, `provider/endpoint`, the percentage of their traffic that they may have now, 0 to 100; one that is
     not named has all of it. It changes the order of rungs in the files, and nothing else of what is compiled."""
@@ -100,11 +107,10 @@ class CompiledGateway:
     """What it serves by each name, sorted by route."""
     too_large: str = ""
     """Why there are no files: one of them does not fit; the gateway keeps what it has."""
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """The Secrets with the credentials that it needs."""
-        return manifests.secrets(self.ir)
+    lacking: frozenset[str] = frozenset()
+    """Secrets that its pods do not mount yet; its Deployment does already."""
+    waiting: frozenset[ObjectKey] = frozenset()
+    """The objects that are not yet in effect as they are now, because of those Secrets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +142,56 @@ class Compiled:
 def compile(snapshot: Snapshot, installation: Installation, observed: Observed | None = None) -> Compiled:  # noqa: A001  # the word that everybody uses for it; the builtin is never wanted here
     """Compile everything. The order of manifests makes no difference; twice the same input gives the same bytes."""
     observed = observed or Observed()
+    whole = _compile(snapshot, installation, observed)
+    wanted = credential_secrets(whole.last_good)
+    lacking = {region: wanted - observed.mounted.get(region, wanted) for region in whole.gateways}
+    for secrets in sorted({*lacking.values()} - {frozenset()}, key=sorted):
+        regions = [region for region in lacking if lacking[region] == secrets]
+        fewer = replace(snapshot, manifests=without(snapshot.manifests, secrets, last_good=observed.last_good))
+        remembered = mounted(observed.last_good, secrets)
+        now = _compile(fewer, installation, replace(observed, last_good=remembered))
+        whole = _until_mounted(whole, now, regions, secrets)
+    return whole
+
+
+def _until_mounted(whole: Compiled, now: Compiled, regions: Collection[str], lacking: frozenset[str]) -> Compiled:
+    """Let the gateways of some regions go on with what their pods can serve now; all else is as it is to be."""
+    providers = whole.last_good.keys() - mounted(whole.last_good, lacking).keys()
+    changed = (
+        key for key, one in whole.status.items() if key not in now.status or now.status[key].essence != one.essence
+    )
+    waiting = frozenset({*providers, *changed})
+    gateways = {
+        region: _before_its_pods(gateway, now.gateways[region], lacking, waiting) if region in regions else gateway
+        for region, gateway in whole.gateways.items()
+    }
+    return replace(
+        whole,
+        gateways=gateways,
+        last_good={
+            key: now.last_good.get(key, version) if key in waiting else version
+            for key, version in whole.last_good.items()
+            if key not in waiting or key in now.last_good
+        },
+    )
+
+
+def _before_its_pods(
+    wanted: CompiledGateway, now: CompiledGateway, lacking: frozenset[str], waiting: frozenset[ObjectKey]
+) -> CompiledGateway:
+    """Take the files that its pods can serve, and the pods that are wanted."""
+    if wanted.too_large or now.too_large:
+        return replace(now, manifests=(), too_large=wanted.too_large or now.too_large, lacking=lacking, waiting=waiting)
+    read_at_run = {_name(one): one for one in now.manifests if manifests.is_watched(one)}
+    objects = tuple(read_at_run.get(_name(one), one) for one in wanted.manifests)
+    return replace(now, manifests=objects, lacking=lacking, waiting=waiting)
+
+
+def _name(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    return manifest["kind"], manifest["metadata"]["name"]
+
+
+def _compile(snapshot: Snapshot, installation: Installation, observed: Observed) -> Compiled:
     taken = intake(snapshot.manifests, default_namespace=installation.namespace, last_good=observed.last_good)
     references = References(
         home=installation.namespace,
@@ -149,7 +205,7 @@ def compile(snapshot: Snapshot, installation: Installation, observed: Observed |
     translation = translate(taken.objects, installation, references)
     remembered = _remembered(taken, observed, translation.chosen)
     gateways = {
-        gateway.region: _rendered(gateway, installation, observed, _credential_secrets(remembered))
+        gateway.region: _rendered(gateway, installation, observed, credential_secrets(remembered))
         for gateway in translation.gateways
     }
     configuration = encode(translation.configuration)
@@ -203,13 +259,14 @@ def _rendered(
     if layout is None:
         return CompiledGateway(ir=gateway, routes=routes)
     made: tuple[Mapping[str, Any], ...] = ()
+    deployed = observed.deployed.get(gateway.region, frozenset())
     try:
         files = _files(gateway, layout, observed.health)
         if release is not None:
             made = manifests.render(
                 gateway,
                 files,
-                further_secrets=further_secrets,
+                further_secrets=deployed if further_secrets.issubset(deployed) else further_secrets,
                 settings=release.settings,
                 namespace=installation.namespace,
                 owner_uid=release.owner_uid,
@@ -241,24 +298,6 @@ def _is_fleet_wide(installation: Installation, release: HelmRelease | None) -> b
     """Tell whether limits hold for all clusters: this one serves all regions, or its store is not its own."""
     server = None if release is None else release.settings.budget_server
     return None if server is None else server.shared or len(installation.served) == len(installation.regions)
-
-
-def _credential_secrets(versions: Mapping[ObjectKey, Mapping[str, Any]]) -> frozenset[str]:
-    """Return the Secrets of all providers, used or not, in the versions that are in effect."""
-    return frozenset(
-        name for key, version in versions.items() if key.kind == "ModelProvider" for name in _named_by(version)
-    )
-
-
-def _named_by(provider: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the Secrets that a remembered version names; it may be damaged."""
-    spec = provider.get("spec")
-    endpoints = spec.get("endpoints") if isinstance(spec, Mapping) else None
-    for endpoint in endpoints if isinstance(endpoints, list) else ():
-        credential = endpoint.get("credential") if isinstance(endpoint, Mapping) else None
-        name = credential.get("secretName") if isinstance(credential, Mapping) else None
-        if isinstance(name, str):
-            yield name
 
 
 def _files(gateway: ir.Gateway, layout: Layout, health: Mapping[str, int]) -> Mapping[str, bytes]:

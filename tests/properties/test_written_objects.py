@@ -13,11 +13,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fairlead.adapters.kube import ConflictError, Object, UnreachableError
-from fairlead.controller.keys_secret import KEYS_FILE, KeysSecret
+from fairlead.controller.keys_secret import KEYS_FILE, Keys, KeysSecret
 from fairlead.controller.live import Live
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.plan import RENDERED_ANNOTATION
-from fairlead.controller.written_objects import WrittenObjects
+from fairlead.controller.written_objects import Failure, WrittenObjects
 from fairlead.errors import ClusterError
 from fairlead.manifests import OWNED_KINDS
 from fast_clock import FastClock
@@ -131,7 +131,7 @@ class Writer:
         for kind in OWNED_KINDS:
             self._live.replace(kind, await self._cluster.list(kind, namespace="fairlead"))
 
-    async def bring(self, revision: int) -> Mapping[str, ClusterError]:
+    async def bring(self, revision: int) -> Mapping[str, Failure]:
         planned = self._written.compare(_desired(revision))
         brought = await self._written.bring(planned.apply, lambda one: str(one["metadata"]["labels"]["lane"]))
         return brought.failed
@@ -188,9 +188,9 @@ async def _keys_story(seed: int, revisions: int) -> UnreliableCluster:
     return cluster
 
 
-def _content(revision: int) -> bytes:
+def _content(revision: int) -> Keys:
     """Bytes whose Base64 is a number of base 36 that grows with the revision."""
-    return bytes([0, 0, revision])
+    return Keys(content=bytes([0, 0, revision]), of={}, refused=frozenset())
 
 
 @given(st.integers(0, 2**32), st.integers(0, 12))

@@ -71,6 +71,11 @@ class Reason(_Documented):
     NO_TARGET_IN_RESIDENCY = "NoTargetInResidency", "`residency` leaves no endpoint for a region where requests enter."
     PROGRAMMED = "Programmed", "Every ready gateway serves it."
     GATEWAY_BEHIND = "GatewayBehind", "A gateway serves an older configuration."
+    KEYS_NOT_WRITTEN = "KeysNotWritten", "The API server refuses the Secret of keys; gateways keep those before."
+    CREDENTIAL_NOT_MOUNTED = (
+        "CredentialNotMounted",
+        "A gateway's pods do not mount a Secret yet; they serve what was there before, and the message says why.",
+    )
     TOO_LARGE = "TooLarge", "The rendered configuration does not fit where it has to go; gateways keep the one before."
     REFUSED_BY_GATEWAY = "RefusedByGateway", "Envoy refused the configuration and keeps the one before."
     NOT_IN_EFFECT = "NotInEffect", "The object is not part of any gateway's configuration."
@@ -128,6 +133,8 @@ REASONS: Mapping[tuple[ConditionType, ConditionStatus], tuple[Reason, ...]] = {
     (ConditionType.PROGRAMMED, _T): (Reason.PROGRAMMED,),
     (ConditionType.PROGRAMMED, _F): (
         Reason.GATEWAY_BEHIND,
+        Reason.CREDENTIAL_NOT_MOUNTED,
+        Reason.KEYS_NOT_WRITTEN,
         Reason.TOO_LARGE,
         Reason.SECRET_NOT_FOUND,
         Reason.REFUSED_BY_GATEWAY,

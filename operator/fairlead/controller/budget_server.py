@@ -1,6 +1,5 @@
 """What the budget servers say, asked for every few seconds: what the status of BudgetPolicies rests on."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from fairlead.budget.spend import SpendSnapshot, together
 from fairlead.controller.readback import is_ready
 from fairlead.errors import BudgetServerError
 from fairlead.manifests import COMPONENT_LABEL
+from fairlead.runtime.parallel import each
 from fairlead.status import Availability, Reading
 
 Object = Mapping[str, Any]
@@ -18,6 +18,7 @@ Object = Mapping[str, Any]
 COMPONENT = "budget-server"
 CALM_S, EAGER_S = 5.0, 1.0
 """How long until they are asked again: when all is well, and while something is awaited or amiss."""
+_AT_ONCE = 8
 _PATIENCE = 3
 """So many times in a row nobody can decide before that is said: a server that is replaced is no news."""
 
@@ -32,6 +33,8 @@ class Budgets:
         """None until it is known how things are."""
         self.expected = ""
         """The digest of the configuration that servers are to decide by."""
+        self.behind: frozenset[str] = frozenset()
+        """Names of the pods that answered, and decide by another one."""
 
     @property
     def pause_s(self) -> float:
@@ -53,12 +56,14 @@ class Budgets:
                 self.reading = Reading(availability=availability, spend=before.spend if before else None)
         return self.reading != before
 
-    async def _ask(self, addresses: Iterable[str]) -> tuple[Availability, SpendSnapshot | None]:
-        tallies = [found for found in await asyncio.gather(*map(self._spend, addresses)) if found is not None]
-        deciding = [spend for spend in tallies if spend.store_up]
+    async def _ask(self, addresses: Mapping[str, str]) -> tuple[Availability, SpendSnapshot | None]:
+        answers = await each(addresses.values(), self._spend, at_once=_AT_ONCE)
+        found = {name: answer for name, answer in zip(addresses, answers, strict=True) if answer is not None}
+        self.behind = frozenset(name for name, answer in found.items() if answer.configuration != self.expected)
+        deciding = [spend for spend in found.values() if spend.store_up]
         if deciding:
             return Availability.ANSWERS, together(deciding)
-        return (Availability.NO_STORE if tallies else Availability.NO_SERVER), None
+        return (Availability.NO_STORE if found else Availability.NO_SERVER), None
 
     async def _spend(self, address: str) -> SpendSnapshot | None:
         try:
@@ -69,10 +74,10 @@ class Budgets:
             return None
 
 
-def _addresses(pods: Iterable[Object]) -> tuple[str, ...]:
-    """Choose the budget servers that take requests."""
-    return tuple(
-        pod["status"]["podIP"]
+def _addresses(pods: Iterable[Object]) -> Mapping[str, str]:
+    """Choose the budget servers that take requests; return their addresses by the pods' names."""
+    return {
+        pod["metadata"]["name"]: pod["status"]["podIP"]
         for pod in pods
         if pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == COMPONENT and is_ready(pod)
-    )
+    }

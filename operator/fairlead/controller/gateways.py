@@ -9,18 +9,18 @@ from structlog.typing import FilteringBoundLogger
 from fairlead import manifests
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.kube import Kube, UnreachableError
-from fairlead.compiler import Compiled, CompiledGateway
+from fairlead.compiler import Compiled
 from fairlead.controller import keys_secret, memory
 from fairlead.controller.context import Context
 from fairlead.controller.keys import KeyRing
-from fairlead.controller.keys_secret import KeysSecret
+from fairlead.controller.keys_secret import Keys, KeysSecret
 from fairlead.controller.live import Live
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.nudges import Nudges
-from fairlead.controller.written_objects import WrittenObjects
+from fairlead.controller.obstacle import obstacle
+from fairlead.controller.written_objects import Failure, WrittenObjects
 from fairlead.errors import ClusterError, TooLargeError
 from fairlead.manifests import COMPONENT_LABEL, REGION_LABEL, budget_configuration, naming
-from fairlead.manifests.configuration import BOOTSTRAP
 from fairlead.status import Keyless
 
 Object = Mapping[str, Any]
@@ -31,8 +31,7 @@ KEYS_ANNOTATION = "fairlead.dev/keys"
 """On a gateway pod: the version of the Secret of keys that it is to serve."""
 BOOK_ANNOTATION = "fairlead.dev/book"
 """On a budget server's pod: the configuration that it is to decide by."""
-HELD_AT_MOST_S = 120.0
-"""How long a configuration waits for pods that mount its credentials."""
+_ENDED = ("Failed", "Succeeded")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +40,14 @@ class Applied:
 
     too_large: frozenset[str]
     """Regions whose files do not fit; their gateways keep what they have."""
-    held: frozenset[str]
-    """Regions whose pods are being replaced by ones that mount a new credential; the configuration comes after."""
+    written: frozenset[str]
+    """Regions whose files stand where their pods take them from."""
+    obstacles: Mapping[str, str]
+    """Of regions whose pods lack a Secret: why they are not replaced yet."""
     keyless: Mapping[str, Keyless]
     """Consumers (`namespace/name`) whose keys the gateways do not get, and why."""
+    error: ClusterError | None
+    """The first of what was refused; everything else was written. To be tried again."""
     again_in_s: float | None
     """When there is more to do that may not be done yet; None = nothing is left to do."""
 
@@ -68,7 +71,6 @@ class Gateways:
             owner_uid=context.owner_uid,
         )
         self._keys = KeysSecret(kube, metrics, log, namespace=context.namespace, name=context.settings.keys_secret)
-        self._held_since: dict[str, float] = {}
         self._told: dict[str, str] = {}
 
     def look_at_keys(self) -> None:
@@ -76,7 +78,7 @@ class Gateways:
         self._keys.look()
 
     async def apply(self, compiled: Compiled, keys: KeyRing, born: Callable[[str], str]) -> Applied:
-        """Write what differs, in an order that no gateway suffers from; raises `ClusterError`.
+        """Write what differs, in an order that no gateway suffers from; raises `ClusterError` where nothing answers.
 
         Keys and clusters before the routes that need them, configuration before pods, deletions at the end. `born`
         says when a consumer was made: where not all keys fit, the oldest consumers keep theirs.
@@ -89,30 +91,45 @@ class Gateways:
         planned = self._written.compare(
             [*ours, *(one for region in desired for one in compiled.gateways[region].manifests)], keep=keep
         )
-        errors: list[ClusterError] = []
-        refused: frozenset[str] = frozenset()
-        try:
-            refused = await self._write_keys(compiled, keys, born)
-        except UnreachableError:
-            raise
-        except ClusterError as error:  # what refuses the keys does not refuse the rest
-            errors.append(error)
-        held = frozenset(region for region in desired if self._is_held(compiled.gateways[region]))
-        brought = await self._written.bring([one for one in planned.apply if not _waits(one, held)], _lane)
-        digests = {region: compiled.gateways[region].digest for region in {*desired} - held - {*brought.failed}}
+        rendered = self._keys_of(compiled, keys, born)
+        keys_error = await self._write_keys(rendered)
+        brought = await self._written.bring(planned.apply, _lane)
+        unwritten = {lane for lane, failure in brought.failed.items() if manifests.is_watched(failure.manifest)}
+        written = frozenset(region for region in desired if region not in unwritten)
+        digests = {region: compiled.gateways[region].digest for region in written}
         _, nudge_later = await self._nudges.tell(lambda pod: self._wanted_of(pod, digests))
-        errors += brought.failed.values()
-        if errors:
-            raise errors[0]
-        await self._written.delete(planned.delete)
+        errors = [*filter(None, [keys_error]), *(failure.error for failure in brought.failed.values())]
+        if not errors:
+            await self._written.delete(planned.delete)
         return Applied(
             too_large=frozenset(too_large),
-            held=held,
-            keyless=self._keys.keyless({binding.consumer for binding in compiled.key_bindings}, refused),
+            written=written,
+            obstacles={
+                region: self._obstacle(region, brought.failed.get(region))
+                for region, gateway in compiled.gateways.items()
+                if gateway.lacking
+            },
+            keyless=self._keys.keyless(rendered, {binding.consumer for binding in compiled.key_bindings}),
+            error=errors[0] if errors else None,
             again_in_s=min(
                 (seconds for seconds in (brought.later_s, nudge_later) if seconds is not None), default=None
             ),
         )
+
+    def mounted(self) -> Mapping[str, frozenset[str]]:
+        """Return, by region, the Secrets that all of its pods mount; a region without pods is not named."""
+        found: dict[str, frozenset[str]] = {}
+        for pod in self._live.of_kind("Pod"):
+            region = _region_of(pod)
+            has_ended = "deletionTimestamp" in pod["metadata"] or pod.get("status", {}).get("phase") in _ENDED
+            if region and not has_ended:
+                secrets = manifests.mounted_secrets(pod)
+                found[region] = found.get(region, secrets) & secrets
+        return found
+
+    def deployed(self) -> Mapping[str, frozenset[str]]:
+        """Return, by region, the Secrets with credentials that its Deployment mounts."""
+        return {_region_of(one): manifests.deployed_secrets(one) for one in self._live.of_kind("Deployment")}
 
     def _own(self, compiled: Compiled) -> tuple[Sequence[Object], Mapping[str, str]]:
         """Return what is no region's, the memory among it, and the names of what does not fit, with why."""
@@ -144,30 +161,27 @@ class Gateways:
         """Tell pods once more that there is a configuration which they do not serve yet; raises `ClusterError`."""
         await self._nudges.again(pods)
 
-    def _is_held(self, gateway: CompiledGateway) -> bool:
-        """Tell whether a region's pods lack a credential that its configuration needs.
+    def _obstacle(self, region: str, failure: Failure | None) -> str:
+        if failure is not None:
+            return str(failure.error)
+        deployment = self._live.get("Deployment", naming.gateway(self._context.settings, region))
+        return obstacle(deployment, [pod for pod in self._live.of_kind("Pod") if _region_of(pod) == region])
 
-        Then the pods are replaced first: with the configuration first, the old ones would call the provider without
-        its credential. Not for ever: pods that cannot start must not keep all other changes from those that run.
-        """
-        region, now = gateway.ir.region, self._clock.monotonic()
-        pods = [pod for pod in self._live.of_kind("Pod") if _region_of(pod) == region]
-        running = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-        if all(gateway.secrets <= manifests.mounted_secrets(pod) for pod in running):
-            self._held_since.pop(region, None)
-            return False
-        if region not in self._held_since:
-            self._log.info("rolls", what="pods are replaced to mount a new credential", region=region)
-        return now - self._held_since.setdefault(region, now) < HELD_AT_MOST_S
-
-    async def _write_keys(self, compiled: Compiled, keys: KeyRing, born: Callable[[str], str]) -> frozenset[str]:
-        """Write the keys of all consumers; return those whose keys do not fit."""
+    def _keys_of(self, compiled: Compiled, keys: KeyRing, born: Callable[[str], str]) -> Keys:
         bound = [(keys.value(binding.ref), binding.consumer) for binding in compiled.key_bindings]
         pairs = sorted(((key, name) for key, name in bound if key), key=lambda pair: (born(pair[1]), pair[1], pair[0]))
         anonymous = next((gateway.ir.anonymous for gateway in compiled.gateways.values()), None)
-        content = keys_secret.rendered(pairs, anonymous)
-        await self._keys.write(content.content)
-        return content.refused
+        return keys_secret.rendered(pairs, anonymous)
+
+    async def _write_keys(self, keys: Keys) -> ClusterError | None:
+        """Write the keys of all consumers; return what refuses them: it does not refuse the rest."""
+        try:
+            await self._keys.write(keys)
+        except UnreachableError:
+            raise
+        except ClusterError as error:
+            return error
+        return None
 
     def _wanted_of(self, pod: Object, digests: Mapping[str, str]) -> Mapping[str, str]:
         """Return the annotations that a pod is to have, by what it serves."""
@@ -186,12 +200,6 @@ class Gateways:
 
 def _region_of(found: Object) -> str:
     return str(found["metadata"].get("labels", {}).get(REGION_LABEL, ""))
-
-
-def _waits(manifest: Object, held: Collection[str]) -> bool:
-    """Tell whether an object waits for its region's pods: what Envoy watches does, what it reads at start does not."""
-    is_watched = manifest["kind"] == "ConfigMap" and not manifest["metadata"]["name"].endswith(f"-{BOOTSTRAP}")
-    return is_watched and _region_of(manifest) in held
 
 
 def _lane(manifest: Object) -> str:

@@ -16,6 +16,7 @@ from fairlead import envoy
 from fairlead.adapters.kube import Kube
 from fairlead.api.conditions import Reason
 from fairlead.controller.metrics import Metrics
+from fairlead.errors import ClusterError
 from fairlead.status import Keyless
 
 Object = Mapping[str, Any]
@@ -25,11 +26,13 @@ LIMIT_BYTES = 1000 * 1024
 """An API server takes 1 MiB for all entries of a Secret."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Keys:
     """What gateways are to accept."""
 
     content: bytes
+    of: Mapping[str, frozenset[str]]
+    """By consumer (`namespace/name`), the keys that are in it. Secret."""
     refused: frozenset[str]
     """Consumers (`namespace/name`) of whose keys none is in it, because they do not fit."""
 
@@ -46,7 +49,7 @@ def rendered(pairs: Iterable[tuple[str, str]], anonymous: str | None, *, limit: 
             keys_of.setdefault(consumer, []).append((key, consumer))
     content = envoy.api_keys([pair for held in keys_of.values() for pair in held], anonymous)
     if len(content) <= limit:
-        return Keys(content=content, refused=frozenset())
+        return Keys(content=content, of=_by_consumer(keys_of), refused=frozenset())
     left = limit - len(envoy.api_keys([], anonymous))
     kept: list[tuple[str, str]] = []
     refused = set()
@@ -57,7 +60,12 @@ def rendered(pairs: Iterable[tuple[str, str]], anonymous: str | None, *, limit: 
             continue
         left -= size
         kept += held
-    return Keys(content=envoy.api_keys(kept, anonymous), refused=frozenset(refused))
+    of = _by_consumer({name: held for name, held in keys_of.items() if name not in refused})
+    return Keys(content=envoy.api_keys(kept, anonymous), of=of, refused=frozenset(refused))
+
+
+def _by_consumer(keys_of: Mapping[str, Iterable[tuple[str, str]]]) -> Mapping[str, frozenset[str]]:
+    return {consumer: frozenset(key for key, _ in held) for consumer, held in keys_of.items()}
 
 
 def _size(pair: tuple[str, str]) -> int:
@@ -71,7 +79,8 @@ class KeysSecret:
     def __init__(self, kube: Kube, metrics: Metrics, log: FilteringBoundLogger, *, namespace: str, name: str) -> None:
         self._kube, self._metrics, self._log = kube, metrics, log
         self._namespace, self._name = namespace, name
-        self._written: bytes | None = None
+        self._written: Keys | None = None
+        self._error: ClusterError | None = None
         self._is_due = True
         self.version = ""
         """The resourceVersion that was seen last; empty = never seen."""
@@ -82,27 +91,35 @@ class KeysSecret:
         """Let the next `write` compare what stands in it."""
         self._is_due = True
 
-    async def write(self, content: bytes) -> None:
+    async def write(self, keys: Keys) -> None:
         """Write the file if it differs, comparing first when that is due; raises `ClusterError`.
 
         At the version that was seen last: a write whose answer was lost, and that lands late, is refused.
         """
-        if content == self._written and not self._is_due:
+        try:
+            await self._write(keys)
+            self._error = None
+        except ClusterError as error:
+            self._error = error
+            raise
+
+    async def _write(self, keys: Keys) -> None:
+        is_same = self._written is not None and self._written.content == keys.content
+        if is_same and not self._is_due:
             return
-        data = {KEYS_FILE: base64.b64encode(content).decode()}
+        data = {KEYS_FILE: base64.b64encode(keys.content).decode()}
         if self._is_due:
             found = await self._patch({})
             if found is None or (found.get("data") or {}).get(KEYS_FILE) == data[KEYS_FILE]:
-                self._note(content, found)
+                self._note(keys, found)
                 return
-        is_repair = content == self._written
         self._is_due = True  # until it is known how this write ended
         found = await self._patch({"metadata": {"resourceVersion": self.version}, "data": data})
-        self._note(content, found)
+        self._note(keys, found)
         if found is not None:
-            self._tell(is_repair=is_repair)
+            self._tell(is_repair=is_same)
 
-    def keyless(self, consumers: Collection[str], refused: Collection[str]) -> Mapping[str, Keyless]:
+    def keyless(self, keys: Keys, consumers: Collection[str]) -> Mapping[str, Keyless]:
         """Say of these consumers (`namespace/name`) which keys no gateway gets, and why."""
         name = f"{self._namespace}/{self._name}"
         if self.is_missing:
@@ -112,7 +129,15 @@ class KeysSecret:
             f"got more keys than the Secret {name} can hold ({LIMIT_BYTES} bytes), this consumer's are left out,"
             " want fewer or shorter keys, delete consumers or split the installation"
         )
-        return dict.fromkeys(refused, Keyless(reason=Reason.TOO_LARGE, message=why))
+        found = dict.fromkeys(keys.refused, Keyless(reason=Reason.TOO_LARGE, message=why))
+        if self._error is not None:
+            stands = {} if self._written is None else self._written.of
+            why = (
+                f"the API server refuses the Secret {name} with these keys ({self._error}), gateways keep those before"
+            )
+            missed = (consumer for consumer, held in keys.of.items() if held != stands.get(consumer))
+            found |= dict.fromkeys(missed, Keyless(reason=Reason.KEYS_NOT_WRITTEN, message=why))
+        return found
 
     async def _patch(self, patch: Object) -> Object | None:
         found = await self._kube.merge("Secret", namespace=self._namespace, name=self._name, patch=patch)
@@ -120,11 +145,11 @@ class KeysSecret:
             self.version = found["metadata"]["resourceVersion"]
         return found
 
-    def _note(self, content: bytes, found: Object | None) -> None:
+    def _note(self, keys: Keys, found: Object | None) -> None:
         """Keep what is known after a write or a look."""
         self._is_due = found is None
         if found is not None:
-            self._written, self.is_missing = content, False
+            self._written, self.is_missing = keys, False
             return
         if not self.is_missing:
             what = f"Secret {self._namespace}/{self._name} is missing, run helm upgrade"

@@ -1,7 +1,7 @@
 """The operator's loops: watches and lists fill the view, one pass at a time makes the cluster so, status follows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from functools import partial
 
 from structlog.typing import FilteringBoundLogger
@@ -10,6 +10,7 @@ from fairlead.adapters.budget_answer import BudgetAnswers
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.gateway_answer import GatewayAnswers
 from fairlead.adapters.kube import Kube
+from fairlead.api.meta import ObjectKey
 from fairlead.budget.configuration import digest as configuration_digest
 from fairlead.compiler import Compiled, Observed
 from fairlead.compiler import compile as compile_all
@@ -83,7 +84,8 @@ class Operator:
         self._last_good: LastGood | None = None
         self._compiled: Compiled | None = None
         self._too_large: frozenset[str] = frozenset()
-        self._held: frozenset[str] = frozenset()
+        self._obstacles: Mapping[str, str] = {}
+        self._mounted: Mapping[str, frozenset[str]] = {}
         self._keyless: Mapping[str, Keyless] = {}
         self._inputs_changed = True
         self._due, self._status_due, self._readback_due, self._budgets_due = Alarm(), Alarm(), Alarm(), Alarm()
@@ -229,17 +231,15 @@ class Operator:
         return True
 
     async def _reconcile(self) -> None:
-        compiled = self._compiled
-        if self._inputs_changed or compiled is None:
+        compiled, mounted = self._compiled, self._gateways.mounted()
+        if self._inputs_changed or compiled is None or mounted != self._mounted:
+            self._mounted = mounted
             self._compiled = compiled = await self._compile()
         applied = await self._gateways.apply(compiled, self._inputs.keys, self._inputs.born)
-        self._too_large, self._held, self._keyless = applied.too_large, applied.held, applied.keyless
-        digests = {
-            region: gateway.digest
-            for region, gateway in compiled.gateways.items()
-            if region not in applied.too_large | applied.held
-        }
-        self._progress.compiled(digests, {key: one.essence for key, one in compiled.status.items()})
+        self._too_large, self._obstacles, self._keyless = applied.too_large, applied.obstacles, applied.keyless
+        self._progress.compiled(
+            {region: compiled.gateways[region].digest for region in applied.written}, _essences(compiled)
+        )
         self._readback_due.ring()
         self._status_due.ring()
         expected = configuration_digest(compiled.configuration)
@@ -248,6 +248,8 @@ class Operator:
             self._budgets_due.ring()
         if applied.again_in_s is not None:
             self._due.ring_in(applied.again_in_s)
+        if applied.error is not None:
+            raise applied.error
 
     async def _compile(self) -> Compiled:
         """Compile in a thread: leases are renewed and probes answered meanwhile."""
@@ -259,6 +261,8 @@ class Operator:
             layouts=self._context.layouts,
             release=self._context.release,
             home_secrets_readable=False,
+            mounted=self._mounted,
+            deployed=self._gateways.deployed(),
         )
         compiled = await asyncio.to_thread(compile_all, self._inputs.snapshot(), self._context.installation, observed)
         self._metrics.compile_seconds.observe(self._clock.monotonic() - began)
@@ -291,6 +295,8 @@ class Operator:
             reading = self._budgets.reading
             if reading is not None:
                 self._metrics.budgets_enforced.set(reading.availability is Availability.ANSWERS)
+            if self._compiled is not None:
+                await self._gateways.nudge_again(self._budgets.behind)
         self._budgets_due.silence()
         await self._budgets_due.within(self._budgets.pause_s)
 
@@ -316,7 +322,7 @@ class Operator:
             return
         try:
             waiting = await self._statuses.write(
-                self._compiled, too_large=self._too_large, held=self._held, keyless=self._keyless
+                self._compiled, too_large=self._too_large, obstacles=self._obstacles, keyless=self._keyless
             )
         except ClusterError:
             self._status_due.ring()
@@ -340,3 +346,11 @@ class Operator:
     async def _look_at_keys(self) -> None:
         self._gateways.look_at_keys()
         self._due.ring()
+
+
+def _essences(compiled: Compiled) -> Mapping[ObjectKey, Hashable]:
+    """Return what gateways are to do for each object now; equal = nobody need wait for them again."""
+    return {
+        key: (one.essence, tuple(region for region, gateway in compiled.gateways.items() if key in gateway.waiting))
+        for key, one in compiled.status.items()
+    }

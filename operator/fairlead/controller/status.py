@@ -1,6 +1,6 @@
 """Saying in status what came of each object, and in Events what has happened. KnownNames only when it differs."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,12 @@ from fairlead.adapters.kube import RESOURCES, ConflictError, Kube
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType
 from fairlead.api.installation import FailurePolicy
 from fairlead.api.meta import ObjectKey
-from fairlead.compiler import Compiled, Report, Served
+from fairlead.compiler import Compiled, CompiledGateway, Report, Served
 from fairlead.controller.budget_server import Budgets
 from fairlead.controller.context import Context
 from fairlead.controller.events import Events
 from fairlead.controller.metrics import Metrics
+from fairlead.controller.obstacle import UNDER_WAY
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback
 from fairlead.controller.view import View
@@ -27,6 +28,8 @@ Object = Mapping[str, Any]
 
 PATIENCE_S = 5.0
 """How long a gateway may take to follow before it is called behind: until then an object's status waits."""
+ROLL_PATIENCE_S = 60.0
+"""How long pods may take to be replaced, as long as nothing is in their way."""
 _AT_ONCE = 8
 
 
@@ -62,16 +65,23 @@ class Statuses:
         self._events = Events(kube=kube, clock=clock, metrics=metrics, log=log)
         self._gauges: set[ObjectKey] = set()
         self._keyless: Mapping[str, Keyless] = {}
-        self._behind_since: dict[ObjectKey, float] = {}
+        self._obstacles: Mapping[str, str] = {}
+        self._behind_since: dict[ObjectKey, tuple[bool, float]] = {}
+        """Of objects that are late: whether they wait for pods, and since when."""
 
     async def write(
-        self, compiled: Compiled, *, too_large: Collection[str], held: Collection[str], keyless: Mapping[str, Keyless]
+        self,
+        compiled: Compiled,
+        *,
+        too_large: Collection[str],
+        obstacles: Mapping[str, str],
+        keyless: Mapping[str, Keyless],
     ) -> bool:
         """Write every status that differs; tell whether some wait for their gateways; raises `ClusterError`."""
-        self._keyless = keyless
+        self._keyless, self._obstacles = keyless, obstacles
 
         async def one(found: CompiledStatus) -> bool:
-            judged = self._judge(found, compiled.gateways, too_large, held)
+            judged = self._judge(found, compiled.gateways, too_large)
             if judged is None:
                 return True
             self._gauge(judged)
@@ -81,12 +91,12 @@ class Statuses:
         return any(await each(compiled.status.values(), one, at_once=_AT_ONCE))
 
     def _judge(
-        self, found: CompiledStatus, regions: Iterable[str], too_large: Collection[str], held: Collection[str]
+        self, found: CompiledStatus, gateways: Mapping[str, CompiledGateway], too_large: Collection[str]
     ) -> Judged | None:
         """State conditions, or None while gateways may still be on their way."""
         report = found.report
-        states = {region: self._state(report.key, region, too_large) for region in regions}
-        if report.served is Served.CURRENT and self._is_on_its_way(report.key, states, held):
+        states = {region: self._state(report.key, gateway, too_large) for region, gateway in gateways.items()}
+        if report.served is Served.CURRENT and self._is_on_its_way(report.key, states):
             return None
         enforced = self._enforced(report)
         if report.key.kind == "BudgetPolicy" and enforced is None:
@@ -97,6 +107,7 @@ class Statuses:
             states.items(),
             expired=found.expires_at is not None and found.expires_at <= self._clock.now().timestamp(),
             enforced=enforced,
+            unmounted={region: self._unmounted(gateways[region]) for region in states},
             keyless=self._keyless.get(name) if report.key.kind == "ModelConsumer" else None,
         )
         serving: tuple[Serving, ...] = ()
@@ -128,23 +139,32 @@ class Statuses:
             return {} if before is None else {"budget": before}
         return {"budget": status.budget_state(account, before, now=self._clock.now())}
 
-    def _is_on_its_way(self, key: ObjectKey, states: Mapping[str, RegionState], held: Collection[str]) -> bool:
-        """Tell whether a gateway is behind, but not for long: pods come and go, and that is no news about an object.
-
-        While a region is held (which ends by itself) patience has not begun: it gets its configuration only then.
-        """
-        behind = [region for region, state in states.items() if state is RegionState.BEHIND]
-        if not behind or any(region in held for region in behind):
+    def _is_on_its_way(self, key: ObjectKey, states: Mapping[str, RegionState]) -> bool:
+        """Tell whether a gateway is behind, but not for long: pods come and go, and that is no news about an object."""
+        late = {region: state for region, state in states.items() if state in (RegionState.BEHIND, RegionState.WAITS)}
+        if not late:
             self._behind_since.pop(key, None)
-            return bool(behind)
-        now = self._clock.monotonic()
-        return now - self._behind_since.setdefault(key, now) < PATIENCE_S
+            return False
+        waits = RegionState.WAITS in late.values()
+        known, since = self._behind_since.get(key, (None, 0.0))
+        if known is not waits:
+            since = self._clock.monotonic()
+            self._behind_since[key] = waits, since
+        is_roll = waits and all(self._obstacles.get(region, UNDER_WAY) == UNDER_WAY for region in late)
+        return self._clock.monotonic() - since < (ROLL_PATIENCE_S if is_roll else PATIENCE_S)
 
-    def _state(self, key: ObjectKey, region: str, too_large: Collection[str]) -> RegionState:
+    def _state(self, key: ObjectKey, gateway: CompiledGateway, too_large: Collection[str]) -> RegionState:
+        region = gateway.ir.region
         if region in too_large:
             return RegionState.TOO_LARGE
+        if key in gateway.waiting:
+            return RegionState.WAITS
         serves = self._progress.serves(key, region, self._readback.of_region(region))
         return RegionState.SERVES if serves else RegionState.BEHIND
+
+    def _unmounted(self, gateway: CompiledGateway) -> str:
+        secrets = ", ".join(f"`{name}`" for name in sorted(gateway.lacking))
+        return f"{secrets} ({self._obstacles.get(gateway.ir.region, UNDER_WAY)})"
 
     def _serving(self, found: CompiledStatus, region: str) -> Serving:
         """Keep the digest that was confirmed first: later ones hold the same for this object."""

@@ -42,11 +42,19 @@ REPAIR_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Where a lane ended, and why."""
+
+    manifest: Object
+    error: ClusterError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brought:
     """What came of bringing objects."""
 
-    failed: Mapping[str, ClusterError]
-    """Lanes that did not come to their end, with why."""
+    failed: Mapping[str, Failure]
+    """Lanes that did not come to their end."""
     later_s: float | None
     """When the repairs that had to wait may be done; None = none had to."""
 
@@ -90,14 +98,16 @@ class WrittenObjects:
 
     async def bring(self, objects: Sequence[Object], lane: Callable[[Object], str]) -> Brought:
         """Apply objects of the last comparison, those of one lane in their order; then no write is under way."""
-        failed: dict[str, ClusterError] = {}
+        failed: dict[str, Failure] = {}
         waits: list[float] = []
 
         async def write(name: str, group: Sequence[Object]) -> None:
-            try:
-                waits.extend([await self._bring(manifest) for manifest in group])
-            except ClusterError as error:
-                failed[name] = error
+            for manifest in group:
+                try:
+                    waits.append(await self._bring(manifest))
+                except ClusterError as error:
+                    failed[name] = Failure(manifest=manifest, error=error)
+                    return
 
         lanes = [(name, tuple(group)) for name, group in groupby(sorted(objects, key=lane), key=lane)]
         await each(lanes, lambda one: write(*one), at_once=_AT_ONCE)

@@ -9,7 +9,7 @@ from typing import Any
 
 from fairlead.ir import Gateway
 from fairlead.manifests import configuration, naming, paths, traffic
-from fairlead.manifests.deployment import deployment, mounted_secrets
+from fairlead.manifests.deployment import deployed_secrets, deployment, mounted_secrets
 from fairlead.manifests.settings import (
     COMPONENT_LABEL,
     REGION_LABEL,
@@ -27,6 +27,8 @@ __all__ = [
     "RegionSettings",
     "Settings",
     "decode_settings",
+    "deployed_secrets",
+    "is_watched",
     "mounted_secrets",
     "render",
     "secrets",
@@ -99,3 +101,9 @@ def render(
 def secrets(gateway: Gateway) -> frozenset[str]:
     """Return the Secrets with the credentials that a gateway needs."""
     return frozenset(credential.secret_name for credential in gateway.credentials)
+
+
+def is_watched(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether pods take an object's content while they run, rather than when they start."""
+    suffixes = tuple(f"-{part}" for part in configuration.XDS_PARTS)
+    return manifest["kind"] == "ConfigMap" and str(manifest["metadata"]["name"]).endswith(suffixes)

@@ -13,6 +13,7 @@ from fairlead.manifests import configuration, naming, paths
 from fairlead.manifests.settings import RegionSettings, Settings
 
 _CONTAINER = "envoy"
+_CREDENTIAL = "credential-"
 _SECOND = 1
 _BESIDE_GRACE_S = 10
 """What the end of a pod takes beside its streams: five seconds in which every node hears of it, and Envoy's own end."""
@@ -64,6 +65,16 @@ def mounted_secrets(pod: Mapping[str, Any]) -> frozenset[str]:
     """Return the Secrets that a gateway pod mounts: a credential of any other one does not reach its providers."""
     volumes = pod.get("spec", {}).get("volumes", ())
     return frozenset(volume["secret"]["secretName"] for volume in volumes if "secret" in volume)
+
+
+def deployed_secrets(found: Mapping[str, Any]) -> frozenset[str]:
+    """Return the Secrets with providers' credentials that a Deployment of a gateway mounts into its pods."""
+    template = found.get("spec", {}).get("template", {})
+    return frozenset(
+        volume["secret"]["secretName"]
+        for volume in template.get("spec", {}).get("volumes") or ()
+        if volume["name"].startswith(_CREDENTIAL) and "secretName" in volume.get("secret", {})
+    )
 
 
 def _pod(
@@ -188,4 +199,4 @@ def _volumes(settings: Settings, name: str, secrets: list[str]) -> list[dict[str
 
 def _credential_volumes(secrets: list[str]) -> Mapping[str, str]:
     """Name a volume per Secret: a Secret's name may hold dots and 253 characters, a volume's may not."""
-    return {secret: f"credential-{hashlib.sha256(secret.encode()).hexdigest()[:12]}" for secret in secrets}
+    return {secret: f"{_CREDENTIAL}{hashlib.sha256(secret.encode()).hexdigest()[:12]}" for secret in secrets}

@@ -1,6 +1,6 @@
 """What the compiler reported and what the gateways answered, as the four conditions of one object."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,11 +23,14 @@ class RegionState(StrEnum):
     """Every ready pod answered with a configuration that has it."""
     BEHIND = "behind"
     """A ready pod still serves an older configuration, or no pod is ready."""
+    WAITS = "waits"
+    """Its pods do not mount a Secret that the object needs; they serve what was there before."""
     TOO_LARGE = "too large"
     """The configuration does not fit where it has to go."""
 
 
 _BEHIND = "not every gateway in {} serves this generation, want one that is ready and takes its configuration"
+_UNMOUNTED = "gateways of {} do not mount Secret {}, and serve what was there before until new pods do"
 _TOO_LARGE = "the configuration of {} is larger than a ConfigMap, gateways keep the one before, split the installation"
 
 
@@ -37,19 +40,25 @@ def conditions(
     *,
     expired: bool = False,
     enforced: Condition | None = None,
+    unmounted: Mapping[str, str] | None = None,
     keyless: Keyless | None = None,
 ) -> tuple[Condition, ...]:
     """State the conditions of one object: Accepted, ResolvedRefs, Programmed, Enforced, Ready, in this order.
 
     `expired`: a consumer whose `expiresAt` has passed. `enforced`: of a policy, whether somebody decides by it.
-    `keyless`: of a consumer, why its keys do not reach the gateways.
+    `unmounted`: by region, which Secrets its pods lack, and why. `keyless`: of a consumer, why no gateway has its keys.
     """
-    programmed = _programmed(report, tuple(regions), keyless)
+    programmed = _programmed(report, tuple(regions), unmounted or {}, keyless)
     ready = _ready(report, programmed, expired=expired, enforced=enforced)
     return (*report.conditions, programmed, *([enforced] if enforced else ()), ready)
 
 
-def _programmed(report: Report, regions: tuple[tuple[str, RegionState], ...], keyless: Keyless | None) -> Condition:
+def _programmed(
+    report: Report,
+    regions: tuple[tuple[str, RegionState], ...],
+    unmounted: Mapping[str, str],
+    keyless: Keyless | None,
+) -> Condition:
     def state(status: ConditionStatus, reason: Reason, message: str) -> Condition:
         return _condition(ConditionType.PROGRAMMED, status, reason, message, report.generation)
 
@@ -59,12 +68,14 @@ def _programmed(report: Report, regions: tuple[tuple[str, RegionState], ...], ke
         return state(ConditionStatus.FALSE, Reason.LAST_GOOD, "gateways serve the last good version")
     if keyless is not None:
         return state(ConditionStatus.FALSE, keyless.reason, keyless.message)
-    too_large = sorted(region for region, found in regions if found is RegionState.TOO_LARGE)
-    if too_large:
-        return state(ConditionStatus.FALSE, Reason.TOO_LARGE, _TOO_LARGE.format(_listed(too_large)))
-    behind = sorted(region for region, found in regions if found is RegionState.BEHIND)
-    if behind:
-        return state(ConditionStatus.FALSE, Reason.GATEWAY_BEHIND, _BEHIND.format(_listed(behind)))
+    for missed, reason, message in (
+        (RegionState.TOO_LARGE, Reason.TOO_LARGE, _TOO_LARGE),
+        (RegionState.WAITS, Reason.CREDENTIAL_NOT_MOUNTED, _UNMOUNTED),
+        (RegionState.BEHIND, Reason.GATEWAY_BEHIND, _BEHIND),
+    ):
+        found = sorted(region for region, at in regions if at is missed)
+        if found:
+            return state(ConditionStatus.FALSE, reason, message.format(_listed(found), unmounted.get(found[0], "")))
     return state(ConditionStatus.TRUE, Reason.PROGRAMMED, "every ready gateway serves this generation")
 
 

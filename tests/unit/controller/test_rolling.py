@@ -1,0 +1,174 @@
+"""Pods that are not replaced yet, or cannot be, hold back nothing that the running ones can serve."""
+
+import asyncio
+import base64
+from typing import Any
+
+import pytest
+
+from builders import budget, consumer, provider, route, target
+from fairlead.adapters.kube import ForbiddenError, InvalidError
+from fairlead.errors import ClusterError
+from operator_stage import NAME, Stage, until, while_it_runs
+
+ENDPOINT = {"name": "us", "region": "us-east-1", "baseURL": "https://q.example.com/v1"}
+Q = provider("q", endpoints=[{**ENDPOINT, "credential": {"secretName": "q-key"}}])
+REFUSALS = [ForbiddenError("forbidden"), InvalidError("invalid"), ClusterError("another")]
+
+
+def _stage(*objects: Any) -> Stage:
+    stage = Stage(provider("p"), route("chat"), *objects)
+    stage.pod("old")
+    return stage
+
+
+def _served(stage: Stage) -> str:
+    return str((stage.cluster.find("ConfigMap", f"{NAME}-routes") or {}).get("data"))
+
+
+def _deny_new_pods(stage: Stage) -> None:
+    found = stage.cluster.find("Deployment", NAME)
+    assert found is not None
+    denied = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: pods"}
+    stage.cluster.put({**found, "status": {"conditions": [denied]}})
+
+
+def test_a_deployment_that_cannot_roll_holds_back_no_change_that_its_pods_can_serve() -> None:
+    stage = _stage()
+
+    async def stuck() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        stage.cluster.put(Q)
+        await until(lambda: "q-key" in str(stage.cluster.find("Deployment", NAME)))
+        _deny_new_pods(stage)
+        # A swap to it waits, and says what for
+        stage.cluster.put(route("chat", target("q", "small")))
+        for kind, name, namespace in (("ModelProvider", "q", "fairlead"), ("ModelRoute", "chat", "team-web")):
+            await until(lambda k=kind, n=name, ns=namespace: _reason(stage, k, n, ns) == "CredentialNotMounted")  # type: ignore[misc]
+            assert "exceeded quota: pods" in stage.condition(kind, name, "Programmed", namespace)["message"]
+        assert "q/us/small" not in _served(stage)
+        # Others' changes do not: routes come, go and change
+        stage.cluster.put(route("other"))
+        await until(stage.is_ready("ModelRoute", "other"))
+        stage.cluster.take("ModelRoute", "other", "team-web")
+        await until(lambda: "team-web/other" not in _served(stage))
+        assert "team-web/chat" in _served(stage)
+
+    asyncio.run(while_it_runs(stage, stuck))
+    again = Stage(cluster=stage.cluster)
+
+    async def restarted() -> None:
+        # An operator that starts meanwhile goes on like that
+        again.cluster.put(route("third"))
+        await until(again.is_ready("ModelRoute", "third"))
+        assert "q/us/small" not in _served(again)
+        assert "team-web/chat" in _served(again)
+        # and when pods mount the Secret, all of it is in effect
+        again.pod("new", "q-key")
+        again.cluster.take("Pod", "old")
+        await until(again.is_ready("ModelRoute", "chat"))
+        await until(again.is_ready("ModelProvider", "q", "fairlead"))
+        assert "q/us/small" in str(again.cluster.find("ConfigMap", f"{NAME}-clusters"))
+
+    asyncio.run(while_it_runs(again, restarted))
+
+
+def _reason(stage: Stage, kind: str, name: str, namespace: str) -> object:
+    return stage.condition(kind, name, "Programmed", namespace).get("reason")
+
+
+def test_a_new_secret_of_a_provider_that_serves_waits_for_pods_and_its_other_changes_with_it() -> None:
+    stage = _stage()
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        keyed = {**ENDPOINT, "baseURL": "https://moved.example.com/v1", "credential": {"secretName": "p-key"}}
+        stage.cluster.put(provider("p", endpoints=[keyed]))
+        await until(lambda: "p-key" in str(stage.cluster.find("Deployment", NAME)))
+        _deny_new_pods(stage)
+        await until(lambda: _reason(stage, "ModelProvider", "p", "fairlead") == "CredentialNotMounted")
+        assert "moved.example.com" not in str(stage.cluster.find("ConfigMap", f"{NAME}-clusters"))
+        assert stage.is_ready("ModelRoute", "chat")(), "the route is what it was"
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_a_provider_that_goes_replaces_no_pod() -> None:
+    stage = _stage(Q)
+    stage.cluster.take("Pod", "old")
+    stage.pod("new", "q-key")
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelProvider", "q", "fairlead"))
+        before = (stage.cluster.find("Deployment", NAME) or {})["spec"]
+        stage.cluster.take("ModelProvider", "q")
+        stage.cluster.put(route("other"))
+        await until(stage.is_ready("ModelRoute", "other"))
+        assert (stage.cluster.find("Deployment", NAME) or {})["spec"] == before
+        # The next new Secret takes it along
+        stage.cluster.put(provider("r", endpoints=[{**ENDPOINT, "credential": {"secretName": "r-key"}}]))
+        await until(lambda: "r-key" in str(stage.cluster.find("Deployment", NAME)))
+        assert "q-key" not in str(stage.cluster.find("Deployment", NAME))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_deployment_that_is_refused_keeps_no_configuration_from_its_pods(refusal: ClusterError) -> None:
+    stage = _stage()
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        stage.cluster.refusals["apply", "Deployment"] = refusal
+        stage.cluster.put(Q)
+        await until(lambda: _reason(stage, "ModelProvider", "q", "fairlead") == "CredentialNotMounted")
+        assert str(refusal) in stage.condition("ModelProvider", "q", "Programmed", "fairlead")["message"]
+        stage.cluster.put(route("other"))
+        await until(stage.is_ready("ModelRoute", "other"))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_secret_of_keys_that_is_refused_keeps_nothing_else_from_anybody(refusal: ClusterError) -> None:
+    data = {"apiKey": base64.b64encode(b"the-key").decode()}
+    secret = {"kind": "Secret", "metadata": {"name": "alice", "namespace": "team-web"}, "data": data}
+    stage = _stage(secret)
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        stage.cluster.refusals["merge", "Secret"] = refusal
+        stage.cluster.put(consumer("alice", keys=[{"secretName": "alice"}]))
+        stage.cluster.put(route("other"))
+        await until(stage.is_ready("ModelRoute", "other"))
+        await until(lambda: _reason(stage, "ModelConsumer", "alice", "team-web") == "KeysNotWritten")
+        assert str(refusal) in stage.condition("ModelConsumer", "alice", "Programmed")["message"]
+        stage.cluster.refusals.clear()
+        await until(stage.is_ready("ModelConsumer", "alice"))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_the_budget_server_hears_that_the_last_policy_is_gone() -> None:
+    stage = Stage(provider("p"), route("chat"), budget("cap"), budgets=True)
+    stage.pod("one")
+    stage.budget_server()
+
+    async def story() -> None:
+        await until(lambda: "cap" in str(stage.cluster.find("ConfigMap", "fairlead-book")))
+        stage.cluster.take("BudgetPolicy", "cap", "team-web")
+        await until(lambda: "cap" not in str((stage.cluster.find("ConfigMap", "fairlead-book") or {})["data"]))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_a_budget_server_that_did_not_follow_is_told_again() -> None:
+    stage = Stage(provider("p"), route("chat"), budget("cap"), budgets=True)
+    stage.pod("one")
+    stage.budget_server()
+    stage.servers.is_stuck = True
+
+    async def story() -> None:
+        await until(lambda: "fairlead.dev/nudge" in str(stage.cluster.find("Pod", "budget")))
+
+    asyncio.run(while_it_runs(stage, story))
