@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 DEMO_STAMP = $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types imports check test tests unit envoy golden crds demo bench bench-operator bench-budgets clean cluster cluster-down images e2e system
+.PHONY: help install lint types imports check test tests unit envoy golden crds demo bench bench-operator bench-budgets clean fuzz cluster cluster-down images e2e system
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -51,9 +51,17 @@ unit: install ## Tests that need no Envoy
 envoy: install ## Tests on real Envoys
 	$(BIN)/pytest -q -m envoy
 
+fuzz: install system ## A million bodies against Python's parser and lenient ones in other languages (some minutes)
+	FAIRLEAD_FUZZ_COUNT=$(FUZZ_COUNT) FAIRLEAD_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/pytest -q \
+		tests/attacks/test_parsers_agree.py tests/envoy/test_request_filter_fuzz.py
+
+# Another seed makes other bodies: `make fuzz FUZZ_SEED=$$(date +%s)`.
+FUZZ_COUNT ?= 1000000
+FUZZ_SEED ?= 20260601
+
 check: lint types imports unit ## What every commit must pass
 
-system: ## Install the Debian packages that tests run, if they are missing (redis-server, prometheus)
+system: ## Install the Debian packages that tests run, if they are missing (a store, Prometheus, other languages' JSON parsers)
 	@tests/system.sh
 
 test: install system ## Everything, at most eight minutes

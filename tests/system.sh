@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# The Debian packages that tests run: a real Redis-protocol store, a real Prometheus. Says what it installs, and installs
-# nothing where the programs are there already. No service is started: the tests start their own, on ports of their own.
+# The Debian packages that tests run: a real Redis-protocol store, a real Prometheus, JSON parsers of other languages. Says
+# what it installs, and installs nothing where the programs are there already. No service is started: the tests start their own, on ports of their own.
 set -euo pipefail
 
 missing=()
 command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing+=(redis-server)
 command -v prometheus >/dev/null && command -v promtool >/dev/null || missing+=(prometheus)
+command -v ruby >/dev/null || missing+=(ruby)
+command -v perl >/dev/null || missing+=(perl)
+command -v g++ >/dev/null || missing+=(g++)
+[ -e /usr/include/jsoncpp/json/json.h ] || missing+=(libjsoncpp-dev)
+command -v node >/dev/null && [ -e /usr/share/nodejs/json5 ] || missing+=(node-json5)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 sudo=()

@@ -21,7 +21,7 @@ PATHS = ("/v1/chat/completions",) * 4 + tuple(OWN)
 INTERNAL = ("x-metadata-model", "x-metadata-stream", "x-route")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(7200)
 def test_no_difference_to_python(filter_port: int) -> None:
     seen = asyncio.run(_compare(filter_port))
     assert sum(seen.values()) == COUNT
