@@ -355,6 +355,9 @@ class ModelProviderSpec(Part):
     """The operator's probe of each endpoint."""
     circuit_breaker: CircuitBreaker = CircuitBreaker()
     """When a gateway leaves a failing target alone."""
+    idle_timeout: LongDuration = "20s"
+    """How long a gateway keeps a connection that it does not use; at least `1s`. It must be less than the provider's
+    own time, or requests meet a connection that just ended, which costs them a rung."""
     forward_headers: Annotated[tuple[ForwardedHeader, ...], Items(max_items=32, list_type=ListType.SET)] = ()
     """Headers that travel to this provider, and back from it, besides those that the API knows (`docs/requests.md`)."""
     models: Annotated[tuple[Model, ...], Items(max_items=512, min_items=1, list_type=ListType.MAP, keys=("name",))]

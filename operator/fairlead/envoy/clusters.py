@@ -83,10 +83,12 @@ def single(name: str, upstream: Upstream, host: Json, crowded: Addresses) -> Jso
     """Make a cluster of one host, which stands behind a trunk where its address is crowded."""
     metadata = {"filter_metadata": {names.METADATA_NAMESPACE: host}}
     if (upstream.host, upstream.port) not in crowded:
-        return direct(name, upstream, metadata=metadata)
-    trunk = names.trunk(upstream.host, upstream.port)
-    endpoint = {"address": {"envoy_internal_address": {"server_listener_name": trunk}}, "hostname": upstream.host}
-    return _cluster(name, {"endpoint": endpoint, "metadata": metadata})
+        cluster = direct(name, upstream, metadata=metadata)
+    else:
+        trunk = names.trunk(upstream.host, upstream.port)
+        endpoint = {"address": {"envoy_internal_address": {"server_listener_name": trunk}}, "hostname": upstream.host}
+        cluster = _cluster(name, {"endpoint": endpoint, "metadata": metadata})
+    return {**cluster, "typed_extension_protocol_options": http1(upstream)}
 
 
 def direct(name: str, upstream: Upstream, *, metadata: Json) -> Json:
@@ -169,19 +171,26 @@ def _ladder(ladder: Ladder, attempts: int) -> Json:
         ),
         # max_retries counts here, and its default is 3 at a time
         "circuit_breakers": {"thresholds": [{"max_retries": MANY}]},
-        "typed_extension_protocol_options": counts_failures(),
+        "typed_extension_protocol_options": http1(counted=True),
     }
 
 
-def counts_failures() -> Json:
-    """HTTP/1.1, with every status of `FAILURE` counted against the host. Envoy by itself counts 5xx only."""
-    status = {"name": ":status", "string_match": {"safe_regex": {"regex": FAILURE}}}
-    return http_options(
-        {
-            "explicit_http_config": {"http_protocol_options": {}},
-            "outlier_detection": {"error_matcher": {"http_response_headers_match": {"headers": [status]}}},
-        }
-    )
+def http1(upstream: Upstream | None = None, *, counted: bool = False, longest_ms: int | None = None) -> Json:
+    """Make the options of a cluster that speaks HTTP/1.1.
+
+    `counted`: every status of `FAILURE` counts against the host; Envoy by itself counts 5xx only. `longest_ms`: how
+    long a request may take.
+    """
+    options: Json = {"explicit_http_config": {"http_protocol_options": {}}}
+    common = {"idle_timeout": duration(upstream.idle_timeout_ms)} if upstream else {}
+    if longest_ms is not None:
+        common["max_stream_duration"] = duration(longest_ms)
+    if common:
+        options["common_http_protocol_options"] = common
+    if counted:
+        status = {"name": ":status", "string_match": {"safe_regex": {"regex": FAILURE}}}
+        options["outlier_detection"] = {"error_matcher": {"http_response_headers_match": {"headers": [status]}}}
+    return http_options(options)
 
 
 def http_options(options: Json) -> Json:

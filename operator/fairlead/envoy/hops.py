@@ -88,7 +88,7 @@ def _limited(target: Target, crowded: clusters.Addresses) -> Json:
         **clusters.single(names.limited_cluster(target.name), target.upstream, clusters.target_host(target), crowded),
         "circuit_breakers": _in_flight(target.max_in_flight or clusters.MANY),
         "outlier_detection": clusters.breaker(target.breaker),
-        "typed_extension_protocol_options": clusters.counts_failures(),
+        "typed_extension_protocol_options": clusters.http1(target.upstream, counted=True),
     }
 
 
@@ -107,14 +107,10 @@ def _shadow_entry(gateway: Gateway) -> Json:
 
 
 def _shadow(target: Target, crowded: clusters.Addresses) -> Json:
-    options = {
-        "common_http_protocol_options": {"max_stream_duration": duration(SHADOW_TIMEOUT_MS)},
-        "explicit_http_config": {"http_protocol_options": {}},
-    }
     return {
         **clusters.single(names.shadow_cluster(target.name), target.upstream, clusters.target_host(target), crowded),
         "circuit_breakers": clusters.circuit_limits(SHADOWS_IN_FLIGHT),
-        "typed_extension_protocol_options": clusters.http_options(options),
+        "typed_extension_protocol_options": clusters.http1(target.upstream, longest_ms=SHADOW_TIMEOUT_MS),
     }
 
 

@@ -13,6 +13,8 @@ class Upstream:
     tls: bool
     base_path: str
     """What stands for `/v1` on this endpoint: `/v1`, `/openai/v1`, or `` (empty). No trailing slash."""
+    idle_timeout_ms: int = 20_000
+    """How long a connection that nobody uses is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

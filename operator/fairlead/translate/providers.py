@@ -1,6 +1,6 @@
 """ModelProvider: which endpoints serve which models, under which wire ids, and who may route to them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fairlead import ir
@@ -84,7 +84,7 @@ def provider(written: ModelProvider, references: References, diagnostics: Diagno
             )
             continue
         _check_secret(endpoint, path, references, diagnostics)
-        endpoints.append(_endpoint(written.metadata.name, endpoint, ids, spec.models))
+        endpoints.append(_endpoint(written, endpoint, ids))
     if not endpoints:
         diagnostics.give_up()
     served = frozenset(name for endpoint in endpoints for name in endpoint.wire_models)
@@ -109,9 +109,8 @@ def provider(written: ModelProvider, references: References, diagnostics: Diagno
     )
 
 
-def _endpoint(
-    provider_name: str, endpoint: EndpointSpec, ids: Mapping[str, str], catalogue: Iterable[Model]
-) -> Endpoint:
+def _endpoint(written: ModelProvider, endpoint: EndpointSpec, ids: Mapping[str, str]) -> Endpoint:
+    catalogue = written.spec.models
     tls, host, port, base_path = split_base_url(endpoint.base_url)
     if endpoint.models is None:
         wire_models = ids
@@ -119,10 +118,16 @@ def _endpoint(
         wire_models = {model.name: model.id or ids[model.name] for model in endpoint.models if model.name in ids}
     own = {model.name: model.usd_per_million_tokens for model in endpoint.models or ()}
     return Endpoint(
-        provider=provider_name,
+        provider=written.metadata.name,
         name=endpoint.name,
         region=endpoint.region or ANYCAST,
-        upstream=ir.Upstream(host=host, port=port, tls=tls, base_path=base_path),
+        upstream=ir.Upstream(
+            host=host,
+            port=port,
+            tls=tls,
+            base_path=base_path,
+            idle_timeout_ms=quantity.milliseconds(written.spec.idle_timeout),
+        ),
         credential=_credential(endpoint),
         wire_models=wire_models,
         terms={model.name: _terms(model, own.get(model.name)) for model in catalogue if model.name in wire_models},
