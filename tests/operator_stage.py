@@ -1,8 +1,9 @@
 """An operator on an API in memory, fifty times as fast, and a person who waits for what it does."""
 
 import asyncio
+import base64
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ import structlog
 
 from builders import US, installation
 from fairlead import envoy
+from fairlead.adapters.gateway_answer import Held
 from fairlead.budget.admission import Standing
 from fairlead.budget.configuration import decode as decode_configuration
 from fairlead.budget.configuration import digest as configuration_digest
@@ -38,8 +40,11 @@ class Answers:
 
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
-        self.stuck = False
+        self.stuck = self.keys_stuck = False
+        self.absent: set[str] = set()
+        """Files with credentials that are not there."""
         self._last: dict[str, str] = {}
+        self._keys = ""
 
     async def digest(self, address: str, port: int) -> str | None:  # noqa: ARG002  the port is always the same
         routes = self._cluster.find("ConfigMap", f"{NAME}-routes")
@@ -49,6 +54,15 @@ class Answers:
             with suppress(ValueError, KeyError):  # somebody damaged it: Envoy keeps what it has
                 self._last[address] = envoy.digest({"xds/rds.json": routes["data"]["rds.json"].encode()})
         return self._last.get(address)
+
+    async def held(self, address: str, port: int, *, mark: str, files: Collection[str]) -> Held | None:  # noqa: ARG002
+        found = (self._cluster.find("Secret", "fairlead-keys") or {}).get("data", {}).get("ecds.json", "")
+        if not self.keys_stuck:
+            with suppress(ValueError):
+                self._keys = base64.b64decode(found).decode()
+        if mark not in self._keys:
+            return Held(keys=False)
+        return Held(keys=True, absent=frozenset(files) & self.absent)
 
 
 class Servers:

@@ -190,7 +190,7 @@ async def _keys_story(seed: int, revisions: int) -> UnreliableCluster:
 
 def _content(revision: int) -> Keys:
     """Bytes whose Base64 is a number of base 36 that grows with the revision."""
-    return Keys(content=bytes([0, 0, revision]), of={}, refused=frozenset())
+    return Keys(content=bytes([0, 0, revision]), mark="", of={}, refused=frozenset())
 
 
 @given(st.integers(0, 2**32), st.integers(0, 12))

@@ -46,6 +46,8 @@ class Applied:
     """Of regions whose pods lack a Secret: why they are not replaced yet."""
     keyless: Mapping[str, Keyless]
     """Consumers (`namespace/name`) whose keys the gateways do not get, and why."""
+    keys: Keys | None
+    """The keys that stand where gateways take them from; None = not known."""
     error: ClusterError | None
     """The first of what was refused; everything else was written. To be tried again."""
     again_in_s: float | None
@@ -72,6 +74,11 @@ class Gateways:
         )
         self._keys = KeysSecret(kube, metrics, log, namespace=context.namespace, name=context.settings.keys_secret)
         self._told: dict[str, str] = {}
+
+    @property
+    def mark(self) -> str:
+        """By which a gateway shows that it has loaded the keys that were written last; empty = not known."""
+        return self._keys.mark
 
     def look_at_keys(self) -> None:
         """Let the next `apply` compare the Secret of keys, which no watch shows."""
@@ -110,6 +117,7 @@ class Gateways:
                 if gateway.lacking
             },
             keyless=self._keys.keyless(rendered, {binding.consumer for binding in compiled.key_bindings}),
+            keys=rendered if keys_error is None and not self._keys.is_missing else None,
             error=errors[0] if errors else None,
             again_in_s=min(
                 (seconds for seconds in (brought.later_s, nudge_later) if seconds is not None), default=None

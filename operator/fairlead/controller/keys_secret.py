@@ -31,6 +31,8 @@ class Keys:
     """What gateways are to accept."""
 
     content: bytes
+    mark: str
+    """The key by which a gateway shows that it has loaded this content (`envoy.held`). Secret."""
     of: Mapping[str, frozenset[str]]
     """By consumer (`namespace/name`), the keys that are in it. Secret."""
     refused: frozenset[str]
@@ -47,11 +49,10 @@ def rendered(pairs: Iterable[tuple[str, str]], anonymous: str | None, *, limit: 
     for key, consumer in pairs:
         if envoy.unusable_key(key) is None:
             keys_of.setdefault(consumer, []).append((key, consumer))
-    content = envoy.api_keys([pair for held in keys_of.values() for pair in held], anonymous)
-    if len(content) <= limit:
-        return Keys(content=content, of=_by_consumer(keys_of), refused=frozenset())
-    left = limit - len(envoy.api_keys([], anonymous))
-    kept: list[tuple[str, str]] = []
+    whole = _keys(keys_of, anonymous, refused=())
+    if len(whole.content) <= limit:
+        return whole
+    left = limit - len(_keys({}, anonymous, refused=()).content)
     refused = set()
     for consumer, held in keys_of.items():
         size = sum(map(_size, held))
@@ -59,13 +60,19 @@ def rendered(pairs: Iterable[tuple[str, str]], anonymous: str | None, *, limit: 
             refused.add(consumer)
             continue
         left -= size
-        kept += held
-    of = _by_consumer({name: held for name, held in keys_of.items() if name not in refused})
-    return Keys(content=envoy.api_keys(kept, anonymous), of=of, refused=frozenset(refused))
+    kept = {name: held for name, held in keys_of.items() if name not in refused}
+    return _keys(kept, anonymous, refused=refused)
 
 
-def _by_consumer(keys_of: Mapping[str, Iterable[tuple[str, str]]]) -> Mapping[str, frozenset[str]]:
-    return {consumer: frozenset(key for key, _ in held) for consumer, held in keys_of.items()}
+def _keys(keys_of: Mapping[str, list[tuple[str, str]]], anonymous: str | None, *, refused: Collection[str]) -> Keys:
+    pairs = [pair for held in keys_of.values() for pair in held]
+    mark = envoy.held.mark(envoy.api_keys(pairs, anonymous))
+    return Keys(
+        content=envoy.api_keys(pairs, anonymous, mark),
+        mark=mark,
+        of={consumer: frozenset(key for key, _ in held) for consumer, held in keys_of.items()},
+        refused=frozenset(refused),
+    )
 
 
 def _size(pair: tuple[str, str]) -> int:
@@ -86,6 +93,11 @@ class KeysSecret:
         """The resourceVersion that was seen last; empty = never seen."""
         self.is_missing = False
         """There is no such Secret, and the operator may not make one: gateways mount it, the chart brings it."""
+
+    @property
+    def mark(self) -> str:
+        """Of the keys that stand in it; empty = not known."""
+        return "" if self._written is None else self._written.mark
 
     def look(self) -> None:
         """Let the next `write` compare what stands in it."""

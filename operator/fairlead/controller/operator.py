@@ -16,8 +16,10 @@ from fairlead.compiler import Compiled, Observed
 from fairlead.compiler import compile as compile_all
 from fairlead.controller.budget_server import Budgets
 from fairlead.controller.context import Context
+from fairlead.controller.credentials import Credentials
 from fairlead.controller.gateways import Gateways, memory_name
 from fairlead.controller.inputs import Inputs
+from fairlead.controller.keys_secret import Keys
 from fairlead.controller.lease import RENEW_EVERY_S, Election
 from fairlead.controller.live import Live, follow
 from fairlead.controller.memory import remembered
@@ -64,7 +66,9 @@ class Operator:
         self._kube, self._clock, self._context, self._metrics, self._log = kube, clock, context, metrics, log
         self._inputs = Inputs(kube=kube, clock=clock, context=context, metrics=metrics, log=log, changed=self._mark)
         self._live = Live()
-        self._progress, self._readback = Progress(), Readback(answers, self._unread)
+        self._progress, self._key_progress = Progress(), Progress()
+        self._credentials = Credentials()
+        self._readback = Readback(answers, self._unread)
         self._budgets = Budgets(budget_answers, log)
         self._election = Election(
             kube, clock, namespace=context.namespace, name=context.lease, identity=context.identity, owner=context.owner
@@ -76,6 +80,7 @@ class Operator:
             context=context,
             view=self._inputs.view,
             progress=self._progress,
+            key_progress=self._key_progress,
             readback=self._readback,
             budgets=self._budgets,
             metrics=metrics,
@@ -240,6 +245,8 @@ class Operator:
         self._progress.compiled(
             {region: compiled.gateways[region].digest for region in applied.written}, _essences(compiled)
         )
+        if applied.keys is not None:
+            self._key_progress.compiled(dict.fromkeys(compiled.gateways, applied.keys.mark), _keys_of(applied.keys))
         self._readback_due.ring()
         self._status_due.ring()
         expected = configuration_digest(compiled.configuration)
@@ -267,6 +274,7 @@ class Operator:
         compiled = await asyncio.to_thread(compile_all, self._inputs.snapshot(), self._context.installation, observed)
         self._metrics.compile_seconds.observe(self._clock.monotonic() - began)
         self._last_good = compiled.last_good
+        self._credentials = Credentials(compiled)
         self._metrics.unbudgeted_consumers.set(sum(not policies for policies in compiled.budgets.values()))
         return compiled
 
@@ -275,11 +283,12 @@ class Operator:
     async def _read_back(self) -> None:
         """Ask the pods: often while some are behind, rarely otherwise."""
         pods = ready_pods(self._live.of_kind("Pod"))
-        if await self._readback.ask(pods):
+        mark = self._gateways.mark
+        if await self._readback.ask(pods, mark=mark, files=self._credentials.of_region):
             self._status_due.ring()
         current = self._is_current()
         if not current and self._compiled is not None and self._election.leads:
-            await self._gateways.nudge_again(self._readback.behind(self._progress.digest))
+            await self._gateways.nudge_again(self._readback.behind(self._progress.digest, mark))
         if current and self._changed_at is not None and not self._inputs_changed and not self._due.rings:
             self._metrics.propagation_seconds.observe(self._clock.monotonic() - self._changed_at)
             self._changed_at = None
@@ -313,7 +322,14 @@ class Operator:
             self._metrics.gateway_pods.labels(region, "true").set(newest)
             self._metrics.gateway_pods.labels(region, "false").set(len(answers) - newest)
             current = current and newest == len(answers) > 0
+            current = current and self._holds(region)
         return current and self._compiled is not None
+
+    def _holds(self, region: str) -> bool:
+        """Tell whether all ready pods of a region have the keys and the credentials that they are to have."""
+        mark = self._gateways.mark
+        lacking = self._readback.lacking(region, self._credentials.of_region(region)) if mark else ()
+        return not lacking and (not mark or {*self._readback.marks(region)} <= {mark})
 
     async def _write_status(self) -> None:
         await self._status_due.within(KEYS_EVERY_S)  # an expired consumer says so without an event
@@ -322,7 +338,11 @@ class Operator:
             return
         try:
             waiting = await self._statuses.write(
-                self._compiled, too_large=self._too_large, obstacles=self._obstacles, keyless=self._keyless
+                self._compiled,
+                self._credentials,
+                too_large=self._too_large,
+                obstacles=self._obstacles,
+                keyless=self._keyless,
             )
         except ClusterError:
             self._status_due.ring()
@@ -346,6 +366,12 @@ class Operator:
     async def _look_at_keys(self) -> None:
         self._gateways.look_at_keys()
         self._due.ring()
+
+
+def _keys_of(keys: Keys) -> Mapping[ObjectKey, Hashable]:
+    """Return which keys gateways are to accept of each consumer."""
+    names = {consumer: consumer.partition("/") for consumer in keys.of}
+    return {ObjectKey("ModelConsumer", names[name][0], names[name][2]): held for name, held in keys.of.items()}
 
 
 def _essences(compiled: Compiled) -> Mapping[ObjectKey, Hashable]:

@@ -1,16 +1,18 @@
-"""Asking every ready gateway pod which configuration it serves: what Programmed rests on."""
+"""Asking every ready gateway pod which configuration it serves, and what it holds: what Programmed rests on."""
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fairlead.adapters.gateway_answer import GatewayAnswers
 from fairlead.errors import AnswerError
 from fairlead.manifests import REGION_LABEL
 from fairlead.manifests.paths import HTTP_PORT
+from fairlead.runtime.parallel import each
 
 Object = Mapping[str, Any]
+
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,22 +45,45 @@ def is_ready(pod: Object) -> bool:
     return any(found["type"] == "Ready" and found["status"] == "True" for found in status.get("conditions", ()))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a pod said last."""
+
+    digest: str = ""
+    """Of the configuration that it serves; empty = it never said."""
+    mark: str = ""
+    """Of the keys that it has loaded; empty = of none that it was asked for."""
+    absent: frozenset[str] | None = None
+    """Files with credentials that it lacks; None = it never said."""
+
+
 class Readback:
     """The last answer of each ready pod."""
 
     def __init__(self, answers: GatewayAnswers, failed: Callable[[AnswerError], None]) -> None:
         """`failed` is told of each answer that cannot be read."""
         self._answers, self._failed = answers, failed
-        self._digests: dict[GatewayPod, str] = {}
+        self._last: dict[GatewayPod, Answer] = {}
 
-    async def ask(self, pods: Iterable[GatewayPod]) -> bool:
-        """Ask these pods, and forget all others; tell whether anything differs. No answer leaves the last one."""
+    async def ask(
+        self, pods: Iterable[GatewayPod], *, mark: str = "", files: Callable[[str], Collection[str]] = lambda _: ()
+    ) -> bool:
+        """Ask these pods, and forget all others; tell whether anything differs. No answer leaves the last one.
+
+        `mark` stands for the keys that they are to have; `files`: the credentials that those of a region need.
+        """
         asked = tuple(pods)
-        answered = await asyncio.gather(*map(self._digest, asked))
-        digests = {pod: digest or self._digests.get(pod, "") for pod, digest in zip(asked, answered, strict=True)}
-        differs = digests != self._digests
-        self._digests = digests
+        answers = await each(asked, lambda pod: self._ask(pod, mark, files(pod.region)), at_once=_AT_ONCE)
+        last = dict(zip(asked, answers, strict=True))
+        differs = last != self._last
+        self._last = last
         return differs
+
+    async def _ask(self, pod: GatewayPod, mark: str, files: Collection[str]) -> Answer:
+        answer = self._last.get(pod, Answer())
+        answer = replace(answer, digest=await self._digest(pod) or answer.digest)
+        held = await self._answers.held(pod.address, HTTP_PORT, mark=mark, files=files) if mark else None
+        return replace(answer, mark=mark, absent=held.absent) if held is not None and held.keys else answer
 
     async def _digest(self, pod: GatewayPod) -> str | None:
         try:
@@ -67,10 +92,28 @@ class Readback:
             self._failed(error)
             return None
 
-    def behind(self, digest_of: Callable[[str], str]) -> tuple[str, ...]:
-        """Return the names of the pods that serve something else than what their region's are to serve."""
-        return tuple(pod.name for pod, digest in self._digests.items() if digest != digest_of(pod.region))
+    def behind(self, digest_of: Callable[[str], str], mark: str = "") -> tuple[str, ...]:
+        """Return the names of the pods that serve or hold something else than those of their region are to."""
+        return tuple(
+            pod.name
+            for pod, answer in self._last.items()
+            if answer.digest != digest_of(pod.region) or (mark and answer.mark != mark)
+        )
 
     def of_region(self, region: str) -> tuple[str, ...]:
         """Return what the ready pods of a region serve, one entry for each that ever answered."""
-        return tuple(digest for pod, digest in self._digests.items() if pod.region == region and digest)
+        return tuple(answer.digest for pod, answer in self._last.items() if pod.region == region and answer.digest)
+
+    def marks(self, region: str) -> tuple[str, ...]:
+        """Return the marks of the keys that the ready pods of a region have loaded, one entry for each."""
+        return tuple(answer.mark for pod, answer in self._last.items() if pod.region == region)
+
+    def lacking(self, region: str, files: frozenset[str]) -> frozenset[str]:
+        """Return which of these credentials a ready pod of a region lacks, or has never said that it has."""
+        return frozenset(
+            file
+            for pod, answer in self._last.items()
+            if pod.region == region
+            for file in files
+            if answer.absent is None or file in answer.absent
+        )

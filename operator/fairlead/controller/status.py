@@ -15,6 +15,7 @@ from fairlead.api.meta import ObjectKey
 from fairlead.compiler import Compiled, CompiledGateway, Report, Served
 from fairlead.controller.budget_server import Budgets
 from fairlead.controller.context import Context
+from fairlead.controller.credentials import Credentials
 from fairlead.controller.events import Events
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.obstacle import UNDER_WAY
@@ -30,6 +31,7 @@ PATIENCE_S = 5.0
 """How long a gateway may take to follow before it is called behind: until then an object's status waits."""
 ROLL_PATIENCE_S = 60.0
 """How long pods may take to be replaced, as long as nothing is in their way."""
+_LATE = (RegionState.BEHIND, RegionState.WAITS, RegionState.LACKS)
 _AT_ONCE = 8
 
 
@@ -55,12 +57,14 @@ class Statuses:
         context: Context,
         view: View,
         progress: Progress,
+        key_progress: Progress,
         readback: Readback,
         budgets: Budgets,
         metrics: Metrics,
         log: FilteringBoundLogger,
     ) -> None:
         self._kube, self._clock, self._context, self._view, self._budgets = kube, clock, context, view, budgets
+        self._key_progress, self._credentials = key_progress, Credentials()
         self._progress, self._readback, self._metrics, self._log = progress, readback, metrics, log
         self._events = Events(kube=kube, clock=clock, metrics=metrics, log=log)
         self._gauges: set[ObjectKey] = set()
@@ -72,13 +76,14 @@ class Statuses:
     async def write(
         self,
         compiled: Compiled,
+        credentials: Credentials,
         *,
         too_large: Collection[str],
         obstacles: Mapping[str, str],
         keyless: Mapping[str, Keyless],
     ) -> bool:
         """Write every status that differs; tell whether some wait for their gateways; raises `ClusterError`."""
-        self._keyless, self._obstacles = keyless, obstacles
+        self._keyless, self._obstacles, self._credentials = keyless, obstacles, credentials
 
         async def one(found: CompiledStatus) -> bool:
             judged = self._judge(found, compiled.gateways, too_large)
@@ -95,7 +100,7 @@ class Statuses:
     ) -> Judged | None:
         """State conditions, or None while gateways may still be on their way."""
         report = found.report
-        states = {region: self._state(report.key, gateway, too_large) for region, gateway in gateways.items()}
+        states = {region: self._state(found, gateway, too_large) for region, gateway in gateways.items()}
         if report.served is Served.CURRENT and self._is_on_its_way(report.key, states):
             return None
         enforced = self._enforced(report)
@@ -107,7 +112,7 @@ class Statuses:
             states.items(),
             expired=found.expires_at is not None and found.expires_at <= self._clock.now().timestamp(),
             enforced=enforced,
-            unmounted={region: self._unmounted(gateways[region]) for region in states},
+            lacking={region: self._lacking(found, gateways[region]) for region in states},
             keyless=self._keyless.get(name) if report.key.kind == "ModelConsumer" else None,
         )
         serving: tuple[Serving, ...] = ()
@@ -141,7 +146,7 @@ class Statuses:
 
     def _is_on_its_way(self, key: ObjectKey, states: Mapping[str, RegionState]) -> bool:
         """Tell whether a gateway is behind, but not for long: pods come and go, and that is no news about an object."""
-        late = {region: state for region, state in states.items() if state in (RegionState.BEHIND, RegionState.WAITS)}
+        late = {region: state for region, state in states.items() if state in _LATE}
         if not late:
             self._behind_since.pop(key, None)
             return False
@@ -153,18 +158,28 @@ class Statuses:
         is_roll = waits and all(self._obstacles.get(region, UNDER_WAY) == UNDER_WAY for region in late)
         return self._clock.monotonic() - since < (ROLL_PATIENCE_S if is_roll else PATIENCE_S)
 
-    def _state(self, key: ObjectKey, gateway: CompiledGateway, too_large: Collection[str]) -> RegionState:
-        region = gateway.ir.region
+    def _state(self, found: CompiledStatus, gateway: CompiledGateway, too_large: Collection[str]) -> RegionState:
+        key, region = found.report.key, gateway.ir.region
         if region in too_large:
             return RegionState.TOO_LARGE
         if key in gateway.waiting:
             return RegionState.WAITS
-        serves = self._progress.serves(key, region, self._readback.of_region(region))
-        return RegionState.SERVES if serves else RegionState.BEHIND
+        if not self._progress.serves(key, region, self._readback.of_region(region)):
+            return RegionState.BEHIND
+        if key.kind == "ModelConsumer" and not self._key_progress.serves(key, region, self._readback.marks(region)):
+            return RegionState.BEHIND
+        return RegionState.LACKS if self._lacked(found, region) else RegionState.SERVES
 
-    def _unmounted(self, gateway: CompiledGateway) -> str:
+    def _lacked(self, found: CompiledStatus, region: str) -> frozenset[str]:
+        return self._readback.lacking(region, self._credentials.needed(found, region))
+
+    def _lacking(self, found: CompiledStatus, gateway: CompiledGateway) -> str:
+        """Name the Secrets that a region's pods do not mount, and why; or the credentials that they mount in vain."""
+        region = gateway.ir.region
+        if not gateway.lacking:
+            return ", ".join(f"`{file}`" for file in sorted(self._lacked(found, region)))
         secrets = ", ".join(f"`{name}`" for name in sorted(gateway.lacking))
-        return f"{secrets} ({self._obstacles.get(gateway.ir.region, UNDER_WAY)})"
+        return f"{secrets} ({self._obstacles.get(region, UNDER_WAY)})"
 
     def _serving(self, found: CompiledStatus, region: str) -> Serving:
         """Keep the digest that was confirmed first: later ones hold the same for this object."""

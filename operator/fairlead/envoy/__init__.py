@@ -12,6 +12,7 @@ from fairlead.envoy import (
     bootstrap,
     budgets,
     clusters,
+    held,
     hops,
     keys,
     listener,
@@ -25,7 +26,7 @@ from fairlead.envoy.layout import BudgetServer, Drain, Layout
 from fairlead.envoy.protobuf import packed
 from fairlead.ir import Gateway
 
-__all__ = ["BudgetServer", "Drain", "Layout", "api_keys", "digest", "render", "static", "unusable_key"]
+__all__ = ["BudgetServer", "Drain", "Layout", "api_keys", "digest", "held", "render", "static", "unusable_key"]
 
 BOOTSTRAP = "bootstrap.json"
 LISTENERS = "xds/lds.json"
@@ -66,9 +67,12 @@ def digest(files: Mapping[str, bytes]) -> str:
     raise ValueError("got routes without `ready`, want the output of `render`")
 
 
-def api_keys(pairs: Iterable[tuple[str, str]], anonymous: str | None) -> bytes:
-    """Render `keys/ecds.json` from (key, consumer) pairs and who callers without a key are. Keep it secret."""
-    auth = keys.auth(pairs, anonymous)
+def api_keys(pairs: Iterable[tuple[str, str]], anonymous: str | None, mark: str | None = None) -> bytes:
+    """Render `keys/ecds.json` from (key, consumer) pairs and who callers without a key are. Keep it secret.
+
+    `mark`: the key by which the operator asks whether a gateway has loaded this content.
+    """
+    auth = keys.auth(pairs, anonymous, mark)
     return _resources(
         [
             {

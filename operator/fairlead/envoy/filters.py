@@ -2,7 +2,7 @@
 
 from importlib import resources
 
-from fairlead.envoy import budgets, errors, logs, names, request_filter, upstream_filter
+from fairlead.envoy import budgets, errors, held, logs, names, request_filter, upstream_filter
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
 from fairlead.ir import Gateway
@@ -38,7 +38,10 @@ def per_request(gateway: Gateway, layout: Layout, *, ready_path: str) -> list[Js
         extension(
             names.DIRECTORY_NAMESPACE,
             f"{HTTP}.lua.v3.Lua",
-            {"default_source_code": {"inline_string": request_filter.source()}},
+            {
+                "default_source_code": {"inline_string": request_filter.source()},
+                "source_codes": {held.SOURCE: {"inline_string": held.source(gateway, layout)}},
+            },
         ),
         # Whether there is room for it, and whether another route answers. Needs the route: Envoy limits no others.
         *budgets.per_request(gateway, layout, admission=_admission()),

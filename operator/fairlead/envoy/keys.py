@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from fairlead.envoy import names
+from fairlead.envoy import held, names
 from fairlead.envoy.protobuf import Json, packed
 
 ANONYMOUS_KEY = "no key"
@@ -26,8 +26,8 @@ def unusable(key: str) -> str | None:
     return None if strange is None else f"got the character U+{ord(strange):04X}"
 
 
-def auth(pairs: Iterable[tuple[str, str]], anonymous: str | None) -> Json:
-    """Configure the filter for pairs of key and consumer; `anonymous` is who calls without a key.
+def auth(pairs: Iterable[tuple[str, str]], anonymous: str | None, mark: str | None = None) -> Json:
+    """Configure the filter for pairs of key and consumer; `anonymous` is who calls without a key, `mark` see `held`.
 
     One key that Envoy refuses would make it refuse all of them. The compiler has said so of each, but a Secret may have
     changed since: unusable keys, and those of two consumers, are left out here too.
@@ -37,6 +37,8 @@ def auth(pairs: Iterable[tuple[str, str]], anonymous: str | None) -> Json:
         if unusable(key) is None:
             holders.setdefault(key, set()).add(consumer)
     credentials = [{"key": key, "client": min(of)} for key, of in sorted(holders.items()) if len(of) == 1]
+    if mark is not None and mark not in holders:
+        credentials.append({"key": mark, "client": held.CLIENT})
     sources = [{"header": "Authorization"}, {"header": "x-api-key"}]
     if anonymous is not None:
         credentials.append({"key": ANONYMOUS_KEY, "client": anonymous})

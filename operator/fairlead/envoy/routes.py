@@ -5,7 +5,7 @@ Which virtual host is asked says `x-fl-route`, so a request finds its route by a
 
 from collections.abc import Iterable
 
-from fairlead.envoy import budgets, directory, errors, filters, hops, keys, logs, names
+from fairlead.envoy import budgets, directory, errors, filters, held, hops, keys, logs, names
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, packed
 from fairlead.ir import Arm, Gateway, ModelKind, Plan, Route, Side, Stickiness
@@ -68,7 +68,7 @@ def _own(gateway: Gateway, layout: Layout, digest: str) -> Json:
     return {
         "name": "*",
         "domains": ["*"],
-        "routes": [ready, budgets.usage_route(gateway, layout), rest],
+        "routes": [ready, held.route(), budgets.usage_route(gateway, layout), rest],
         "response_headers_to_remove": sorted(ANSWERED_BY),
     }
 

@@ -13,6 +13,7 @@ in chunks pass as they are.
 """
 
 import re
+from collections.abc import Iterable
 from importlib import resources
 
 from fairlead.envoy.errors import BAD_GATEWAY
@@ -23,10 +24,10 @@ PARTS = ("names", "credentials", "headers", "answers", "attempt")
 """The files of `lua/upstream/`, in the order in which they are joined: each sees the locals of those before it."""
 
 
-def source(gateway: Gateway, layout: Layout) -> str:
-    """Read the Lua source, one chunk of all parts, with what it must know of this gateway."""
+def source(gateway: Gateway, layout: Layout, parts: Iterable[str] = PARTS) -> str:
+    """Read the Lua source, one chunk of all parts (or of some), with what it must know of this gateway."""
     folder = resources.files("fairlead.envoy").joinpath("lua", "upstream")
-    text = "\n".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in PARTS)
+    text = "\n".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in parts)
     known = {
         "credentials_dir": layout.credentials_dir,
         "forwarded": " ".join(sorted({name for one in gateway.targets for name in one.forward_headers})),

@@ -25,12 +25,15 @@ class RegionState(StrEnum):
     """A ready pod still serves an older configuration, or no pod is ready."""
     WAITS = "waits"
     """Its pods do not mount a Secret that the object needs; they serve what was there before."""
+    LACKS = "lacks"
+    """Its pods mount the Secrets that the object needs, and one of them holds no usable credential."""
     TOO_LARGE = "too large"
     """The configuration does not fit where it has to go."""
 
 
 _BEHIND = "not every gateway in {} serves this generation, want one that is ready and takes its configuration"
 _UNMOUNTED = "gateways of {} do not mount Secret {}, and serve what was there before until new pods do"
+_ABSENT = "gateways of {} hold no credential {}, want a Secret with this key, and a value that a header can carry"
 _TOO_LARGE = "the configuration of {} is larger than a ConfigMap, gateways keep the one before, split the installation"
 
 
@@ -40,15 +43,15 @@ def conditions(
     *,
     expired: bool = False,
     enforced: Condition | None = None,
-    unmounted: Mapping[str, str] | None = None,
+    lacking: Mapping[str, str] | None = None,
     keyless: Keyless | None = None,
 ) -> tuple[Condition, ...]:
     """State the conditions of one object: Accepted, ResolvedRefs, Programmed, Enforced, Ready, in this order.
 
     `expired`: a consumer whose `expiresAt` has passed. `enforced`: of a policy, whether somebody decides by it.
-    `unmounted`: by region, which Secrets its pods lack, and why. `keyless`: of a consumer, why no gateway has its keys.
+    `lacking`: by region, which Secrets its pods lack, and why. `keyless`: of a consumer, why no gateway has its keys.
     """
-    programmed = _programmed(report, tuple(regions), unmounted or {}, keyless)
+    programmed = _programmed(report, tuple(regions), lacking or {}, keyless)
     ready = _ready(report, programmed, expired=expired, enforced=enforced)
     return (*report.conditions, programmed, *([enforced] if enforced else ()), ready)
 
@@ -56,7 +59,7 @@ def conditions(
 def _programmed(
     report: Report,
     regions: tuple[tuple[str, RegionState], ...],
-    unmounted: Mapping[str, str],
+    lacking: Mapping[str, str],
     keyless: Keyless | None,
 ) -> Condition:
     def state(status: ConditionStatus, reason: Reason, message: str) -> Condition:
@@ -71,11 +74,12 @@ def _programmed(
     for missed, reason, message in (
         (RegionState.TOO_LARGE, Reason.TOO_LARGE, _TOO_LARGE),
         (RegionState.WAITS, Reason.CREDENTIAL_NOT_MOUNTED, _UNMOUNTED),
+        (RegionState.LACKS, Reason.SECRET_NOT_FOUND, _ABSENT),
         (RegionState.BEHIND, Reason.GATEWAY_BEHIND, _BEHIND),
     ):
         found = sorted(region for region, at in regions if at is missed)
         if found:
-            return state(ConditionStatus.FALSE, reason, message.format(_listed(found), unmounted.get(found[0], "")))
+            return state(ConditionStatus.FALSE, reason, message.format(_listed(found), lacking.get(found[0], "")))
     return state(ConditionStatus.TRUE, Reason.PROGRAMMED, "every ready gateway serves this generation")
 
 

@@ -172,3 +172,59 @@ def test_a_budget_server_that_did_not_follow_is_told_again() -> None:
         await until(lambda: "fairlead.dev/nudge" in str(stage.cluster.find("Pod", "budget")))
 
     asyncio.run(while_it_runs(stage, story))
+
+
+def test_a_consumer_is_ready_when_gateways_have_loaded_its_key_and_another_teams_waits_for_nobody() -> None:
+    stage = _stage(_secret("alice", "a-key"), _secret("bob", "b-key"))
+
+    async def story() -> None:
+        stage.cluster.put(consumer("alice", keys=[{"secretName": "alice"}]))
+        await until(stage.is_ready("ModelConsumer", "alice"))
+        stage.answers.keys_stuck = True
+        stage.cluster.put(consumer("bob", keys=[{"secretName": "bob"}]))
+        await until(lambda: _reason(stage, "ModelConsumer", "bob", "team-web") == "GatewayBehind")
+        assert stage.is_ready("ModelConsumer", "alice")()
+        stage.answers.keys_stuck = False
+        await until(stage.is_ready("ModelConsumer", "bob"))
+        # A provider that waits for pods keeps no consumer
+        stage.cluster.put(Q)
+        await until(lambda: "q-key" in str(stage.cluster.find("Deployment", NAME)))
+        stage.cluster.put(_secret("carol", "c-key"))
+        stage.cluster.put(consumer("carol", keys=[{"secretName": "carol"}]))
+        await until(stage.is_ready("ModelConsumer", "carol"))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+@pytest.mark.parametrize("value", ["", " ", "\n", "two words"])
+def test_a_consumer_without_a_usable_key_is_not_ready(value: str) -> None:
+    stage = _stage(_secret("alice", value), consumer("alice", keys=[{"secretName": "alice"}]))
+
+    async def story() -> None:
+        await until(lambda: stage.condition("ModelConsumer", "alice", "Ready").get("status") == "False")
+        assert stage.condition("ModelConsumer", "alice", "ResolvedRefs")["reason"] == "KeyNotUsable"
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_a_provider_is_ready_when_gateways_hold_its_credential() -> None:
+    stage = _stage(Q, route("to-q", target("q", "small")))
+    stage.cluster.take("Pod", "old")
+    stage.pod("new", "q-key")
+    stage.answers.absent = {"q-key/apiKey"}
+
+    async def story() -> None:
+        for kind, name, namespace in (("ModelProvider", "q", "fairlead"), ("ModelRoute", "to-q", "team-web")):
+            await until(lambda k=kind, n=name, ns=namespace: _reason(stage, k, n, ns) == "SecretNotFound")  # type: ignore[misc]
+            assert "`q-key/apiKey`" in stage.condition(kind, name, "Programmed", namespace)["message"]
+        await until(stage.is_ready("ModelRoute", "chat"))
+        stage.answers.absent = set()
+        await until(stage.is_ready("ModelProvider", "q", "fairlead"))
+        await until(stage.is_ready("ModelRoute", "to-q"))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def _secret(name: str, value: str) -> dict[str, Any]:
+    data = {"apiKey": base64.b64encode(value.encode()).decode()}
+    return {"kind": "Secret", "metadata": {"name": name, "namespace": "team-web"}, "data": data}
