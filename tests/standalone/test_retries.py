@@ -8,7 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from running_up import RunningUp, Site, ask, consumer, route, secret, until
+from running_up import RunningUp, Site, ask, consumer, provider, route, secret, until
+
+from fairlead.adapters import certificates
 
 pytestmark = pytest.mark.envoy
 
@@ -50,6 +52,24 @@ def test_a_budget_configuration_that_cannot_be_written(site: Site, start: Start)
     assert ask(site.ports[0], key="sk-agent")[0] == 429
     obstacle.rmdir()
     until(lambda: ask(site.ports[0], key="sk-agent")[0] == 200)
+
+
+def test_what_envoy_refuses_is_tried_again_ever_more_slowly_until_it_takes_it(site: Site, start: Start) -> None:
+    certified = certificates.bundle({}).read_bytes()
+    bundle = site.root / "ca.pem"
+    bundle.write_bytes(certified)
+    up = start(site, SSL_CERT_FILE=str(bundle)).serving()
+    bundle.write_text("no certificate")  # Envoy refuses each cluster that is to trust it
+    fallback = {"provider": "far", "model": "heron"}
+    site.write("far.yaml", provider("https://far.invalid/v1", "heron", name="far"), secret("far", key="k"))
+    site.write("route.yaml", route("chat", "heron", fallbacks=[fallback]))
+    refused = [up.wait_for("refused", "Envoy refused xds/cds.json") for _ in range(3)]
+    pauses = [event["again_in_s"] for event in refused]
+    assert pauses == sorted(set(pauses)), "each pause is longer than the one before"
+    assert _answers(site, "sparrow"), "the configuration before stays in effect"
+    bundle.write_bytes(certified)
+    up.wait_for("mended", "what failed before")
+    assert _answers(site, "heron")
 
 
 @pytest.fixture
