@@ -10,13 +10,14 @@ import pytest
 import structlog
 from running_up import Site, ask
 
-from fairlead.adapters import certificates, installation_file, port
+from fairlead.adapters import installation_file
 from fairlead.adapters.manifest_files import ManifestFiles
 from fairlead.api.installation import AnonymousPolicy
 from fairlead.envoy import Layout
 from fairlead.errors import EnvoyError
 from fairlead.ir import ListenAddress
-from fairlead.standalone import plan, release
+from fairlead.standalone import context, plan, release
+from fairlead.standalone.addresses import free_port
 from fairlead.standalone.gateways import LocalGateway
 from fairlead.standalone.inputs import Memory, take_in
 from fairlead.standalone.release import Serving
@@ -33,11 +34,11 @@ def served(site: Site) -> tuple[LocalGateway, Serving]:
         keys_dir=str(folder.keys),
         credentials_dir=str(folder.credentials),
         listen=ListenAddress(address="127.0.0.1", port=site.ports[0]),
-        metrics_listen=ListenAddress(address="127.0.0.1", port=port.free()),
+        metrics_listen=ListenAddress(address="127.0.0.1", port=free_port()),
         admin=str(folder.admin),
         access_log=str(folder.access_log),
         mounted=False,
-        ca_file=str(certificates.bundle({})),
+        ca_file=str(context.ca_bundle({})),
     )
     installation = installation_file.read(site.config).model_copy(update={"anonymous": AnonymousPolicy.ALLOW})
     files = ManifestFiles((site.manifests,)).read()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from running_up import RunningUp, Site, ask, consumer, provider, route, secret, until
 
-from fairlead.adapters import certificates
+from fairlead.standalone import context
 
 pytestmark = pytest.mark.envoy
 
@@ -55,7 +55,7 @@ def test_a_budget_configuration_that_cannot_be_written(site: Site, start: Start)
 
 
 def test_what_envoy_refuses_is_tried_again_ever_more_slowly_until_it_takes_it(site: Site, start: Start) -> None:
-    certified = certificates.bundle({}).read_bytes()
+    certified = context.ca_bundle({}).read_bytes()
     bundle = site.root / "ca.pem"
     bundle.write_bytes(certified)
     up = start(site, SSL_CERT_FILE=str(bundle)).serving()

@@ -6,7 +6,7 @@ ratelimit    decides: room or not, what a report costs, who pays
 answer       what a client is told
 store        the protocol of stores; memory, sqlite, redisstore implement it, batch amortizes their round trips
 backlog      settlements that the store could not take yet
-reconciliation  books what reports lost, from the gateways' own counters; exposition reads those
+reconciliation  books what reports lost, from the gateways' own counters
 configuration_file  the configuration, loaded again when it changes
 metrics      what the server says about itself
 web          `/v1/usage`, `/v1/budgets`, `/metrics`, `/healthz`

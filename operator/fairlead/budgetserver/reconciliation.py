@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from fairlead.adapters.exposition import samples
 from fairlead.budget.estimate import LARGEST, believable
 from fairlead.budget.price import USD, Tokens, cost
 from fairlead.budget.reconciliation import NOTHING, Count, UsageCounterKey, read, share_captured
-from fairlead.budgetserver.exposition import counts, uptime_s
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
 from fairlead.budgetserver.store import Booking, Store, UsageCounterUpdate
@@ -24,6 +24,13 @@ _GRACE_S = 0.2
 """Between reading counters and reading bookings: reports that are on their way arrive."""
 _OLDER_MS = 60_000
 """A gateway that began at most that long before the store is taken for one whose whole life the store knows."""
+SERIES: Mapping[str, str] = {
+    "envoy_fairlead_metered_requests": "requests",
+    "envoy_fairlead_metered_input_tokens": "input",
+    "envoy_fairlead_metered_output_tokens": "output",
+    "envoy_fairlead_metered_cached_tokens": "cached",
+}
+_UPTIME = "envoy_server_uptime"
 log = structlog.get_logger("fairlead.budget")
 
 
@@ -140,3 +147,22 @@ def _scraped(answer: scrape.Metrics) -> _Scrape:
     counted = counts(answer.text, gateway=answer.gateway)
     gateways = frozenset({answer.gateway, *(key.gateway for key in counted)})
     return _Scrape(gateways=gateways, uptime_s=uptime_s(answer.text), counts=counted)
+
+
+def uptime_s(text: str) -> int | None:
+    """Return how long the gateway's process runs; None when it does not say."""
+    return next((sample.value for sample in samples(text, {_UPTIME})), None)
+
+
+def counts(text: str, *, gateway: str) -> dict[UsageCounterKey, Count]:
+    """Return what a gateway counted. `gateway` names it when its series carry no label `gateway`."""
+    found: dict[UsageCounterKey, Count] = {}
+    for sample in samples(text, SERIES):
+        key = UsageCounterKey(
+            gateway=sample.labels.get("gateway", gateway),
+            consumer=sample.labels.get("consumer", "-"),
+            route=sample.labels.get("route", "-"),
+            target=sample.labels.get("target", "-"),
+        )
+        found[key] = found.get(key, NOTHING) + Count(**{SERIES[sample.name]: sample.value})
+    return found

@@ -18,12 +18,12 @@ from fairlead.envoy import (
     listener,
     names,
     routes,
-    size,
     trunks,
 )
 from fairlead.envoy.keys import unusable as unusable_key
 from fairlead.envoy.layout import BudgetServer, Drain, Layout
 from fairlead.envoy.protobuf import packed
+from fairlead.errors import TooLargeError
 from fairlead.ir import Gateway
 
 __all__ = ["BudgetServer", "Drain", "Layout", "api_keys", "digest", "held", "render", "static", "unusable_key"]
@@ -32,6 +32,9 @@ BOOTSTRAP = "bootstrap.json"
 LISTENERS = "xds/lds.json"
 CLUSTERS = "xds/cds.json"
 ROUTES = "xds/rds.json"
+
+LIMIT_BYTES = 900 * 1024
+"""Of a file. Leaves 124 KiB of the ConfigMap for metadata, managed fields and the JSON of the update itself."""
 
 UNSTAMPED = "0" * 64
 """The digest in the files that the digest is made from."""
@@ -50,7 +53,7 @@ def render(gateway: Gateway, layout: Layout) -> dict[str, bytes]:
         CLUSTERS: _resources(_by_name(_clusters(gateway, layout))),
         ROUTES: _resources([routes.render(gateway, layout, digest=UNSTAMPED)]),
     }
-    size.check(files, region=gateway.region)
+    _check_size(files, region=gateway.region)
     stamp = _digest(files)
     files[ROUTES] = _resources([routes.render(gateway, layout, digest=stamp)])
     return dict(sorted(files.items()))
@@ -108,12 +111,12 @@ def _listeners(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
     return [
         *listener.render(gateway, layout),
         *hops.render_listeners(gateway, layout),
-        *trunks.render_listeners(clusters.crowded(gateway)),
+        *trunks.render_listeners(trunks.crowded(gateway)),
     ]
 
 
 def _clusters(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
-    crowded = clusters.crowded(gateway)
+    crowded = trunks.crowded(gateway)
     return [
         *clusters.render(gateway, crowded),
         *hops.render_clusters(gateway, crowded),
@@ -142,6 +145,23 @@ def _unpacked(content: bytes) -> list[dict[str, Any]]:
 
 def _resources(resources: list[dict[str, Any]]) -> bytes:
     return _bytes({"resources": resources})
+
+
+def _check_size(files: Mapping[str, bytes], *, region: str) -> None:
+    """Refuse files that do not fit a ConfigMap, the largest first; nothing is ever cut off.
+
+    Raises:
+        TooLargeError: names region, file, size, limit and what to do.
+
+    """
+    for path in sorted(files, key=lambda name: (-len(files[name]), name)):
+        size = len(files[path])
+        if size > LIMIT_BYTES:
+            raise TooLargeError(
+                f"region `{region}`: got `{path}` of {size} bytes, want at most {LIMIT_BYTES},"
+                " serve fewer models or endpoints in this region (`regions`, `residency`, `models` of an endpoint)"
+                " or split the catalogue over two installations"
+            )
 
 
 def _bytes(value: Any) -> bytes:

@@ -5,7 +5,6 @@ bootstrap's runtime (`bootstrap.RUNTIME`) and what is Envoy's default is left ou
 """
 
 import ipaddress
-from collections import Counter
 
 from fairlead.envoy import names
 from fairlead.envoy.protobuf import Json, duration, extension, packed
@@ -19,8 +18,6 @@ ENVOYS_CONSECUTIVE_5XX = 5
 """Envoy's default, left out of cds.json."""
 MANY = 100_000
 """A circuit limit that is never reached: an overflow at a target would be a 503 that is not retried."""
-CROWD = 32
-"""Targets that one TLS address has at most by themselves: each parses the CA bundle, 0.26 MB and 4 ms. See `trunks`."""
 FAILURE = "3..|401|402|403|429|5.."
 """Statuses that count against a target. Not 404 and 400: a client could eject a provider with them."""
 
@@ -36,12 +33,6 @@ def render(gateway: Gateway, crowded: Addresses) -> list[Json]:
     attempts = {arm.ladder: route.max_attempts for route in gateway.routes for plan in route.plans for arm in plan.arms}
     clusters += [_ladder(ladder, attempts.get(ladder.name, 1)) for ladder in gateway.ladders]
     return clusters
-
-
-def crowded(gateway: Gateway) -> Addresses:
-    """Find the TLS addresses that so many targets share that they go through a trunk."""
-    upstreams = Counter((one.upstream.host, one.upstream.port) for one in gateway.targets if one.upstream.tls)
-    return frozenset(address for address, targets in upstreams.items() if targets > CROWD)
 
 
 def _target(target: Target, crowded: Addresses) -> Json:

@@ -8,11 +8,12 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from fairlead.ir import Gateway
-from fairlead.manifests import configuration, naming, paths, traffic
+from fairlead.manifests import configuration, naming, paths
 from fairlead.manifests.deployment import deployed_secrets, deployment, mounted_secrets
 from fairlead.manifests.settings import (
     COMPONENT_LABEL,
     REGION_LABEL,
+    Autoscaling,
     BudgetSettings,
     RegionSettings,
     Settings,
@@ -74,15 +75,15 @@ def render(
         configuration.config_map(head("v1", "ConfigMap", f"-{part}"), parts[part])
         for part in (configuration.BOOTSTRAP, *configuration.XDS_PARTS)
     ]
-    objects.append(traffic.service(head("v1", "Service"), selector=selector, values=region.service))
+    objects.append(_service(head("v1", "Service"), selector=selector, values=region.service))
     objects.append(
-        traffic.disruption_budget(
+        _disruption_budget(
             head("policy/v1", "PodDisruptionBudget"), selector=selector, max_unavailable=region.max_unavailable
         )
     )
     if region.autoscaling is not None:
         scaler = head("autoscaling/v2", "HorizontalPodAutoscaler")
-        objects.append(traffic.autoscaler(scaler, name=name, scaling=region.autoscaling))
+        objects.append(_autoscaler(scaler, name=name, scaling=region.autoscaling))
     objects.append(
         deployment(
             head("apps/v1", "Deployment"),
@@ -107,3 +108,34 @@ def is_watched(manifest: Mapping[str, Any]) -> bool:
     """Tell whether pods take an object's content while they run, rather than when they start."""
     suffixes = tuple(f"-{part}" for part in configuration.XDS_PARTS)
     return manifest["kind"] == "ConfigMap" and str(manifest["metadata"]["name"]).endswith(suffixes)
+
+
+def _service(head: dict[str, Any], *, selector: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the Service; its client port is named `http`."""
+    metadata = head["metadata"] | ({"annotations": dict(values["annotations"])} if values["annotations"] else {})
+    port = {"name": "http", "port": values["port"], "targetPort": "http", "protocol": "TCP"}
+    further = {field: value for field, value in values.items() if field not in ("annotations", "port") and value}
+    return {**head, "metadata": metadata, "spec": {**further, "selector": dict(selector), "ports": [port]}}
+
+
+def _disruption_budget(
+    head: dict[str, Any], *, selector: Mapping[str, str], max_unavailable: int | str
+) -> dict[str, Any]:
+    """Bound how many pods a drain takes away at once; `maxUnavailable` never blocks it, not even with one replica."""
+    return {**head, "spec": {"maxUnavailable": max_unavailable, "selector": {"matchLabels": dict(selector)}}}
+
+
+def _autoscaler(head: dict[str, Any], *, name: str, scaling: Autoscaling) -> dict[str, Any]:
+    """Scale the Deployment by CPU: an Envoy that is busy with requests is busy with CPU."""
+    cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": scaling.target_cpu_percent}}
+    return {
+        **head,
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": scaling.min_replicas,
+            "maxReplicas": scaling.max_replicas,
+            "metrics": [{"type": "Resource", "resource": cpu}],
+            # A stream that scaling down would end waits for its pod; slow down keeps that rare.
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 300}},
+        },
+    }

@@ -1,10 +1,12 @@
 """Where each region's gateway listens, and where it shows its metrics."""
 
 import asyncio
+import errno
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fairlead.adapters import port
+from fairlead.adapters import disk
 from fairlead.api.installation import Installation
 from fairlead.errors import InstallationError
 from fairlead.ir import ListenAddress
@@ -40,13 +42,13 @@ def choose(installation: Installation) -> Mapping[str, Addresses]:
             problems.append(f"{where}: got nothing, want an address such as `127.0.0.1:8101`, add it")
             continue
         host, number = region.listen_address
-        obstacle = port.problem(host, number)
-        if obstacle:
-            problems.append(f"{where}: got `{region.listen}`, but {obstacle}; end that, or choose another port")
+        hindrance = obstacle(host, number)
+        if hindrance:
+            problems.append(f"{where}: got `{region.listen}`, but {hindrance}; end that, or choose another port")
             continue
         metrics = number + METRICS_ABOVE
-        if metrics > LAST_PORT or metrics in taken or port.problem(host, metrics):
-            metrics = port.free(host)
+        if metrics > LAST_PORT or metrics in taken or obstacle(host, metrics):
+            metrics = free_port(host)
         taken.add(metrics)
         chosen[region.name] = Addresses(
             listen=ListenAddress(address=host, port=number), metrics=ListenAddress(address=host, port=metrics)
@@ -78,3 +80,28 @@ def shown(address: ListenAddress) -> str:
     """Write an address as in a URL."""
     host = f"[{address.address}]" if ":" in address.address else address.address
     return f"{host}:{address.port}"
+
+
+def obstacle(host: str, port: int) -> str | None:
+    """Say why nothing can listen there, as the middle of a sentence; None when it can.
+
+    Asked before Envoy does: it binds with `reuse_port`, so a second one would share its connections without a word.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # Connections of a gateway that ended a moment ago linger in TIME_WAIT and hinder nobody.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            return "another process listens there" if error.errno == errno.EADDRINUSE else disk.reason(error)
+    return None
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Find a port that nobody listens on at this moment."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port

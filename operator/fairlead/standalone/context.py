@@ -1,6 +1,7 @@
 """What `fairlead up` is told when it starts: the command line, the installation, where each Envoy has its files."""
 
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from fairlead.adapters import installation_file
 from fairlead.api.installation import AccessLog, AnonymousPolicy, Installation
 from fairlead.envoy import BudgetServer, Layout
-from fairlead.errors import InstallationError
+from fairlead.errors import EnvoyError, InstallationError
 from fairlead.standalone.addresses import Addresses
 from fairlead.standalone.state import StateFolder
 
@@ -74,3 +75,22 @@ def layouts_of(
             budget=budget,
         )
     return found
+
+
+def ca_bundle(environment: Mapping[str, str]) -> Path:
+    """Find the certificates that providers' TLS is checked against.
+
+    `SSL_CERT_FILE` where it is set, the system's, else those that httpx brings. Raises `EnvoyError` for a file that is
+    not there.
+    """
+    chosen = environment.get("SSL_CERT_FILE")
+    if chosen:
+        if not Path(chosen).is_file():
+            raise EnvoyError(f"SSL_CERT_FILE: got `{chosen}`, want a file with certificates in PEM")
+        return Path(chosen).absolute()
+    of_system = ssl.get_default_verify_paths().cafile
+    if of_system and Path(of_system).is_file():
+        return Path(of_system)
+    import certifi  # noqa: PLC0415  a dependency of httpx, needed on systems without certificates only
+
+    return Path(certifi.where())

@@ -15,6 +15,7 @@ from fairlead.adapters.envoy_process import EnvoyProcess
 from fairlead.errors import EnvoyError, FairleadError
 from fairlead.runtime.children import ended, keep_alive
 from fairlead.standalone import plan
+from fairlead.standalone.readback import NOTHING, SUBSCRIBED, Readback
 from fairlead.standalone.release import Serving, listeners_between
 from fairlead.standalone.state import RegionFolder
 
@@ -46,19 +47,6 @@ END_S = 2.0
 CREDENTIAL_AGE_S = 0.15
 """More than Envoy keeps a credential for: `CREDENTIAL_MS` of `lua/upstream/credentials.lua`."""
 
-_SUBSCRIPTIONS = {
-    plan.CLUSTERS: "cluster_manager.cds.",
-    plan.LISTENERS: "listener_manager.lds.",
-    plan.ROUTES: "http.fairlead.rds.fairlead.",
-}
-"""Whose stats tell which version of a file is served. Secrets' sources are read when a listener first needs them."""
-_WARMING = ("cluster_manager.warming_clusters", "listener_manager.total_listeners_warming")
-_KEYS_WATCHED = r"^extension_config_discovery\..*version_text$"
-_WATCHED = (
-    r"^(cluster_manager\.(cds\.|warming_clusters)|listener_manager\.(lds\.|total_listeners_warming)"
-    r"|http\.fairlead\.rds\.)"
-)
-
 
 class LocalGateway:
     """A region's Envoy and its files. One task applies changes, one keeps the Envoy alive."""
@@ -75,7 +63,7 @@ class LocalGateway:
         self._process: EnvoyProcess | None = None
         self._files: plan.Files = {}
         self.serving: Serving | None = None
-        self._refusals: dict[str, int] = {}
+        self._readback = Readback(self._admin)
         self._log_mark = 0
         """How long Envoy's log was when the last change began."""
         self._serving = False
@@ -119,7 +107,7 @@ class LocalGateway:
     def _last_files(self) -> plan.Files:
         paths = [self.folder.bootstrap, *sorted(self.folder.xds.glob("*.json"))]
         files = {str(path.relative_to(self.folder.root)): disk.read(path) or b"{}" for path in paths}
-        if not files.keys() >= _SUBSCRIPTIONS.keys():
+        if not all(path in files for path in SUBSCRIBED):
             raise EnvoyError(f"region `{self.name}`: got no configuration that can be served, want one that fits")
         return files
 
@@ -186,7 +174,7 @@ class LocalGateway:
         loop = asyncio.get_running_loop()
         until = loop.time() + STEP_S
         pause = POLL_S[0]
-        while version and self._serving and version not in (await self._stats(_KEYS_WATCHED)).values():
+        while version and self._serving and not await self._readback.serves_keys(version):
             if loop.time() > until:
                 raise EnvoyError(f"region `{self.name}`: Envoy did not take the keys within {STEP_S:.0f} s")
             await asyncio.sleep(pause)
@@ -201,32 +189,24 @@ class LocalGateway:
             if step.content is None:
                 disk.remove(path)
                 continue
-            subscription = _SUBSCRIPTIONS.get(step.path)
-            if subscription is None or not self._serving:
+            if step.path not in SUBSCRIBED or not self._serving:
                 disk.write(path, step.content)
                 continue
             disk.write(path, step.content)
-            await self._served(step, subscription)
+            await self._served(step)
 
-    async def _stats(self, pattern: str = _WATCHED) -> Mapping[str, int | str]:
-        """Ask for the stats of subscriptions; nothing from an Envoy that died or is too busy to answer."""
-        try:
-            return await self._admin.stats(pattern)
-        except EnvoyError:
-            return {}
-
-    async def _served(self, step: plan.Step, subscription: str) -> None:
+    async def _served(self, step: plan.Step) -> None:
         """Wait until the Envoy serves the step's file, or is no more: the next one starts on it."""
         loop = asyncio.get_running_loop()
         until = loop.time() + STEP_S
         warm_until = loop.time() + WARM_S
         pause = POLL_S[0]
         while self._serving:
-            stats = await self._stats()
-            if stats.get(f"{subscription}version_text") == step.version:
-                if not any(stats.get(name) for name in _WARMING) or loop.time() > warm_until:
+            seen = await self._readback.look()
+            if seen.version(step.path) == step.version:
+                if not seen.warms or loop.time() > warm_until:
                     return
-            elif self._refused(stats, subscription):
+            elif self._readback.refused(seen, step.path):
                 words = await self._last_words()
                 raise EnvoyError(f"region `{self.name}`: Envoy refused {step.path}: {words}")
             if loop.time() > until:
@@ -243,7 +223,7 @@ class LocalGateway:
             drain_time_s=DRAIN_TIME_S,
             level=self._log_level,
         )
-        self._refusals.clear()
+        self._readback.forget()
         loop = asyncio.get_running_loop()
         patient_until = loop.time() + PATIENCE_S
         hung_at = loop.time() + START_HUNG_S
@@ -255,11 +235,11 @@ class LocalGateway:
             elif loop.time() > hung_at:
                 diagnostic = "does not answer"
                 break
-            stats = await self._stats() if await self._admin.live() else {}
-            if self._all_served(stats):
+            seen = await self._readback.look() if await self._admin.live() else NOTHING
+            if seen.serves(self._files):
                 self._serving = True
                 return
-            if any(self._refused(stats, subscription) for subscription in _SUBSCRIPTIONS.values()):
+            if self._readback.refused_any(seen):
                 diagnostic = "refused its files"
                 break
             if loop.time() > patient_until:
@@ -270,20 +250,6 @@ class LocalGateway:
         words = await self._last_words()
         await self._process.end(within_s=END_S)
         raise EnvoyError(f"region `{self.name}`: Envoy {diagnostic}: {words}")
-
-    def _refused(self, stats: Mapping[str, int | str], subscription: str) -> bool:
-        """Tell whether Envoy refused a file of the subscription since this was asked last."""
-        counts = (stats.get(f"{subscription}{name}", 0) for name in ("update_rejected", "update_failure"))
-        now = sum(count for count in counts if isinstance(count, int))
-        before = self._refusals.get(subscription, 0)
-        self._refusals[subscription] = max(now, before)
-        return now > before
-
-    def _all_served(self, stats: Mapping[str, int | str]) -> bool:
-        return not any(stats.get(name) for name in _WARMING) and all(
-            stats.get(f"{subscription}version_text") == plan.version(self._files[path])
-            for path, subscription in _SUBSCRIPTIONS.items()
-        )
 
     async def keep_alive(self, changed: Callable[[], None]) -> None:
         """Start the Envoy again whenever it dies, sooner or later; ends when the region stops."""

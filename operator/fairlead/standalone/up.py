@@ -15,7 +15,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from fairlead.adapters import certificates, watch
+from fairlead.adapters import watch
 from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.lock import StateLock
 from fairlead.adapters.manifest_files import ManifestFiles
@@ -27,7 +27,7 @@ from fairlead.runtime.loops import Loops
 from fairlead.runtime.pause import GrowingPause
 from fairlead.standalone import addresses, change, diagnostics, kill, memory, release, status
 from fairlead.standalone.budget_server import Accounts
-from fairlead.standalone.context import Settings, check_live, layouts_of, read_installation
+from fairlead.standalone.context import Settings, ca_bundle, check_live, layouts_of, read_installation
 from fairlead.standalone.diagnostics import Diagnostic, Weight
 from fairlead.standalone.gateways import LocalGateway, end_orphans
 from fairlead.standalone.inputs import Inputs, take_in
@@ -125,7 +125,7 @@ class Up:
         self._set_log_level(self._installation.log.level)
         await end_orphans(settings.state.regions())
         self._addresses = await addresses.choose_patiently(self._installation)
-        self._ca_file = str(certificates.bundle(settings.environment))
+        self._ca_file = str(ca_bundle(settings.environment))
         self._memory = memory.load(settings.state, self._warn)
         settings.state.forget_secrets_but_of(self._addresses.keys())
         self._release = self._make(self._read(self._installation), self._installation)

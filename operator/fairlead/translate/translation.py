@@ -9,7 +9,6 @@ from fairlead.api.budget import BudgetPolicy
 from fairlead.api.consumer import ModelConsumer
 from fairlead.api.installation import AnonymousPolicy, Installation
 from fairlead.api.meta import ObjectKey
-from fairlead.api.pending import pending
 from fairlead.api.problem import Problem
 from fairlead.api.provider import ModelProvider
 from fairlead.api.resource import Resource
@@ -27,6 +26,9 @@ from fairlead.translate.references import References
 from fairlead.translate.report import Report, report
 from fairlead.translate.route_diagnostics import judge
 from fairlead.translate.routes import Route, route
+
+_NOT_YET = "not enforced yet: this version accepts it and gives it no effect"
+_RESERVED = "reserved: a later version gives it an effect, the route answers nothing until then"
 
 V = TypeVar("V")
 R = TypeVar("R", bound=Resource)
@@ -184,3 +186,18 @@ def _pending(written: Resource | None, references: References) -> tuple[Problem,
     if isinstance(written, BudgetPolicy) and not references.budget_server:
         return (Problem("spec", "not enforced: gateways have no budget server to ask"),)
     return () if written is None else pending(written)
+
+
+def pending(resource: Resource) -> tuple[Problem, ...]:
+    """Return a warning for each field of an object that is written, well-formed and without effect."""
+    if isinstance(resource, ModelProvider):
+        return (Problem("spec.healthCheck", _NOT_YET),) if "health_check" in resource.spec.model_fields_set else ()
+    if isinstance(resource, ModelRoute):
+        spec = resource.spec
+        fields = (
+            ("rollout", spec.rollout, _NOT_YET),
+            ("rules", spec.rules, _RESERVED),
+            ("classifier", spec.classifier, _RESERVED),
+        )
+        return tuple(Problem(f"spec.{name}", message) for name, value, message in fields if value is not None)
+    return ()

@@ -13,11 +13,10 @@ from fairlead.budget.reconciliation import Count, UsageCounterKey
 from fairlead.budgetserver import descriptor
 from fairlead.budgetserver.backlog import Backlog
 from fairlead.budgetserver.charge import charge
-from fairlead.budgetserver.exposition import counts
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
-from fairlead.budgetserver.reconciliation import UsageReconciliation
+from fairlead.budgetserver.reconciliation import UsageReconciliation, counts
 from fairlead.budgetserver.store import RefusedError, Settled
 
 PRICE = Price(input=10**6, output=10**6, cached_input=10**6)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from fairlead import ir
-from fairlead.envoy import clusters
+from fairlead.envoy import clusters, trunks
 
 UPSTREAM = ir.Upstream(host="us.example.com", port=443, tls=True, base_path="/v1")
 TARGET = ir.Target(
@@ -43,7 +43,7 @@ GATEWAY = ir.Gateway(
 
 
 def rendered(gateway: ir.Gateway) -> dict[str, dict[str, Any]]:
-    return {one["name"]: one for one in clusters.render(gateway, clusters.crowded(gateway))}
+    return {one["name"]: one for one in clusters.render(gateway, trunks.crowded(gateway))}
 
 
 def endpoint(cluster: dict[str, Any]) -> dict[str, Any]:
@@ -110,9 +110,9 @@ def test_an_address_needs_no_dns(host: str, *, named: bool) -> None:
 @pytest.mark.parametrize(
     ("targets", "tls", "crowded"),
     [
-        (clusters.CROWD, True, False),
-        (clusters.CROWD + 1, True, True),
-        (clusters.CROWD + 1, False, False),  # nothing to share without TLS
+        (trunks.CROWD, True, False),
+        (trunks.CROWD + 1, True, True),
+        (trunks.CROWD + 1, False, False),  # nothing to share without TLS
     ],
 )
 def test_many_targets_of_a_tls_address_share_a_trunk(targets: int, *, tls: bool, crowded: bool) -> None:

@@ -1,14 +1,14 @@
 import pytest
 
-from fairlead.envoy import size
+from fairlead import envoy
 from fairlead.errors import TooLargeError
 
 
 def test_a_file_at_the_limit_fits() -> None:
-    size.check({"xds/cds.json": b" " * size.LIMIT_BYTES}, region="eu")
+    envoy._check_size({"xds/cds.json": b" " * envoy.LIMIT_BYTES}, region="eu")
 
 
 def test_the_largest_file_is_named_with_what_to_do() -> None:
-    files = {"xds/rds.json": b" " * (size.LIMIT_BYTES + 1), "xds/cds.json": b" " * (size.LIMIT_BYTES + 2)}
+    files = {"xds/rds.json": b" " * (envoy.LIMIT_BYTES + 1), "xds/cds.json": b" " * (envoy.LIMIT_BYTES + 2)}
     with pytest.raises(TooLargeError, match=r"region `eu`: got `xds/cds.json` of 921602 bytes, want at most 921600, "):
-        size.check(files, region="eu")
+        envoy._check_size(files, region="eu")

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 import pytest
 
 from builders import installation
-from fairlead.adapters import port
 from fairlead.errors import InstallationError
 from fairlead.ir import ListenAddress
 from fairlead.standalone import addresses
@@ -24,10 +23,10 @@ def region(name: str, number: int | None) -> dict[str, str]:
 
 
 def test_metrics_stand_a_thousand_ports_above() -> None:
-    number = port.free()
+    number = addresses.free_port()
     chosen = addresses.choose(installation(regions=[region("a", number)]))
     assert chosen["a"].listen == ListenAddress(address="127.0.0.1", port=number)
-    if number + 1000 <= 65535 and port.problem("127.0.0.1", number + 1000) is None:
+    if number + 1000 <= 65535 and addresses.obstacle("127.0.0.1", number + 1000) is None:
         assert chosen["a"].metrics.port == number + 1000
 
 
@@ -43,14 +42,16 @@ def test_a_port_beyond_the_last_one_is_chosen_anew() -> None:
 
 def test_every_obstacle_is_named(taken: int) -> None:
     with pytest.raises(InstallationError) as caught:
-        addresses.choose(installation(regions=[region("a", None), region("b", taken), region("c", port.free())]))
+        addresses.choose(
+            installation(regions=[region("a", None), region("b", taken), region("c", addresses.free_port())])
+        )
     missing, occupied = str(caught.value).splitlines()
     assert missing == "region `a`: listen: got nothing, want an address such as `127.0.0.1:8101`, add it"
     assert occupied.startswith(f"region `b`: listen: got `127.0.0.1:{taken}`, but another process listens there; ")
 
 
 def test_only_regions_that_are_served_here_need_an_address(taken: int) -> None:
-    regions = [region("a", None), region("b", taken), region("c", port.free())]
+    regions = [region("a", None), region("b", taken), region("c", addresses.free_port())]
     assert list(addresses.choose(installation(regions=regions, serve=["c"]))) == ["c"]
 
 

@@ -96,7 +96,7 @@ def test_notices_say_which_version_serves() -> None:
 
 
 def test_what_is_too_large_is_told_and_not_cut(monkeypatch: Any) -> None:
-    monkeypatch.setattr("fairlead.envoy.size.LIMIT_BYTES", 1000)
+    monkeypatch.setattr("fairlead.envoy.LIMIT_BYTES", 1000)
     whole = made(*EVERYTHING)
     assert whole.regions == {}
     assert set(whole.too_large) == {region["name"] for region in REGIONS}

@@ -1,10 +1,10 @@
 import socket
 
-from fairlead.adapters import port
+from fairlead.standalone import addresses
 
 
 def test_a_free_port_has_no_problem() -> None:
-    assert port.problem("127.0.0.1", port.free()) is None
+    assert addresses.obstacle("127.0.0.1", addresses.free_port()) is None
 
 
 def test_a_port_in_use_is_found_even_when_its_owner_would_share_it() -> None:
@@ -12,8 +12,8 @@ def test_a_port_in_use_is_found_even_when_its_owner_would_share_it() -> None:
         owner.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         owner.bind(("127.0.0.1", 0))
         owner.listen()
-        assert port.problem("127.0.0.1", owner.getsockname()[1]) == "another process listens there"
+        assert addresses.obstacle("127.0.0.1", owner.getsockname()[1]) == "another process listens there"
 
 
 def test_an_address_of_another_machine_is_a_problem() -> None:
-    assert "assign" in (port.problem("192.0.2.1", 8080) or "")
+    assert "assign" in (addresses.obstacle("192.0.2.1", 8080) or "")

@@ -4,8 +4,8 @@ import pytest
 
 import builders
 from fairlead.api.decode import decode
-from fairlead.api.pending import pending
 from fairlead.api.resource import Resource
+from fairlead.translate.translation import pending
 
 SMART = builders.manifest(
     "ModelRoute", "auto", "team-web", {"classifier": {"service": {"name": "i", "port": 1}}, "rules": [{"route": "a"}]}

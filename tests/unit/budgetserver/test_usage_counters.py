@@ -1,7 +1,7 @@
 """Prometheus text as Envoy writes it."""
 
 from fairlead.budget.reconciliation import Count, UsageCounterKey
-from fairlead.budgetserver.exposition import counts, uptime_s
+from fairlead.budgetserver.reconciliation import counts, uptime_s
 
 TEXT = """\
 # TYPE envoy_fairlead_metered_input_tokens counter

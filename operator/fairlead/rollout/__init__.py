@@ -1,1 +1,0 @@
-"""The canary state machine: `step(plan, state, observation, now) -> decision`."""
