@@ -33,7 +33,14 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("reserve"), REQUESTS, AMOUNTS, POSTINGS, st.none() | st.tuples(st.integers(0, 5), POSTINGS)),
         st.tuples(
-            st.just("settle"), REQUESTS, AMOUNTS, POSTINGS, st.booleans(), st.integers(0, 9), st.sampled_from([-1, 1])
+            st.just("settle"),
+            REQUESTS,
+            AMOUNTS,
+            POSTINGS,
+            st.booleans(),
+            st.integers(0, 9),
+            st.sampled_from([-1, 1]),
+            st.booleans(),
         ),
         st.tuples(st.just("expire"), st.booleans()),
         st.tuples(st.just("reconcile"), st.integers(0, 3), POSTINGS, st.booleans()),
@@ -93,7 +100,7 @@ class Player:
                     now_ms=NOW,
                 )
                 return await self._store.reserve(hold)
-            case ("settle", request, cost, names, estimated, tokens, after):
+            case ("settle", request, cost, names, estimated, tokens, after, reserved):
                 settlement = Settlement(
                     request=self.name(f"r{request}"),
                     payer=self.name(PAYER),
@@ -101,6 +108,7 @@ class Player:
                     estimated=estimated,
                     postings=self.postings(names),
                     now_ms=NOW + after,
+                    reserved=reserved,
                 )
                 key = UsageCounterKey(gateway=f"g{self._example}", consumer="t/a", route="t/chat", target="p/e/m")
                 metered = (key, Count(requests=1, input=tokens, output=2 * tokens, cached=0)) if tokens else None

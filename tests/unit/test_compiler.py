@@ -2,7 +2,7 @@
 
 import time
 
-from builders import EU_WEST, HOME, US, compiled, consumer, endpoint, model, provider, route, secret, target
+from builders import EU_WEST, HOME, US, budget, compiled, consumer, endpoint, model, provider, route, secret, target
 from fairlead.api.meta import ObjectKey
 from fairlead.compiler import KeyBinding, Served
 from golden_cases import layouts
@@ -36,6 +36,22 @@ def test_a_broken_edit_keeps_the_last_good_version() -> None:
         report = next(report for report in broken.reports if report.key == CHAT)
         assert report.served is Served.LAST_GOOD
         assert any("the last good version stays in effect" in condition.message for condition in report.conditions)
+
+
+def test_a_policy_goes_on_to_count_as_it_did() -> None:
+    objects = [provider("p"), route("chat"), consumer("agent")]
+    keys = {secret("agent"): "1"}
+    good = compiled(*objects, budget("b", window={"every": "1h"}), secrets=keys)
+    edited = compiled(*objects, budget("b", limit={"usd": "7"}, window={"every": "24h"}), secrets=keys, before=good)
+    assert edited.configuration == good.configuration
+    report = next(report for report in edited.reports if report.key.kind == "BudgetPolicy")
+    assert report.served is Served.LAST_GOOD
+    assert any(condition.reason == "Immutable" for condition in report.conditions)
+    raised = compiled(*objects, budget("b", limit={"usd": "7"}, window={"every": "1h"}), secrets=keys, before=edited)
+    assert raised.configuration != good.configuration, "every other edit holds"
+    gone = compiled(*objects, secrets=keys, before=edited)
+    anew = compiled(*objects, budget("b", window={"every": "24h"}), secrets=keys, before=gone)
+    assert next(one for one in anew.reports if one.key.kind == "BudgetPolicy").served is Served.CURRENT
 
 
 def test_without_a_last_good_version_a_broken_object_is_absent() -> None:

@@ -109,11 +109,11 @@ class BudgetPolicySpec(Part):
     """ModelRoutes of this namespace whose requests count; in the installation's namespace also `namespace/name`.
     Absent: all routes."""
     scope: BudgetScope = BudgetScope.PER_CONSUMER
-    """`PerConsumer`: each consumer has the limit for itself. `Shared`: all have it together."""
+    """`PerConsumer`: each consumer has the limit for itself. `Shared`: all have it together. It cannot change."""
     limit: Limit
     """How much may be spent in one window."""
     window: Window | None = None
-    """After what time the limit starts anew. Absent: never (prepaid)."""
+    """After what time the limit starts anew. Absent: never (prepaid). It cannot change."""
     stages: Annotated[tuple[Stage, ...], Items(max_items=8, list_type=ListType.MAP, keys=("at",))] = ()
     """What happens on the way. Without a stage at or above `100%`, requests are rejected at `100%`."""
 

@@ -47,6 +47,7 @@ class Reason(_Documented):
         "NamespaceNotAllowed",
         "Objects of this kind, or this choice of namespaces, do not count in this namespace.",
     )
+    IMMUTABLE = "Immutable", "A field was changed that cannot change; the version before stays in effect."
     RESERVED = "Reserved", "It needs a field that is reserved for later."
     RESOLVED_REFS = "ResolvedRefs", "Everything that it names is there."
     PROVIDER_NOT_FOUND = "ProviderNotFound", "No ModelProvider of this name in the installation's namespace."
@@ -112,6 +113,7 @@ REASONS: Mapping[tuple[ConditionType, ConditionStatus], tuple[Reason, ...]] = {
         Reason.NAME_CONFLICT,
         Reason.DUPLICATE_KEY,
         Reason.NAMESPACE_NOT_ALLOWED,
+        Reason.IMMUTABLE,
         Reason.RESERVED,
     ),
     (ConditionType.ACCEPTED, _U): (Reason.PENDING,),

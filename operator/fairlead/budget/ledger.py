@@ -27,7 +27,8 @@ EXPIRES_AFTER_MS = 15 * 60 * 1000
 REMEMBERED_MS = 15 * 60 * 1000
 """How long a settled request is remembered, so that a repeated report or a late check changes nothing."""
 CORRECTABLE_MS = 24 * 60 * 60 * 1000
-"""How long an expired reservation can still be replaced by its report: longer than any stream."""
+"""How long an expired reservation can still be replaced by its report: longer than any stream. As long is a report
+remembered that nothing was reserved for: its server may try again when an outage of the store has ended."""
 
 
 class Phase(StrEnum):
@@ -134,6 +135,10 @@ class Settlement:
     postings: tuple[Posting, ...]
     """Who pays when there is no reservation."""
     now_ms: int
+    reserved: bool = False
+    """Something was reserved for it. Then a ledger that knows nothing of it has booked it long ago, and forgotten."""
+    remembered_ms: int = REMEMBERED_MS
+    """How long a repetition is known."""
 
 
 class Verdict(StrEnum):
@@ -223,6 +228,8 @@ def settle(settlement: Settlement, entry: Entry | None, counters: Counters, waiv
     `waiver` is the payer's, for a report with the provider's counts: only those does reconciliation see. A report that
     a server took before the reading, and that is still not booked, was missing there for sure.
     """
+    if entry is None and settlement.reserved:
+        return Step(entry=None, counters={}, covered=True)
     covers = settlement.now_ms <= waiver.at_ms
     if covers and waiver.requests > 0 and (entry is None or entry.phase in {Phase.OPEN, Phase.EXPIRED}):
         return _cover(settlement, entry, counters, waived=-1)
@@ -284,7 +291,7 @@ def _book(settlement: Settlement, entry: Entry, counters: Counters, *, waived: i
         estimated=settlement.estimated,
         downgraded=entry.downgraded,
         counters=entry.counters,
-        due_ms=settlement.now_ms + REMEMBERED_MS,
+        due_ms=settlement.now_ms + settlement.remembered_ms,
     )
     return Step(entry=settled, counters=after, waived=waived)
 

@@ -69,6 +69,8 @@ class Report(NamedTuple):
     """Who answered last; empty when nobody did."""
     checked: bool
     """False: no answer to a check reached the gateway."""
+    reserved: bool
+    """The answer said that something is reserved."""
     metered: bool
     """True: the gateway counted the provider's numbers as complete, in the counters that reconciliation reads."""
     claim: Claim
@@ -152,6 +154,7 @@ def report(text: str) -> Report:
         route=route,
         model=model,
         target="" if target == ABSENT else target,
+        reserved=reservation not in {ABSENT, "", NOTHING_RESERVED},
         checked=reservation not in {ABSENT, ""},  # access logs write what is absent either way
         metered=metered,
         claim=Claim(input=tokens, output=_number(outputs), cached=_number(cached) or 0) if metered else NOTHING_SAID,

@@ -7,6 +7,7 @@ from typing import Any
 
 from fairlead.budget import spend
 from fairlead.budget.admission import Standing
+from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.budget.ledger import Counter
 from fairlead.budget.policy import SHARED, Policy, Scope, counter, unbudgeted
 from fairlead.budget.usage import dollars, moment
@@ -22,7 +23,7 @@ async def standings(service: RateLimitService) -> list[tuple[str, Standing]]:
     pairs = [
         (who, policy, span(policy.window, now_ms))
         for policy in service.configuration.policies
-        for who in _spenders(service, policy)
+        for who in spenders(service.configuration, policy)
     ]
     counters = await service.counters([counter(policy, who, window) for who, policy, window in pairs])
     return [
@@ -31,10 +32,11 @@ async def standings(service: RateLimitService) -> list[tuple[str, Standing]]:
     ]
 
 
-def _spenders(service: RateLimitService, policy: Policy) -> list[str]:
+def spenders(configuration: BudgetConfiguration, policy: Policy) -> list[str]:
+    """Return who has a counter of a policy."""
     if policy.scope is Scope.SHARED:
         return [SHARED]
-    return sorted(consumer for consumer, names in service.configuration.consumers.items() if policy.name in names)
+    return sorted(consumer for consumer, names in configuration.consumers.items() if policy.name in names)
 
 
 async def unmatched(service: RateLimitService) -> list[tuple[str, Counter]]:

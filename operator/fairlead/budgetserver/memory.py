@@ -11,6 +11,7 @@ from fairlead.budget.ledger import (
     Entry,
     Hold,
     Phase,
+    Posting,
     Settlement,
     Step,
     Waiver,
@@ -75,6 +76,9 @@ class MemoryStore:
     async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
         """See `Store`."""
         return [self._counters.get(name, EMPTY) for name in names]
+
+    async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:
+        """See `Store`; no counter ever goes."""
 
     async def read_usage_counters(self, now_ms: int) -> UsageCounters:
         """See `Store`."""

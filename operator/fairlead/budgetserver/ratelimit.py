@@ -14,7 +14,17 @@ from fairlead.budget.admission import Closes, Standing, closing, is_exhausted, s
 from fairlead.budget.attempt import Attempt, possible_cost
 from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.budget.estimate import LARGEST, Ask, Bound, bounds, reservation
-from fairlead.budget.ledger import Admission, Counter, Hold, Plan, Posting, Settlement, Verdict
+from fairlead.budget.ledger import (
+    CORRECTABLE_MS,
+    REMEMBERED_MS,
+    Admission,
+    Counter,
+    Hold,
+    Plan,
+    Posting,
+    Settlement,
+    Verdict,
+)
 from fairlead.budget.policy import SHARED, Scope
 from fairlead.budget.price import USD
 from fairlead.budget.reconciliation import Count, UsageCounterKey
@@ -257,7 +267,12 @@ class RateLimitService:
             self._metrics.estimated.inc(lost / USD)
             # By an id of its own it draws on no reservation, and so is not cut at one.
             of_attempts = replace(
-                bill.settlement, request=f"{bill.settlement.request}|lost", cost=min(LARGEST, lost), estimated=True
+                bill.settlement,
+                request=f"{bill.settlement.request}|lost",
+                cost=min(LARGEST, lost),
+                estimated=True,
+                reserved=False,
+                remembered_ms=CORRECTABLE_MS,
             )
             yield replace(bill, settlement=of_attempts, metered=None)
 
@@ -303,6 +318,8 @@ class RateLimitService:
             estimated=charged.estimated,
             postings=terms.postings or (unbudgeted_posting(report.consumer, now_ms),),
             now_ms=now_ms,
+            reserved=report.reserved,
+            remembered_ms=CORRECTABLE_MS if terms.postings and not report.reserved else REMEMBERED_MS,
         )
         return Bill(settlement=settlement, metered=metered, route=report.route, budgeted=bool(terms.postings))
 

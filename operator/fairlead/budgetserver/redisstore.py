@@ -22,11 +22,11 @@ from redis.exceptions import NoScriptError, RedisError
 from fairlead.budget.ledger import (
     CORRECTABLE_MS,
     EXPIRES_AFTER_MS,
-    REMEMBERED_MS,
     Admission,
     Counter,
     Hold,
     Plan,
+    Posting,
     Settlement,
     Verdict,
 )
@@ -61,7 +61,7 @@ def _script(name: str) -> str:
     return "".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in ("money", name))
 
 
-_SCRIPTS = {name: _script(name) for name in ("reserve", "settle", "expire", "reconcile")}
+_SCRIPTS = {name: _script(name) for name in ("reserve", "settle", "expire", "reconcile", "keep")}
 _DIGESTS = {name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in _SCRIPTS.items()}
 
 
@@ -105,8 +105,9 @@ class RedisStore:
             settlement.payer,
             settlement.cost,
             int(settlement.estimated),
-            REMEMBERED_MS,
+            settlement.remembered_ms,
             settlement.now_ms,
+            int(settlement.reserved),
             key,
             count.requests,
             count.input,
@@ -138,6 +139,13 @@ class RedisStore:
 
         rows = await self._guard(read)
         return [Counter(spent=int(s or 0), reserved=int(r or 0), estimated=int(g or 0)) for s, r, g in rows]
+
+    async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:  # noqa: ARG002 - the server counts by itself
+        """See `Store`."""
+        arguments: list[Any] = []
+        for posting in postings:
+            arguments += [posting.counter, _NONE if posting.keep_ms is None else posting.keep_ms]
+        await self._batch.submit(("keep", tuple(arguments)))
 
     async def read_usage_counters(self, now_ms: int) -> UsageCounters:
         """See `Store`."""

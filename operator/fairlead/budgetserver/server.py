@@ -17,6 +17,7 @@ from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import Clock, RateLimitService
 from fairlead.budgetserver.reconciliation import UsageReconciliation
 from fairlead.budgetserver.redisstore import RedisStore
+from fairlead.budgetserver.retention import Retention
 from fairlead.budgetserver.rpc import make_server
 from fairlead.budgetserver.settings import Settings
 from fairlead.budgetserver.sqlite import SqliteStore
@@ -81,6 +82,7 @@ class BudgetServer:
         self._begin("expire", self._every(_SWEEP_S, "expire", self._sweep))
         self._begin("ping", self._every(_PING_S, "ping", self.service.ping))
         self._begin("refresh", self._every(_REFRESH_S, "refresh", self._refresh))
+        self._begin("keep", self._every(_REFRESH_S, "keep", Retention(self.service, self._store).once))
         if self._settings.gateways:
             every_s = self._settings.reconcile_every_s
             self._begin("reconcile", self._every(every_s, "reconcile", self._reconciliation.once))

@@ -49,6 +49,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS counter (
   name TEXT PRIMARY KEY, spent INTEGER NOT NULL, reserved INTEGER NOT NULL, estimated INTEGER NOT NULL, gone_ms INTEGER
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS counter_gone ON counter (gone_ms);
 CREATE TABLE IF NOT EXISTS entry (
   request TEXT PRIMARY KEY, payer TEXT NOT NULL, phase TEXT NOT NULL, amount INTEGER NOT NULL, booked INTEGER NOT NULL,
   estimated INTEGER NOT NULL, downgraded INTEGER NOT NULL, counters TEXT NOT NULL, due_ms INTEGER NOT NULL
@@ -69,6 +70,11 @@ INSERT INTO version SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM version);
 _CLOSED = tuple(phase.value for phase in Phase if phase is not Phase.OPEN)
 _FORGET = 200
 """Rows that one transaction may clean up: keeps it short."""
+FORGET_ENTRIES = (  # phases by equality, so that the index finds them: `!=` reads all
+    "DELETE FROM entry WHERE request IN (SELECT request FROM entry WHERE phase IN (?, ?, ?) AND due_ms <= ? LIMIT ?)"
+)
+FORGET_COUNTERS = "DELETE FROM counter WHERE name IN (SELECT name FROM counter WHERE gone_ms < ? LIMIT ?)"
+EXPIRING = "SELECT request FROM entry WHERE phase = ? AND due_ms <= ? ORDER BY due_ms, request LIMIT ?"
 _WRONG = (OverflowError, ValueError, TypeError, sqlite3.IntegrityError, sqlite3.DataError)
 """What an operation raises for its own values; any other error is the store's."""
 
@@ -103,6 +109,10 @@ class SqliteStore:
         """See `Store`."""
         found: Mapping[str, Counter] = await self._batch.submit(partial(_counters, names=names))
         return [found.get(name, EMPTY) for name in names]
+
+    async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:
+        """See `Store`."""
+        await self._batch.submit(partial(_keep_longer, keep=_keep(postings, now_ms)))
 
     async def read_usage_counters(self, now_ms: int) -> UsageCounters:
         """See `Store`."""
@@ -247,6 +257,14 @@ def _keep(postings: Sequence[Posting], now_ms: int) -> dict[str, int | None]:
     return {posting.counter: None if posting.keep_ms is None else now_ms + posting.keep_ms for posting in postings}
 
 
+def _keep_longer(connection: sqlite3.Connection, keep: Mapping[str, int | None]) -> None:
+    """Put off when counters go; one that is kept forever stays so."""
+    connection.executemany(
+        "UPDATE counter SET gone_ms = max(gone_ms, ?) WHERE name = ? AND gone_ms IS NOT NULL",  # max of NULL is NULL
+        [(gone_ms, name) for name, gone_ms in keep.items()],
+    )
+
+
 def _reserve(connection: sqlite3.Connection, hold: Hold) -> Admission:
     _forget(connection, hold.now_ms)
     postings = (*hold.plan.postings, *(hold.downgrade.postings if hold.downgrade else ()))
@@ -280,10 +298,7 @@ def _settle(
 
 
 def _expire(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[Expired]:
-    rows = connection.execute(
-        "SELECT request FROM entry WHERE phase = ? AND due_ms <= ? ORDER BY due_ms, request LIMIT ?",
-        (Phase.OPEN.value, now_ms, limit),
-    ).fetchall()
+    rows = connection.execute(EXPIRING, (Phase.OPEN.value, now_ms, limit)).fetchall()
     expired = []
     for (request,) in rows:
         entry = _entry(connection, request)
@@ -298,11 +313,8 @@ def _expire(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[Exp
 
 def _forget(connection: sqlite3.Connection, now_ms: int) -> None:
     """Drop a few rows that nobody needs any more."""
-    connection.execute(
-        "DELETE FROM entry WHERE request IN"
-        " (SELECT request FROM entry WHERE phase IN (?, ?, ?) AND due_ms <= ? LIMIT ?)",
-        (*_CLOSED, now_ms, _FORGET),  # by equality, so that the index finds them: `!=` reads all
-    )
+    connection.execute(FORGET_ENTRIES, (*_CLOSED, now_ms, _FORGET))
+    connection.execute(FORGET_COUNTERS, (now_ms, _FORGET))
 
 
 def _text(key: UsageCounterKey) -> str:
@@ -365,7 +377,6 @@ def _write_usage_counters(connection: sqlite3.Connection, update: UsageCounterUp
             (booking.payer, booking.requests, booking.at_ms),
         )
     _forget_gateways(connection, now_ms)
-    connection.execute("DELETE FROM counter WHERE gone_ms < ?", (now_ms,))
     return True
 
 

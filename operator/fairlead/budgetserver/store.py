@@ -103,6 +103,9 @@ class Store(Protocol):
     async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
         """Read counters, in the order of the names."""
 
+    async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:
+        """Keep the counters that are there at least as long as these postings say."""
+
     async def read_usage_counters(self, now_ms: int) -> UsageCounters:
         """Read all that reconciliation keeps."""
 

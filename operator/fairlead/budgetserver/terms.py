@@ -47,7 +47,7 @@ def terms_of(policies: tuple[Policy, ...], consumer: str, now_ms: int) -> Terms:
             counter=counter(policy, consumer, window),
             cap=policy.cap,
             downgrade_at=policy.downgrade_at,
-            keep_ms=_keep_ms(window, now_ms),
+            keep_ms=keep_ms(window, now_ms),
         )
         for policy, window in zip(policies, spans, strict=True)
     )
@@ -62,11 +62,12 @@ def terms_of(policies: tuple[Policy, ...], consumer: str, now_ms: int) -> Terms:
     )
 
 
-def _keep_ms(window: Span, now_ms: int) -> int | None:
+def keep_ms(window: Span, now_ms: int) -> int | None:
+    """Return how long a counter of a window is kept from now on; None = forever."""
     return None if window.end_ms is None else window.end_ms - now_ms + KEEP_MS
 
 
 def unbudgeted_posting(consumer: str, now_ms: int) -> Posting:
     """Return the counter of a consumer that no policy matches."""
     name, window = unbudgeted(consumer, now_ms)
-    return Posting(counter=name, cap=None, downgrade_at=None, keep_ms=_keep_ms(window, now_ms))
+    return Posting(counter=name, cap=None, downgrade_at=None, keep_ms=keep_ms(window, now_ms))

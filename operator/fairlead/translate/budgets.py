@@ -77,12 +77,19 @@ def _counted(policies: Iterable[Policy]) -> tuple[str, ...] | None:
 
 
 def budget(
-    policy: BudgetPolicy, references: References, written: KnownNames, diagnostics: Diagnostics
+    policy: BudgetPolicy,
+    references: References,
+    written: KnownNames,
+    diagnostics: Diagnostics,
+    before: BudgetPolicy | None = None,
 ) -> Budget | None:
     """Check what a policy names; None when it cannot be accepted.
 
     What it names may come later: a policy for a route that does not exist yet is no reason for an older version.
+    `before` is the version that served last: what is spent is counted by scope and window, so those cannot change.
     """
+    if before is not None and not _counts_as(policy, before, diagnostics):
+        return None
     spec, own = policy.spec, policy.metadata.namespace
     chosen = spec.consumers.namespaces.from_
     if chosen is not From.SAME and not shares_from_home(own, chosen, references, diagnostics):
@@ -106,6 +113,23 @@ def budget(
         ),
         audience=Audience(own=own, consumers=spec.consumers),
     )
+
+
+def _counts_as(policy: BudgetPolicy, before: BudgetPolicy, diagnostics: Diagnostics) -> bool:
+    """Refuse what would begin to count anew, and forget what is spent."""
+    changed = []
+    if policy.spec.scope is not before.spec.scope:
+        changed.append(("spec.scope", f"`{policy.spec.scope.value}`", f"`{before.spec.scope.value}`"))
+    if _window(policy.spec.window) != _window(before.spec.window):
+        changed.append(("spec.window", "another window", "the one"))
+    for path, got, want in changed:
+        diagnostics.refuse(
+            Reason.IMMUTABLE,
+            path,
+            f"got {got}, want {want} that the policy has counted by so far: what is spent would be forgotten, make a"
+            " policy of another name to begin anew",
+        )
+    return not changed
 
 
 def _routes(

@@ -112,14 +112,24 @@ def _versions(
             generation=_generation(first.manifest.content) if len(entries) == 1 or current is not None else None,
             current=current if isinstance(current, Resource) else None,
             problems=problems,
-            last_good=None if remembered is None else _decoder(remembered, default_namespace, key),
+            last_good=None if remembered is None else _decoder(remembered, default_namespace, key, kept, current),
         ),
         kept,
     )
 
 
-def _decoder(remembered: Mapping[str, Any], default_namespace: str, key: ObjectKey) -> Callable[[], Any]:
+def _decoder(
+    remembered: Mapping[str, Any],
+    default_namespace: str,
+    key: ObjectKey,
+    kept: Mapping[str, Any] | None,
+    current: Any,
+) -> Callable[[], Any]:
+    """Decode what is remembered, when it is asked for; nothing is decoded twice where it is the current version."""
+
     def last_good() -> Any:
+        if remembered == kept:
+            return current
         decoded = decode(remembered, default_namespace=default_namespace)
         return decoded.object if decoded.key == key else None
 

@@ -1,6 +1,6 @@
 """translate(): decoded objects in; one `ir.Gateway` per region and one report per object out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -87,7 +87,7 @@ def translate(objects: Objects, installation: Installation, references: Referenc
         consumers=frozenset(f"{key.namespace}/{key.name}" for key in consumers),
     )
     policies = {
-        versions.key: resolve(versions, lambda policy, diagnostics: budget(policy, references, written, diagnostics))
+        versions.key: resolve(versions, _counting_on(versions, references, written))
         for versions in _sorted(objects.budgets)
     }
     budgets: list[Budget] = [b for b in (_value(resolved) for resolved in policies.values()) if b is not None]
@@ -125,6 +125,14 @@ def translate(objects: Objects, installation: Installation, references: Referenc
             bounds=bound,
         ),
     )
+
+
+def _counting_on(
+    versions: Versions[BudgetPolicy], references: References, written: KnownNames
+) -> Callable[[BudgetPolicy, Diagnostics], Budget | None]:
+    """Return the meaning of a policy's versions: none may count otherwise than the one that served last."""
+    before = None if versions.last_good is None else versions.last_good()
+    return lambda policy, diagnostics: budget(policy, references, written, diagnostics, before)
 
 
 def _judge(resolved: Resolved[Route], made: Fleet, serving: Mapping[str, Route], written: KnownNames) -> None:

@@ -236,6 +236,17 @@ def test_every_other_report_is_booked(waiver: Waiver, why: str) -> None:
     assert (step.counters, step.waived, step.covered) == ({"p|t/a|0": Counter(spent=7)}, 0, False), why
 
 
+def test_a_report_of_a_reservation_that_is_forgotten_was_booked_long_ago() -> None:
+    step = settle(replace(report(7), reserved=True), None, {"p|t/a|0": Counter(spent=7)})
+    assert (step.entry, step.counters, step.covered) == (None, {}, True)
+
+
+def test_a_report_is_known_for_as_long_as_it_says() -> None:
+    step = settle(replace(report(7), remembered_ms=CORRECTABLE_MS), None, {})
+    assert step.entry is not None
+    assert step.entry.due_ms == NOW + CORRECTABLE_MS
+
+
 # --- laws ---------------------------------------------------------------------------------------------------------
 
 

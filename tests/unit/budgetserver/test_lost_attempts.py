@@ -51,6 +51,7 @@ def ended(last: Attempt | None = None, lost: tuple[Attempt, ...] = (), **changes
         "model": "chat",
         "target": CHEAP,
         "checked": True,
+        "reserved": True,
         "metered": True,
         "claim": Claim(input=30, output=40),
         "stream": False,

@@ -258,7 +258,7 @@ def test_a_body_of_unknown_size_is_taken_for_the_largest() -> None:
 
 def test_spend_survives_another_book() -> None:
     world = World(configuration(policy("t/p", 1_000)))
-    world.report("r1")
+    world.report("r1", reservation="-")
     world.service.use(configuration())
     world.service.use(configuration(policy("t/p", 70)))
     assert world.check("r2").overall_code == OVER_LIMIT
@@ -274,7 +274,7 @@ def test_requests_that_reached_no_route_are_ignored() -> None:
 def test_stages_are_told_once() -> None:
     world = World(configuration(policy("t/p", 1_000, stages=(Stage(at=1_000, action=Action.NOTIFY),))))
     for number in range(4):
-        world.report(f"r{number}")
+        world.report(f"r{number}", reservation="-")
     assert world.sample("fairlead_budget_stage_reached_total", policy="t/p", action="Notify") == 1
 
 
@@ -311,8 +311,8 @@ def test_while_the_store_is_away_checks_fail_at_once_and_reports_wait() -> None:
             world.check(f"r{number}")
     assert store.asked == 3, "then it is not waited for"
     assert not world.service.store_up
-    world.report("r1")
-    world.report("r2")
+    world.report("r1", reservation="-")
+    world.report("r2", reservation="-")
     assert len(world.service.backlog) == 2
     with pytest.raises(StoreError):
         asyncio.run(world.service.ping())

@@ -123,7 +123,7 @@ def test_a_report_whose_gateway_gave_up_is_booked_when_the_store_answers() -> No
     async def run() -> None:
         store = Hanging()
         service = RateLimitService(store=store, configuration=BOOK, clock=lambda: 1, metrics=Metrics())
-        call = asyncio.create_task(service.report(report(30, 40)))
+        call = asyncio.create_task(service.report(report(30, 40, reservation="-")))
         await store.asked.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):

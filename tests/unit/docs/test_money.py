@@ -103,6 +103,7 @@ class Desk:
             "sent_bytes": 5_000,
             "status": 200,
             "attempts": 1,
+            "reserved": True,
             "rejected": False,
             "gateway": "us-east-1",
         }

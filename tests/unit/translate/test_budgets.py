@@ -67,3 +67,46 @@ def test_budget(written: dict[str, Any], accepted: bool, expected: list[str], re
     diagnostics = Diagnostics()
     assert (budget(decoded(written), references(), WRITTEN, diagnostics) is not None) is accepted, reason
     assert said(diagnostics) == expected, reason
+
+
+def _after(before: dict[str, Any], now: dict[str, Any]) -> tuple[bool, list[str]]:
+    diagnostics = Diagnostics()
+    made = budget(decoded(now), references(), WRITTEN, diagnostics, decoded(before))
+    return made is not None, said(diagnostics)
+
+
+IMMUTABLE = [
+    ({"scope": "Shared"}, {}),
+    ({}, {"scope": "Shared"}),
+    ({"window": {"every": "1h"}}, {"window": {"every": "10h"}}),
+    ({"window": {"every": "1h"}}, {}),
+    ({}, {"window": {"calendar": "Month"}}),
+    ({"window": {"calendar": "Month"}}, {"window": {"calendar": "Month", "timeZone": "Europe/Berlin"}}),
+]
+
+
+@pytest.mark.parametrize(("before", "now"), IMMUTABLE)
+def test_an_edit_that_would_forget_what_is_spent_is_refused(before: dict[str, Any], now: dict[str, Any]) -> None:
+    accepted, messages = _after(builders.budget("b", **before), builders.budget("b", **now))
+    assert not accepted
+    (message,) = messages
+    assert message.startswith(("Immutable spec.scope: got `", "Immutable spec.window: got another window, want"))
+    assert "of another name" in message
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        {"limit": {"usd": "0"}},
+        {"routes": ["chat"]},
+        {"consumers": {"names": ["agent"]}},
+        {"stages": [{"at": "50%", "action": "Notify"}]},
+        {"scope": "PerConsumer"},
+        {"window": {"every": "60m"}},
+        {"window": {"every": "1h", "startingAt": "1970-01-01T00:00:00Z"}},
+    ],
+)
+def test_every_other_edit_keeps_its_counters(now: dict[str, Any]) -> None:
+    assert _after(
+        builders.budget("b", window={"every": "1h"}), builders.budget("b", **{"window": {"every": "1h"}, **now})
+    ) == (True, [])

@@ -1,13 +1,15 @@
--- ARGV: request, payer, cost, estimated (0/1), remembered, now, gateway's meter (`-` = none), its requests, input,
+-- ARGV: request, payer, cost, estimated (0/1), remembered, now, reserved (0/1), gateway's meter (`-` = none), its requests, input,
 -- output, cached, then for each posting: counter, keep.
 -- Returns: what is booked, then counter, spent for each that changed. Nothing for a repeated report.
 local request, payer, cost, estimated, remembered = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local METER, POSTINGS = 7, 12
+local RESERVED, METER, POSTINGS = 7, 8, 13
 
 local key = entry_key(request)
 local found = redis.call("HMGET", key, "p", "a", "b", "g", "k", "y")
 local phase, held, booked, guessed, names = found[1], found[2], found[3], found[4], found[5]
 if phase == "settled" then return {} end
+-- It has been booked, so long ago that nobody remembers it.
+if not phase and ARGV[RESERVED] == "1" then return {} end
 
 -- An estimate is cut at what was held, so it fits wherever the reservation did.
 if not (phase and estimated == "1") then

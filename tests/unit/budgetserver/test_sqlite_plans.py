@@ -1,0 +1,37 @@
+"""What every request runs finds its rows by an index, however many requests are remembered."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from fairlead.budgetserver import sqlite
+
+
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
+    path: Path = tmp_path_factory.mktemp("sqlite") / "budget.db"
+
+    async def create() -> None:
+        store = sqlite.SqliteStore(path, timeout_s=10)
+        await store.ping()
+        await store.close()
+
+    asyncio.run(create())
+    return sqlite3.connect(path)
+
+
+@pytest.mark.parametrize(
+    ("statement", "index", "arguments"),
+    [
+        pytest.param(sqlite.FORGET_ENTRIES, "entry_due", 5, id="forget entries"),
+        pytest.param(sqlite.FORGET_COUNTERS, "counter_gone", 2, id="forget counters"),
+        pytest.param(sqlite.EXPIRING, "entry_due", 3, id="expire"),
+    ],
+)
+def test_an_index_is_used(connection: sqlite3.Connection, statement: str, index: str, arguments: int) -> None:
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", (0,) * arguments).fetchall()
+    plan = [row[3] for row in rows]
+    assert any(f"INDEX {index}" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith("SCAN")], plan
