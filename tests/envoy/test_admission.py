@@ -1,6 +1,8 @@
 """What a gateway does by itself when checks go wrong, with a budget server that says and does what a test wants."""
 
+import contextlib
 import re
+import socket
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -214,6 +216,27 @@ def test_what_passes_unchecked_is_bounded_by_rate(
     assert 3 <= len(passed) <= 3 * seconds
     (refused, *_) = [answer for answer in answers if answer.status != 200]
     assert (refused.status, refused.code, refused.headers["retry-after"]) == (503, "budget_unavailable", "5")
+
+
+def test_a_server_whose_packets_vanish_costs_a_request_its_timeout(provider: SimulatedProvider) -> None:
+    """As when its pods are deleted: nobody says that nobody is there. A second SYN would come after a second."""
+    with socket.socket() as listener, contextlib.ExitStack() as waiting:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(8):  # as many as the kernel takes for a listener that never accepts; it drops the others
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        check = ir.BudgetCheck(timeout_ms=250, fail_closed=False, revision="r1")
+        budgeted = replace(simple(target("sim/one/sparrow", provider)), budget=check)
+        with Gateway(budgeted, budget=envoy.BudgetServer(rpc=address, usage=address)) as serving:
+            took = []
+            for _ in range(30):
+                began = time.monotonic()
+                assert serving.ask().status == 200
+                took.append(time.monotonic() - began)
+    assert sorted(took)[26] < 0.9, "nine of ten; a busy machine may take its time"
 
 
 def test_an_unbudgeted_consumer_s_check_was_answered(serving: Gateway, limiter: Scripted) -> None:
