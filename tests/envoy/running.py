@@ -149,6 +149,12 @@ class Answer:
         return self.headers["x-fairlead-target"]
 
     @property
+    def message(self) -> str:
+        """The message of OpenAI's error object."""
+        message: str = json.loads(self.body)["error"]["message"]
+        return message
+
+    @property
     def code(self) -> str:
         """The code of OpenAI's error object."""
         assert self.headers["content-type"] == "application/json", self

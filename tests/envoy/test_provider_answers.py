@@ -27,7 +27,7 @@ def response(status: int, *headers: str) -> bytes:
 
 @pytest.mark.parametrize("limit", [None, 5], ids=["direct", "behind a bulkhead"])
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("status", [*REDIRECTS, 402])
+@pytest.mark.parametrize("status", [*REDIRECTS, 401, 402, 403, 404])
 def test_the_next_rung_answers_and_the_last_one_is_a_502(status: int, limit: int | None, *, stream: bool) -> None:
     raw = response(status, "location: https://elsewhere.example/v1/chat/completions", "set-cookie: a=b")
     with WireProvider(raw=raw) as first, WireProvider() as second:
@@ -37,6 +37,7 @@ def test_the_next_rung_answers_and_the_last_one_is_a_502(status: int, limit: int
         with Gateway(simple(rung("a/e/m", first, limit=limit))) as running:
             answer = running.ask(stream=stream)
     assert (answer.status, answer.code) == (502, "provider_refused")
+    assert ("status 3xx" if status in REDIRECTS else f"status {status}") in answer.message
     assert not {"location", "set-cookie"} & set(answer.headers)
 
 

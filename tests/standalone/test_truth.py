@@ -49,6 +49,7 @@ def test_a_wrong_key_is_said_until_it_is_another(site: Site, start: Start, simul
     asked = time.monotonic()
     code, _, body = ask(site.ports[0])
     assert code == 502
+    assert "refused the gateway's credential (status 401)" in body["error"]["message"]
     failing = up.wait_for("failing", "sim/one: answers 401")
     assert time.monotonic() - asked < KNOWN_WITHIN_S
     assert (failing["endpoint"], failing["reason"]) == ("sim/one", "CredentialRejected")

@@ -51,12 +51,25 @@ REQUEST_TIMEOUT = ApiError(
 TOO_LARGE = ApiError(
     status=413, type="invalid_request_error", code="request_too_large", message="The request body is too large."
 )
-PROVIDER_REFUSED = ApiError(
-    status=502,
-    type="server_error",
-    code="provider_refused",
-    message="The model's provider refused the gateway's request.",
-)
+_REFUSED = {
+    "401": "refused the gateway's credential ({}); whoever runs the gateway has to check it.",
+    "402": "says that the gateway's account has no credit left ({}); whoever runs the gateway has to top it up.",
+    "403": "refused the gateway's credential, or its use of this model ({}); whoever runs the gateway has to check it.",
+    "404": "knows no such model or path ({}); whoever runs the gateway has to check the model's id and the base URL"
+    " (does it lack /v1?).",
+    "3xx": "answered with a redirect ({}), which is not followed; whoever runs the gateway has to check the base URL.",
+}
+"""What a provider's refusal of the gateway itself means, by status or class of it."""
+PROVIDER_REFUSED = {
+    status: ApiError(
+        status=502,
+        type="server_error",
+        code="provider_refused",
+        message=f"The model's provider {meaning.format(f'status {status}')}",
+    )
+    for status, meaning in _REFUSED.items()
+}
+"""By the status, or its class, that the provider gave."""
 BAD_GATEWAY = ApiError(
     status=502,
     type="server_error",
@@ -92,7 +105,7 @@ OTHERS = ((500, "server_error", "internal_error"), (400, "invalid_request_error"
 """Type and code of all that is left, by the least status: headers too large, an upgrade, HTTP that is none."""
 OTHER_MESSAGE = "The gateway cannot handle the request: %RESPONSE_CODE_DETAILS%"
 
-DIRECT = (200, 404, PROVIDER_REFUSED.status)
+DIRECT = (200, 404, 502)
 """Statuses of the routes that answer by themselves, and of `filters.refusals`: the body is right, but not always its
 content type."""
 

@@ -11,7 +11,6 @@ HTTP = "envoy.extensions.filters.http"
 
 TOKENS = "envoy.filters.http.ai_protocol_manager"
 REFUSALS = "fairlead-refusals"
-REFUSED = (401, 402, 403, 404)
 REDIRECTED = "3xx"
 """A client that followed would post its prompt, and its key, to wherever a provider says."""
 CUSTOM_RESPONSE = f"{HTTP}.custom_response.v3.CustomResponse"
@@ -109,15 +108,31 @@ def _host(gateway: Gateway) -> list[Json]:
 
 
 def _refusals() -> Json:
-    """Make a provider's 3xx, 401, 402, 403 and 404 a 502 without any of its headers."""
+    """Make a provider's 3xx, 401, 402, 403 and 404 a 502 that names the status, without any of its headers."""
+    refusals = {status: _refusal(error) for status, error in errors.PROVIDER_REFUSED.items()}
+    refused = {status: {"matcher": {"matcher_list": refusal}} for status, refusal in refusals.items()}
+    class_tree = {
+        "input": extension("class", "envoy.type.matcher.v3.HttpResponseStatusCodeClassMatchInput"),
+        "exact_match_map": {"map": {REDIRECTED: refused.pop(REDIRECTED)}},
+    }
+    tree = {
+        "input": extension("status", "envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput"),
+        "exact_match_map": {"map": refused},
+    }
+    matcher = {"matcher_tree": tree, "on_no_match": {"matcher": {"matcher_tree": class_tree}}}
+    return packed(CUSTOM_RESPONSE, {"custom_response_matcher": matcher})
+
+
+def _refusal(error: errors.ApiError) -> Json:
+    """Answer with this error in place of a route's provider."""
     answer = extension(
         "refused",
         "envoy.extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy",
         {
-            "status_code": errors.PROVIDER_REFUSED.status,
-            "body": {"inline_string": errors.PROVIDER_REFUSED.body()},
+            "status_code": error.status,
+            "body": {"inline_string": error.body()},
             "response_headers_to_add": [set_header("content-type", "application/json")["append"]],
-            "response_code_details": errors.PROVIDER_REFUSED.code,
+            "response_code_details": error.code,
         },
     )
     by_a_route = {
@@ -128,18 +143,7 @@ def _refusals() -> Json:
         ),
         "value_match": {"contains": "/"},  # every route has one in its name
     }
-    only = {"matchers": [{"predicate": {"single_predicate": by_a_route}, "on_match": {"action": answer}}]}
-    refused = {"matcher": {"matcher_list": only}}
-    class_tree = {
-        "input": extension("class", "envoy.type.matcher.v3.HttpResponseStatusCodeClassMatchInput"),
-        "exact_match_map": {"map": {REDIRECTED: refused}},
-    }
-    tree = {
-        "input": extension("status", "envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput"),
-        "exact_match_map": {"map": {str(status): refused for status in REFUSED}},
-    }
-    matcher = {"matcher_tree": tree, "on_no_match": {"matcher": {"matcher_tree": class_tree}}}
-    return packed(CUSTOM_RESPONSE, {"custom_response_matcher": matcher})
+    return {"matchers": [{"predicate": {"single_predicate": by_a_route}, "on_match": {"action": answer}}]}
 
 
 def embedding_tokens() -> Json:
