@@ -34,7 +34,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Callable
     async def store() -> AsyncIterator[Store]:
         made: Store
         if request.param == "sqlite":
-            made = SqliteStore(tmp_path / "budget.db", timeout_s=5)
+            made = SqliteStore(tmp_path / "budget.db", timeout_s=5, warn=pytest.fail)
         else:
             server: RedisServer = request.getfixturevalue("redis_server")
             made = RedisStore(server.url, timeout_s=5)

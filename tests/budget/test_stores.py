@@ -61,7 +61,7 @@ def store(
 ) -> Iterator[Store]:
     made: Store
     if request.param == "sqlite":
-        made = SqliteStore(tmp_path_factory.mktemp("sqlite") / "budget.db", timeout_s=TIMEOUT_S)
+        made = SqliteStore(tmp_path_factory.mktemp("sqlite") / "budget.db", timeout_s=TIMEOUT_S, warn=pytest.fail)
     else:
         server: RedisServer = request.getfixturevalue("redis_server")
         made = RedisStore(server.url, timeout_s=TIMEOUT_S)
@@ -187,10 +187,10 @@ def test_what_was_written_is_there_after_a_restart(runner: asyncio.Runner, tmp_p
         path = tmp_path / "budget.db"
         posting = Posting(counter="x", cap=100, downgrade_at=None, keep_ms=None)
         hold = Hold(request="r", payer=PAYER, plan=Plan(amount=7, postings=(posting,)), downgrade=None, now_ms=NOW)
-        first = SqliteStore(path, timeout_s=TIMEOUT_S)
+        first = SqliteStore(path, timeout_s=TIMEOUT_S, warn=pytest.fail)
         await first.reserve(hold)
         await first.close()
-        second = SqliteStore(path, timeout_s=TIMEOUT_S)
+        second = SqliteStore(path, timeout_s=TIMEOUT_S, warn=pytest.fail)
         assert (await second.reserve(hold)).verdict is Verdict.REPLAYED
         assert list(await second.counters(["x"])) == [Counter(reserved=7)]
         await second.close()

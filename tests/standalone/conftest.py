@@ -1,3 +1,4 @@
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,6 +35,19 @@ def fill(site: Site, simulated: SimulatedProvider) -> Site:
     site.write("provider.yaml", provider(simulated.base_url, *MODELS), secret("sim", key=CREDENTIAL))
     site.write("route.yaml", route("chat", "sparrow"))
     return site
+
+
+@pytest.fixture
+def small_disk(site: Site) -> Iterator[Path]:
+    """Put the state folder on a disk of its own; skipped where this may not mount one."""
+    site.state.mkdir(mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", str(site.state)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("may not mount")
+    try:
+        yield site.state
+    finally:
+        subprocess.run(["umount", "-l", str(site.state)], check=True)
 
 
 @pytest.fixture

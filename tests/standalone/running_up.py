@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import queue
+import shutil
 import signal
 import socket
 import subprocess
@@ -268,6 +269,16 @@ def _body(model: str, **fields: Any) -> str:
 
 def _headers(key: str | None) -> dict[str, str]:
     return {"content-type": "application/json"} | ({} if key is None else {"authorization": f"Bearer {key}"})
+
+
+def fill_up(disk: Path) -> Path:
+    """Leave no room on a disk; returns the file that takes it."""
+    full = disk / "full"
+    with contextlib.suppress(OSError), full.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    assert shutil.disk_usage(disk).free == 0
+    return full
 
 
 class Load:

@@ -2,13 +2,11 @@
 
 import json
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running_up import RunningUp, Site, ask, consumer, provider, route, secret, until
+from running_up import RunningUp, Site, ask, consumer, fill_up, provider, route, secret, until
 
 from fairlead.standalone import context
 
@@ -72,31 +70,9 @@ def test_what_envoy_refuses_is_tried_again_ever_more_slowly_until_it_takes_it(si
     assert _answers(site, "heron")
 
 
-@pytest.fixture
-def small_disk(site: Site) -> Iterator[Path]:
-    """Put the state folder on a disk of its own; skipped where this may not mount one."""
-    site.state.mkdir(mode=0o700)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", str(site.state)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("may not mount")
-    try:
-        yield site.state
-    finally:
-        subprocess.run(["umount", "-l", str(site.state)], check=True)
-
-
-def _fill(disk: Path) -> Path:
-    full = disk / "full"
-    with suppress(OSError), full.open("wb", buffering=0) as file:
-        while file.write(bytes(4096)):
-            pass
-    assert shutil.disk_usage(disk).free == 0
-    return full
-
-
 def test_a_full_disk(small_disk: Path, site: Site, start: Start) -> None:
     up = start(site).serving()
-    full = _fill(small_disk)
+    full = fill_up(small_disk)
     site.write("route.yaml", route("chat", "heron"))
     up.wait_for("refused", "no space left", count=2)
     assert _answers(site, "sparrow")
@@ -108,7 +84,7 @@ def test_a_full_disk(small_disk: Path, site: Site, start: Start) -> None:
 def test_a_start_on_a_full_disk_serves_what_is_there(small_disk: Path, site: Site, start: Start) -> None:
     up = start(site).serving()
     assert up.stop() == 0
-    full = _fill(small_disk)
+    full = fill_up(small_disk)
     site.write("route.yaml", route("chat", "heron"))
     up = start(site).serving()
     assert _answers(site, "sparrow")
@@ -118,7 +94,7 @@ def test_a_start_on_a_full_disk_serves_what_is_there(small_disk: Path, site: Sit
 
 
 def test_an_empty_state_folder_on_a_full_disk_says_so(small_disk: Path, site: Site, start: Start) -> None:
-    _fill(small_disk)
+    fill_up(small_disk)
     up = start(site)
     assert up.process.wait(60) == 1
     assert "no space left" in up.errors

@@ -18,6 +18,8 @@ from fairlead.adapters.lifeline import dies_with
 from fairlead.errors import AnswerError, BudgetServerError
 
 TIMEOUT_S = 2.0
+LOST = 3
+"""Exit code of a budget server that ended in order, but with bookings that its store did not take."""
 _COMMAND = (sys.executable, "-c", "from fairlead.cli import main; main()", "budget-server")
 
 

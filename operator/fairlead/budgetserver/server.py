@@ -35,13 +35,18 @@ _GRACE_S = 2.0
 log = structlog.get_logger("fairlead.budget")
 
 
-def open_store(address: str, timeout_s: float) -> Store:
-    """Return the store that an address names. Raises `BudgetConfigurationError` for an address of no known kind."""
+def open_store(address: str, timeout_s: float, warn: Callable[[str], None] = lambda _: None) -> Store:
+    """Return the store that an address names; `warn` is told what it lost.
+
+    Raises:
+        BudgetConfigurationError: an address of no known kind.
+
+    """
     scheme, _, rest = address.partition(":")
     if scheme == "memory":
         return MemoryStore()
     if scheme == "sqlite":
-        return SqliteStore(Path(rest.removeprefix("//")), timeout_s=timeout_s)
+        return SqliteStore(Path(rest.removeprefix("//")), timeout_s=timeout_s, warn=warn)
     if scheme in {"redis", "rediss", "unix"}:
         return RedisStore(address, timeout_s=timeout_s)
     raise BudgetConfigurationError(f"store: got `{scheme}:`, want `redis:`, `rediss:`, `unix:`, `sqlite:` or `memory:`")
@@ -54,7 +59,8 @@ class BudgetServer:
         self._settings = settings
         self.metrics = Metrics()
         self._file = BudgetConfigurationFile(settings.configuration, self.metrics)
-        self._store = open_store(settings.store, settings.store_timeout_s)
+        self._warnings: list[str] = []
+        self._store = open_store(settings.store, settings.store_timeout_s, self._warn)
         self.service = RateLimitService(
             store=self._store, configuration=self._file.load(), clock=clock, metrics=self.metrics
         )
@@ -70,6 +76,8 @@ class BudgetServer:
 
     async def start(self) -> None:
         """Listen and begin all loops."""
+        with contextlib.suppress(StoreError):  # what the store lost is known before anybody asks
+            await self._store.ping()
         await self._listen_http("usage", self._settings.usage, usage_application(self.service))
         operator = operator_application(self.service, self.metrics, self.health, self.is_whole)
         await self._listen_http("http", self._settings.http, operator)
@@ -88,8 +96,8 @@ class BudgetServer:
             self._begin("reconcile", self._every(every_s, "reconcile", self._reconciliation.once))
         log.info("budget.serving", configuration=self._file.digest, ports=self.ports)
 
-    async def stop(self) -> None:
-        """Answer what is under way, settle what waits, let go of everything."""
+    async def stop(self) -> int:
+        """Answer what is under way, settle what waits, let go of everything; returns how many bookings are lost."""
         await self._rpc.stop(_GRACE_S)
         for task in self._tasks:
             task.cancel()
@@ -101,10 +109,12 @@ class BudgetServer:
             await asyncio.wait_for(self.service.settled(), self._settings.store_timeout_s + _GRACE_S)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.service.backlog.drain(), _GRACE_S)
-        if len(self.service.backlog):
-            self.metrics.lost.inc(len(self.service.backlog))
-            log.error("budget.reports_lost", reports=len(self.service.backlog), reason="the store did not come back")
+        lost = len(self.service.backlog)
+        if lost:
+            self.metrics.lost.inc(lost)
+            log.error("budget.reports_lost", reports=lost, reason="the store did not come back")
         await self._store.close()
+        return lost
 
     def is_whole(self) -> bool:
         """Tell whether all loops run; one that ended is a bug, and the process is to be replaced."""
@@ -119,7 +129,12 @@ class BudgetServer:
             "failure_policy": "Closed" if self.service.configuration.fail_closed else "Open",
             "backlog": len(self.service.backlog),
             "configuration": self._file.digest,
+            "warnings": self._warnings,
         }
+
+    def _warn(self, what: str) -> None:
+        self._warnings.append(what)
+        log.error("budget.state_lost", what=what)
 
     def _begin(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
         """Run a loop; when it ends, health is red, and checks are answered until the process is replaced."""

@@ -32,6 +32,7 @@ from fairlead.budget.ledger import (
     settle,
 )
 from fairlead.budget.reconciliation import Count, UsageCounter, UsageCounterKey
+from fairlead.budgetserver import database_file
 from fairlead.budgetserver.batch import Batch
 from fairlead.budgetserver.store import (
     FORGET_GATEWAY_MS,
@@ -44,29 +45,6 @@ from fairlead.budgetserver.store import (
     UsageCounterUpdate,
 )
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS counter (
-  name TEXT PRIMARY KEY, spent INTEGER NOT NULL, reserved INTEGER NOT NULL, estimated INTEGER NOT NULL, gone_ms INTEGER
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS counter_gone ON counter (gone_ms);
-CREATE TABLE IF NOT EXISTS entry (
-  request TEXT PRIMARY KEY, payer TEXT NOT NULL, phase TEXT NOT NULL, amount INTEGER NOT NULL, booked INTEGER NOT NULL,
-  estimated INTEGER NOT NULL, downgraded INTEGER NOT NULL, counters TEXT NOT NULL, due_ms INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS entry_due ON entry (phase, due_ms);
-CREATE TABLE IF NOT EXISTS waiver (
-  payer TEXT PRIMARY KEY, requests INTEGER NOT NULL, at_ms INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS booked (
-  key TEXT PRIMARY KEY,
-  requests INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL, cached INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS meter (key TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS gateway (name TEXT PRIMARY KEY, seen_ms INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS version (number INTEGER NOT NULL, since_ms INTEGER NOT NULL);
-INSERT INTO version SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM version);
-"""
 _CLOSED = tuple(phase.value for phase in Phase if phase is not Phase.OPEN)
 _FORGET = 200
 """Rows that one transaction may clean up: keeps it short."""
@@ -84,8 +62,9 @@ Operation = Callable[[sqlite3.Connection], Any]
 class SqliteStore:
     """Tables of the ledger's values; every operation loads what it touches, applies the transition, writes it back."""
 
-    def __init__(self, path: Path, *, timeout_s: float) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, timeout_s: float, warn: Callable[[str], None]) -> None:
+        """`warn` is told of a file whose spending cannot be read: it counts as none, which nobody may overlook."""
+        self._path, self._warn = path, warn
         self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
         self._batch: Batch[Operation] = Batch(self._execute, lanes=1, timeout_s=timeout_s)
@@ -142,7 +121,7 @@ class SqliteStore:
     def _transaction(self, operations: Sequence[Operation]) -> Sequence[Any]:
         """Run operations in one transaction: all of them happen, or none; one that is wrong by itself fails alone."""
         try:
-            connection = self._connection or self._open()
+            connection = self._connection = self._connection or database_file.connect(self._path, self._warn)
             try:
                 with connection:
                     connection.execute("BEGIN IMMEDIATE")
@@ -165,21 +144,6 @@ class SqliteStore:
             result = RefusedError(f"{self._path}: {error}")
         connection.execute("RELEASE one")
         return result
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=1.0, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, SCHEMA_VERSION):
-            connection.close()
-            raise StoreError(
-                f"{self._path}: got schema {found}, want {SCHEMA_VERSION}; it was written by a newer version"
-            )
-        connection.executescript(_SCHEMA)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self._connection = connection
-        return connection
 
     def _drop(self) -> None:
         """Forget a connection that failed: the next operation opens the file anew, also when it was replaced."""

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import importlib.util
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,8 +104,10 @@ def command(
 async def _serve(settings: "Settings") -> None:
     import structlog  # noqa: PLC0415 - an extra, which may be missing
 
+    from fairlead.adapters.budget_server import LOST  # noqa: PLC0415
     from fairlead.adapters.clock import SystemClock  # noqa: PLC0415
     from fairlead.budgetserver.server import BudgetServer  # noqa: PLC0415
+    from fairlead.cli import journal  # noqa: PLC0415
     from fairlead.errors import FairleadError  # noqa: PLC0415
 
     structlog.configure(
@@ -113,7 +116,7 @@ async def _serve(settings: "Settings") -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=structlog.PrintLoggerFactory(journal.unfailing(sys.stdout)),
     )
     clock = SystemClock()
     stopped = asyncio.Event()
@@ -129,4 +132,5 @@ async def _serve(settings: "Settings") -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     await stopped.wait()
-    await server.stop()
+    if await server.stop():
+        sys.exit(LOST)

@@ -74,7 +74,7 @@ def _ask(folder: StateFolder) -> Json:
 
 
 def _lines(document: Json, *, everybody: bool) -> list[str]:
-    lines = [_enforcement(document)]
+    lines = [_enforcement(document), *(f"warning: {what}" for what in document.get("warnings", ()))]
     for policy in document["policies"]:
         lines += ["", *_policy_lines(policy, everybody=everybody)]
     unbudgeted = [one for one in document["unbudgeted"] if one["spent"] or everybody]

@@ -1,9 +1,10 @@
 """How events look: one line each, for a person or as JSON. Built when a command starts, never at import."""
 
+import contextlib
 import json
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -30,11 +31,34 @@ class Threshold:
         return event
 
 
+class _Unfailing:
+    """A stream whose reader may be gone, or its disk full: events are lost then, and nothing ends for that."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with contextlib.suppress(OSError, ValueError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what can be handed on."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+def unfailing(stream: TextIO) -> TextIO:
+    """Return a stream that takes every event, whatever became of the one behind it."""
+    return cast("TextIO", _Unfailing(stream))
+
+
 def to_stdout(form: str, threshold: Threshold | None = None) -> FilteringBoundLogger:
     """Make a logger of `form` `text` or `json`. Text has colours on a terminal."""
     text = form == "text"
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stdout),
+        structlog.PrintLogger(unfailing(sys.stdout)),
         processors=[
             structlog.processors.add_log_level,
             threshold or Threshold(),

@@ -5,6 +5,7 @@ file, so nothing that was booked is lost.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 
 from structlog.typing import FilteringBoundLogger
@@ -24,7 +25,8 @@ PATIENCE = 3
 BACK_OFF_S = (0.1, 5.0)
 """First and longest pause before a server that died is started again; Python itself takes most of a second."""
 CALM_S = 30.0
-END_S = 5.0
+END_S = 10.0
+"""Longer than it takes to book what waits, or to give up on the store."""
 
 
 class Accounts:
@@ -87,6 +89,13 @@ class Accounts:
             raise BudgetServerError("got no budget server to keep alive, want one that was started")
         return await ended(self._process, self._lives, patience=PATIENCE, hangs=self._hangs)
 
+    async def _tell_losses(self) -> None:
+        """Say what the server could not read of what was spent."""
+        with contextlib.suppress(BudgetServerError):
+            told = (await budget_server.ask(self._places.http, "/healthz")).get("warnings", ())
+            for what in told:
+                self._log.warning("warning", what=what)
+
     def _hangs(self) -> None:
         self._log.error("budget server hangs", pid=self.pid, what=f"no answer to {PATIENCE} questions; it is ended")
 
@@ -125,6 +134,7 @@ class Accounts:
         until = loop.time() + START_S
         while not self._process.ended and loop.time() < until:
             if self._places.http.exists() and self._places.rpc.exists() and await self._lives():
+                await self._tell_losses()
                 return
             await asyncio.sleep(POLL_S)
         await self._process.end(within_s=END_S)
@@ -134,5 +144,14 @@ class Accounts:
         """End the server, after it booked what waits."""
         self._stopping = True
         self._wanted.set()
-        if self._process is not None:
-            await self._process.end(within_s=END_S)
+        process = self._process
+        if process is None or process.ended:
+            return
+        waiting = 0
+        with contextlib.suppress(BudgetServerError):
+            waiting = (await budget_server.ask(self._places.http, "/healthz")).get("backlog", 0)
+        await process.end(within_s=END_S)
+        code = await process.wait()
+        if code == budget_server.LOST or (waiting and code):
+            which = f"{waiting} bookings" if waiting else "bookings"
+            self._log.error("lost", what=f"{which} that the store did not take: that much more was spent than it says")

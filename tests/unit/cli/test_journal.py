@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +38,11 @@ def test_events_below_the_threshold_are_not_said(said: pytest.CaptureFixture[str
     log.info("two")
     log.bind(region="eu").warning("three")
     assert [json.loads(line)["event"] for line in said.readouterr().out.splitlines()] == ["one", "three"]
+
+
+def test_a_full_disk_behind_the_events_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w", buffering=1) as full:
+        monkeypatch.setattr("sys.stdout", full)
+        for form in ("text", "json"):
+            journal.to_stdout(form).error("failing", what="x" * 9000)
+        full.buffer.raw.close()  # type: ignore[attr-defined]  # what could not be written is not tried again
