@@ -30,12 +30,21 @@ def command(*, paths: tuple[Path, ...], config: Path | None, strict: bool, outpu
         "problems": sum(one.weight is Weight.PROBLEM for one in found),
         "warnings": sum(one.weight is Weight.WARNING for one in found),
     }
+    assumed = [f"{namespace}/{name}" for namespace, name in release.inputs.assumed]
     failed = bool(counts["problems"] or (strict and counts["warnings"]))
     if output == "json":
-        click.echo(json.dumps({"ok": not failed, **counts, "diagnostics": _plain(found)}, indent=2, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                {"ok": not failed, **counts, "assumedSecrets": assumed, "diagnostics": _plain(found)},
+                indent=2,
+                ensure_ascii=False,
+            )
+        )
     else:
         for line in _lines(counts, found):
             click.echo(line)
+        if assumed:
+            click.echo(f"\nassumed: these Secrets, which no file holds; `fairlead up` needs them: {', '.join(assumed)}")
     raise SystemExit(int(failed))
 
 

@@ -72,6 +72,8 @@ class Inputs:
     files: Mapping[str, FileContent]
     being_written: bool = False
     """Whether a file is 0 bytes long at this moment."""
+    assumed: tuple[SecretName, ...] = ()
+    """Secrets that count as there though no file holds them, sorted."""
 
     @property
     def fingerprints(self) -> dict[SecretRef, str]:

@@ -29,7 +29,8 @@ def compile_offline(
     """Read, compile and render for pods.
 
     `gateways` is what the chart says about a release's gateways; without it the release has the usual name.
-    Files without any Secret are taken as Git holds them: the Secrets that they name are elsewhere, and count as there.
+    Files without any Secret are taken as Git holds them: the Secrets that they name are elsewhere, and count as
+    there: `inputs.assumed`. Not so for an installation of `fairlead up`, which has its Secrets in its files.
 
     Raises:
         InstallationError: `config` cannot be used.
@@ -38,10 +39,16 @@ def compile_offline(
     files = ManifestFiles(paths, without=(config,) if config else ()).read()
     installation = installation_file.read(config) if config else offline_installation(_documents(files))
     inputs = take_in(files, memory=Memory(), environment=environment, default_namespace=installation.namespace)
-    if not inputs.secrets and not any(key.kind == "Secret" for key in inputs.sources):
-        inputs = replace(inputs, secrets=_elsewhere(_documents(files), installation.namespace))
+    if not (inputs.secrets or _is_for_up(installation) or any(key.kind == "Secret" for key in inputs.sources)):
+        elsewhere = _elsewhere(_documents(files), installation.namespace)
+        inputs = replace(inputs, secrets=elsewhere, assumed=tuple(sorted(elsewhere)))
     layouts = pod_layouts(installation, _budget_server(installation) if gateways is None else gateways.budget_server)
     return release.make(inputs, installation, Memory(), layouts), installation, files
+
+
+def _is_for_up(installation: Installation) -> bool:
+    """Tell whether an installation says where gateways listen, which only `fairlead up` needs."""
+    return any(region.listen for region in installation.regions)
 
 
 def _budget_server(installation: Installation) -> BudgetSettings:

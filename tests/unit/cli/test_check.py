@@ -9,7 +9,9 @@ from builders import manifest
 
 def test_check_says_first_what_a_person_wants_first(files: Path) -> None:
     result = run("check", "-f", files / "m")
-    assert result.output == "ok: 1 file, 3 objects\n"
+    ok, _, assumed = result.output.splitlines()
+    assert ok == "ok: 1 file, 3 objects"
+    assert assumed.endswith("`fairlead up` needs them: fairlead/p, team/agent")
     assert result.exit_code == 0
 
 
@@ -48,6 +50,17 @@ def test_check_for_machines(files: Path) -> None:
     assert (report["ok"], report["files"], report["objects"]) == (False, 2, 4)
     assert {diagnostic["object"] for diagnostic in report["diagnostics"]} == {"ModelRoute fairlead/x"}
     assert {diagnostic["source"] for diagnostic in report["diagnostics"]} == {f"{files}/m/more.yaml:1"}
+
+
+def test_where_up_would_refuse_check_is_not_silent(files: Path) -> None:
+    regions = [{"name": "us-east-1", "geo": "us", "listen": "127.0.0.1:8101"}, {"name": "eu-west-1", "geo": "eu"}]
+    write(files / "fairlead.yaml", {"regions": regions})
+    result = run("check", "-f", files / "m", "-c", files / "fairlead.yaml")
+    assert result.exit_code == 1
+    assert "spec.keys[0].secretName: got `agent`" in result.output
+    assert "assumed" not in result.output
+    write(files / "m" / "secrets.yaml", *SECRETS)
+    assert run("check", "-f", files / "m", "-c", files / "fairlead.yaml", AGENT="x").exit_code == 0
 
 
 def test_secrets_count_as_elsewhere_until_one_is_here(files: Path) -> None:

@@ -21,5 +21,5 @@ def test_a_guide_is_accepted(guide: Path, tmp_path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(content)
     words = ["check", "--strict", "-f", str(tmp_path / "resources"), "-c", str(tmp_path / "installation.yaml")]
-    outcome = CliRunner().invoke(main, words)
+    outcome = CliRunner().invoke(main, words, env={name: f"sk-{name}" for name in re.findall(r"\$\{(\w+)\}", text)})
     assert (outcome.exit_code, "problem" in outcome.output) == (0, False), outcome.output
