@@ -100,6 +100,24 @@ class Servers:
         return SpendSnapshot(configuration=configuration_read, store_up=self.store_up, accounts=accounts)
 
 
+class Counters:
+    """What every gateway counts, in Prometheus' words."""
+
+    def __init__(self) -> None:
+        self.attempts: dict[tuple[str, str, str], int] = {}
+
+    def count(self, target: str, code: int, flags: str = "-") -> None:
+        key = target, str(code), flags
+        self.attempts[key] = self.attempts.get(key, 0) + 1
+
+    async def read(self, address: str, *, only: str) -> str:
+        assert (address, bool(only)) == ("10.0.0.1:9090", True)
+        return "".join(
+            f'envoy_fairlead_attempt_total{{arm="a",target="{target}",code="{code}",flags="{flags}"}} {count}\n'
+            for (target, code, flags), count in self.attempts.items()
+        )
+
+
 class Stage:
     """An operator in a cluster with one region, and a person who waits for conditions."""
 
@@ -119,6 +137,7 @@ class Stage:
         self.clock = FastClock(faster)
         self.answers = Answers(self.cluster)
         self.servers = Servers(self.cluster)
+        self.counters = Counters()
         self.metrics = Metrics()
         found = self.cluster.find("ConfigMap", "fairlead-installation")
         assert found is not None
@@ -127,6 +146,7 @@ class Stage:
             clock=self.clock,
             answers=self.answers,
             budget_answers=self.servers,
+            gateway_metrics=self.counters,
             context=Context(
                 installation=installation(regions=[{"name": US, "geo": "us"}]),
                 settings=replace(settings(US, **values), budget_server=BUDGET_SERVER if budgets else None),

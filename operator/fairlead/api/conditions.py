@@ -99,6 +99,21 @@ class Reason(_Documented):
         "AllTargetsDown",
         "Every target is ejected or known to be down; requests still go to the last resort.",
     )
+    CREDENTIAL_REJECTED = (
+        "CredentialRejected",
+        "An endpoint answers 401 or 403, or the gateways have no credential to send.",
+    )
+    PAYMENT_REQUIRED = "PaymentRequired", "An endpoint answers 402: the account there has no credit left."
+    NOT_FOUND = "NotFound", "An endpoint answers 404: `baseURL` lacks `/v1`, or it has no such model."
+    REDIRECTED = "Redirected", "An endpoint answers with a redirect, which is not followed."
+    RATE_LIMITED = "RateLimited", "An endpoint answers 429 and nothing else."
+    SERVER_ERROR = "ServerError", "An endpoint answers 5xx and nothing else."
+    TIMED_OUT = "TimedOut", "An endpoint does not answer in time."
+    CONNECTION_FAILED = "ConnectionFailed", "No connection to an endpoint: refused, unreachable, or its TLS fails."
+    CONNECTION_CUT = "ConnectionCut", "An endpoint ends connections before the answer is whole."
+    NO_HTTP = "NoHTTP", "An endpoint speaks no HTTP: `baseURL` is wrong about `https`."
+    UNRESOLVABLE = "Unresolvable", "The name of an endpoint leads to no address."
+    EJECTED = "Ejected", "Gateways leave an endpoint out for a while because it failed so often."
     EXPIRED = "Expired", "`expiresAt` has passed."
     LAST_GOOD = "LastGood", "An older version serves in place of this one."
     PENDING = "Pending", "Not judged yet."
@@ -157,6 +172,18 @@ REASONS: Mapping[tuple[ConditionType, ConditionStatus], tuple[Reason, ...]] = {
         Reason.NOT_IN_EFFECT,
         Reason.NOT_ENFORCED,
         Reason.ALL_TARGETS_DOWN,
+        Reason.CREDENTIAL_REJECTED,
+        Reason.PAYMENT_REQUIRED,
+        Reason.NOT_FOUND,
+        Reason.REDIRECTED,
+        Reason.RATE_LIMITED,
+        Reason.SERVER_ERROR,
+        Reason.TIMED_OUT,
+        Reason.CONNECTION_FAILED,
+        Reason.CONNECTION_CUT,
+        Reason.NO_HTTP,
+        Reason.UNRESOLVABLE,
+        Reason.EJECTED,
         Reason.EXPIRED,
         Reason.LAST_GOOD,
     ),

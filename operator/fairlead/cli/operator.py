@@ -16,6 +16,7 @@ from fairlead.adapters import installation_file
 from fairlead.adapters.budget_answer import HttpBudgetAnswers
 from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.gateway_answer import HttpGatewayAnswers
+from fairlead.adapters.gateway_metrics import HttpGatewayMetrics
 from fairlead.adapters.kube import Kube, UnreachableError, connect
 from fairlead.api.installation import Installation
 from fairlead.controller.context import Context
@@ -82,7 +83,11 @@ async def _run(
 ) -> None:
     metrics, clock = Metrics(), SystemClock()
     timeout = httpx.Timeout(_ANSWER_TIMEOUT_S)
-    async with connect() as kube, httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
+    async with (
+        connect() as kube,
+        httpx.AsyncClient(timeout=timeout, trust_env=False) as client,
+        HttpGatewayMetrics() as gateway_metrics,
+    ):
         context = Context(
             installation=installation,
             settings=settings,
@@ -96,6 +101,7 @@ async def _run(
             clock=clock,
             answers=HttpGatewayAnswers(client),
             budget_answers=HttpBudgetAnswers(client),
+            gateway_metrics=gateway_metrics,
             context=context,
             metrics=metrics,
             log=log,

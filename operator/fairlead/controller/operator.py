@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 from fairlead.adapters.budget_answer import BudgetAnswers
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.gateway_answer import GatewayAnswers
+from fairlead.adapters.gateway_metrics import GatewayMetrics
 from fairlead.adapters.kube import Kube
 from fairlead.api.meta import ObjectKey
 from fairlead.budget.configuration import digest as configuration_digest
@@ -25,13 +26,14 @@ from fairlead.controller.live import Live, follow
 from fairlead.controller.memory import remembered
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.progress import Progress
-from fairlead.controller.readback import Readback, ready_pods
+from fairlead.controller.readback import Readback, metrics_places, ready_pods
 from fairlead.controller.status import Statuses
 from fairlead.errors import AnswerError, ClusterError, FairleadError, StateError
 from fairlead.manifests import COMPONENT_LABEL, OWNED_KINDS
 from fairlead.runtime.alarm import Alarm
 from fairlead.runtime.loops import Loops, repeat
 from fairlead.runtime.memory import LastGood
+from fairlead.runtime.traffic import EVERY_S, TrafficView
 from fairlead.status import Availability, Keyless
 
 KEYS_EVERY_S = 10.0
@@ -59,6 +61,7 @@ class Operator:
         clock: Clock,
         answers: GatewayAnswers,
         budget_answers: BudgetAnswers,
+        gateway_metrics: GatewayMetrics,
         context: Context,
         metrics: Metrics,
         log: FilteringBoundLogger,
@@ -70,6 +73,7 @@ class Operator:
         self._credentials = Credentials()
         self._readback = Readback(answers, self._unread)
         self._budgets = Budgets(budget_answers, log)
+        self._gateway_metrics, self._traffic = gateway_metrics, TrafficView(clock)
         self._election = Election(
             kube, clock, namespace=context.namespace, name=context.lease, identity=context.identity, owner=context.owner
         )
@@ -114,6 +118,7 @@ class Operator:
             "pass": (0.0, self._pass),
             "status": (0.0, self._write_status),
             "readback": (0.0, self._read_back),
+            "traffic": (EVERY_S, self._look_at_traffic),
         }
         if self._context.settings.budget_server is not None:
             steps["budgets"] = (0.0, self._read_budgets)
@@ -313,6 +318,16 @@ class Operator:
         self._metrics.errors.labels("readback").inc()
         self._log.warning("gateway unread", what=str(error))
 
+    async def _look_at_traffic(self) -> None:
+        """Read from the gateways what real traffic told them."""
+        if self._compiled is None or not self._election.leads:
+            return
+        served = {region: gateway.ir for region, gateway in self._compiled.gateways.items()}
+        places = metrics_places(ready_pods(self._live.of_kind("Pod")))
+        # Values of credentials are none of the operator's business: red ends with the first answer.
+        if await self._traffic.look(self._gateway_metrics, places, served, {}):
+            self._status_due.ring()
+
     def _is_current(self) -> bool:
         """Tell whether every ready pod of every region serves the newest configuration, and keep the gauge."""
         current = True
@@ -343,6 +358,7 @@ class Operator:
                 too_large=self._too_large,
                 obstacles=self._obstacles,
                 keyless=self._keyless,
+                failing=self._traffic.failing,
             )
         except ClusterError:
             self._status_due.ring()

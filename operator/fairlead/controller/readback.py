@@ -7,8 +7,9 @@ from typing import Any
 from fairlead.adapters.gateway_answer import GatewayAnswers
 from fairlead.errors import AnswerError
 from fairlead.manifests import REGION_LABEL
-from fairlead.manifests.paths import HTTP_PORT
+from fairlead.manifests.paths import HTTP_PORT, METRICS_PORT
 from fairlead.runtime.parallel import each
+from fairlead.runtime.readings import GatewayPlace
 
 Object = Mapping[str, Any]
 
@@ -35,6 +36,18 @@ def ready_pods(pods: Iterable[Object]) -> tuple[GatewayPod, ...]:
         for pod in pods
         if REGION_LABEL in pod["metadata"].get("labels", {}) and is_ready(pod)
     )
+
+
+def metrics_places(pods: Iterable[GatewayPod]) -> list[GatewayPlace]:
+    """Say where these pods show their metrics."""
+    return [
+        GatewayPlace(
+            name=pod.name,
+            region=pod.region,
+            address=f"{f'[{pod.address}]' if ':' in pod.address else pod.address}:{METRICS_PORT}",
+        )
+        for pod in pods
+    ]
 
 
 def is_ready(pod: Object) -> bool:

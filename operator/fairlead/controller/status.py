@@ -23,7 +23,7 @@ from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback
 from fairlead.controller.view import View
 from fairlead.runtime.parallel import each
-from fairlead.status import Availability, CompiledStatus, Happening, Keyless, RegionState, Serving
+from fairlead.status import Availability, CompiledStatus, Failing, Happening, Keyless, RegionState, Serving, traffic
 
 Object = Mapping[str, Any]
 
@@ -72,6 +72,7 @@ class Statuses:
         self._obstacles: Mapping[str, str] = {}
         self._behind_since: dict[ObjectKey, tuple[bool, float]] = {}
         """Of objects that are late: whether they wait for pods, and since when."""
+        self._failing: Sequence[Failing] = ()
 
     async def write(
         self,
@@ -81,9 +82,11 @@ class Statuses:
         too_large: Collection[str],
         obstacles: Mapping[str, str],
         keyless: Mapping[str, Keyless],
+        failing: Sequence[Failing] = (),
     ) -> bool:
         """Write every status that differs; tell whether some wait for their gateways; raises `ClusterError`."""
         self._keyless, self._obstacles, self._credentials = keyless, obstacles, credentials
+        self._failing = failing
 
         async def one(found: CompiledStatus) -> bool:
             judged = self._judge(found, compiled.gateways, too_large)
@@ -114,6 +117,7 @@ class Statuses:
             enforced=enforced,
             lacking={region: self._lacking(found, gateways[region]) for region in states},
             keyless=self._keyless.get(name) if report.key.kind == "ModelConsumer" else None,
+            unwell=traffic.unwell(found, self._failing),
         )
         serving: tuple[Serving, ...] = ()
         if report.served is Served.LAST_GOOD:

@@ -1,6 +1,5 @@
 """Reads from running gateways what traffic told them: attempts by outcome, ejections, names that lead nowhere."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from fairlead.adapters.gateway_metrics import GatewayMetrics
 from fairlead.envoy import names
 from fairlead.errors import EnvoyError
 from fairlead.health.standing import Reading
+from fairlead.runtime.parallel import each
 
 AT_ONCE = 16
 """Gateways that are read at the same time."""
@@ -35,17 +35,15 @@ async def read_all(
     metrics: GatewayMetrics, places: Sequence[GatewayPlace], served: Mapping[str, ir.Gateway]
 ) -> tuple[Reading, ...]:
     """Read the gateways of regions that are `served`; one that does not answer is left out: no data is no bad data."""
-    limit = asyncio.Semaphore(AT_ONCE)
 
     async def one(place: GatewayPlace) -> Reading | None:
-        async with limit:
-            try:
-                text = await metrics.read(place.address, only=ONLY)
-            except EnvoyError:
-                return None
+        try:
+            text = await metrics.read(place.address, only=ONLY)
+        except EnvoyError:
+            return None
         return reading(text, place, served[place.region].targets)
 
-    found = await asyncio.gather(*(one(place) for place in places if place.region in served))
+    found = await each([place for place in places if place.region in served], one, at_once=AT_ONCE)
     return tuple(one for one in found if one is not None)
 
 

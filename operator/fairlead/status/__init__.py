@@ -13,7 +13,7 @@ from fairlead.status.conditions import merge
 from fairlead.status.object_status import Serving, differs, news, status
 from fairlead.status.serving import Answer, ServedRoute, Share, percent, served_routes
 from fairlead.status.traffic import EndpointStanding, EndpointState, Failing
-from fairlead.status.verdict import Keyless, RegionState, conditions
+from fairlead.status.verdict import Keyless, RegionState, Unwell, conditions
 
 __all__ = [
     "Answer",
@@ -29,6 +29,7 @@ __all__ = [
     "ServedRoute",
     "Serving",
     "Share",
+    "Unwell",
     "budget_state",
     "compiled_statuses",
     "conditions",

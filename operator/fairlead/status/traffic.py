@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from fairlead import ir
+from fairlead.api.conditions import Reason
 from fairlead.health.attempts import Failure
 from fairlead.health.standing import Evidence, Standing
+from fairlead.status.compiled_status import CompiledStatus
+from fairlead.status.verdict import Unwell
 
 Gateways = Mapping[str, ir.Gateway]
 """What is served, by region."""
@@ -185,6 +188,38 @@ def identities(gateways: Gateways, credentials: Mapping[str, str]) -> dict[tuple
         for region, gateway in gateways.items()
         for target in gateway.targets
     }
+
+
+def unwell(found: CompiledStatus, failing: Sequence[Failing]) -> Unwell | None:
+    """Say what an object fails at: a provider at an endpoint, a route where every target of a region fails."""
+    match found.report.key.kind:
+        case "ModelProvider":
+            ours = [one for one in failing if one.provider == found.report.key.name]
+            return Unwell(reason=Reason[ours[0].failure.name], message=_seen(ours)) if ours else None
+        case "ModelRoute":
+            return _all_down(found.ladders, failing)
+        case _:
+            return None
+
+
+def _seen(failing: Sequence[Failing]) -> str:
+    more = f"; {len(failing) - 1} more of its endpoints or models fail" if len(failing) > 1 else ""
+    return f"{failing[0].subject}: {failing[0].message}{more}"
+
+
+def _all_down(ladders: Mapping[str, Sequence[str]], failing: Sequence[Failing]) -> Unwell | None:
+    for region, ladder in sorted(ladders.items()):
+        here = [one for one in failing if region in one.regions]
+        causes = [next((one for one in here if _covers(one, target)), None) for target in ladder]
+        if ladder and causes[0] is not None and None not in causes:
+            message = f"every target fails in {region}; {causes[0].subject}: {causes[0].message}"
+            return Unwell(reason=Reason.ALL_TARGETS_DOWN, message=message)
+    return None
+
+
+def _covers(failing: Failing, target: str) -> bool:
+    """Tell whether a target fails with it: by name, or because nothing of its endpoint is known to be well."""
+    return target in failing.targets or (failing.whole and target.startswith(f"{failing.subject}/"))
 
 
 def news(before: Iterable[Failing], now: Iterable[Failing]) -> tuple[tuple[Failing, ...], tuple[Failing, ...]]:

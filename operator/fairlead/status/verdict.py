@@ -1,7 +1,7 @@
 """What the compiler reported and what the gateways answered, as the four conditions of one object."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
@@ -11,6 +11,14 @@ from fairlead.translate import Report, Served
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyless:
     """Why no gateway gets the keys of a consumer."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwell:
+    """What real traffic fails at, of an object that is in effect."""
 
     reason: Reason
     message: str
@@ -45,14 +53,18 @@ def conditions(
     enforced: Condition | None = None,
     lacking: Mapping[str, str] | None = None,
     keyless: Keyless | None = None,
+    unwell: Unwell | None = None,
 ) -> tuple[Condition, ...]:
     """State the conditions of one object: Accepted, ResolvedRefs, Programmed, Enforced, Ready, in this order.
 
     `expired`: a consumer whose `expiresAt` has passed. `enforced`: of a policy, whether somebody decides by it.
     `lacking`: by region, which Secrets its pods lack, and why. `keyless`: of a consumer, why no gateway has its keys.
+    `unwell`: of a provider or route, what real traffic fails at.
     """
     programmed = _programmed(report, tuple(regions), lacking or {}, keyless)
     ready = _ready(report, programmed, expired=expired, enforced=enforced)
+    if unwell is not None and ready.status is ConditionStatus.TRUE:
+        ready = replace(ready, status=ConditionStatus.FALSE, reason=unwell.reason, message=unwell.message)
     return (*report.conditions, programmed, *([enforced] if enforced else ()), ready)
 
 
@@ -87,14 +99,14 @@ def _ready(report: Report, programmed: Condition, *, expired: bool, enforced: Co
     def state(status: ConditionStatus, reason: Reason, message: str) -> Condition:
         return _condition(ConditionType.READY, status, reason, message, report.generation)
 
-    unwell = next((found for found in report.conditions if found.status is not ConditionStatus.TRUE), None)
+    missing = next((found for found in report.conditions if found.status is not ConditionStatus.TRUE), None)
     if report.served is not Served.CURRENT:
         reason = Reason.LAST_GOOD if report.served is Served.LAST_GOOD else Reason.NOT_IN_EFFECT
-        return state(ConditionStatus.FALSE, reason, unwell.message if unwell else programmed.message)
+        return state(ConditionStatus.FALSE, reason, missing.message if missing else programmed.message)
     if expired:
         return state(ConditionStatus.FALSE, Reason.EXPIRED, "`spec.expiresAt` has passed, its keys are refused")
-    if unwell is not None:
-        return state(ConditionStatus.FALSE, Reason.NOT_IN_EFFECT, f"not all of it is in effect: {unwell.message}")
+    if missing is not None:
+        return state(ConditionStatus.FALSE, Reason.NOT_IN_EFFECT, f"not all of it is in effect: {missing.message}")
     if programmed.status is not ConditionStatus.TRUE:
         return state(ConditionStatus.FALSE, Reason.NOT_IN_EFFECT, programmed.message)
     if enforced is not None and enforced.status is not ConditionStatus.TRUE:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fairlead.api.conditions import REASONS, ConditionStatus, ConditionType, Reason
 from fairlead.health.attempts import Failure
 from fairlead.health.standing import Evidence, Standing
 from fairlead.status import EndpointState, traffic
@@ -87,3 +88,9 @@ def test_an_identity_is_the_address_and_the_credential_and_shows_neither_value()
     one, other = (traffic.identities(served, {"p/key": digest}) for digest in ("1", "2"))
     assert one != other
     assert traffic.identities(gateways(target("p/e/a", host="b.example")), {"p/key": "1"}) != one
+
+
+@pytest.mark.parametrize("failure", Failure)
+def test_every_failure_is_a_reason_that_a_condition_may_have(failure: Failure) -> None:
+    assert Reason[failure.name].value == failure.value
+    assert Reason[failure.name] in REASONS[ConditionType.READY, ConditionStatus.FALSE]

@@ -1,0 +1,48 @@
+"""What gateways count of real traffic stands in conditions of providers and routes."""
+
+import asyncio
+from typing import Any
+
+from builders import provider, route
+from operator_stage import Stage, until, while_it_runs
+
+
+def test_a_refused_credential_is_a_condition_until_the_first_answer() -> None:
+    stage = Stage(provider("p"), route("chat"))
+    stage.pod("one")
+
+    def ready(kind: str, name: str, namespace: str = "team-web") -> dict[str, Any]:
+        return stage.condition(kind, name, "Ready", namespace)
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        await until(stage.is_ready("ModelProvider", "p", "fairlead"))
+        stage.counters.count("p/us/small", 401)
+        await until(lambda: ready("ModelProvider", "p", "fairlead").get("reason") == "CredentialRejected")
+        assert ready("ModelProvider", "p", "fairlead")["status"] == "False"
+        assert "p/us: answers 401" in ready("ModelProvider", "p", "fairlead")["message"]
+        await until(lambda: ready("ModelRoute", "chat").get("reason") == "AllTargetsDown")
+        assert "p/us: answers 401" in ready("ModelRoute", "chat")["message"]
+        assert stage.condition("ModelRoute", "chat", "Programmed")["status"] == "True"
+        stage.counters.count("p/us/small", 200)
+        await until(stage.is_ready("ModelProvider", "p", "fairlead"))
+        await until(stage.is_ready("ModelRoute", "chat"))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_a_route_whose_next_rung_answers_is_ready_while_its_provider_is_not() -> None:
+    stage = Stage(provider("p"), provider("q"), route("chat", fallbacks=[{"provider": "q", "model": "small"}]))
+    stage.pod("one")
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        stage.counters.count("p/us/small", 0, "UF")
+        stage.counters.count("q/us/small", 200)
+        await until(
+            lambda: stage.condition("ModelProvider", "p", "Ready", "fairlead").get("reason") == "ConnectionFailed"
+        )
+        await until(stage.is_ready("ModelProvider", "q", "fairlead"))
+        assert stage.is_ready("ModelRoute", "chat")()
+
+    asyncio.run(while_it_runs(stage, story))
