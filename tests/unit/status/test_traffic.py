@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from fairlead.api.conditions import REASONS, ConditionStatus, ConditionType, Reason
+from fairlead.api.meta import ObjectKey
 from fairlead.health.attempts import Failure
 from fairlead.health.standing import Evidence, Standing
-from fairlead.status import EndpointState, traffic
+from fairlead.status import CompiledStatus, EndpointState, traffic
 from fairlead.status.traffic import Failing, Gateways
+from fairlead.translate import Report, Served
 from served_targets import gateways, target
 
 NOW_MS = 1_000_000
@@ -94,3 +96,42 @@ def test_an_identity_is_the_address_and_the_credential_and_shows_neither_value()
 def test_every_failure_is_a_reason_that_a_condition_may_have(failure: Failure) -> None:
     assert Reason[failure.name].value == failure.value
     assert Reason[failure.name] in REASONS[ConditionType.READY, ConditionStatus.FALSE]
+
+
+def compiled(kind: str, name: str, **ladders: tuple[str, ...]) -> CompiledStatus:
+    key = ObjectKey(kind, "team", name)
+    report = Report(key=key, generation=1, conditions=(), problems=(), warnings=(), served=Served.CURRENT)
+    return CompiledStatus(report=report, ladders=ladders)
+
+
+@pytest.mark.parametrize(
+    ("ladders", "down"),
+    [
+        ({"eu": ("p/e/a",)}, True),
+        ({"eu": ("p/e/a", "q/e/a")}, False),
+        ({"eu": ("p/e/*",)}, True),
+        ({"eu": ("q/e/a",), "us": ("p/e/a",)}, False),
+        ({"eu": ("q/e/a", "p/e/a")}, False),
+        ({"eu": ()}, False),
+        ({}, False),
+    ],
+)
+def test_a_route_is_unwell_where_nothing_of_a_region_s_ladder_is_well(
+    ladders: dict[str, tuple[str, ...]], down: bool
+) -> None:
+    failing = told({("eu", "p/e/a"): failed(401), ("eu", "q/e/a"): WELL}, gateways(target("p/e/a"), target("q/e/a")))
+    unwell = traffic.unwell(compiled("ModelRoute", "chat", **ladders), failing)
+    assert (unwell is not None) is down
+    if unwell is not None:
+        assert (unwell.reason, "in eu; p/e: answers 401" in unwell.message) == (Reason.ALL_TARGETS_DOWN, True)
+
+
+def test_a_provider_is_unwell_by_its_own_endpoints_alone() -> None:
+    served = gateways(target("p/e/a"), target("p/f/a"), target("q/e/a"))
+    failing = told({("eu", "p/e/a"): failed(401), ("eu", "p/f/a"): failed(503)}, served)
+    unwell = traffic.unwell(compiled("ModelProvider", "p"), failing)
+    assert unwell is not None
+    assert unwell.reason is Reason.CREDENTIAL_REJECTED
+    assert unwell.message.endswith("; 1 more of its endpoints or models fail")
+    assert traffic.unwell(compiled("ModelProvider", "q"), failing) is None
+    assert traffic.unwell(compiled("ModelConsumer", "p"), failing) is None
