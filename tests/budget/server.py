@@ -104,7 +104,8 @@ class Gateway:
         self, request: str, *, consumer: str = "t/a", checked: bool = True, patience_s: float = CALL_S
     ) -> None:
         reservation = request if checked else "-"
-        words = f"{consumer} {request} chat 100 t/chat {reservation} p/e/m 30 40 0 1 false 200 - 1 500 eu-1"
+        known = f"{consumer} {request} chat 100 t/chat {reservation} p/e/m false 200 - 1 500 eu-1"
+        words = f"{known} ; 50 1 ; 1 30 40 0 0 0 0 0"
         await self.send("report", words, patience_s)
 
     async def send(self, key: str, value: str, patience_s: float = CALL_S) -> Any:

@@ -42,7 +42,7 @@ def test_at_the_server(tmp_path: Path, store: str, request: pytest.FixtureReques
             granted = [name for name in asked if name]
             assert len(granted) == 400
             # Each costs all that it had reserved, and its report comes twice: still within the limit.
-            words = "t/a {} chat 100 t/chat {} p/e/m 100 50 0 1 false 200 - 1 500 eu-1"
+            words = "t/a {} chat 100 t/chat {} p/e/m false 200 - 1 500 eu-1 ; 50 1 ; 1 100 50 0 0 0 0 0"
             reports = [gateway.send("report", words.format(name, name), 90) for name in granted * 2]
             await asyncio.gather(*reports)
             assert await ask("one more") is None

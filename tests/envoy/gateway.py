@@ -63,7 +63,7 @@ class EnvoyProcess:
             "--log-level",
             "warning",
         ]
-        # misc: "work in progress" about api_key_auth and ai_protocol_manager, eight times each.
+        # misc: "work in progress" about api_key_auth, eight times.
         command += ["--component-log-level", "misc:error"]
         # Without hot restart there is no shared memory, so any number of Envoys can run side by side.
         command += ["--disable-hot-restart", "--file-flush-interval-msec", "50", *arguments]

@@ -35,6 +35,8 @@ class Doubt(StrEnum):
 class Claim:
     """What a provider said. None: not said, or no whole number."""
 
+    said: bool = False
+    """The provider said something, if only that it does not know yet."""
     input: int | None = None
     """All input tokens, whatever the provider's dialect adds up by itself."""
     output: int | None = None
@@ -91,7 +93,7 @@ def believe(claim: Claim, rung: Rung, *, sent_bytes: int) -> Belief:
 
 def _impossible(claim: Claim, rung: Rung, sent_bytes: int) -> Doubt | None:
     """Say why nothing of a claim can be believed."""
-    if claim.input is None and claim.output is None:
+    if not claim.said and claim.input is None and claim.output is None:
         return Doubt.ABSENT
     if claim.contradictory:
         return Doubt.CONTRADICTORY

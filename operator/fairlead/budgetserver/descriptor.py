@@ -1,13 +1,15 @@
 """What a gateway asks and reports, as plain values.
 
 A message carries one descriptor with one entry: its key is `check` or `report`, its value are words with a space
-between, in the order of `CHECK`, or of `REPORT` and then `ATTEMPTS` (one entry, because each costs both sides more than
+between, in the order of `CHECK`, or of `REPORT` and then `ATTEMPTS`; a report has two more groups, each behind a `;`:
+what a check says of the request's bounds, and `USAGE` (one entry, because each costs both sides more than
 all the words). `-` stands for what the gateway does not know; what cannot be read as a number is treated the same.
 Later versions may add words at the end. No word has a space in it: names have grammars, and the gateway makes the
 request's id itself.
 `fairlead.envoy.budgets` writes them; a test holds both against each other.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fairlead.budget.attempt import Attempt
@@ -16,17 +18,19 @@ from fairlead.budget.estimate import Ask
 
 CHECK = ("consumer", "id", "model", "bytes", "route", "limit", "answers")
 REPORT = (
-    *("consumer", "id", "model", "bytes", "route", "reservation", "target", "input", "output", "cached", "usage"),
+    *("consumer", "id", "model", "bytes", "route", "reservation", "target"),
     *("stream", "status", "flags", "attempts", "sent", "gateway"),
 )
-ATTEMPTS = ("wire", "duration", "tried", "failed", "lost", "limit", "answers")
-"""The words behind those of `REPORT`; gateways of an older version do not send them."""
+ATTEMPTS = ("wire", "duration", "tried", "failed", "lost")
+"""The words behind those of `REPORT`."""
+_NO_ATTEMPTS = ("-",) * len(ATTEMPTS)
+USAGE = ("status", "input", "output", "cached", "cache_write", "cache_write_1h", "audio_input", "audio_output")
+"""The words of the last group; a `-` alone where no provider said anything."""
 ABSENT = "-"
 NOTHING_RESERVED = "none"
 """The reservation of a request whose check was answered without one: no policy matches its consumer."""
-_NO_ATTEMPTS = (ABSENT,) * len(ATTEMPTS)
-_COMPLETE = "1"
-"""`extraction_status` of Envoy's token usage record when the provider's counts are complete."""
+_COMPLETE, _IMPOSSIBLE = "1", "3"
+"""What the gateway's token filter says of a provider's counts."""
 _RATE_LIMITED = "RL"
 """Response flag of an answer that this server's own verdict made."""
 _REFUSED = 400
@@ -142,12 +146,13 @@ def check(text: str) -> Check:
 
 def report(text: str) -> Report:
     """Read a report. Raises `ValueError` for too few words."""
-    words = text.split(" ")
+    known, ask, usage, *_ = text.split(" ; ")
+    words = known.split(" ")
     consumer, request, model, size, route, reservation, target = words[:7]
-    inputs, outputs, cached, usage, stream, status, flags, attempts, sent, gateway = words[7 : len(REPORT)]
-    wire, duration, tried, failed, lost, limit, answers = [*words[len(REPORT) :], *_NO_ATTEMPTS][: len(ATTEMPTS)]
-    tokens = _number(inputs)
-    metered = usage == _COMPLETE and tokens is not None
+    stream, status, flags, attempts, sent, gateway = words[7 : len(REPORT)]
+    wire, duration, tried, failed, lost = [*words[len(REPORT) :], *_NO_ATTEMPTS][: len(ATTEMPTS)]
+    limit, answers, *_ = (*ask.split(" "), ABSENT)
+    claim = _claim(usage.split(" "))
     return Report(
         consumer=consumer,
         id=request,
@@ -156,8 +161,8 @@ def report(text: str) -> Report:
         target="" if target == ABSENT else target,
         reserved=reservation not in {ABSENT, "", NOTHING_RESERVED},
         checked=reservation not in {ABSENT, ""},  # access logs write what is absent either way
-        metered=metered,
-        claim=Claim(input=tokens, output=_number(outputs), cached=_number(cached) or 0) if metered else NOTHING_SAID,
+        metered=usage.startswith(f"{_COMPLETE} ") and claim.input is not None and claim.output is not None,
+        claim=claim,
         stream=stream == "true",
         body_bytes=_number(size),
         sent_bytes=_number(sent) or 0,
@@ -194,6 +199,25 @@ def _three(text: str) -> tuple[str, str, str]:
     first, _, rest = text.partition(",")
     second, _, third = rest.partition(",")
     return first, second, third
+
+
+def _claim(words: Sequence[str]) -> Claim:
+    """Read what the provider said."""
+    if len(words) < len(USAGE):
+        return NOTHING_SAID
+    status, inputs, outputs, *parts = words[: len(USAGE)]
+    cached, write, write_1h, audio_in, audio_out = (_number(part) or 0 for part in parts)
+    return Claim(
+        said=True,
+        input=_number(inputs),
+        output=_number(outputs),
+        contradictory=status == _IMPOSSIBLE,
+        cached=cached,
+        cache_write=write,
+        cache_write_1h=write_1h,
+        audio_input=audio_in,
+        audio_output=audio_out,
+    )
 
 
 def _number(text: str) -> int | None:

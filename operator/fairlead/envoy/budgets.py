@@ -77,7 +77,7 @@ def _rate_limit(budget: BudgetCheck, gateway: str) -> Json:
             {
                 "apply_on_stream_done": True,
                 "hits_addend": {"number": 1},
-                "actions": [_entry("report", (*REPORT, gateway, *ATTEMPTS))],
+                "actions": [_entry("report", report(gateway))],
             },
         ],
     }
@@ -108,10 +108,6 @@ REPORT = (
     logs.ROUTE,
     f"%DYNAMIC_METADATA({names.RATE_LIMIT_FILTER}:{names.RESERVATION_KEY})%",
     logs.TARGET,
-    logs.PROMPT_TOKENS,
-    logs.COMPLETION_TOKENS,
-    logs.CACHED_TOKENS,
-    logs.USAGE_STATUS,
     logs.STREAM,
     logs.STATUS,
     "%RESPONSE_FLAGS%",
@@ -122,9 +118,14 @@ REPORT = (
 ATTEMPTS = (
     logs.SENT_BY_ATTEMPTS,
     logs.LATENCY_MS,
-    *(logs.of_request(key) for key in (names.TRIED_KEY, names.FAILED_KEY, names.LOST_KEY, names.ASK_KEY)),
+    *(logs.of_request(key) for key in (names.TRIED_KEY, names.FAILED_KEY, names.LOST_KEY)),
 )
-"""The words of a report behind it; the last of them are two."""
+"""The words of a report behind it. What bounds the request's cost follows, then its usage."""
+
+
+def report(gateway: str) -> tuple[str, ...]:
+    """Return the words of a report. Groups whose number of words is not fixed are set apart by `;`."""
+    return (*REPORT, gateway, *ATTEMPTS, ";", logs.of_request(names.ASK_KEY), ";", logs.USAGE_WORDS)
 
 
 def _entry(key: str, words: Iterable[str]) -> Json:
@@ -248,33 +249,15 @@ def stats_logger(gateway: Gateway, layout: Layout) -> list[Json]:
         "target": logs.TARGET,
         "gateway": instance(gateway, layout),
     }
-    counted = {
-        "requests": "1",
-        "input_tokens": f"{logs.USAGE}.input_tokens",
-        "output_tokens": f"{logs.USAGE}.output_tokens",
-        "cached_tokens": f"{logs.USAGE}.input_token_details.cached_tokens",
-    }
+    labels = [{"name": tag, "value_format": format_} for tag, format_ in tags.items()]
     logger = extension(
         "metered",
         "envoy.extensions.access_loggers.stats.v3.Config",
         {
             # A counter that is evicted, because nobody used it for a while, starts again at zero: the reader knows.
             "stats_scope": {"prefix": "fairlead_metered", "max_counters": _SERIES, "enable_eviction": True},
-            "counters": [
-                {
-                    "stat": {
-                        "name": name,
-                        "tags": [{"name": tag, "value_format": format_} for tag, format_ in tags.items()],
-                    },
-                    "value_format": f"%CEL({logs.USAGE}.extraction_status == 1 ? {value} : 0)%",
-                }
-                for name, value in counted.items()
-            ],
+            "counters": [{"stat": {"name": name, "tags": labels}, **value} for name, value in logs.METERED.items()],
         },
     )
-    matcher = {
-        "filter": names.METADATA_NAMESPACE,
-        "path": [{"key": names.ASK_KEY}],
-        "value": {"present_match": True},
-    }
-    return [{**logger, "filter": {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}}]
+    asked = logs.metadata_filter(names.ASK_KEY, value={"present_match": True})
+    return [{**logger, "filter": logs.all_of(asked, logs.COMPLETE)}]

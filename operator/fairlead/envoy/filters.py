@@ -2,14 +2,13 @@
 
 from importlib import resources
 
-from fairlead.envoy import budgets, errors, held, logs, names, request_filter, upstream_filter
+from fairlead.envoy import budgets, errors, held, logs, names, request_filter, token_filter, upstream_filter
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
 from fairlead.ir import Gateway
 
 HTTP = "envoy.extensions.filters.http"
 
-TOKENS = "envoy.filters.http.ai_protocol_manager"
 REFUSALS = "fairlead-refusals"
 REDIRECTED = "3xx"
 """A client that followed would post its prompt, and its key, to wherever a provider says."""
@@ -48,17 +47,8 @@ def per_request(gateway: Gateway, layout: Layout, *, ready_path: str) -> list[Js
         # where a route answered: in virtual host `*` a 401 is our own.
         {"name": REFUSALS, "typed_config": _refusals()},
         # On the way back: reads usage. Nearest to the router, so that it sees the provider's answer.
-        tokens(),
+        token_filter.render(),
     ]
-
-
-def tokens() -> Json:
-    """Make the filter that reads usage from answers."""
-    return extension(
-        TOKENS,
-        f"{HTTP}.ai_protocol_manager.v3.AiProtocolManager",
-        {"response_handling": {"token_usage": {"include_unconfigured_routes": True}}},
-    )
 
 
 def set_header(key: str, value: str) -> Json:
@@ -144,14 +134,6 @@ def _refusal(error: errors.ApiError) -> Json:
         "value_match": {"contains": "/"},  # every route has one in its name
     }
     return {"matchers": [{"predicate": {"single_predicate": by_a_route}, "on_match": {"action": answer}}]}
-
-
-def embedding_tokens() -> Json:
-    """For routes to embeddings: their usage is not detected by itself."""
-    return packed(
-        f"{HTTP}.ai_protocol_manager.v3.AiProtocolManagerPerRoute",
-        {"response": {"llm_protocol": "OPENAI_CHAT_COMPLETIONS"}},
-    )
 
 
 def source(name: str) -> str:

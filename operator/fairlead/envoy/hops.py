@@ -7,7 +7,7 @@ connection manager of their own sees their tokens.
 
 from collections.abc import Sequence
 
-from fairlead.envoy import clusters, errors, filters, logs, names, stats
+from fairlead.envoy import clusters, errors, filters, logs, names, stats, token_filter
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, extension, packed
 from fairlead.ir import Gateway, Route, Target
@@ -185,7 +185,7 @@ def _shadow_manager(gateway: Gateway, layout: Layout) -> Json:
         **_manager("shadow", action, used=(names.SHADOW_HOP_HEADER,)),
         "http_filters": [
             extension("carried", f"{HTTP}.header_to_metadata.v3.Config", {"request_rules": rules}),
-            filters.tokens(),
+            token_filter.render(),
             _router(filters.per_attempt(gateway, layout)),
         ],
         "access_log": [

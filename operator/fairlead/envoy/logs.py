@@ -9,13 +9,12 @@ checked model, Envoy's own request id and its own words. What a provider writes 
 """
 
 import json
+from collections.abc import Mapping
 
 from fairlead.envoy import errors, names
 from fairlead.envoy.protobuf import Json, extension
 
 _NAMESPACE = names.METADATA_NAMESPACE
-USAGE = 'metadata.typed_filter_metadata["envoy.ai.token_usage"]'
-"""The record of ai_protocol_manager. It is typed metadata, so nothing but CEL reads it."""
 
 
 def of_host(key: str) -> str:
@@ -55,26 +54,32 @@ LATENCY_MS = "%DURATION%"
 SENT_BY_ATTEMPTS = "%UPSTREAM_WIRE_BYTES_SENT%"
 """Bytes that went out to providers, over all attempts of a request so far: none for a connection that was refused."""
 FIRST_BYTE_MS = "%RESPONSE_DURATION%"
-_USAGE_FIELDS = {
-    "prompt_tokens": f"{USAGE}.input_tokens",
-    "completion_tokens": f"{USAGE}.output_tokens",
-    "cached_tokens": f"{USAGE}.input_token_details.cached_tokens",
-    "usage_status": f"{USAGE}.extraction_status",
-}
-PROMPT_TOKENS, COMPLETION_TOKENS, CACHED_TOKENS, USAGE_STATUS = (f"%CEL({one})%" for one in _USAGE_FIELDS.values())
-TOKEN_FIELDS = ("prompt_tokens", "completion_tokens", "cached_tokens")
-MODEL_SERVED = f"%CEL({USAGE}.model)%"
+_TOKENS = {"prompt_tokens": "input", "completion_tokens": "output", "cached_tokens": "cached"}
+_USAGE_FIELDS = {**_TOKENS, "usage_status": "status", "model_served": "model"}
+"""Fields of a line, and what they are in the token filter's metadata."""
 
-_CONSTANTS = {"none": "null", "no_attempt": '"attempt":null', "zero": 0}
+
+def _of_usage(key: str) -> str:
+    return f"{_NAMESPACE}:{names.USAGE_KEY}:{key}"
+
+
+USAGE_WORDS = f"%DYNAMIC_METADATA({_of_usage('report')})%"
+"""What a report says of usage; `-` without any."""
+NO_USAGE = '"prompt_tokens":null,"completion_tokens":null,"cached_tokens":null,"usage_status":null,"model_served":""'
+
+_CONSTANTS = {"none": "null", "no_attempt": '"attempt":null', "no_usage": NO_USAGE, "zero": 0}
 LISTENER_METADATA: Json = {"filter_metadata": {_NAMESPACE: _CONSTANTS}}
 """Of listeners that log: what stands for what there is not. A format knows no constants of its own."""
-_NONE, _NO_ATTEMPT, _ZERO = (("METADATA", f"LISTENER:{_NAMESPACE}:{key}") for key in _CONSTANTS)
+_NONE, _NO_ATTEMPT, _NO_USAGE, _ZERO = (("METADATA", f"LISTENER:{_NAMESPACE}:{key}") for key in _CONSTANTS)
 
 ATTEMPT_TARGET = _first_of(("UPSTREAM_METADATA", f"{_NAMESPACE}:{names.TARGET_KEY}"), ("REQ", names.LAST_TARGET_HEADER))
 """An attempt's target, as its router's log knows it."""
 ATTEMPT_MEMBERS = f'"attempt":{ATTEMPTS},"consumer":"{CONSUMER}","model":"{MODEL_ASKED}","stream":{STREAM}'
 """What only filters know: a router's upstream log sees neither dynamic metadata nor the count of attempts. The upstream
 filter leaves these members of the line in a header that is not sent."""
+
+USAGE_MEMBERS = _first_of(("DYNAMIC_METADATA", _of_usage("log")), _NO_USAGE)
+"""The token filter's members of a line."""
 
 _ANSWERED: Json = {
     # The request filter lets only those go on that have a way; what the gateway answers by itself has none.
@@ -144,8 +149,8 @@ def request_loggers(path: str, region: str) -> list[Json]:
         "details": "%RESPONSE_CODE_DETAILS%",
     }
     return [
-        _text_logger(path, {**fields, **_tokens_served()}, only=SERVED),
-        _json_logger(path, {**fields, **_tokens()}, only=NOT_SERVED),
+        _text_logger(path, fields, only=SERVED, members=USAGE_MEMBERS),
+        _json_logger(path, {**fields, **_usage()}, only=NOT_SERVED),
     ]
 
 
@@ -186,14 +191,29 @@ def shadow_loggers(path: str, region: str) -> list[Json]:
         "details": "%RESPONSE_CODE_DETAILS%",
     }
     return [
-        _text_logger(path, {**fields, **_tokens_served()}, only=SERVED),
-        _json_logger(path, {**fields, **_tokens()}, only=NOT_SERVED),
+        _text_logger(path, fields, only=SERVED, members=USAGE_MEMBERS),
+        _json_logger(path, {**fields, **_usage()}, only=NOT_SERVED),
     ]
+
+
+def metadata_filter(*path: str, value: Json) -> Json:
+    """Make an access log's filter on what the filters of a request found out."""
+    matcher = {"filter": _NAMESPACE, "path": [{"key": key} for key in path], "value": value}
+    return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}
+
+
+COMPLETE = metadata_filter(names.USAGE_KEY, "status", value={"double_match": {"exact": 1}})
+"""The provider counted both sides."""
+METERED: Mapping[str, Json] = {
+    "requests": {"value_fixed": 1},
+    **{f"{key}_tokens": {"value_format": f"%DYNAMIC_METADATA({_of_usage(key)})%"} for key in _TOKENS.values()},
+}
+"""Counters of what was counted completely, by name."""
 
 
 def token_counts() -> dict[str, str]:
     """Read the tokens by name; 0 where there is no usage."""
-    return {name: _first_of(("CEL", _USAGE_FIELDS[name]), _ZERO) for name in TOKEN_FIELDS}
+    return {name: _first_of(("DYNAMIC_METADATA", _of_usage(key)), _ZERO) for name, key in _TOKENS.items()}
 
 
 def _json_logger(path: str, fields: Json, *, only: Json) -> Json:
@@ -239,14 +259,10 @@ _BARE = frozenset(
         "attempts",
         "bytes_in",
         "bytes_out",
-        "cached_tokens",
-        "completion_tokens",
         "first_byte_ms",
         "latency_ms",
-        "prompt_tokens",
         "status",
         "stream",
-        "usage_status",
     )
 )
 """Fields that are no strings."""
@@ -262,11 +278,5 @@ def _plain(expression: str) -> str:
     return f"%CEL({expression}.matches('^[ !#-Z^-~\\\\]]*$') ? {expression} : '')%"
 
 
-def _tokens() -> Json:
-    return {name: f"%CEL({value})%" for name, value in _USAGE_FIELDS.items()} | {"model_served": MODEL_SERVED}
-
-
-def _tokens_served() -> Json:
-    """Read the same for a text: null where there is no usage, and no name of a model that would need escapes."""
-    tokens = {name: _first_of(("CEL", value), _NONE) for name, value in _USAGE_FIELDS.items()}
-    return {**tokens, "model_served": _plain(f"{USAGE}.model")}
+def _usage() -> Json:
+    return {name: f"%DYNAMIC_METADATA({_of_usage(key)})%" for name, key in _USAGE_FIELDS.items()}

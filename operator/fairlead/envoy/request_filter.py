@@ -18,6 +18,7 @@ It runs once per request, after api_key_auth and before everything that needs to
 - dynamic metadata `names.METADATA_NAMESPACE`: `consumer`, `model` (as asked), `stream` (bool) and `way`, all that each
   attempt needs: `<wire id in the body> <last resort's wire id> <last resort's target> <bytes of the body> <path
   as sent>`;
+- dynamic metadata `unasked` (bool), in streams that are made to report their usage though the client did not ask;
 - with budgets (the directory has `directory.BUDGETS`), dynamic metadata `ask`: `<output limit> <answers>`, the largest
   of the members that limit the output (`-` where there is none), and the largest of `n`, `best_of` and `n_cmpl` times
   the prompts in `prompt` and `prompt_embeds`. Where a budget counts this caller's spending on this route, these members

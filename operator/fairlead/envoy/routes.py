@@ -5,7 +5,7 @@ Which virtual host is asked says `x-fl-route`, so a request finds its route by a
 
 from collections.abc import Iterable
 
-from fairlead.envoy import budgets, directory, errors, filters, held, hops, keys, logs, names
+from fairlead.envoy import budgets, directory, errors, filters, held, hops, keys, logs, names, token_filter
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, packed
 from fairlead.ir import Arm, Gateway, ModelKind, Plan, Route, Side, Stickiness
@@ -130,7 +130,7 @@ def _form(route: Route, plan: Plan, *, streamed: bool) -> Json:
         match["headers"] = [{"name": names.ARMS_HEADER, "string_match": {"exact": directory.shape(plan)}}]
     form = {"name": route.name, "match": match, "route": _action(route, plan, streamed=streamed)}
     if not chat:
-        form["typed_per_filter_config"] = {filters.TOKENS: filters.embedding_tokens()}
+        form["typed_per_filter_config"] = {token_filter.NAME: token_filter.of_embeddings()}
     return form
 
 

@@ -15,11 +15,18 @@ RUNG = Rung(
     context_window=None,
     generates=True,
 )
-BASE = dict.fromkeys(descriptor.REPORT, "-") | {"bytes": "100", "stream": "true", "flags": "-", "attempts": "1"}
+BASE = dict.fromkeys((*descriptor.REPORT, "usage"), "-") | {
+    "bytes": "100",
+    "stream": "true",
+    "flags": "-",
+    "attempts": "1",
+}
 
 
 def report(words: dict[str, str]) -> Report:
-    return descriptor.report(" ".join(words[name] for name in descriptor.REPORT))
+    counts = {name: words.get(name, "0") for name in descriptor.USAGE[3:]}
+    usage = [words["usage"], words["input"], words["output"], *counts.values()] if words["usage"] != "-" else ["-"]
+    return descriptor.report(" ".join(words[name] for name in descriptor.REPORT) + f" ; - ; {' '.join(usage)}")
 
 
 CASES = [

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fairlead.budget.attempt import Attempt
-from fairlead.budget.belief import Claim
+from fairlead.budget.belief import NOTHING_SAID, Claim
 from fairlead.budget.estimate import Ask
 from fairlead.budgetserver import descriptor
 from fairlead.budgetserver.descriptor import Check, Report, check
@@ -19,10 +19,6 @@ WORDS = {
     "route": "t/chat",
     "reservation": "t/a|x1",
     "target": "p/e/m",
-    "input": "11",
-    "output": "22",
-    "cached": "4",
-    "usage": "1",
     "stream": "true",
     "status": "200",
     "flags": "-",
@@ -32,9 +28,18 @@ WORDS = {
 }
 
 
-def report(**changes: str) -> Report:
-    words = WORDS | changes
-    return descriptor.report(" ".join(words[name] for name in descriptor.REPORT))
+COUNTED = "1 11 22 4 3 2 5 6"
+TRIED = {"wire": "900", "duration": "1200", "tried": "1795906512236,400,p/e/m", "failed": "-", "lost": "-"}
+
+
+def text(usage: str = COUNTED, ask: str = "77 4", **changes: str) -> str:
+    words = WORDS | TRIED | changes
+    names = (*descriptor.REPORT, *descriptor.ATTEMPTS)
+    return " ".join(words[name] for name in names) + f" ; {ask} ; {usage}"
+
+
+def report(usage: str = COUNTED, ask: str = "77 4", **changes: str) -> Report:
+    return descriptor.report(text(usage, ask, **changes))
 
 
 NUMBERS = [
@@ -66,12 +71,14 @@ def test_a_check_that_comes_before_its_directory() -> None:
     assert (found.output_limit, found.choices) == (None, 1)
 
 
-@pytest.mark.parametrize("text", ["", "t/a", "t/a x chat 121 t/chat"])
-def test_too_few_words(text: str) -> None:
+@pytest.mark.parametrize("words", ["", "t/a", "t/a x chat 121 t/chat"])
+def test_too_few_words(words: str) -> None:
     with pytest.raises(ValueError, match="not enough"):
-        check(text)
+        check(words)
     with pytest.raises(ValueError, match="not enough"):
-        descriptor.report(text)
+        descriptor.report(f"{words} ; - ; -")
+    with pytest.raises(ValueError, match="not enough"):
+        descriptor.report(words)
 
 
 def message(*entries: tuple[str, str]) -> Any:
@@ -84,7 +91,7 @@ def message(*entries: tuple[str, str]) -> Any:
 
 def test_messages() -> None:
     assert isinstance(descriptor.read(message(("check", "t/a x chat 121 t/chat 77 4"))), Check)
-    assert isinstance(descriptor.read(message(("report", " ".join(WORDS.values())))), Report)
+    assert isinstance(descriptor.read(message(("report", text()))), Report)
 
 
 OTHER_VERSIONS = [
@@ -105,19 +112,28 @@ def test_messages_of_other_versions(request_: Any, error: str, why: str) -> None
 def test_a_report() -> None:
     found = report()
     assert (found.metered, found.checked, found.stream, found.unanswered, found.rejected) == (True,) * 3 + (False,) * 2
-    assert found.claim == Claim(input=11, output=22, cached=4)
+    assert found.claim == Claim(
+        said=True, input=11, output=22, cached=4, cache_write=3, cache_write_1h=2, audio_input=5, audio_output=6
+    )
     assert (found.status, found.attempts, found.sent_bytes, found.body_bytes) == (200, 2, 1408, 121)
     assert (found.target, found.gateway) == ("p/e/m", "eu-1")
 
 
-NONE = {"input": "-", "output": "-", "cached": "-", "usage": "-"}
+NONE = {"usage": "-"}
 ENDS = [
     ({"status": "429", "flags": "RL", "attempts": "0", "target": "-"} | NONE, "rejected", True, "our own 429"),
     ({"status": "0", "flags": "DC", "attempts": "1"} | NONE, "unanswered", False, "it left: a provider worked"),
     ({"status": "0", "flags": "DC", "attempts": "0"} | NONE, "unanswered", True, "it left before anybody was asked"),
     ({"status": "503", "flags": "URX", "attempts": "4"} | NONE, "unanswered", True, "every rung failed"),
-    ({"usage": "2"}, "metered", False, "an incomplete count is none"),
-    ({"input": "-"}, "metered", False, "complete, they say, but without a number"),
+    ({"usage": "2 - 22 0 0 0 0 0"}, "metered", False, "one side is no count"),
+    ({"usage": "2 - 22 0 0 0 0 0"}, "claim", Claim(said=True, output=22), "what there is of it is known"),
+    ({"usage": "3 9 22 0 0 0 0 0"}, "claim", Claim(said=True, input=9, output=22, contradictory=True), "impossible"),
+    ({"usage": "1 - 22 0 0 0 0 0"}, "metered", False, "complete, they say, but without a number"),
+    ({"usage": "2 - - 0 0 0 0 0"}, "claim", Claim(said=True), "said, but not how much"),
+    (NONE, "claim", NOTHING_SAID, "not a word"),
+    ({"usage": ""}, "claim", NOTHING_SAID, "not a word, in the other spelling"),
+    ({"ask": "-"}, "choices", 1, "no directory yet"),
+    ({"ask": ""}, "output_limit", None, "no directory yet, in the other spelling"),
     ({"reservation": "-"}, "checked", False, "nobody answered the check"),
     ({"target": "-"}, "target", "", "nobody answered the request"),
     ({"flags": "UF,RL"}, "rejected", True, "one flag among others"),
@@ -129,17 +145,8 @@ def test_ends(changes: dict[str, str], name: str, value: object, why: str) -> No
     assert getattr(report(**changes), name) == value, why
 
 
-TRIED = {"wire": "900", "duration": "1200", "tried": "1795906512236,400,p/e/m", "failed": "-", "lost": "-"}
-ASKED = {"limit": "77", "answers": "4"}
-
-
-def attempts(**changes: str) -> Report:
-    words = WORDS | TRIED | ASKED | changes
-    return descriptor.report(" ".join(words[name] for name in (*descriptor.REPORT, *descriptor.ATTEMPTS)))
-
-
 def test_a_report_of_attempts() -> None:
-    found = attempts(failed="502", lost="0,1001,p/e/m;500,3,q/e/org/m")
+    found = report(failed="502", lost="0,1001,p/e/m;500,3,q/e/org/m")
     assert found.last == Attempt(target="p/e/m", status=502, elapsed_ms=1200)
     assert found.lost == (
         Attempt(target="p/e/m", status=0, elapsed_ms=1001),
@@ -158,15 +165,10 @@ def test_a_report_of_attempts() -> None:
     ],
 )
 def test_nothing_was_sent(changes: dict[str, str]) -> None:
-    assert attempts(**changes).last is None
+    assert report(**changes).last is None
 
 
-def test_a_gateway_of_an_older_version_tells_of_no_attempts() -> None:
-    found = report()
+def test_a_report_without_attempts() -> None:
+    words = " ".join(WORDS[name] for name in descriptor.REPORT)
+    found = descriptor.report(f"{words} ; - ; -")
     assert (found.last, found.lost, found.output_limit, found.choices) == (None, (), None, 1)
-
-
-def test_a_gateway_without_a_directory_of_budgets_says_one_word_for_two() -> None:
-    words = WORDS | TRIED
-    text = " ".join(words[name] for name in (*descriptor.REPORT, *descriptor.ATTEMPTS[:-2]))
-    assert descriptor.report(f"{text} -").choices == 1

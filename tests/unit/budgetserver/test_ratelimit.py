@@ -114,7 +114,6 @@ def ended(request: str, **changes: str) -> Report:
         "target": "p/e/big",
         "input": "30",
         "output": "40",
-        "cached": "0",
         "usage": "1",
         "stream": "false",
         "status": "200",
@@ -122,8 +121,9 @@ def ended(request: str, **changes: str) -> Report:
         "attempts": "1",
         "sent": "500",
         "gateway": "eu-1",
-    }
-    return descriptor.report(" ".join((words | changes)[name] for name in descriptor.REPORT))
+    } | changes
+    usage = "-" if words["usage"] == "-" else f"{words['usage']} {words['input']} {words['output']} 0 0 0 0 0"
+    return descriptor.report(" ".join(words[name] for name in descriptor.REPORT) + f" ; 50 1 ; {usage}")
 
 
 def test_reserve_then_commit() -> None:

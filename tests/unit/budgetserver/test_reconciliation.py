@@ -49,7 +49,8 @@ def check(request: str) -> Check:
 
 
 def report(request: str) -> Report:
-    return descriptor.report(f"t/a {request} chat 100 t/chat {request} p/e/m 30 40 0 1 false 200 - 1 500 eu-1")
+    words = f"t/a {request} chat 100 t/chat {request} p/e/m false 200 - 1 500 eu-1 ; 50 1 ; 1 30 40 0 0 0 0 0"
+    return descriptor.report(words)
 
 
 class Gateway:

@@ -35,7 +35,7 @@ BOOK = BudgetConfiguration(
 
 
 def report(inputs: int, outputs: int, reservation: str = "r") -> descriptor.Report:
-    words = f"t/a r chat 100 t/chat {reservation} p/e/m {inputs} {outputs} 0 1 false 200 - 1 500 g"
+    words = f"t/a r chat 100 t/chat {reservation} p/e/m false 200 - 1 500 g ; - - ; 1 {inputs} {outputs} 0 0 0 0 0"
     return descriptor.report(words)
 
 

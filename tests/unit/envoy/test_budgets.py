@@ -1,7 +1,7 @@
 """What gateways say to the budget server is what it reads."""
 
 from fairlead.budgetserver import descriptor
-from fairlead.envoy import budgets
+from fairlead.envoy import budgets, token_filter
 
 
 def test_a_check_has_the_words_that_the_server_reads() -> None:
@@ -16,9 +16,6 @@ def test_a_report_has_the_words_that_the_server_reads() -> None:
         alike = {
             "id": "x-request-id",
             "bytes": "content-length",
-            "input": "input_tokens",
-            "output": "output_tokens",
-            "usage": "extraction_status",
             "status": "RESPONSE_CODE",
             "sent": "BYTES_SENT",
             "attempts": "ATTEMPT_COUNT",
@@ -27,12 +24,17 @@ def test_a_report_has_the_words_that_the_server_reads() -> None:
 
 
 def test_what_a_report_says_of_attempts_is_what_the_server_reads() -> None:
-    *words, ask = budgets.ATTEMPTS
-    assert len(words) + len(["77", "1"]) == len(descriptor.ATTEMPTS)
-    assert "ask" in ask
-    for format_, name in zip(words, descriptor.ATTEMPTS, strict=False):
+    for format_, name in zip(budgets.ATTEMPTS, descriptor.ATTEMPTS, strict=True):
         assert name in format_.lower()
 
 
+def test_usage_has_the_words_that_the_server_reads() -> None:
+    assert token_filter.REPORT == descriptor.USAGE
+    *_, end, ask, and_, usage = budgets.report("gateway")
+    assert (end, and_) == (";", ";")
+    assert ":ask" in ask
+    assert ":usage:report" in usage
+
+
 def test_no_format_has_a_space_in_it() -> None:
-    assert not [format_ for format_ in (*budgets.CHECK, *budgets.REPORT, *budgets.ATTEMPTS) if " " in format_]
+    assert not [format_ for format_ in (*budgets.CHECK, *budgets.report("gateway")) if " " in format_]

@@ -20,10 +20,9 @@ def fields(logger: dict[str, Any]) -> dict[str, Any]:
     if "json_format" in logger["typed_config"]["log_format"]:
         return dict(logger["typed_config"]["log_format"]["json_format"])
     line = text(logger)
-    members = logs.ATTEMPT_MEMBERS if "?x-fl-attempt" in line else ""
-    if members:
-        head, _, _ = line.rpartition(",%COALESCE")
-        line = f"{head},{members}}}"
+    members = logs.ATTEMPT_MEMBERS if "?x-fl-attempt" in line else logs.NO_USAGE.replace("null", "1")
+    head, _, _ = line.rpartition(",%COALESCE")
+    line = f"{head},{members}}}"
     return dict(json.loads(OPERATOR.sub("1", line)))
 
 
@@ -81,6 +80,10 @@ def test_nothing_secret_is_written(make: Any, secret: str) -> None:
 def test_constants_of_the_formats_stand_in_the_listener() -> None:
     constants = logs.LISTENER_METADATA["filter_metadata"]["fairlead"]
     named = set(re.findall(r"LISTENER:fairlead:(\w+)", json.dumps(logs.attempt_loggers("/log", "r"))))
-    named |= set(re.findall(r"LISTENER:fairlead:(\w+)", json.dumps([*logs.token_counts().values()])))
+    named |= set(
+        re.findall(r"LISTENER:fairlead:(\w+)", json.dumps([*logs.token_counts().values(), logs.USAGE_MEMBERS]))
+    )
     assert named == set(constants)
-    json.loads("{" + constants["no_attempt"] + ',"first_byte_ms":' + constants["none"] + "}")
+    json.loads(
+        "{" + constants["no_usage"] + "," + constants["no_attempt"] + ',"first_byte_ms":' + constants["none"] + "}"
+    )

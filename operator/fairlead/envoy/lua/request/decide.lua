@@ -27,10 +27,11 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
 
   problem = overlong(s) or endpoint.stored and stored(s)
   if problem then return problem end
-  edits, added = 0, ""
+  edits, added, unasked = 0, "", false
   if stream and endpoint.usage then
     problem = ask_for_usage(s)
     if problem then return problem end
+    if unasked then metadata:set(NAMESPACE, "unasked", true) end
   end
   if entry.cap then
     problem = cap_output(s, endpoint.own, entry.cap, entry.most)

@@ -38,10 +38,13 @@ local function rewrite(s, open, close, model)
   return text
 end
 
+local unasked = false -- whether the client did not ask for what its provider is asked for
+
 -- Streams report their usage: asks for it, and leaves the client's other options as they are.
 local function ask_for_usage(s)
   local options = value_of(s, STREAM_OPTIONS)
   if options == USAGE then return nil end
+  unasked = true
   if not options then
     added = added .. ',"stream_options":' .. USAGE
     return nil
@@ -60,7 +63,9 @@ local function ask_for_usage(s)
     replace(from + 1, from + 1, empty and '"include_usage":true' or '"include_usage":true,')
   elseif asked == "false" or asked == "null" then
     replace(value_at[INCLUDE_USAGE], value_end[INCLUDE_USAGE], "true")
-  elseif asked ~= "true" then
+  elseif asked == "true" then
+    unasked = false
+  else
     return BAD_OPTIONS
   end
   return nil

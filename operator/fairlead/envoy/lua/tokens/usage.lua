@@ -1,0 +1,116 @@
+-- Usage: the dialects of providers, made one --------------------------------------------------------------------------
+
+local MOST = 1e9 -- no request has more tokens of any kind
+local LONGEST_MODEL = 256
+local UNPLAIN = "[%c\127-\255]" -- what a log line does not hold as it is; quotes and backslashes are not read
+
+local PROMPT_DETAILS = { cached_tokens = "cached", audio_tokens = "audio_in", cache_write_tokens = "made" }
+local ANSWER_DETAILS = { audio_tokens = "audio_out" }
+local DETAILS = {
+  prompt_tokens_details = PROMPT_DETAILS,
+  input_tokens_details = PROMPT_DETAILS,
+  completion_tokens_details = ANSWER_DETAILS,
+  output_tokens_details = ANSWER_DETAILS,
+  cache_creation = { ephemeral_1h_input_tokens = "made_1h" },
+}
+local COUNTS = {
+  prompt_tokens = "prompt",
+  input_tokens = "input",
+  completion_tokens = "completion",
+  output_tokens = "output",
+  total_tokens = "total",
+  cached_tokens = "hit", -- Moonshot
+  prompt_cache_hit_tokens = "hit", -- DeepSeek
+  cache_read_input_tokens = "read", -- Anthropic
+  cache_creation_input_tokens = "made", -- Anthropic
+}
+local SIDES = { prompt = true, input = true, completion = true, output = true, total = true }
+
+-- Notes a count in `usage`. What is neither a whole number nor null, or more than can be, makes a side impossible.
+local function count(r, name, usage)
+  local word = read_word(r)
+  if not word then return false end
+  local number = match(word, "^%d+$") and #word <= 15 and tonumber(word)
+  if number and number <= MOST then
+    usage[name] = number
+  elseif word ~= "null" and SIDES[name] then
+    usage.impossible = true
+  end
+  return true
+end
+
+local function detail(r, name, first, context)
+  local known = context.names[name]
+  if known and first ~= 34 and first ~= 123 and first ~= 91 then return count(r, known, context.usage) end
+end
+
+local function counted(r, name, first, usage)
+  local known = COUNTS[name]
+  if known and first ~= 34 and first ~= 123 and first ~= 91 then return count(r, known, usage) end
+  local details = DETAILS[name]
+  if details and first == 123 then
+    usage.details = usage.details or details == PROMPT_DETAILS
+    return read_object(r, detail, { names = details, usage = usage })
+  end
+  if known and SIDES[known] then usage.impossible = true end
+end
+
+-- Notes what a usage object says. `begun`: it stands at the beginning of a stream, where the output is not known yet.
+local function take(record, usage, begun)
+  local input, output = usage.prompt or usage.input, usage.completion or usage.output
+  if begun then output = nil end
+  if not (input or output or usage.total or usage.impossible) then return end
+  record.changed = true
+  record.impossible, record.total = usage.impossible, usage.total -- each speaks of the counts beside it
+  record.input, record.output = input or record.input, output or record.output
+  record.cached = usage.cached or usage.hit or record.cached
+  record.read, record.made = usage.read or record.read, usage.made or record.made
+  record.made_1h = usage.made_1h or record.made_1h
+  record.audio_in, record.audio_out = usage.audio_in or record.audio_in, usage.audio_out or record.audio_out
+  record.beside = not usage.prompt and not usage.details -- Anthropic counts what is in the cache beside the input
+end
+
+-- Input, output (nil where not known), and whether they contradict each other.
+local function sides(record, embedding)
+  local own, output, total = record.input, record.output, record.total
+  if embedding then
+    if total and total > (own or 0) then own = total end
+    return own, output or 0, record.impossible
+  end
+  local input = own
+  if own and record.beside then input = own + (record.read or 0) + (record.made or 0) end
+  if not input or not output or record.impossible then return input, output, record.impossible end
+  if not total or total == own + output or total == input + output then return input, output, false end
+  if total < input + output then return input, output, true end
+  return input, total - input, false -- hidden reasoning is counted in the total alone
+end
+
+local function written(number) return number and format("%.0f", number) or "null" end
+local function word(number) return number and format("%.0f", number) or "-" end
+
+local COMPLETE, INCOMPLETE, IMPOSSIBLE = 1, 2, 3
+
+-- Publishes what is known: as numbers, as members of a log line, and as the words of a report.
+local function publish(h, record, partial)
+  local embedding = h:filterContext():get("kind") == "Embedding"
+  local input, output, contradiction = sides(record, embedding)
+  if partial then output = nil end
+  local status = contradiction and IMPOSSIBLE or (input and output) and COMPLETE or INCOMPLETE
+  local model = record.model or ""
+  local cached = record.cached or (record.beside and record.read) or 0
+  local made_1h = record.made_1h or 0
+  local made = record.made and record.made - made_1h or 0
+  if made < 0 then made = 0 end
+  local parts = cached .. " " .. made .. " " .. made_1h .. " " .. (record.audio_in or 0) .. " " .. (record.audio_out or 0)
+  h:streamInfo():dynamicMetadata():set("fairlead", "usage", {
+    input = input,
+    output = output,
+    cached = cached,
+    status = status,
+    model = model,
+    log = '"prompt_tokens":' .. written(input) .. ',"completion_tokens":' .. written(output) .. ',"cached_tokens":'
+      .. written(cached) .. ',"usage_status":' .. status .. ',"model_served":"' .. model .. '"',
+    report = status .. " " .. word(input) .. " " .. word(output) .. " " .. parts,
+  })
+  record.changed = partial
+end

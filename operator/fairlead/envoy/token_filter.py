@@ -1,0 +1,54 @@
+"""The token filter of a gateway: reads usage from answers, and takes out the chunk of a stream that nobody asked for.
+
+It stands nearest to the router, so that it sees the provider's answer. What it costs does not grow with the JSON in a
+stream: it searches each chunk for `"usage":{` and reads only the event around it.
+
+**It needs** answers as providers write them, without a content encoding; and, for streams whose provider was asked for
+usage by the gateway alone, dynamic metadata `names.UNASKED_KEY` of the request filter.
+
+**It reads** the members `usage` of an answer or of an event, and those of its `message`, `response`, `error` and
+`x_groq`; of several the last one that is not null, each of its counts by itself. Answers in one piece are read as they
+come, whatever their length; of a stream at most one event of `LARGE` bytes is kept, and a larger one is read as it
+comes. So there is no length, and no number of events, at which usage is lost.
+
+**It sets** dynamic metadata `names.USAGE_KEY`, absent where the provider said nothing:
+- `input`, `output`: all tokens, hidden reasoning and what went through the cache included; absent where not known;
+  `cached`: input from the cache; numbers;
+- `status`: 1 = both sides are known, 2 = one side or none, 3 = they contradict their own total, or one is no whole
+  number up to 10^9;
+- `model`: as the provider says, where a log line can hold it without escapes;
+- `log`: members of a log line; `report`: `REPORT`, words with a space between.
+
+The output of a stream that was cut is not known, whatever its running counts said.
+
+**It takes out** of a stream of `names.UNASKED_KEY` the events whose `choices` is empty and whose usage is not null,
+unless they bring an `error`. Everything else passes byte by byte; of an event that has not ended and may be such a one,
+the bytes wait for its end.
+"""
+
+from importlib import resources
+
+from fairlead.envoy.protobuf import Json, extension, packed
+
+PARTS = ("reader", "usage", "events", "answers")
+"""The files of `lua/tokens/`, in the order in which they are joined: each sees the locals of those before it."""
+NAME = "fairlead-tokens"
+REPORT = ("status", "input", "output", "cached", "cache_write", "cache_write_1h", "audio_input", "audio_output")
+"""The words of `report`; input and output are `-` where not known."""
+_LUA = "envoy.extensions.filters.http.lua.v3"
+
+
+def source() -> str:
+    """Read the Lua source, one chunk of all parts: code, not input."""
+    folder = resources.files("fairlead.envoy").joinpath("lua", "tokens")
+    return "\n".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in PARTS)
+
+
+def render() -> Json:
+    """Make the filter."""
+    return extension(NAME, f"{_LUA}.Lua", {"default_source_code": {"inline_string": source()}})
+
+
+def of_embeddings() -> Json:
+    """Make what the filter is told on routes to embeddings: they have no output, and some servers count but a total."""
+    return packed(f"{_LUA}.LuaPerRoute", {"filter_context": {"kind": "Embedding"}})

@@ -1,0 +1,89 @@
+"""A provider whose answers are written byte by byte: what, in which pieces, framed how."""
+
+import socketserver
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from wire import PATIENCE_S
+
+SSE, JSON = "text/event-stream", "application/json"
+Read = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """An answer."""
+
+    pieces: Sequence[bytes]
+    content_type: str = SSE
+    chunked: bool = True
+    trailers: bytes = b""
+    cut: bool = False
+    """The connection breaks after the pieces."""
+    status: int = 200
+
+    def wire(self) -> list[bytes]:
+        """The answer as it is sent, head first, then each piece, then what ends it."""
+        head = b"HTTP/1.1 %d S\r\ncontent-type: %s\r\n" % (self.status, self.content_type.encode())
+        if not self.chunked:
+            return [head + b"content-length: %d\r\n\r\n" % sum(map(len, self.pieces)), *self.pieces]
+        framed = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in self.pieces if piece]
+        end = [] if self.cut else [b"0\r\n" + self.trailers + b"\r\n"]
+        return [head + b"transfer-encoding: chunked\r\n\r\n", *framed, *end]
+
+
+class ScriptedProvider:
+    """An HTTP/1.1 provider on a free port of the loopback that answers every request with `script`.
+
+    With `read`, each piece is sent alone: `read(sent)` returns when the gateway has read so many bytes of the answer.
+    """
+
+    def __init__(self) -> None:
+        self.script = Script(pieces=())
+        self.read: Read | None = None
+        provider = self
+
+        class Connection(socketserver.StreamRequestHandler):
+            timeout = PATIENCE_S
+            disable_nagle_algorithm = True
+
+            def handle(self) -> None:
+                while self._request():
+                    provider._answer(self.wfile.write)
+                    if provider.script.cut:
+                        return
+
+            def _request(self) -> bool:
+                length = 0
+                while (line := self.rfile.readline()) not in (b"\r\n", b""):
+                    name, _, value = line.lower().partition(b":")
+                    length = int(value) if name == b"content-length" else length
+                self.rfile.read(length)
+                return line != b""
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Connection)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self.port = int(self._server.server_address[1])
+
+    def _answer(self, write: Callable[[bytes], object]) -> None:
+        sent = 0
+        for part in self.script.wire():
+            write(part)
+            sent += len(part)
+            if self.read is not None:
+                self.read(sent)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
