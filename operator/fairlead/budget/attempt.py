@@ -7,7 +7,9 @@
     a 2xx that was no answer                        possible
 
 What is possible: the prompt, and as much output as the request allowed, or as a model can make in the time that the
-attempt took, whichever is less. So a provider that fails at once costs little more than the prompt.
+attempt took, whichever is less: whatever it made, and showed or hid, it made in that time. So a provider that fails at
+once costs little more than the prompt. The time bounds nothing where the provider may go on when nobody waits any
+more: it writes an answer in one piece to its end.
 """
 
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from fairlead.budget.price import whole
 
 TOKENS_PER_SECOND = 4_000
 """No provider writes an answer faster."""
+UNNOTICED_MS = 250
+"""How long a provider may go on before it notices that nobody reads its stream any more."""
 _SECOND_MS = 1000
 _REDIRECTED, _FAILED = 300, 500
 _REFUSALS = frozenset({501, 503, 505, 529})
@@ -29,7 +33,7 @@ class Attempt:
 
     target: str
     status: int
-    """What the provider said; 0 = it gave no answer."""
+    """What the provider said; 0 = it gave no answer, or none that came to its end."""
     elapsed_ms: int | None
     """How long it took, or longer; None = not known."""
 
@@ -41,13 +45,28 @@ class Attempt:
         return self.status < _REDIRECTED
 
 
-def possible_cost(attempt: Attempt, ask: Ask, rung: Rung, route_limit: int | None) -> int:
+def possible_cost(attempt: Attempt, ask: Ask, rung: Rung, route_limit: int | None, *, stream: bool) -> int:
     """Return the most that an attempt at a rung can have cost, in nano-dollars: at most the request's reservation."""
     if not attempt.is_possibly_billed:
         return 0
     (bound,) = bounds((rung,), route_limit)
-    outputs = output_tokens(ask, bound)
-    if attempt.elapsed_ms is not None:
-        outputs = min(outputs, -(-TOKENS_PER_SECOND * attempt.elapsed_ms // _SECOND_MS))
-    choices = max(1, ask.choices)
-    return min(LARGEST, whole(input_tokens(ask.body_bytes) * bound.per_input + outputs * choices * bound.per_output))
+    outputs = possible_output(attempt, ask, rung, route_limit, stream=stream)
+    return min(LARGEST, whole(input_tokens(ask.body_bytes) * bound.per_input + outputs * bound.per_output))
+
+
+def possible_output(attempt: Attempt, ask: Ask, rung: Rung, route_limit: int | None, *, stream: bool) -> int:
+    """Return the most tokens that an attempt at a rung can have written, in all answers to its request together."""
+    if not attempt.is_possibly_billed or not rung.generates:
+        return 0
+    (bound,) = bounds((rung,), route_limit)
+    outputs, took_ms = output_tokens(ask, bound), _wrote_ms(attempt, stream=stream)
+    if took_ms is not None:
+        outputs = min(outputs, -(-TOKENS_PER_SECOND * took_ms // _SECOND_MS))
+    return outputs * max(1, ask.choices)
+
+
+def _wrote_ms(attempt: Attempt, *, stream: bool) -> int | None:
+    """Return how long the provider can have been writing; None = nobody knows when it stopped."""
+    if attempt.elapsed_ms is None or attempt.status:
+        return attempt.elapsed_ms
+    return attempt.elapsed_ms + UNNOTICED_MS if stream else None

@@ -19,8 +19,7 @@ LARGEST_WINDOW = 10_000_000
 _INPUT_BYTES_PER_TOKEN = 2
 """Prose has 4 bytes to a token, code 3, base64 and digits 2: an estimate that is not below what was sent."""
 _OUTPUT_BYTES_PER_TOKEN = 2
-_STREAM_BYTES_PER_TOKEN = 16
-"""A chunk of a stream is at least 150 bytes of JSON around its text: not below the truth up to 12 tokens a chunk."""
+"""The same of an answer, whatever stands around the text: a chunk may have any number of tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +48,6 @@ def believable(rung: Rung, *, inputs: int, outputs: int, requests: int = 1) -> b
     """Say whether a provider can have counted that: no count of a request is larger than the model's context window."""
     most = (rung.context_window or LARGEST_WINDOW) * max(1, requests)
     return inputs <= most and outputs <= most
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unmetered:
-    """What is known of a request whose tokens nobody counted."""
-
-    body_bytes: int
-    sent_bytes: int
-    """Bytes of the answer that went to the client."""
-    stream: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,14 +99,12 @@ def input_tokens(body_bytes: int) -> int:
     return -(-max(0, body_bytes) // _INPUT_BYTES_PER_TOKEN)
 
 
-def unmetered(request: Unmetered, rung: Rung, *, inputs: int | None = None, outputs: int | None = None) -> int:
-    """Return what to book for a request without a count, in nano-dollars; the ledger cuts it at the reservation.
+def shown_tokens(sent_bytes: int) -> int:
+    """Return how many tokens an answer of so many bytes is taken for when nobody counted them."""
+    return -(-max(0, sent_bytes) // _OUTPUT_BYTES_PER_TOKEN)
 
-    `inputs` and `outputs` are what is known all the same; they stand instead of the bytes.
-    """
-    per_token = _STREAM_BYTES_PER_TOKEN if request.stream else _OUTPUT_BYTES_PER_TOKEN
-    if inputs is None:
-        inputs = input_tokens(request.body_bytes)
-    if outputs is None:
-        outputs = -(-max(0, request.sent_bytes) // per_token) if rung.generates else 0
-    return min(LARGEST, whole(inputs * rung.price.input + outputs * rung.price.output))
+
+def uncounted(rung: Rung, *, inputs: int, outputs: int) -> int:
+    """Return the most that so many tokens can have cost whose kinds nobody counted, in nano-dollars."""
+    (bound,) = bounds((rung,), None)
+    return min(LARGEST, whole(inputs * bound.per_input + outputs * bound.per_output))

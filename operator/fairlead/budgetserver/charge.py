@@ -1,17 +1,18 @@
 """What a report books: pure rules, one for each way in which a request can end.
 
 answered, tokens counted                 the tokens at the price of the target that answered
-answered, no usage in the reply; or      an estimate from bytes, at most the reservation
-  one that cannot be true; or the client
-  left; or the provider broke
+answered, no usage in the reply; or      what is not known is estimated: the input from the body; the
+  one that cannot be true; or the client   output from the answer's bytes, and never less than the provider
+  left; or the provider broke              can have written in that time; at most the reservation
 refused by everybody (4xx, 5xx), or      nothing: the reservation is released; but for a last attempt
   never sent to a provider                 that its provider may bill all the same: what it may have cost
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from fairlead.budget.attempt import possible_cost, possible_output
 from fairlead.budget.belief import Belief, Doubt, believe
-from fairlead.budget.estimate import LARGEST, Rung, Unmetered, unmetered
+from fairlead.budget.estimate import LARGEST, Rung, input_tokens, shown_tokens, uncounted
 from fairlead.budget.price import cost, unpriced
 from fairlead.budgetserver.descriptor import Report
 
@@ -36,10 +37,10 @@ class Charge:
 NOTHING = Charge(cost=0, estimated=False)
 
 
-def charge(report: Report, rung: Rung | None, *, possible: int = 0) -> Charge:
+def charge(report: Report, rung: Rung | None, route_limit: int | None = None) -> Charge:
     """Return what a report books. Without a rung (no targets are known at all) nothing has a price.
 
-    `possible` is what the last attempt may have cost, in nano-dollars, if it was not answered.
+    `route_limit` is the route's cap on output, in tokens.
     """
     if rung is None:
         return NOTHING
@@ -47,9 +48,11 @@ def charge(report: Report, rung: Rung | None, *, possible: int = 0) -> Charge:
     if belief.doubt is None:
         return _counted(report, rung)
     if report.unanswered and belief.input is None and belief.output is None and belief.doubt in _SILENT:
+        possible = 0
+        if report.last is not None:
+            possible = possible_cost(report.last, report.ask, rung, route_limit, stream=report.stream)
         return Charge(cost=possible, estimated=True, doubt=belief.doubt) if possible else NOTHING
-    estimated = _estimated(report, rung, belief)
-    return replace(estimated, cost=max(estimated.cost, possible)) if report.status == 0 else estimated
+    return _estimated(report, rung, belief, route_limit)
 
 
 _SILENT = frozenset({Doubt.ABSENT, Doubt.ZERO})
@@ -67,7 +70,13 @@ def _counted(report: Report, rung: Rung) -> Charge:
     )
 
 
-def _estimated(report: Report, rung: Rung, belief: Belief) -> Charge:
-    known = Unmetered(body_bytes=report.body_bytes or 0, sent_bytes=report.sent_bytes, stream=report.stream)
-    guess = unmetered(known, rung, inputs=belief.input, outputs=belief.output)
-    return Charge(cost=guess, estimated=True, doubt=belief.doubt)
+def _estimated(report: Report, rung: Rung, belief: Belief, route_limit: int | None) -> Charge:
+    inputs, outputs = belief.input, belief.output
+    if inputs is None:
+        inputs = input_tokens(report.body_bytes or 0)
+    if outputs is None:
+        outputs = shown_tokens(report.sent_bytes)
+        if report.last is not None:
+            written = possible_output(report.last, report.ask, rung, route_limit, stream=report.stream)
+            outputs = max(outputs, written)
+    return Charge(cost=uncounted(rung, inputs=inputs, outputs=outputs), estimated=True, doubt=belief.doubt)

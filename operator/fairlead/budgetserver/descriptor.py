@@ -92,7 +92,7 @@ class Report(NamedTuple):
     """As in the check."""
     choices: int = 1
     last: Attempt | None = None
-    """The last attempt, where its request went out; its status is 0 also where it was answered well."""
+    """The last attempt, where its request went out; its status is 0 where its answer did not come to its end."""
     lost: tuple[Attempt, ...] = ()
     """The attempts before it whose requests went out."""
 
@@ -153,6 +153,7 @@ def report(text: str) -> Report:
     wire, duration, tried, failed, lost = [*words[len(REPORT) :], *_NO_ATTEMPTS][: len(ATTEMPTS)]
     limit, answers, *_ = (*ask.split(" "), ABSENT)
     claim = _claim(usage.split(" "))
+    ended = flags in {ABSENT, ""}
     return Report(
         consumer=consumer,
         id=request,
@@ -172,7 +173,7 @@ def report(text: str) -> Report:
         gateway=gateway,
         output_limit=_number(limit),
         choices=_number(answers) or 1,
-        last=_last(tried, wire, failed, duration),
+        last=_last(tried, wire, status if ended and not _number(failed) else failed, duration),
         lost=_lost(lost),
     )
 

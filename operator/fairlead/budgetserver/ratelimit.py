@@ -279,15 +279,19 @@ class RateLimitService:
     def _possible(self, attempt: Attempt, report: Report) -> int:
         """Return what an attempt of a request may have cost without a count."""
         rung = self._configuration.rung(attempt.target, report.route, report.model)
-        terms = self._configuration.routes.get(report.route)
         if rung is None:
             return 0
-        return possible_cost(attempt, report.ask, rung, terms.max_output_tokens if terms else None)
+        return possible_cost(attempt, report.ask, rung, self._output_limit(report.route), stream=report.stream)
+
+    def _output_limit(self, route: str) -> int | None:
+        terms = self._configuration.routes.get(route)
+        return terms.max_output_tokens if terms else None
 
     def _bill(self, report: Report) -> Bill:
         now_ms = self._clock()
-        rung = self._configuration.rung(report.target, report.route, report.model)
-        charged = charge(report, rung, possible=self._possible(report.last, report) if report.last else 0)
+        target = report.target or (report.last.target if report.last else "")
+        rung = self._configuration.rung(target, report.route, report.model)
+        charged = charge(report, rung, self._output_limit(report.route))
         terms = self.terms(report.consumer, (report.route,), now_ms)
         self._metrics.count(self._metrics.reports, _kind(report, estimated=charged.estimated))
         if charged.estimated:

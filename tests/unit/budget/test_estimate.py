@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.budget.estimate import Ask, Rung, Unmetered, bounds, reservation, unmetered
+from fairlead.budget.estimate import Ask, Rung, bounds, reservation, shown_tokens, uncounted
 from fairlead.budget.price import Price, Tokens, cost
 
 PRICE = Price(input=1_000_000, output=3_000_000, cached_input=500_000)  # 1 and 3 nano-dollars per token
@@ -59,15 +59,12 @@ def test_a_request_that_obeys_costs_at_most_its_reservation(body: int, limit: in
     assert cost(PRICE, tokens) <= reservation(Ask(body_bytes=body, output_limit=limit), bounds((rung(),), None))
 
 
-UNMETERED = [
-    (Unmetered(body_bytes=101, sent_bytes=0, stream=True), rung(), 51, "a token per two bytes of the body"),
-    (Unmetered(body_bytes=0, sent_bytes=33, stream=True), rung(), 9, "a stream has at least 16 bytes to a token"),
-    (Unmetered(body_bytes=0, sent_bytes=33, stream=False), rung(), 51, "one answer at least two"),
-    (Unmetered(body_bytes=10, sent_bytes=33, stream=False), rung(generates=False), 5, "embeddings: input only"),
-    (Unmetered(body_bytes=-1, sent_bytes=-1, stream=False), rung(), 0, "nothing is negative"),
-]
+@pytest.mark.parametrize(("sent", "tokens"), [(0, 0), (1, 1), (33, 17), (-1, 0)])
+def test_an_answer_has_two_bytes_to_a_token_however_it_is_cut_into_chunks(sent: int, tokens: int) -> None:
+    assert shown_tokens(sent) == tokens
 
 
-@pytest.mark.parametrize(("request_", "rung_", "amount", "why"), UNMETERED, ids=[case[-1] for case in UNMETERED])
-def test_unmetered(request_: Unmetered, rung_: Rung, amount: int, why: str) -> None:
-    assert unmetered(request_, rung_) == amount, why
+def test_tokens_of_unknown_kinds_cost_what_the_dearest_of_them_does() -> None:
+    assert uncounted(rung(), inputs=51, outputs=9) == 51 + 9 * 3
+    assert uncounted(replace(rung(), price=OWN), inputs=51, outputs=9) == 51 * 2 + 9 * 9
+    assert uncounted(rung(generates=False), inputs=5, outputs=9) == 5

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.budget.attempt import TOKENS_PER_SECOND, Attempt
-from fairlead.budget.belief import NOTHING_SAID, Claim
+from fairlead.budget.belief import Claim
 from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
 from fairlead.budget.estimate import Rung
 from fairlead.budget.ledger import CORRECTABLE_MS, EXPIRES_AFTER_MS
@@ -155,25 +155,6 @@ def test_embeddings() -> None:
         desk = Desk()
         await desk.check(0, route=EMBED, body_bytes=6_000)
         assert f"reserves\n${exact((await desk.money())[1])}." in PAGE
-
-    asyncio.run(run())
-
-
-def test_estimates() -> None:
-    async def booked(**changes: Any) -> str:
-        desk = Desk()
-        await desk.check(0)
-        await desk.report(0, metered=False, claim=NOTHING_SAID, **changes)
-        spent, reserved, estimated = await desk.money()
-        assert (reserved, estimated) == (0, spent)
-        return f"${exact(spent)}"
-
-    async def run() -> None:
-        assert row("a stream of 12,000 bytes") == await booked(stream=True, sent_bytes=12_000)
-        assert row("the client left after 3,000") == await booked(stream=True, sent_bytes=3_000, status=200)
-        assert row("an answer of 12,000 bytes") == await booked(stream=False, sent_bytes=12_000)
-        assert row("the provider refused") == await booked(status=503)
-        assert row("the provider refused") == await booked(attempts=0, status=0)
 
     asyncio.run(run())
 
