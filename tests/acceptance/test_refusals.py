@@ -1,0 +1,100 @@
+"""What no provider is asked about: unknown names, broken requests, callers without a key."""
+
+import json
+
+import openai
+import pytest
+from endpoint_world import ASK, sim, world
+from world import KEY, World, error_of, raw
+
+from fairlead.demo.provider import SimulatedProvider
+
+__all__ = ["sim", "world"]
+
+pytestmark = pytest.mark.envoy
+
+
+@pytest.mark.parametrize(
+    ("asked", "body", "refusal"),
+    [
+        ("POST /v1/audio/speech", "{}", (404, "unknown_url")),
+        ("GET /", "", (404, "unknown_url")),
+        ("GET /v1/chat/completions", "", (404, "unknown_url")),
+        ("DELETE /v1/models/chat", "", (404, "unknown_url")),
+        ("POST /v1/chat/completions", '{"model":"nobody","messages":[]}', (404, "model_not_found")),
+        ("POST /v1/chat/completions", '{"model":"embed","messages":[]}', (404, "unsupported_endpoint")),
+        ("POST /v1/embeddings", '{"model":"chat","input":"a"}', (404, "unsupported_endpoint")),
+        ("POST /v1/chat/completions", '{"model":"chat",}', (400, "invalid_json")),
+        ("POST /v1/chat/completions", '{"model":"chat","model":"chat"}', (400, "invalid_json")),
+        ("POST /v1/chat/completions", "", (400, "invalid_json")),
+        ("POST /v1/chat/completions", '{"messages":[]}', (400, "missing_model")),
+        ("POST /v1/chat/completions", '{"model":1}', (400, "invalid_model")),
+        ("POST /v1/chat/completions", '{"model":"chat","stream":"yes"}', (400, "invalid_stream")),
+        ("POST /v1/chat/completions", '{"model":"capped","max_tokens":1e9}', (400, "invalid_max_tokens")),
+        ("POST /v1/chat/completions", '{"model":"chat","x":"' + "a" * 2_000_000 + '"}', (413, "request_too_large")),
+    ],
+)
+def test_errors_of_the_gateway(
+    world: World, sim: SimulatedProvider, asked: str, body: str, refusal: tuple[int, str]
+) -> None:
+    with world.http() as client:
+        answer = client.request(*asked.split(), content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, error_of(answer)["code"]) == refusal
+    assert sim.control.stats().requests == 0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": "Bearer sk-wrong"},
+        {"authorization": "Bearer"},
+        {"authorization": f"Basic {KEY}"},
+        {"x-api-key": "sk-wrong"},
+        {"x-fl-consumer": "fairlead/client"},
+        {"authorization": "Bearer anonymous"},
+        {"x-fl-anonymous": "anonymous"},
+    ],
+)
+def test_without_a_good_key_nothing_goes(world: World, sim: SimulatedProvider, headers: dict[str, str]) -> None:
+    with world.http(None) as client:
+        for answer in (
+            client.post("/v1/chat/completions", json={"model": "chat", "messages": ASK}, headers=headers),
+            client.get("/v1/models", headers=headers),
+            client.get("/nowhere", headers=headers),
+        ):
+            assert answer.status_code == 401
+            assert error_of(answer)["code"] == "invalid_api_key"
+    assert sim.control.stats().requests == 0
+
+
+def test_errors_by_the_official_client(world: World) -> None:
+    with world.openai("sk-wrong") as client, pytest.raises(openai.AuthenticationError) as refused:
+        client.chat.completions.create(model="chat", messages=ASK)
+    assert refused.value.code == "invalid_api_key"
+    with world.openai() as client:
+        with pytest.raises(openai.NotFoundError) as unknown:
+            client.chat.completions.create(model="nobody", messages=ASK, stream=True)
+        assert unknown.value.code == "model_not_found"
+        assert "nobody" in str(unknown.value)
+        with pytest.raises(openai.APIStatusError) as large:
+            client.chat.completions.create(model="chat", messages=[{"role": "user", "content": "a" * 3_000_000}])
+        assert large.value.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("GET /v1/models HTTP/1.0\nHost: a\n\n", 426),
+        ("FOO BAR\n\n", 400),
+        ("GET /v1/models HTTP/1.1\n\n", 400),
+        ("GET /v1/realtime HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n\n", 403),
+        (f"GET /v1/models HTTP/1.1\nHost: a\nX-Long: {'a' * 70_000}\n\n", 431),
+        (f"POST /v1/chat/completions HTTP/1.1\nHost: a\nX-Api-Key: {KEY}\nTransfer-Encoding: chunked\n\nzz\n", 400),
+        ("CONNECT a:80 HTTP/1.1\nHost: a:80\n\n", 401),
+    ],
+)
+def test_what_is_no_request_at_all(world: World, head: str, status: int) -> None:
+    answered, content_type, body = raw(world.port(), head)
+    assert (answered, content_type) == (status, "application/json")
+    assert json.loads(body)["error"]["message"]
