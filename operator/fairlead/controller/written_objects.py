@@ -187,8 +187,7 @@ class WrittenObjects:
         """Apply at the version that was compared; what has no stamp may be a creation that was not finished."""
         if _stamp(found) is None:
             kind, name = _key(found)
-            there = await self._kube.get(kind, namespace=self._namespace, name=name)
-            found = await self._adopt({**(there or found), "kind": kind}, {})
+            found = await self._adopt({**(await self._read(kind, name) or found), "kind": kind}, {})
         metadata = {**manifest["metadata"], "resourceVersion": _version(found)}
         return await self._kube.apply({**manifest, "metadata": metadata})
 
@@ -207,11 +206,16 @@ class WrittenObjects:
         return adopted
 
     async def _look(self, kind: str, name: str) -> None:
-        found = await self._kube.get(kind, namespace=self._namespace, name=name)
+        found = await self._read(kind, name)
         if found is None:
             self._live.remove(kind, name)
         else:
             self._live.put({**found, "kind": kind})
+
+    async def _read(self, kind: str, name: str) -> Object | None:
+        """Read one object by what the operator may do anyway; not by its labels, which somebody may have taken away."""
+        found = await self._kube.list(kind, namespace=self._namespace)
+        return next((one for one in found if one["metadata"]["name"] == name), None)
 
     def _wrote(self, verb: str, kind: str, name: str) -> None:
         self._metrics.writes.labels(verb, kind).inc()
