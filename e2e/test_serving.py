@@ -146,6 +146,18 @@ def test_a_rotated_provider_credential_is_used_without_a_restart(provider: Provi
     try:
         # then the gateways use it when the kubelet has synced, and no pod was restarted
         eventually("the second credential", lambda: credential() == f"Bearer {second}", within_s=300, every_s=2)
+        # and at once when a person says so
+        team.kubectl.apply(provider.secret(first))
+        team.kubectl(
+            "-n",
+            "fairlead",
+            "annotate",
+            "modelprovider",
+            provider.name,
+            f"fairlead.dev/refresh={time.monotonic()}",
+            "--overwrite",
+        )
+        eventually("the first credential again", lambda: credential() == f"Bearer {first}", within_s=20)
         assert _pods(team.cluster) == pods_before
     finally:
         team.kubectl.apply(provider.secret(first))

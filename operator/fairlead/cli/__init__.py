@@ -13,6 +13,7 @@ main = LazyGroup(
         "operator": ("fairlead.cli.operator:command", "Keep a cluster's gateways what the resources say."),
         "budgets": ("fairlead.cli.budgets:command", "Show what everybody spent, and what is left."),
         "kill": ("fairlead.cli.kill:command", "Stop consumers at once."),
+        "refresh": ("fairlead.cli.refresh:command", "Let gateways take a rotated credential now."),
         "budget-server": (
             "fairlead.cli.budget_server:command",
             "Answer gateways' budget checks, and book what was spent.",
@@ -26,6 +27,7 @@ main = LazyGroup(
         "operator": ("operator",),
         "budgets": ("standalone", "operator"),
         "kill": ("standalone", "operator"),
+        "refresh": ("operator",),
         "budget-server": ("budget",),
         "demo": ("demo",),
     },

@@ -18,6 +18,7 @@ from fairlead.controller.live import Live
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.nudges import Nudges
 from fairlead.controller.obstacle import obstacle
+from fairlead.controller.refresh import ANNOTATION
 from fairlead.controller.written_objects import Failure, WrittenObjects
 from fairlead.errors import ClusterError, TooLargeError
 from fairlead.manifests import COMPONENT_LABEL, REGION_LABEL, budget_configuration, naming
@@ -84,11 +85,11 @@ class Gateways:
         """Let the next `apply` compare the Secret of keys, which no watch shows."""
         self._keys.look()
 
-    async def apply(self, compiled: Compiled, keys: KeyRing, born: Callable[[str], str]) -> Applied:
+    async def apply(self, compiled: Compiled, keys: KeyRing, born: Callable[[str], str], *, refresh: str) -> Applied:
         """Write what differs, in an order that no gateway suffers from; raises `ClusterError` where nothing answers.
 
         Keys and clusters before the routes that need them, configuration before pods, deletions at the end. `born`
-        says when a consumer was made: where not all keys fit, the oldest consumers keep theirs.
+        says when a consumer was made: where not all keys fit, the oldest consumers keep theirs. `refresh`: see there.
         """
         too_large = {region: gateway.too_large for region, gateway in compiled.gateways.items() if gateway.too_large}
         desired = [region for region in compiled.gateways if region not in too_large]
@@ -104,7 +105,7 @@ class Gateways:
         unwritten = {lane for lane, failure in brought.failed.items() if manifests.is_watched(failure.manifest)}
         written = frozenset(region for region in desired if region not in unwritten)
         digests = {region: compiled.gateways[region].digest for region in written}
-        _, nudge_later = await self._nudges.tell(lambda pod: self._wanted_of(pod, digests))
+        _, nudge_later = await self._nudges.tell(lambda pod: self._wanted_of(pod, digests, refresh))
         errors = [*filter(None, [keys_error]), *(failure.error for failure in brought.failed.values())]
         if not errors:
             await self._written.delete(planned.delete)
@@ -191,11 +192,12 @@ class Gateways:
             return error
         return None
 
-    def _wanted_of(self, pod: Object, digests: Mapping[str, str]) -> Mapping[str, str]:
+    def _wanted_of(self, pod: Object, digests: Mapping[str, str], refresh: str) -> Mapping[str, str]:
         """Return the annotations that a pod is to have, by what it serves."""
         region = _region_of(pod)
         if region in digests:
-            return {DIGEST_ANNOTATION: digests[region][:16], KEYS_ANNOTATION: self._keys.version}
+            asked = {ANNOTATION: refresh} if refresh else {}
+            return {DIGEST_ANNOTATION: digests[region][:16], KEYS_ANNOTATION: self._keys.version, **asked}
         server = self._context.settings.budget_server
         if (
             server is not None

@@ -27,6 +27,7 @@ from fairlead.controller.memory import remembered
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback, metrics_places, ready_pods
+from fairlead.controller.refresh import asked
 from fairlead.controller.status import Statuses
 from fairlead.errors import AnswerError, ClusterError, FairleadError, StateError
 from fairlead.manifests import COMPONENT_LABEL, OWNED_KINDS
@@ -245,7 +246,8 @@ class Operator:
         if self._inputs_changed or compiled is None or mounted != self._mounted:
             self._mounted = mounted
             self._compiled = compiled = await self._compile()
-        applied = await self._gateways.apply(compiled, self._inputs.keys, self._inputs.born)
+        refresh = asked(self._inputs.view.of_kind("ModelProvider"))
+        applied = await self._gateways.apply(compiled, self._inputs.keys, self._inputs.born, refresh=refresh)
         self._too_large, self._obstacles, self._keyless = applied.too_large, applied.obstacles, applied.keyless
         self._progress.compiled(
             {region: compiled.gateways[region].digest for region in applied.written}, _essences(compiled)
@@ -293,7 +295,9 @@ class Operator:
             self._status_due.ring()
         current = self._is_current()
         if not current and self._compiled is not None and self._election.leads:
-            await self._gateways.nudge_again(self._readback.behind(self._progress.digest, mark))
+            await self._gateways.nudge_again(
+                self._readback.behind(self._progress.digest, mark, self._credentials.of_region)
+            )
         if current and self._changed_at is not None and not self._inputs_changed and not self._due.rings:
             self._metrics.propagation_seconds.observe(self._clock.monotonic() - self._changed_at)
             self._changed_at = None

@@ -105,12 +105,19 @@ class Readback:
             self._failed(error)
             return None
 
-    def behind(self, digest_of: Callable[[str], str], mark: str = "") -> tuple[str, ...]:
+    def behind(
+        self,
+        digest_of: Callable[[str], str],
+        mark: str = "",
+        files: Callable[[str], frozenset[str]] = lambda _: frozenset(),
+    ) -> tuple[str, ...]:
         """Return the names of the pods that serve or hold something else than those of their region are to."""
         return tuple(
             pod.name
             for pod, answer in self._last.items()
-            if answer.digest != digest_of(pod.region) or (mark and answer.mark != mark)
+            if answer.digest != digest_of(pod.region)
+            or (mark and answer.mark != mark)
+            or files(pod.region) & (answer.absent or frozenset())
         )
 
     def of_region(self, region: str) -> tuple[str, ...]:

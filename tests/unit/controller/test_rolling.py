@@ -8,6 +8,7 @@ import pytest
 
 from builders import budget, consumer, provider, route, target
 from fairlead.adapters.kube import ForbiddenError, InvalidError
+from fairlead.controller import refresh
 from fairlead.errors import ClusterError
 from operator_stage import NAME, Stage, until, while_it_runs
 
@@ -221,6 +222,30 @@ def test_a_provider_is_ready_when_gateways_hold_its_credential() -> None:
         stage.answers.absent = set()
         await until(stage.is_ready("ModelProvider", "q", "fairlead"))
         await until(stage.is_ready("ModelRoute", "to-q"))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_a_person_lets_gateways_look_at_a_rotated_credential() -> None:
+    stage = _stage(Q)
+    stage.cluster.take("Pod", "old")
+    stage.pod("new", "q-key")
+
+    def word() -> object:
+        return (stage.cluster.find("Pod", "new") or {})["metadata"].get("annotations", {}).get("fairlead.dev/refresh")
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelProvider", "q", "fairlead"))
+        assert word() is None
+        deployment = (stage.cluster.find("Deployment", NAME) or {})["spec"]
+        seen = set()
+        for _ in range(2):
+            await refresh.ask(stage.cluster, stage.clock, "fairlead", ["q"])
+            await until(lambda: word() not in {None, *seen})
+            seen.add(word())
+        assert (stage.cluster.find("Deployment", NAME) or {})["spec"] == deployment, "no pod is restarted"
+        with pytest.raises(ClusterError, match="ModelProvider fairlead/none is not there"):
+            await refresh.ask(stage.cluster, stage.clock, "fairlead", ["none"])
 
     asyncio.run(while_it_runs(stage, story))
 
