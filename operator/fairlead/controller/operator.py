@@ -10,7 +10,7 @@ from fairlead.adapters.budget_answer import BudgetAnswers
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.gateway_answer import GatewayAnswers
 from fairlead.adapters.gateway_metrics import GatewayMetrics
-from fairlead.adapters.kube import Kube
+from fairlead.adapters.kube import Kube, UnreachableError
 from fairlead.api.meta import ObjectKey
 from fairlead.budget.configuration import digest as configuration_digest
 from fairlead.compiler import Compiled, Observed
@@ -99,6 +99,7 @@ class Operator:
         self._keyless: Mapping[str, Keyless] = {}
         self._inputs_changed = True
         self._due, self._status_due, self._readback_due, self._budgets_due = Alarm(), Alarm(), Alarm(), Alarm()
+        self._back, self._is_cut_off = Alarm(), False
         self._changed_at: float | None = None
         self._turned_at = clock.monotonic()
         self._pending = 0
@@ -114,6 +115,7 @@ class Operator:
             **{f"watch {kind}": (0.0, partial(self._follow, kind)) for kind in _FOLLOWED},
             "lead": (RENEW_EVERY_S, self._lead),
             "list": (_LISTS_EVERY_S, self._inputs.list_all),
+            "list again": (0.0, self._list_after_outage),
             "keys": (KEYS_EVERY_S, self._inputs.read_keys),
             "look": (KEYS_SECRET_EVERY_S, self._look_at_keys),
             "pass": (0.0, self._pass),
@@ -181,12 +183,24 @@ class Operator:
         if kind == "Pod":
             self._readback_due.ring()
 
+    async def _list_after_outage(self) -> None:
+        """List as soon as the API server is back: watches take their time, and the next list may be a minute away."""
+        await self._back.within(None)
+        await self._inputs.list_all()
+        self._back.silence()
+
     # Leading
 
     async def _lead(self) -> None:
         led = self._election.leads
         try:
             await self._election.step()
+            if self._is_cut_off:
+                self._back.ring()
+            self._is_cut_off = False
+        except UnreachableError:
+            self._is_cut_off = True
+            raise
         finally:
             leads = self._election.leads
             self._metrics.leads.set(1 if leads else 0)
