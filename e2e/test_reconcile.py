@@ -204,3 +204,21 @@ def test_status_says_where_and_with_what_a_route_is_served(provider: Provider, t
     assert "True" in columns
     assert "sim" in columns
     assert "model-a" in columns
+
+
+def test_a_deleted_service_comes_back_with_its_address(release: Cluster) -> None:
+    service = "fairlead-gateway-us-east-1"
+    before = release.kubectl.get("service", service, NAMESPACE)
+    release.kubectl("-n", NAMESPACE, "delete", "service", service)
+    eventually("the Service", lambda: release.kubectl.exists("service", service, NAMESPACE))
+    again = release.kubectl.get("service", service, NAMESPACE)
+    assert again["metadata"]["uid"] != before["metadata"]["uid"]
+    assert again["spec"]["clusterIP"] == before["spec"]["clusterIP"]
+    # Created and applied as one: what a later version of it lacks goes
+    eventually("its fields to be applied ones", lambda: _managers(release, service) == {("fairlead", "Apply")})
+
+
+def _managers(cluster: Cluster, service: str) -> set[tuple[str, str]]:
+    command = ("-n", NAMESPACE, "get", "service", service, "-o", "json", "--show-managed-fields")
+    fields = json.loads(cluster.kubectl(*command))["metadata"]["managedFields"]
+    return {(one["manager"], one["operation"]) for one in fields if "f:spec" in one["fieldsV1"]}

@@ -58,7 +58,7 @@ class Team:
         return {"apiVersion": API, "kind": kind, "metadata": {"name": name, "namespace": self.namespace}, "spec": spec}
 
     def is_let_in(self, url: str, key: str) -> None:
-        """Wait until a gateway knows a key. Keys come by a mount of their own, which Ready does not wait for."""
+        """Wait until a gateway knows a key; for a consumer that is Ready it does."""
 
         def models() -> bool:
             headers = {"authorization": f"Bearer {key}"}

@@ -1,7 +1,7 @@
 """The operator's loops: watches and lists fill the view, one pass at a time makes the cluster so, status follows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from structlog.typing import FilteringBoundLogger
@@ -11,7 +11,6 @@ from fairlead.adapters.clock import Clock
 from fairlead.adapters.gateway_answer import GatewayAnswers
 from fairlead.adapters.gateway_metrics import GatewayMetrics
 from fairlead.adapters.kube import Kube, UnreachableError
-from fairlead.api.meta import ObjectKey
 from fairlead.budget.configuration import digest as configuration_digest
 from fairlead.compiler import Compiled, Observed
 from fairlead.compiler import compile as compile_all
@@ -20,12 +19,11 @@ from fairlead.controller.context import Context
 from fairlead.controller.credentials import Credentials
 from fairlead.controller.gateways import Gateways, memory_name
 from fairlead.controller.inputs import Inputs
-from fairlead.controller.keys_secret import Keys
 from fairlead.controller.lease import RENEW_EVERY_S, Election
 from fairlead.controller.live import Live, follow
 from fairlead.controller.memory import remembered
 from fairlead.controller.metrics import Metrics
-from fairlead.controller.progress import Progress
+from fairlead.controller.progress import Progress, essences, keys_of
 from fairlead.controller.readback import Readback, metrics_places, ready_pods
 from fairlead.controller.refresh import asked
 from fairlead.controller.status import Statuses
@@ -264,10 +262,10 @@ class Operator:
         applied = await self._gateways.apply(compiled, self._inputs.keys, self._inputs.born, refresh=refresh)
         self._too_large, self._obstacles, self._keyless = applied.too_large, applied.obstacles, applied.keyless
         self._progress.compiled(
-            {region: compiled.gateways[region].digest for region in applied.written}, _essences(compiled)
+            {region: compiled.gateways[region].digest for region in applied.written}, essences(compiled)
         )
         if applied.keys is not None:
-            self._key_progress.compiled(dict.fromkeys(compiled.gateways, applied.keys.mark), _keys_of(applied.keys))
+            self._key_progress.compiled(dict.fromkeys(compiled.gateways, applied.keys.mark), keys_of(applied.keys))
         self._readback_due.ring()
         self._status_due.ring()
         expected = configuration_digest(compiled.configuration)
@@ -400,17 +398,3 @@ class Operator:
     async def _look_at_keys(self) -> None:
         self._gateways.look_at_keys()
         self._due.ring()
-
-
-def _keys_of(keys: Keys) -> Mapping[ObjectKey, Hashable]:
-    """Return which keys gateways are to accept of each consumer."""
-    names = {consumer: consumer.partition("/") for consumer in keys.of}
-    return {ObjectKey("ModelConsumer", names[name][0], names[name][2]): held for name, held in keys.of.items()}
-
-
-def _essences(compiled: Compiled) -> Mapping[ObjectKey, Hashable]:
-    """Return what gateways are to do for each object now; equal = nobody need wait for them again."""
-    return {
-        key: (one.essence, tuple(region for region, gateway in compiled.gateways.items() if key in gateway.waiting))
-        for key, one in compiled.status.items()
-    }

@@ -7,6 +7,8 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from fairlead.api.meta import ObjectKey
+from fairlead.compiler import Compiled
+from fairlead.controller.keys_secret import Keys
 
 _REMEMBERED_DIGESTS = 64
 
@@ -58,3 +60,17 @@ class Progress:
         passes = self._passes.get(region, {})
         numbers = [passes.get(answer, 0) for answer in answers]
         return waiting is not None and bool(numbers) and min(numbers) >= waiting.number
+
+
+def essences(compiled: Compiled) -> Mapping[ObjectKey, Hashable]:
+    """Return what gateways are to do for each object now; equal = nobody need wait for them again."""
+    return {
+        key: (one.essence, tuple(region for region, gateway in compiled.gateways.items() if key in gateway.waiting))
+        for key, one in compiled.status.items()
+    }
+
+
+def keys_of(keys: Keys) -> Mapping[ObjectKey, Hashable]:
+    """Return which keys gateways are to accept of each consumer."""
+    names = {consumer: consumer.partition("/") for consumer in keys.of}
+    return {ObjectKey("ModelConsumer", names[name][0], names[name][2]): held for name, held in keys.of.items()}
