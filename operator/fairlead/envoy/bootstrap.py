@@ -18,6 +18,8 @@ RUNTIME: Json = {
     "outlier_detection.failure_percentage_threshold": 20,
     "outlier_detection.failure_percentage_minimum_hosts": 1,
     "outlier_detection.failure_percentage_request_volume": 20,
+    # Instructions of a regular expression: that of `allow_list` has more than the 100 that Envoy takes by default.
+    "re2.max_program_size.error_level": 5000,
 }
 """What is the same for every target. Here and not in each cluster: it saves a fifth of cds.json."""
 

@@ -2,7 +2,17 @@
 
 from importlib import resources
 
-from fairlead.envoy import budgets, errors, held, logs, names, request_filter, token_filter, upstream_filter
+from fairlead.envoy import (
+    allow_list,
+    budgets,
+    errors,
+    held,
+    logs,
+    names,
+    request_filter,
+    token_filter,
+    upstream_filter,
+)
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
 from fairlead.ir import Gateway
@@ -66,9 +76,14 @@ def per_attempt(gateway: Gateway, layout: Layout) -> list[Json]:
         extension(
             "host",
             f"{HTTP}.header_mutation.v3.HeaderMutation",
-            {"mutations": {"request_mutations": _host(gateway)}},
+            {
+                "mutations": {
+                    "request_mutations": _host(gateway),
+                    "response_mutations": [allow_list.removed_from_answers(gateway)],
+                }
+            },
         ),
-        # The host's credential, model, path; headers by allow-list both ways; what is no answer.
+        # The host's credential, model, path, and the headers that it wants besides; what is no answer.
         extension(
             "envoy.filters.http.lua",
             f"{HTTP}.lua.v3.Lua",
@@ -83,18 +98,18 @@ def _admission() -> str:
     return source("admission.lua").replace("@unavailable@", errors.UNCHECKED.body())
 
 
-CLIENT_CREDENTIALS = ("authorization", "x-api-key", "api-key")
-
-
 def _host(gateway: Gateway) -> list[Json]:
     # The way is last, because the path that a client sent is last in it.
     words = (
         *(logs.of_host(key) for key in (names.HOST_KEY, names.TARGET_KEY)),
         *(logs.SENT_BY_ATTEMPTS, logs.ATTEMPT_MEMBERS, logs.of_request(names.WAY_KEY)),
     )
-    # Credentials go here, too, whatever the Lua filter's list says: no error of it sends a client's key to a provider.
-    removed = {*CLIENT_CREDENTIALS, *(credential.header.lower() for credential in gateway.credentials)}
-    return [*({"remove": header} for header in sorted(removed)), set_header(names.HOST_HEADER, " ".join(words))]
+    credentials = {credential.header.lower() for credential in gateway.credentials}  # of the attempt before
+    return [
+        allow_list.removed_from_requests(gateway),
+        *({"remove": header} for header in sorted(credentials)),
+        set_header(names.HOST_HEADER, " ".join(words)),
+    ]
 
 
 def _refusals() -> Json:

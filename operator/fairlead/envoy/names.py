@@ -99,6 +99,7 @@ before it>,<target>`; its provider's status, if that is no 2xx or the 2xx is no 
 sent something `<status>,<ms>,<target>`, with `;` between them."""
 HOP_ATTEMPT_HEADER = "x-fl-attempt"
 """The same as `ATTEMPT_HEADER` for an attempt that goes through a hop, which takes it away."""
+SHADOW_HEADER_PREFIX = "x-fl-shadow-"
 SHADOW_HOP_HEADER = "x-fl-shadow-hop"
 SHADOW_CONSUMER_HEADER = "x-fl-shadow-consumer"
 SHADOW_ROUTE_HEADER = "x-fl-shadow-route"

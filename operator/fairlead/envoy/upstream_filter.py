@@ -2,20 +2,20 @@
 
 It runs once per attempt, after its host is chosen; copies for shadows get it behind their hop.
 
-**On the way out** it writes the host's credential, path and model, and lets out only the headers that `headers.lua`
-lists and those that the provider names in `forwardHeaders`. Without the credential no prompt leaves: the attempt fails.
+**On the way out** it writes the host's credential, path and model, and takes off what `allow_list` lets through because
+another provider names it in its `forwardHeaders`. Without the credential no prompt leaves: the attempt fails.
 
-**On the way back** it lets through only the headers that `headers.lua` lists, or `forwardHeaders` names, before Envoy
-or a client reads any other. And it makes a 200 that is no answer a failed attempt, which is 502 on the last rung: an
-empty body; and, where the answer is a JSON object that comes as a whole, a body that is none or that says that it is an
-error. Bodies up to 1 MiB are looked into; longer ones with a `content-length`, compressed ones, streams, and embeddings
-in chunks pass as they are.
+**On the way back** it takes off such headers, too, and makes a 200 that is no answer a failed attempt, which is 502 on
+the last rung: an empty body; and, where the answer is a JSON object that comes as a whole, a body that is none or that
+says that it is an error. Bodies up to 1 MiB are looked into; longer ones with a `content-length`, compressed ones,
+streams, and embeddings in chunks pass as they are.
 """
 
 import re
 from collections.abc import Iterable
 from importlib import resources
 
+from fairlead.envoy.allow_list import forwarded
 from fairlead.envoy.errors import BAD_GATEWAY
 from fairlead.envoy.layout import Layout
 from fairlead.ir import Gateway
@@ -30,7 +30,7 @@ def source(gateway: Gateway, layout: Layout, parts: Iterable[str] = PARTS) -> st
     text = "\n".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in parts)
     known = {
         "credentials_dir": layout.credentials_dir,
-        "forwarded": " ".join(sorted({name for one in gateway.targets for name in one.forward_headers})),
+        "forwarded": " ".join(forwarded(gateway)),
         "no_answer": BAD_GATEWAY.body(),
     }
     for name, value in known.items():
