@@ -153,6 +153,7 @@ class Gateways:
             settings=settings,
             namespace=self._context.namespace,
             owner_uid=self._context.owner_uid,
+            labels={COMPONENT_LABEL: "operator"},
         )
         try:
             made.append(memory.config_map(head, compiled.last_good))

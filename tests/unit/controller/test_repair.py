@@ -93,6 +93,18 @@ def test_an_object_is_repaired(kind: str, name: str, harm: str) -> None:
     asyncio.run(while_it_runs(stage, story))
 
 
+def test_what_is_no_gateways_is_labelled_as_what_it_is() -> None:
+    stage = _stage()
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        for name, component in ((MEMORY, "operator"), (BOOK, "budget-server"), (ROUTES, "gateway")):
+            found = stage.cluster.find("ConfigMap", name)
+            assert _labels(found)["app.kubernetes.io/component"] == component, name
+
+    asyncio.run(while_it_runs(stage, story))
+
+
 def test_a_deleted_service_keeps_its_address() -> None:
     stage = _stage()
 
