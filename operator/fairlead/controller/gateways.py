@@ -22,6 +22,7 @@ from fairlead.controller.refresh import ANNOTATION
 from fairlead.controller.written_objects import Failure, WrittenObjects
 from fairlead.errors import ClusterError, TooLargeError
 from fairlead.manifests import COMPONENT_LABEL, REGION_LABEL, budget_configuration, naming
+from fairlead.runtime.snapshot import bound_keys
 from fairlead.status import Keyless
 
 Object = Mapping[str, Any]
@@ -178,8 +179,8 @@ class Gateways:
         return obstacle(deployment, [pod for pod in self._live.of_kind("Pod") if _region_of(pod) == region])
 
     def _keys_of(self, compiled: Compiled, keys: KeyRing, born: Callable[[str], str]) -> Keys:
-        bound = [(keys.value(binding.ref), binding.consumer) for binding in compiled.key_bindings]
-        pairs = sorted(((key, name) for key, name in bound if key), key=lambda pair: (born(pair[1]), pair[1], pair[0]))
+        bound = [(key, consumer) for key, consumer in bound_keys(compiled, keys.values) if key]
+        pairs = sorted(bound, key=lambda pair: (born(pair[1]), pair[1], pair[0]))
         anonymous = next((gateway.ir.anonymous for gateway in compiled.gateways.values()), None)
         return keys_secret.rendered(pairs, anonymous)
 

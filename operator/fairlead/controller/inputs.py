@@ -13,9 +13,10 @@ from fairlead.api.meta import ObjectKey
 from fairlead.compiler import Manifest, Snapshot
 from fairlead.controller import handlers
 from fairlead.controller.context import Context
-from fairlead.controller.keys import KeyRing, SecretName, wanted_refs
+from fairlead.controller.keys import KeyRing, wanted_refs
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.view import View, key_of
+from fairlead.runtime.snapshot import SecretName, snapshot
 
 Object = Mapping[str, Any]
 
@@ -120,12 +121,8 @@ class Inputs:
     def snapshot(self) -> Snapshot:
         """Return everything as it is now, keys as fingerprints."""
         refs = wanted_refs(self.view.of_kind("ModelConsumer"), home=self._context.namespace)
-        return Snapshot(
-            manifests=tuple(Manifest(content=found) for found in self.view.objects()),
-            secrets=self.keys.fingerprints(),
-            unreadable=self.keys.unreadable(refs),
-            unusable=self.keys.unusable(),
-        )
+        manifests = [Manifest(content=found) for found in self.view.objects()]
+        return snapshot(manifests, self.keys.values, unreadable=self.keys.unreadable(refs))
 
     def born(self, consumer: str) -> str:
         """Return when a ModelConsumer (`namespace/name`) was made, as the API server writes it; it sorts by time."""

@@ -6,20 +6,17 @@ the one Secret that gateways mount.
 
 import base64
 import binascii
-import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fairlead.adapters.kube import ForbiddenError, Kube, UnreachableError
-from fairlead.envoy import unusable_key
+from fairlead.api.core import Redacted
 from fairlead.runtime.parallel import each
+from fairlead.runtime.snapshot import SecretName, SecretValues, Values
 from fairlead.translate import SecretRef
 
 Object = Mapping[str, Any]
-
-SecretName = tuple[str, str]
-"""Namespace and name."""
 
 _AT_ONCE = 8
 
@@ -30,7 +27,7 @@ class KeyRing:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
         self._salt = secrets.token_bytes(16)
-        self._values: dict[SecretName, Mapping[str, str] | None] = {}
+        self._values: dict[SecretName, Values | None] = {}
         self._forbidden: set[SecretName] = set()
 
     def __repr__(self) -> str:
@@ -70,42 +67,25 @@ class KeyRing:
         self._values[name] = values
         return differs
 
-    def fingerprints(self) -> Mapping[SecretRef, str]:
-        """Return what the compiler may know: equal for equal values, worthless outside this process."""
-        return {
-            SecretRef(namespace, name, key): hashlib.sha256(self._salt + value.encode()).hexdigest()
-            for (namespace, name), values in self._values.items()
-            for key, value in (values or {}).items()
-            if unusable_key(value) is None
-        }
-
-    def unusable(self) -> Mapping[SecretRef, str]:
-        """Say of each entry that cannot be an API key why, without a word of it."""
-        return {
-            SecretRef(namespace, name, key): problem
-            for (namespace, name), values in self._values.items()
-            for key, value in (values or {}).items()
-            if (problem := unusable_key(value)) is not None
-        }
+    @property
+    def values(self) -> SecretValues:
+        """Return the values that were read; their fingerprints are worthless outside this process."""
+        return SecretValues(secrets={name: values or {} for name, values in self._values.items()}, salt=self._salt)
 
     def unreadable(self, refs: Iterable[SecretRef]) -> frozenset[SecretRef]:
         """Choose those that may exist, but that no RoleBinding opens."""
         return frozenset(ref for ref in refs if (ref.namespace, ref.name) in self._forbidden)
 
-    def value(self, ref: SecretRef) -> str | None:
-        """Return one key, for the gateways' Secret and nothing else."""
-        values = self._values.get((ref.namespace, ref.name))
-        return None if values is None else values.get(ref.key)
 
-
-def _decoded(secret: Object) -> Mapping[str, str]:
+def _decoded(secret: Object) -> Values:
     """Decode a Secret's data. What is not text has U+FFFD in it, which no API key can have."""
     values = {}
     for key, encoded in (secret.get("data") or {}).items():
         try:
-            values[key] = base64.b64decode(encoded).decode(errors="replace").strip()
+            text = base64.b64decode(encoded).decode(errors="replace").strip()
         except binascii.Error:
             continue
+        values[key] = Redacted(text.encode())
     return values
 
 

@@ -4,7 +4,6 @@ What is wrong with a file or a Secret is told here; what is wrong with a resourc
 Secrets stay in `Redacted` and go no further than `Inputs.secrets`.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,14 +13,10 @@ from fairlead.api.core import Redacted, Secret, fill
 from fairlead.api.decode import decode, unpack
 from fairlead.api.meta import ObjectKey
 from fairlead.api.problem import Problem
-from fairlead.compiler import Manifest, SecretRef
-from fairlead.envoy import unusable_key
+from fairlead.compiler import Manifest
+from fairlead.runtime.snapshot import SecretName, SecretValues, Values, fingerprint
 
 Content = Mapping[str, Any]
-SecretName = tuple[str, str]
-"""Namespace and name."""
-Values = Mapping[str, Redacted]
-"""A Secret's values by key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,32 +71,9 @@ class Inputs:
     """Secrets that count as there though no file holds them, sorted."""
 
     @property
-    def fingerprints(self) -> dict[SecretRef, str]:
-        """Return a digest for each value, which is all that the compiler learns of it."""
-        return {
-            SecretRef(namespace, name, key): fingerprint(value)
-            for (namespace, name), values in self.secrets.items()
-            for key, value in values.items()
-        }
-
-    @property
-    def unusable(self) -> dict[SecretRef, str]:
-        """Say of each value that cannot be an API key why; a provider's credential may be one all the same."""
-        return {
-            SecretRef(namespace, name, key): problem
-            for (namespace, name), values in self.secrets.items()
-            for key, value in values.items()
-            if (problem := unusable_key(value.reveal().decode("ascii"))) is not None
-        }
-
-    def value(self, ref: SecretRef) -> Redacted | None:
-        """Look one value up; None when there is none."""
-        return self.secrets.get((ref.namespace, ref.name), {}).get(ref.key)
-
-
-def fingerprint(value: Redacted) -> str:
-    """Return what is equal for equal values and says nothing else about them."""
-    return hashlib.sha256(value.reveal()).hexdigest()
+    def values(self) -> SecretValues:
+        """Return the values that were read, as compiling takes them."""
+        return SecretValues(secrets=self.secrets)
 
 
 def take_in(

@@ -14,7 +14,8 @@ from fairlead.api.core import Redacted
 from fairlead.api.meta import ObjectKey
 from fairlead.errors import StateError
 from fairlead.runtime import memory, saved
-from fairlead.standalone.inputs import Content, FileContent, Memory, SecretName, fingerprint
+from fairlead.runtime.snapshot import SecretName, fingerprint
+from fairlead.standalone.inputs import Content, FileContent, Memory
 from fairlead.standalone.state import StateFolder
 
 

@@ -13,8 +13,9 @@ from fairlead.api.installation import Installation
 from fairlead.api.provider import ModelProvider
 from fairlead.compiler import pod_layouts
 from fairlead.manifests import BudgetSettings, Settings
+from fairlead.runtime.snapshot import SecretName
 from fairlead.standalone import release
-from fairlead.standalone.inputs import Memory, SecretName, take_in
+from fairlead.standalone.inputs import Memory, take_in
 from fairlead.standalone.offline_installation import offline_installation
 from fairlead.standalone.release import Release
 

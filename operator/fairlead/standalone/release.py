@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from fairlead import compiler, envoy, ir
 from fairlead.api.core import Redacted
 from fairlead.api.installation import Installation
-from fairlead.compiler import Compiled, Manifest, Observed, SecretRef, Snapshot
+from fairlead.compiler import Compiled, Manifest, Observed, SecretRef
 from fairlead.envoy import Layout
 from fairlead.runtime import stop
+from fairlead.runtime.snapshot import bound_keys, snapshot
 from fairlead.standalone import plan
 from fairlead.standalone.inputs import Inputs, Memory, object_key
 from fairlead.status import ServedRoute
@@ -61,15 +62,11 @@ def make(
     """Compile and render. `layouts` has each region that is served here, `killed` the consumers that are stopped."""
     inputs = _with_stops(inputs, killed, installation.namespace)
     compiled = compiler.compile(
-        Snapshot(manifests=inputs.manifests, secrets=inputs.fingerprints, unusable=inputs.unusable),
+        snapshot(inputs.manifests, inputs.values),
         installation,
         Observed(last_good=memory.objects, layouts=layouts),
     )
-    pairs = [
-        (value.reveal().decode("ascii"), binding.consumer)
-        for binding in compiled.key_bindings
-        if (value := inputs.value(binding.ref)) is not None
-    ]
+    pairs = bound_keys(compiled, inputs.values)
     regions: dict[str, Serving] = {}
     too_large: dict[str, str] = {}
     for name, gateway in compiled.gateways.items():
@@ -99,7 +96,7 @@ def _with_stops(inputs: Inputs, killed: frozenset[str], default_namespace: str) 
 def _credentials(gateway: ir.Gateway, inputs: Inputs, namespace: str) -> dict[tuple[str, str], Redacted]:
     found = {}
     for credential in gateway.credentials:
-        value = inputs.value(SecretRef(namespace, credential.secret_name, credential.key))
+        value = inputs.values.value(SecretRef(namespace, credential.secret_name, credential.key))
         if value is not None:
             found[credential.secret_name, credential.key] = value
     return found

@@ -8,10 +8,10 @@ from fairlead import ir
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.gateway_metrics import HttpGatewayMetrics
 from fairlead.runtime.readings import GatewayPlace
+from fairlead.runtime.snapshot import fingerprint
 from fairlead.runtime.traffic import EVERY_S, TrafficView
 from fairlead.standalone.addresses import Addresses, shown
 from fairlead.standalone.gateways import LocalGateway
-from fairlead.standalone.inputs import fingerprint
 from fairlead.status import Failing, traffic
 
 

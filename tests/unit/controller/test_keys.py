@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fairlead.adapters.kube import ForbiddenError, UnreachableError
+from fairlead.api.core import Redacted
 from fairlead.controller.keys import KeyRing, wanted_refs
 from fairlead.translate import SecretRef
 from memory_cluster import MemoryCluster
@@ -26,9 +27,8 @@ def test_a_key_is_read_once_it_is_wanted() -> None:
     assert keys.missing([ALICE]) == (ALICE,)
     assert asyncio.run(keys.read([ALICE]))
     assert keys.missing([ALICE]) == ()
-    assert keys.value(REF) == "one"
-    assert set(keys.fingerprints()) == {REF}  # what is no text is no key
-    assert keys.unusable() == {SecretRef("team-web", "alice", "binary"): "got the character U+FFFD"}
+    assert keys.values.value(REF) == Redacted(b"one")
+    assert keys.values.unusable() == {SecretRef("team-web", "alice", "binary"): "got the character U+FFFD"}
     assert "one" not in repr(keys)
 
 
@@ -36,14 +36,14 @@ def test_only_a_change_is_news() -> None:
     cluster = MemoryCluster(_secret("one"))
     keys = KeyRing(cluster)
     asyncio.run(keys.read([ALICE]))
-    before = keys.fingerprints()
+    before = keys.values.fingerprints()
     assert not asyncio.run(keys.read([ALICE]))
     cluster.put(_secret("two"))
     assert asyncio.run(keys.read([ALICE]))
-    assert keys.fingerprints() != before
+    assert keys.values.fingerprints() != before
     cluster.take("Secret", "alice", "team-web")
     assert asyncio.run(keys.read([ALICE]))
-    assert keys.fingerprints() == {}
+    assert keys.values.fingerprints() == {}
 
 
 def test_equal_values_have_equal_fingerprints_and_they_are_no_plain_hash() -> None:
@@ -51,8 +51,10 @@ def test_equal_values_have_equal_fingerprints_and_they_are_no_plain_hash() -> No
     keys, others = KeyRing(cluster), KeyRing(cluster)
     for ring in (keys, others):
         asyncio.run(ring.read([ALICE, ("team-web", "bob")]))
-    assert len(set(keys.fingerprints().values())) == 1
-    assert set(keys.fingerprints().values()) != set(others.fingerprints().values())
+    bob = SecretRef("team-web", "bob", "apiKey")
+    prints, foreign = (ring.values.fingerprints() for ring in (keys, others))
+    assert prints[REF] == prints[bob]
+    assert prints[REF] != foreign[REF]
 
 
 def test_an_outage_loses_no_key() -> None:
@@ -61,7 +63,7 @@ def test_an_outage_loses_no_key() -> None:
     asyncio.run(keys.read([ALICE]))
     cluster.refusals["get", "Secret"] = UnreachableError("away")
     assert not asyncio.run(keys.read([ALICE]))
-    assert keys.value(REF) == "one"
+    assert keys.values.value(REF) == Redacted(b"one")
 
 
 def test_a_namespace_that_does_not_agree_any_more_loses_its_keys() -> None:
@@ -70,7 +72,7 @@ def test_a_namespace_that_does_not_agree_any_more_loses_its_keys() -> None:
     asyncio.run(keys.read([ALICE]))
     cluster.refusals["get", "Secret"] = ForbiddenError("no")
     assert asyncio.run(keys.read([ALICE]))
-    assert keys.value(REF) is None
+    assert keys.values.value(REF) is None
     assert keys.unreadable([REF]) == {REF}
     assert keys.missing([ALICE]) == ()  # an answer all the same
     del cluster.refusals["get", "Secret"]
@@ -83,7 +85,7 @@ def test_what_nobody_names_is_forgotten() -> None:
     keys = KeyRing(cluster)
     asyncio.run(keys.read([ALICE]))
     keys.forget_all_but([])
-    assert keys.value(REF) is None
+    assert keys.values.value(REF) is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from fairlead.adapters.manifest_files import ManifestFile
 from fairlead.api.core import Redacted
 from fairlead.api.meta import ObjectKey
 from fairlead.compiler import SecretRef
-from fairlead.standalone.inputs import FileContent, Inputs, Memory, fingerprint, take_in
+from fairlead.runtime.snapshot import fingerprint
+from fairlead.standalone.inputs import FileContent, Inputs, Memory, take_in
 
 ROUTE = {"apiVersion": "fairlead.dev/v1alpha1", "kind": "ModelRoute", "metadata": {"name": "chat"}, "spec": {}}
 ROUTE_KEY = ObjectKey("ModelRoute", "home", "chat")
@@ -45,8 +46,8 @@ def test_secrets_are_taken_apart_from_the_rest() -> None:
     assert [manifest.content for manifest in inputs.manifests] == [ROUTE, NAMESPACE]
     assert values(inputs) == {("team", "s"): {"key": "sk-1"}}
     assert inputs.sources == {ROUTE_KEY: "a.yaml:1", ObjectKey("Secret", "team", "s"): "a.yaml:2"}
-    assert inputs.value(SecretRef("team", "s", "key")) == Redacted(b"sk-1")
-    assert inputs.value(SecretRef("team", "s", "other")) is None
+    assert inputs.values.value(SecretRef("team", "s", "key")) == Redacted(b"sk-1")
+    assert inputs.values.value(SecretRef("team", "s", "other")) is None
     assert "sk-1" not in repr(inputs)
 
 
@@ -57,7 +58,7 @@ def test_lists_are_unpacked() -> None:
 
 
 def test_the_compiler_learns_what_is_equal_and_nothing_else() -> None:
-    prints = taken(file("a.yaml", secret(a="x", b="x", c="y"))).fingerprints
+    prints = taken(file("a.yaml", secret(a="x", b="x", c="y"))).values.fingerprints()
     a, b, c = (prints[SecretRef("team", "s", key)] for key in "abc")
     assert a == b != c
 

@@ -9,8 +9,9 @@ from fairlead import envoy
 from fairlead.adapters import disk
 from fairlead.api.core import Redacted
 from fairlead.api.meta import ObjectKey
+from fairlead.runtime.snapshot import fingerprint
 from fairlead.standalone import kill, memory
-from fairlead.standalone.inputs import FileContent, Memory, fingerprint
+from fairlead.standalone.inputs import FileContent, Memory
 from fairlead.standalone.state import StateFolder
 
 KEY = ObjectKey("ModelRoute", "team", "chat")
