@@ -60,7 +60,7 @@ def fill(path: Path, entries: int, policies: int) -> None:
 
 async def measure(path: Path, entries: int, policies: int) -> float:
     """Return the least microseconds of a check and a report, of some rounds: other load only ever adds."""
-    store = SqliteStore(path, timeout_s=60)
+    store = SqliteStore(path, timeout_s=60, warn=sys.exit)
     consumers = max(1, entries // EACH)
     await store.ping()
     fill(path, entries, policies)

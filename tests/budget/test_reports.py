@@ -19,7 +19,7 @@ from budget.client import metric
 from budget.configurations import SPENT
 from budget.redis_server import RedisServer
 from fairlead.budget.configuration import decode
-from fairlead.budgetserver import descriptor, sqlite
+from fairlead.budgetserver import descriptor
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
 from fairlead.budgetserver.redisstore import RedisStore
@@ -36,7 +36,7 @@ Fault = Callable[[], AbstractAsyncContextManager[None]]
 
 
 def report(number: int) -> descriptor.Report:
-    words = f"t/a r{number} chat 100 t/chat r{number} p/e/m 30 40 0 1 false 200 - 1 500 eu-1"
+    words = f"t/a r{number} chat 100 t/chat r{number} p/e/m false 200 - 1 500 eu-1 ; 50 1 ; 1 30 40 0 0 0 0 0"
     found = descriptor.report(words)
     assert found.reserved
     return found
@@ -112,13 +112,13 @@ class File:
 
     @asynccontextmanager
     async def read_only(self) -> AsyncIterator[None]:
-        async with self._opened_anew(lambda path: sqlite3.connect(f"file:{path}?mode=ro", uri=True, **OPEN)):
+        async with self._opened_anew(lambda path: CONNECT(f"file:{path}?mode=ro", uri=True, **OPEN)):
             yield
 
     @asynccontextmanager
     async def full(self) -> AsyncIterator[None]:
         def connect(path: Path) -> sqlite3.Connection:
-            connection = sqlite3.connect(path, **OPEN)
+            connection = CONNECT(path, **OPEN)
             connection.execute("PRAGMA max_page_count = 1")  # no less than what is used: nothing can be added
             connection.execute("CREATE TABLE IF NOT EXISTS filler (x)")
             with suppress(sqlite3.Error):
@@ -133,19 +133,20 @@ class File:
     async def _opened_anew(self, connect: Callable[[Path], sqlite3.Connection]) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
         with self._patch.context() as patch:
-            patch.setattr(sqlite.sqlite3, "connect", lambda path, **_: connect(path))
+            patch.setattr(sqlite3, "connect", lambda path, **_: connect(path))
             await loop.run_in_executor(self._store._thread, self._store._drop)
             yield
         await loop.run_in_executor(self._store._thread, self._store._drop)
 
 
+CONNECT = sqlite3.connect
 OPEN: dict[str, Any] = {"timeout": 0.1, "isolation_level": None, "check_same_thread": False}
 
 
 @pytest.mark.parametrize("fault", ["hung", "slow", "locked", "read_only", "full"])
 def test_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
     path = tmp_path / "budget.db"
-    store = SqliteStore(path, timeout_s=STORE_S)
+    store = SqliteStore(path, timeout_s=STORE_S, warn=pytest.fail)
     asyncio.run(lose_nothing(store, tmp_path, getattr(File(store, path, monkeypatch), fault)))
 
 

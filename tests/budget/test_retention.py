@@ -49,7 +49,7 @@ CHANGED = (replace(KEPT, keep_ms=MONTH), replace(FOREVER, keep_ms=HOUR), posting
 @pytest.mark.parametrize("longest", [MONTH, None])
 def test_sqlite_keeps_a_counter_whose_window_became_longer(tmp_path: Path, longest: int | None) -> None:
     async def run() -> list[Counter]:
-        store = SqliteStore(tmp_path / "budget.db", timeout_s=10)
+        store = SqliteStore(tmp_path / "budget.db", timeout_s=10, warn=pytest.fail)
         await spend(store, SHORT, KEPT, FOREVER)
         await store.keep([replace(KEPT, keep_ms=longest), *CHANGED], NOW)
         await store.keep([KEPT], NOW)  # and does not forget it sooner, when the window is short again

@@ -31,7 +31,14 @@ AMOUNTS = st.one_of(st.integers(0, 40), st.sampled_from([BIG, BIG + 1, BIG + 7, 
 POSTINGS = st.lists(COUNTERS, min_size=1, max_size=3, unique=True)
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("reserve"), REQUESTS, AMOUNTS, POSTINGS, st.none() | st.tuples(st.integers(0, 5), POSTINGS)),
+        st.tuples(
+            st.just("reserve"),
+            REQUESTS,
+            AMOUNTS,
+            POSTINGS,
+            st.none() | st.tuples(st.integers(0, 5), POSTINGS),
+            st.sampled_from([2, 100]),
+        ),
         st.tuples(
             st.just("settle"),
             REQUESTS,
@@ -91,13 +98,14 @@ class Player:
 
     async def play(self, step: tuple[Any, ...]) -> Any:
         match step:
-            case ("reserve", request, amount, names, smaller):
+            case ("reserve", request, amount, names, smaller, most_open):
                 hold = Hold(
                     request=self.name(f"r{request}"),
                     payer=self.name(PAYER),
                     plan=Plan(amount=amount, postings=self.postings(names)),
                     downgrade=Plan(amount=smaller[0], postings=self.postings(smaller[1])) if smaller else None,
                     now_ms=NOW,
+                    most_open=most_open,
                 )
                 return await self._store.reserve(hold)
             case ("settle", request, cost, names, estimated, tokens, after, reserved):

@@ -30,6 +30,10 @@ CORRECTABLE_MS = 24 * 60 * 60 * 1000
 """How long an expired reservation can still be replaced by its report: longer than any stream. As long is a report
 remembered that nothing was reserved for: its server may try again when an outage of the store has ended."""
 
+MOST_OPEN = 10_000
+"""How many reservations of one consumer may be open at a time: who opens them faster than they end, or abandons them,
+gets no more before some have ended or expired."""
+
 
 class Phase(StrEnum):
     """Where a request stands."""
@@ -91,6 +95,8 @@ class Hold:
     downgrade: Plan | None
     """What happens instead when a policy of `plan` says Downgrade; None: the route has nothing smaller."""
     now_ms: int
+    most_open: int = MOST_OPEN
+    """How many reservations of the payer may be open, this one included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +152,8 @@ class Verdict(StrEnum):
 
     GRANTED = "granted"
     REJECTED = "rejected"
+    CROWDED = "crowded"
+    """Too many reservations of the payer are open: nothing was judged."""
     REPLAYED = "replayed"
     """The same request asked before: the answer is what it was, nothing is reserved again."""
 
@@ -181,14 +189,20 @@ def fits(counter: Counter, posting: Posting, amount: int) -> bool:
     return counter.spent < posting.cap and counter.spent + counter.reserved + amount <= posting.cap
 
 
-def reserve(hold: Hold, entry: Entry | None, counters: Counters) -> tuple[Admission, Step]:
-    """Judge a request: all of its policies must have room, or none is touched."""
+def reserve(hold: Hold, entry: Entry | None, counters: Counters, already_open: int = 0) -> tuple[Admission, Step]:
+    """Judge a request: all of its policies must have room, or none is touched.
+
+    `already_open`: how many reservations of the payer are open.
+    """
     if entry is not None:
         plan = hold.downgrade if entry.downgraded and hold.downgrade else hold.plan
         seen = tuple(counters.get(posting.counter, EMPTY) for posting in plan.postings)
         admission = Admission(verdict=Verdict.REPLAYED, downgraded=entry.downgraded, counters=seen)
         return admission, Step(entry=entry, counters={})
     plan, downgraded = hold.plan, False
+    if already_open >= hold.most_open:
+        seen = tuple(counters.get(posting.counter, EMPTY) for posting in plan.postings)
+        return Admission(verdict=Verdict.CROWDED, downgraded=False, counters=seen), Step(entry=None, counters={})
     if hold.downgrade is not None and any(
         _downgrades(counters.get(posting.counter, EMPTY), posting) for posting in plan.postings
     ):

@@ -7,7 +7,16 @@ here and not by Envoy, whose numbers end at 4,294 dollars and whose windows at f
 import json
 from collections.abc import Sequence
 
-from fairlead.budget.admission import Closes, Closing, Standing, never_fits, retry_after_s, seconds_until, tightest
+from fairlead.budget.admission import (
+    SOON_S,
+    Closes,
+    Closing,
+    Standing,
+    never_fits,
+    retry_after_s,
+    seconds_until,
+    tightest,
+)
 from fairlead.budget.price import USD, decimal
 from fairlead.budget.usage import moment
 from fairlead.budgetserver.descriptor import ABSENT, NOTHING_RESERVED, Check
@@ -126,13 +135,21 @@ def killed(consumer: str) -> bytes:
     return _refusal(f"`{consumer}` was stopped by hand; ask whoever runs this gateway.", headers)
 
 
+def crowded(consumer: str) -> bytes:
+    """Return 429 for a consumer with too many reservations that are open; that is no matter of dollars."""
+    message = f"Too many requests of `{consumer}` are under way: wait until some of them have ended."
+    return _refusal(message, {"retry-after": str(SOON_S)}, kind="requests", code="rate_limit_exceeded")
+
+
 def oversized() -> bytes:
     """Return 429 for a request whose names or numbers are too long to be checked."""
     return _refusal("This request's model or numbers are too long for a budget check.", {"x-should-retry": "false"})
 
 
-def _refusal(message: str, headers: dict[str, str]) -> bytes:
-    error = {"message": message, "type": "insufficient_quota", "param": None, "code": "insufficient_quota"}
+def _refusal(
+    message: str, headers: dict[str, str], *, kind: str = "insufficient_quota", code: str = "insufficient_quota"
+) -> bytes:
+    error = {"message": message, "type": kind, "param": None, "code": code}
     response = Response(
         overall_code=OVER_LIMIT,
         statuses=[Status(code=OVER_LIMIT)],

@@ -13,8 +13,21 @@ from dataclasses import dataclass
 from fairlead.budget.attempt import possible_cost, possible_output
 from fairlead.budget.belief import Belief, Doubt, believe
 from fairlead.budget.estimate import LARGEST, Rung, input_tokens, shown_tokens, uncounted
+from fairlead.budget.ledger import Settlement
 from fairlead.budget.price import cost, unpriced
+from fairlead.budget.reconciliation import Count, UsageCounterKey
 from fairlead.budgetserver.descriptor import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """A settlement on its way to the store."""
+
+    settlement: Settlement
+    metered: tuple[UsageCounterKey, Count] | None
+    """What reconciliation is told of it; None = nothing."""
+    route: str
+    budgeted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

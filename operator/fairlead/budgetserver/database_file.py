@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS entry (
   estimated INTEGER NOT NULL, downgraded INTEGER NOT NULL, counters TEXT NOT NULL, due_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS entry_due ON entry (phase, due_ms);
+CREATE INDEX IF NOT EXISTS entry_open ON entry (payer) WHERE phase = 'open';
 CREATE TABLE IF NOT EXISTS waiver (
   payer TEXT PRIMARY KEY, requests INTEGER NOT NULL, at_ms INTEGER NOT NULL
 ) WITHOUT ROWID;

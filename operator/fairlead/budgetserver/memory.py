@@ -1,6 +1,7 @@
 """A store that lives and dies with the process: for tests and benchmarks, and the model of the other stores."""
 
 import heapq
+from collections import defaultdict
 from collections.abc import Sequence
 
 from fairlead.budget.ledger import (
@@ -30,6 +31,7 @@ class MemoryStore:
         self._counters: dict[str, Counter] = {}
         self._entries: dict[str, Entry] = {}
         self._open: list[tuple[int, str]] = []
+        self._opened: dict[str, int] = defaultdict(int)
         self._done: list[tuple[int, str]] = []
         self._waivers: dict[str, Waiver] = {}
         self._booked: dict[UsageCounterKey, Count] = {}
@@ -41,7 +43,7 @@ class MemoryStore:
     async def reserve(self, hold: Hold) -> Admission:
         """See `Store`."""
         self._forget(hold.now_ms)
-        admission, step = reserve(hold, self._entries.get(hold.request), self._counters)
+        admission, step = reserve(hold, self._entries.get(hold.request), self._counters, self._opened[hold.payer])
         self._apply(hold.request, hold.payer, step)
         return admission
 
@@ -123,7 +125,9 @@ class MemoryStore:
 
     def _apply(self, request: str, payer: str, step: Step) -> None:
         self._counters.update(step.counters)
-        if step.entry is not None and self._entries.get(request) is not step.entry:
+        before = self._entries.get(request)
+        if step.entry is not None and before is not step.entry:
+            self._opened[step.entry.payer] += (step.entry.phase is Phase.OPEN) - _is_open(before)
             self._entries[request] = step.entry
             heap = self._open if step.entry.phase is Phase.OPEN else self._done
             heapq.heappush(heap, (step.entry.due_ms, request))
@@ -138,3 +142,7 @@ class MemoryStore:
             entry = self._entries.get(request)
             if entry is not None and entry.phase is not Phase.OPEN and entry.due_ms <= now_ms:
                 del self._entries[request]
+
+
+def _is_open(entry: Entry | None) -> bool:
+    return entry is not None and entry.phase is Phase.OPEN

@@ -46,7 +46,9 @@ class Metrics:
         self.stage = self._gauge(
             "stage", "1 for the stage that is reached in the window that runs", "policy", "consumer", "action"
         )
-        _begin_at_zero(self.checks, "granted", "rejected", "downgraded", "unbudgeted", "killed", "unavailable")
+        _begin_at_zero(
+            self.checks, "granted", "rejected", "downgraded", "unbudgeted", "killed", "crowded", "unavailable"
+        )
         _begin_at_zero(self.reports, "metered", "unchecked", "estimated", "released", "rejected", "ignored")
         _begin_at_zero(self.doubts, *(doubt.value for doubt in Doubt))
         _begin_at_zero(self.expired, "booked", "waived")

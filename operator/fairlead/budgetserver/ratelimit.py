@@ -30,7 +30,7 @@ from fairlead.budget.price import USD
 from fairlead.budget.reconciliation import Count, UsageCounterKey
 from fairlead.budgetserver import answer
 from fairlead.budgetserver.backlog import Backlog
-from fairlead.budgetserver.charge import charge
+from fairlead.budgetserver.charge import Bill, charge
 from fairlead.budgetserver.descriptor import ABSENT, Check, Report
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.refusals import Refusals
@@ -49,16 +49,6 @@ _FAILURES = 3
 Clock = Callable[[], int]
 """Returns Unix milliseconds."""
 log = structlog.get_logger("fairlead.budget")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bill:
-    """A settlement on its way to the store."""
-
-    settlement: Settlement
-    metered: tuple[UsageCounterKey, Count] | None
-    route: str
-    budgeted: bool
 
 
 class RateLimitService:
@@ -139,6 +129,9 @@ class RateLimitService:
     def _answer(
         self, check: Check, hold: Hold, admission: Admission, terms: Terms, smaller: "_Smaller | None"
     ) -> bytes:
+        if admission.verdict is Verdict.CROWDED:
+            self._metrics.count(self._metrics.checks, "crowded")
+            return answer.crowded(check.consumer)
         judged, plan = terms, hold.plan
         if admission.downgraded and smaller is not None and hold.downgrade is not None:
             judged, plan = smaller.terms, hold.downgrade
@@ -167,13 +160,16 @@ class RateLimitService:
                 self.refusals.note(standing.policy.name, who, standing.span.start_ms)
 
     def _hold(self, check: Check, terms: Terms, smaller: "_Smaller | None", now_ms: int) -> Hold:
+        less = (
+            None
+            if smaller is None
+            else Plan(amount=self._amount(check, smaller.route), postings=smaller.terms.postings)
+        )
         return Hold(
             request=f"{check.consumer}|{check.id}",
             payer=check.consumer,
             plan=Plan(amount=self._amount(check, check.route), postings=terms.postings),
-            downgrade=None
-            if smaller is None
-            else Plan(amount=self._amount(check, smaller.route), postings=smaller.terms.postings),
+            downgrade=less,
             now_ms=now_ms,
         )
 

@@ -66,7 +66,7 @@ _DIGESTS = {name: sha1(text.encode(), usedforsecurity=False).hexdigest() for nam
 
 
 class RedisStore:
-    """Scripts over hashes: `c:` counters, `e:` entries, `open` reservations by due time, `meters`, `booked`."""
+    """Scripts over hashes: counters, entries, open reservations by due time and by payer, meters, booked."""
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
         pool = BlockingConnectionPool.from_url(
@@ -83,7 +83,7 @@ class RedisStore:
 
     async def reserve(self, hold: Hold) -> Admission:
         """See `Store`."""
-        arguments = [hold.request, hold.payer, hold.now_ms, EXPIRES_AFTER_MS, _FORGET_OPEN_MS]
+        arguments = [hold.request, hold.payer, hold.now_ms, EXPIRES_AFTER_MS, _FORGET_OPEN_MS, hold.most_open]
         for plan in (hold.plan, hold.downgrade):
             if plan is not None:
                 arguments += _plan(plan)

@@ -53,6 +53,7 @@ FORGET_ENTRIES = (  # phases by equality, so that the index finds them: `!=` rea
 )
 FORGET_COUNTERS = "DELETE FROM counter WHERE name IN (SELECT name FROM counter WHERE gone_ms < ? LIMIT ?)"
 EXPIRING = "SELECT request FROM entry WHERE phase = ? AND due_ms <= ? ORDER BY due_ms, request LIMIT ?"
+OPENED = "SELECT count(*) FROM (SELECT 1 FROM entry WHERE phase = 'open' AND payer = ? LIMIT ?)"
 _WRONG = (OverflowError, ValueError, TypeError, sqlite3.IntegrityError, sqlite3.DataError)
 """What an operation raises for its own values; any other error is the store's."""
 
@@ -234,7 +235,8 @@ def _reserve(connection: sqlite3.Connection, hold: Hold) -> Admission:
     postings = (*hold.plan.postings, *(hold.downgrade.postings if hold.downgrade else ()))
     counters = _counters(connection, [posting.counter for posting in postings])
     entry = _entry(connection, hold.request)
-    admission, step = reserve(hold, entry, counters)
+    (opened,) = connection.execute(OPENED, (hold.payer, hold.most_open)).fetchone()
+    admission, step = reserve(hold, entry, counters, opened)
     _apply(connection, entry, step, _keep(postings, hold.now_ms))
     return admission
 

@@ -214,3 +214,12 @@ def test_a_report_is_known_for_as_long_as_it_says() -> None:
     step = settle(replace(report(7), remembered_ms=CORRECTABLE_MS), None, {})
     assert step.entry is not None
     assert step.entry.due_ms == NOW + CORRECTABLE_MS
+
+
+def test_who_has_too_many_reservations_open_gets_no_more_whatever_there_is_to_spend() -> None:
+    ask = replace(hold(1), most_open=3)
+    assert reserve(ask, None, {}, 2)[0].verdict is Verdict.GRANTED
+    admission, step = reserve(ask, None, {}, 3)
+    assert (admission.verdict, step.entry, step.counters) == (Verdict.CROWDED, None, {})
+    entry, counters = opened(10)
+    assert reserve(ask, entry, counters, 3)[0].verdict is Verdict.REPLAYED, "it is among them"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -329,3 +330,22 @@ def test_counters_of_no_names_need_no_store() -> None:
     assert list(asyncio.run(world.service.counters([]))) == []
     assert asyncio.run(world.service.standings("t/unknown")) == ()
     assert Counter() == Counter()
+
+
+def test_who_has_too_many_requests_under_way_is_told_so_and_not_that_money_is_spent() -> None:
+    class Crowded(MemoryStore):
+        async def reserve(self, hold: Hold) -> Admission:
+            return await super().reserve(replace(hold, most_open=1))
+
+    world = World(configuration(policy("t/p", 1_000)), Crowded())
+    assert world.check("r1").overall_code == OK
+    refused = world.check("r2")
+    assert refused.overall_code == OVER_LIMIT
+    error = json.loads(refused.raw_body)["error"]
+    assert (error["type"], error["code"]) == ("requests", "rate_limit_exceeded")
+    assert {header.key: header.value for header in refused.response_headers_to_add}["retry-after"] == "5"
+    assert not dict(refused.dynamic_metadata), "nothing for gateways to remember"
+    assert world.check("r3", consumer="t/b").overall_code == OK, "others go on"
+    world.report("r1")
+    assert world.check("r4").overall_code == OK
+    assert world.sample("fairlead_budget_checks_total", verdict="crowded") == 1

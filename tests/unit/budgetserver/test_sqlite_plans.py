@@ -14,7 +14,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
     path: Path = tmp_path_factory.mktemp("sqlite") / "budget.db"
 
     async def create() -> None:
-        store = sqlite.SqliteStore(path, timeout_s=10)
+        store = sqlite.SqliteStore(path, timeout_s=10, warn=pytest.fail)
         await store.ping()
         await store.close()
 
@@ -27,6 +27,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
     [
         pytest.param(sqlite.FORGET_ENTRIES, "entry_due", 5, id="forget entries"),
         pytest.param(sqlite.FORGET_COUNTERS, "counter_gone", 2, id="forget counters"),
+        pytest.param(sqlite.OPENED, "entry_open", 2, id="open reservations"),
         pytest.param(sqlite.EXPIRING, "entry_due", 3, id="expire"),
     ],
 )
@@ -34,4 +35,4 @@ def test_an_index_is_used(connection: sqlite3.Connection, statement: str, index:
     rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", (0,) * arguments).fetchall()
     plan = [row[3] for row in rows]
     assert any(f"INDEX {index}" in step for step in plan), plan
-    assert not [step for step in plan if step.startswith("SCAN")], plan
+    assert not [step for step in plan if step.startswith("SCAN") and "subquery" not in step], plan

@@ -13,6 +13,7 @@ for _, request in ipairs(redis.call("ZRANGEBYSCORE", OPEN, "-inf", now, "LIMIT",
     local waived = left > 0 and tonumber(found[5]) - after <= at
     local booked = waived and "0" or amount
     for name in string.gmatch(found[3], "[^\n]+") do add(name, booked, minus(amount), booked, nil) end
+    closes(payer)
     if waived then redis.call("HINCRBY", WAIVERS, payer, -1) end
     redis.call("HSET", key, "p", waived and "waived" or "expired", "b", booked, "g", "1")
     redis.call("PEXPIRE", key, ARGV[4])

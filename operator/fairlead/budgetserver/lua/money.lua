@@ -23,6 +23,12 @@ local PREFIX = KEYS[1]
 local function counter_key(name) return PREFIX .. "c:" .. name end
 local function entry_key(request) return PREFIX .. "e:" .. request end
 local OPEN, WAIVERS, BOOKED = PREFIX .. "open", PREFIX .. "waivers", PREFIX .. "booked"
+local OPENS = PREFIX .. "opens"
+
+-- One reservation of a payer is no longer open.
+local function closes(payer)
+  if redis.call("HINCRBY", OPENS, payer, -1) <= 0 then redis.call("HDEL", OPENS, payer) end
+end
 
 -- Adds to a counter, and gives a new one the time after which nobody asks for it any more.
 local function add(name, spent, reserved, estimated, keep)

@@ -1,4 +1,4 @@
--- ARGV: request, payer, now, expires after, forget after, then one or two plans: amount, number of postings, and for each
+-- ARGV: request, payer, now, expires after, forget after, most open, then one or two plans: amount, number of postings, and for each
 -- posting: counter, cap, downgrade at, keep (`-` = none).
 -- Returns: verdict, downgraded, then spent, reserved and estimated of each posting of the plan that was judged.
 local request, payer, now, after, forget = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
@@ -15,7 +15,7 @@ local function plan_at(at)
   return plan, at
 end
 
-local direct, at = plan_at(6)
+local direct, at = plan_at(7)
 local smaller = plan_at(at)
 
 local function read(plan)
@@ -43,6 +43,7 @@ end
 
 local plan, downgraded = direct, "0"
 read(plan)
+if tonumber(redis.call("HGET", OPENS, payer) or "0") >= tonumber(ARGV[6]) then return answer("crowded", "0", plan) end
 if smaller then
   for _, posting in ipairs(direct.postings) do
     if posting.downgrade ~= "-" then
@@ -83,4 +84,5 @@ redis.call("HSET", entry_key(request), "p", "open", "y", payer, "a", plan.amount
   "k", table.concat(names, "\n"), "t", string.format("%d", now + after))
 redis.call("PEXPIRE", entry_key(request), forget)
 redis.call("ZADD", OPEN, now + after, request)
+redis.call("HINCRBY", OPENS, payer, 1)
 return answer("granted", downgraded, plan)

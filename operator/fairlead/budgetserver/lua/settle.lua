@@ -67,7 +67,10 @@ end
 redis.call("HSET", key, "p", "settled", "y", payer, "a", held, "b", cost, "g", estimated, "k", names)
 if not phase then redis.call("HSET", key, "d", "0") end
 redis.call("PEXPIRE", key, remembered)
-if phase == "open" then redis.call("ZREM", OPEN, request) end
+if phase == "open" then
+  redis.call("ZREM", OPEN, request)
+  closes(found[6])
+end
 if ARGV[METER] ~= "-" and not covered then
   for index, suffix in ipairs({ "n", "i", "o", "c" }) do
     local number = ARGV[METER + index]
