@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fairlead.api.installation import Installation
 from fairlead.compiler import HelmRelease, pod_layouts
 from fairlead.envoy import Layout
-from fairlead.manifests import Settings
+from fairlead.manifests import COMPONENT_LABEL, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +48,12 @@ class Context:
     def release(self) -> HelmRelease:
         """Return the release as the compiler wants to know it."""
         return HelmRelease(settings=self.settings, owner_uid=self.owner_uid)
+
+    def labels_of(self, kind: str) -> Mapping[str, str]:
+        """Return the labels of the objects of a kind that the operator follows.
+
+        Those of gateways; pods and ConfigMaps of all components, since the budget server's are written and nudged too.
+        """
+        of_all = kind in ("Pod", "ConfigMap")
+        selector = self.settings.selector
+        return {name: selector[name] for name in selector if not (of_all and name == COMPONENT_LABEL)}

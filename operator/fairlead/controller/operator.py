@@ -28,7 +28,7 @@ from fairlead.controller.readback import Readback, metrics_places, ready_pods
 from fairlead.controller.refresh import asked
 from fairlead.controller.status import Statuses
 from fairlead.errors import AnswerError, ClusterError, FairleadError, StateError
-from fairlead.manifests import COMPONENT_LABEL, OWNED_KINDS
+from fairlead.manifests import OWNED_KINDS
 from fairlead.runtime.alarm import Alarm
 from fairlead.runtime.loops import Loops, repeat
 from fairlead.runtime.memory import LastGood
@@ -162,17 +162,12 @@ class Operator:
     # What the operator owns
 
     async def _follow(self, kind: str) -> None:
-        context = self._context
-        # Objects of gateways; pods and ConfigMaps of all components: the budget server's are written and nudged too.
-        selector = context.settings.selector
-        of_all = kind in ("Pod", "ConfigMap")
-        labels = {name: selector[name] for name in selector if not (of_all and name == COMPONENT_LABEL)}
         await follow(
             self._kube,
             self._live,
             kind,
-            namespace=context.namespace,
-            labels=labels,
+            namespace=self._context.namespace,
+            labels=self._context.labels_of(kind),
             changed=lambda: self._live_changed(kind),
         )
 
@@ -389,10 +384,9 @@ class Operator:
         try:
             return remembered(found)
         except StateError as error:
+            what = f"ConfigMap {name}: {error}; it counts as absent until it is written anew"
             self._metrics.errors.labels("memory").inc()
-            self._log.warning(
-                "forgotten", what=f"ConfigMap {name}: {error}; it counts as absent until it is written anew"
-            )
+            self._log.warning("forgotten", what=what)
             return {}
 
     async def _look_at_keys(self) -> None:
