@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 DEMO_STAMP = $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types imports check test tests unit envoy golden crds demo bench bench-operator bench-budgets clean fuzz cluster cluster-down images e2e system
+.PHONY: help install lint types imports check test tests unit envoy golden crds demo bench bench-operator bench-budgets bench-streams clean fuzz cluster cluster-down images e2e system
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -101,6 +101,9 @@ bench-operator: images ## How the operator scales: the compiler alone, then on a
 bench-budgets: install ## What the budget server and its check cost (a minute or two)
 	$(BIN)/python -m benchmarks.budgets.cost
 	$(BIN)/python -m benchmarks.budgets.latency
+
+bench-streams: install ## What a stream costs, in one burst and event by event (some minutes)
+	$(BIN)/python -m benchmarks.streams
 
 bench: install $(PEERS)/.installed ## Compare with other gateways, write docs/benchmarks.md (minutes; needs node and go)
 	PEERS=$(abspath $(PEERS)) $(BIN)/python -m benchmarks.gateways

@@ -1,6 +1,6 @@
 """What the request filter costs: CPU time of Envoy per request, without Lua, with an idle Lua filter, and with ours.
 
-    PYTHONPATH=tests/envoy python benchmarks/request_filter.py [ROUNDS]
+    PYTHONPATH=tests/envoy python -m benchmarks.request_filter [ROUNDS]
 
 CPU time, not requests per second: it depends less on the other load of the machine, and not on this slow client. The
 variants take turns within every round. Compared are the least costs of a round, since other load only ever adds; the
@@ -13,11 +13,12 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from echo import Echo
 from filter_gateway import KEY, bootstrap
 from gateway import EnvoyProcess
+
+from benchmarks.cpu import cpu_seconds
 
 ROUTE = "team/chat"
 DIRECTORY = {
@@ -63,11 +64,6 @@ BODIES = {
     "1 KB stream, capped": chat(1000, model="capped", stream=True),
     "100 KB chat": chat(100_000),
 }
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU time of all threads of a process so far, to the nanosecond."""
-    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 @contextmanager
