@@ -110,12 +110,12 @@ def expected(text: str, path: str) -> Forwarded:
     read = _read(given, READ)
     if "model" not in read:
         raise RefusedError("missing_model")
-    named = re.fullmatch(r'"([A-Za-z0-9._:/@+-]{1,256})"', read["model"])
+    named = re.fullmatch(r"[A-Za-z0-9._:/@+-]{1,256}", _text(read["model"]))
     if not named:
         raise RefusedError("invalid_model")
     if read.get("stream", "null") not in ("true", "false", "null"):
         raise RefusedError("invalid_stream")
-    model, stream = named[1], read.get("stream") == "true"
+    model, stream = named[0], read.get("stream") == "true"
     entry = DIRECTORY.get(f"n:team|{model}") or DIRECTORY.get(f"n:*|{model}") or "-"
     if entry == "-":
         raise RefusedError("model_not_found")
@@ -140,6 +140,10 @@ def _judge_numbers_and_names(read: Mapping[str, str], path: str) -> None:
     stored = {**read, "background": read.get("background", "null").replace("false", "null")}
     if path == "/v1/responses" and any(stored.get(name, "null") != "null" for name in STORED):
         raise RefusedError("unsupported_parameter")
+
+
+def _text(value: str) -> str:
+    return str(json.loads(value)) if value.startswith('"') else ""
 
 
 def _depth(text: str) -> int:

@@ -173,7 +173,7 @@ def test_no_path_gets_into_a_line(
 
 
 BODIES = [
-    pytest.param(b'{"model":"cha\\u0074"}', id="an escape in the model"),
+    pytest.param(b'{"model":"cha\\u000at"}', id="an escape in the model"),
     pytest.param(b'{"model":"chat\\",\\"consumer\\":\\"team/bob"}', id="a quote in the model"),
     pytest.param(b'{"model":"chat\n"}', id="a line's end in the model"),
     pytest.param(b'{"model":"\xff"}', id="no UTF-8 in the model"),

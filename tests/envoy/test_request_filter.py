@@ -14,6 +14,9 @@ DEEP = "[" * 127 + "1" + "]" * 127
 @pytest.mark.parametrize(
     ("sent", "forwarded"),
     [
+        # A name in escapes is the same name.
+        ('{"model":"qwen\\/q3.5"}', '{"model":"q35-us"}'),
+        ('{"model":"\\u0063hat","n":1}', '{"model":"flash-us","n":1}'),
         # Where the model stands.
         ('{"model":"chat"}', '{"model":"flash-us"}'),
         ('{"model":"chat","n":1}', '{"model":"flash-us","n":1}'),

@@ -21,6 +21,10 @@ class ApiError:
     message: str
     param: str | None = None
 
+    def anthropic(self) -> str:
+        """Return the JSON that clients of Anthropic's API read."""
+        return _anthropic(self.status, self.message)
+
     def body(self) -> str:
         """Return the JSON that clients of OpenAI's API read."""
         return json.dumps(
@@ -44,6 +48,12 @@ WRONG_ENDPOINT = ApiError(
     code="unsupported_endpoint",
     message="The model does not answer this endpoint.",
     param="model",
+)
+NO_UPGRADE = ApiError(
+    status=426,
+    type="invalid_request_error",
+    code="upgrade_not_supported",
+    message="This gateway speaks HTTP and streams answers by server-sent events; there is no WebSocket here.",
 )
 REQUEST_TIMEOUT = ApiError(
     status=408, type="invalid_request_error", code="request_timeout", message="The request did not arrive in time."
@@ -110,10 +120,55 @@ DIRECT = (200, 404, 502)
 content type."""
 
 
+ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+}
+"""Types of Anthropic's API by status; its SDK picks its exception by them. From 500 on it is `api_error`."""
+ANTHROPIC_PATH = r"[^?]*/messages(\?.*)?"
+"""The path of Anthropic's API, also where an attempt has put a provider's base path before it."""
+NO_ROOM = "The budget of this key has no room for the request; `GET /v1/usage` says why."
+
+
+def _anthropic(status: int, message: str) -> str:
+    kind = ANTHROPIC_TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004
+    return json.dumps({"type": "error", "error": {"type": kind, "message": message}}, separators=(",", ":"))
+
+
+def _upgrades() -> Json:
+    """Map what Envoy says to an upgrade, which no route allows."""
+    asked = {"header_filter": {"header": {"name": "upgrade", "present_match": True}}}
+    mapper = _mapper(403, _text(NO_UPGRADE.body()), asked)
+    return {**mapper, "status_code": NO_UPGRADE.status}
+
+
+def _for_anthropic() -> list[Json]:
+    """Map the same answers for clients of Anthropic's API."""
+    path = {"header": {"name": ":path", "string_match": {"safe_regex": {"regex": ANTHROPIC_PATH}}}}
+    there = {"header_filter": path}
+    no_http = {"response_flag_filter": {"flags": [NO_HTTP]}}
+    no_room = {"response_flag_filter": {"flags": ["RL"]}}
+    return [
+        _mapper(429, _text(_anthropic(429, NO_ROOM)), there, no_room),
+        _mapper(BAD_GATEWAY.status, _text(BAD_GATEWAY.anthropic()), there, no_http),
+        *(
+            _mapper(error.status, _text(error.anthropic()), there)
+            for error in (*LOCAL, WRONG_ENDPOINT, PROVIDER_REFUSED)
+        ),
+    ]
+
+
 def local_reply_config() -> Json:
     """Map a connection manager's own answers; providers' bodies pass untouched. The first match wins."""
     no_http = {"response_flag_filter": {"flags": [NO_HTTP]}}
-    mappers = [*_budgets(), _mapper(BAD_GATEWAY.status, _text(BAD_GATEWAY.body()), no_http)]
+    mappers = [
+        _upgrades(),
+        *_for_anthropic(),
+        *_budgets(),
+        _mapper(BAD_GATEWAY.status, _text(BAD_GATEWAY.body()), no_http),
+    ]
     mappers += [_mapper(error.status, _text(error.body())) for error in LOCAL]
     mappers += [_mapper(status, _text("%LOCAL_REPLY_BODY%")) for status in DIRECT]
     for least, kind, code in OTHERS:

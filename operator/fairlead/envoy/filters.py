@@ -19,6 +19,8 @@ from fairlead.ir import Gateway
 
 HTTP = "envoy.extensions.filters.http"
 
+ENCODINGS = ("gzip", "zstd")
+"""Of requests' bodies: what coding agents send long prompts in."""
 REFUSALS = "fairlead-refusals"
 REDIRECTED = "3xx"
 """A client that followed would post its prompt, and its key, to wherever a provider says."""
@@ -34,6 +36,7 @@ def per_request(gateway: Gateway, layout: Layout, *, ready_path: str) -> list[Js
             f"{HTTP}.health_check.v3.HealthCheck",
             {"pass_through_mode": True, "headers": [{"name": ":path", "string_match": {"exact": ready_path}}]},
         ),
+        _bearer(),
         # Who calls. By a file of its own, because it holds keys.
         {
             "name": names.API_KEY_FILTER,
@@ -42,6 +45,8 @@ def per_request(gateway: Gateway, layout: Layout, *, ready_path: str) -> list[Js
                 "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth"],
             },
         },
+        # Bodies in an encoding become what was encoded, for those who may call at all.
+        *(_decompressor(encoding) for encoding in ENCODINGS),
         # What is asked; chooses the route. Needs the consumer.
         extension(
             names.DIRECTORY_NAMESPACE,
@@ -59,6 +64,42 @@ def per_request(gateway: Gateway, layout: Layout, *, ready_path: str) -> list[Js
         # On the way back: reads usage. Nearest to the router, so that it sees the provider's answer.
         token_filter.render(),
     ]
+
+
+def _bearer() -> Json:
+    """Spell the scheme of a client's key as the next filter takes it; most do already, and pass by."""
+    spelled = {
+        "input": extension(
+            "authorization", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": "authorization"}
+        ),
+        "value_match": {"prefix": "Bearer "},
+    }
+    skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
+    matchers = [{"predicate": {"single_predicate": spelled}, "on_match": {"action": skip}}]
+    lua = {"default_source_code": {"inline_string": source("bearer.lua")}}
+    return extension(
+        "fairlead-bearer",
+        "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
+        {
+            "extension_config": extension("bearer", f"{HTTP}.lua.v3.Lua", lua),
+            "xds_matcher": {"matcher_list": {"matchers": matchers}},
+        },
+    )
+
+
+def _decompressor(encoding: str) -> Json:
+    """Take an encoding off requests; what a provider answers is never touched."""
+    library = packed(f"envoy.extensions.compression.{encoding}.decompressor.v3.{encoding.capitalize()}")
+    off = {"enabled": {"default_value": False, "runtime_key": errors.NEVER}}
+    return extension(
+        f"fairlead-{encoding}",
+        f"{HTTP}.decompressor.v3.Decompressor",
+        {
+            "decompressor_library": {"name": encoding, "typed_config": library},
+            "request_direction_config": {"advertise_accept_encoding": False},
+            "response_direction_config": {"common_config": off},
+        },
+    )
 
 
 def set_header(key: str, value: str) -> Json:

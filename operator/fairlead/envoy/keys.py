@@ -39,7 +39,7 @@ def auth(pairs: Iterable[tuple[str, str]], anonymous: str | None, mark: str | No
     credentials = [{"key": key, "client": min(of)} for key, of in sorted(holders.items()) if len(of) == 1]
     if mark is not None and mark not in holders:
         credentials.append({"key": mark, "client": held.CLIENT})
-    sources = [{"header": "Authorization"}, {"header": "x-api-key"}]
+    sources = [{"header": "Authorization"}, {"header": "x-api-key"}, {"header": "api-key"}]
     if anonymous is not None:
         credentials.append({"key": ANONYMOUS_KEY, "client": anonymous})
         sources.append({"header": names.ANONYMOUS_HEADER})

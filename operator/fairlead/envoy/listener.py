@@ -34,6 +34,7 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         "skip_xff_append": True,
         "always_set_request_id_in_response": True,
         "normalize_path": True,
+        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "fairlead"},
         "stream_error_on_invalid_http_message": True,  # keep the connection after a 400 of the request filter
         "stream_idle_timeout": "60s",  # until a route is chosen: a client that stalls its upload
         "request_headers_timeout": "10s",
@@ -64,6 +65,7 @@ def _strip(gateway: Gateway) -> Json:
         {"remove_on_match": {"key_matcher": {"prefix": names.HEADER_PREFIX}}},
         {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}},
         filters.set_header(names.ROUTE_HEADER, names.NO_ROUTE),
+        filters.set_header(names.ENCODING_HEADER, "%REQ(content-encoding)%"),
     ]
     if gateway.anonymous is not None:
         mutations.append(filters.set_header(names.ANONYMOUS_HEADER, keys.ANONYMOUS_KEY))

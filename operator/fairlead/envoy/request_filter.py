@@ -4,6 +4,7 @@ It runs once per request, after api_key_auth and before everything that needs to
 
 **It needs**
 - `x-fl-*` and `x-envoy-*` stripped, and `names.ROUTE_HEADER` set to `names.NO_ROUTE`, before the first route is picked;
+- `names.ENCODING_HEADER` set to the client's `content-encoding`, and gzip and zstd taken off the body before;
 - `names.CONSUMER_HEADER`, forwarded by api_key_auth; without it, or without its entry: 401;
 - the directory (`directory.render`) as metadata `names.DIRECTORY_NAMESPACE` of the catch-all route of virtual host `*`;
 - `stream_error_on_invalid_http_message: true` on the connection manager. Otherwise Envoy closes an HTTP/1 connection
@@ -36,7 +37,8 @@ It runs once per request, after api_key_auth and before everything that needs to
     400 (`1e9`, `2.5`, `"100000"`, `-1`, and 0, which servers take for no limit): replacing it would guess what was
     meant. Without `maxOutputTokens` these members are not looked at.
 
-**It answers** by itself, in OpenAI's shape, with dynamic metadata `error` = the code
+**It answers** by itself, in OpenAI's shape (Anthropic's at /v1/messages, and to `anthropic-version`), with dynamic
+metadata `error` = the code
 - GET /v1/models and /v1/models/{id}: what the caller may use; scopes shadow each other as in routing;
 - 401 `invalid_api_key`, `expired_api_key`; 429 `insufficient_quota` for a consumer that is stopped: before the body is
   read, since the key alone decides it;
@@ -54,7 +56,8 @@ It runs once per request, after api_key_auth and before everything that needs to
   `unsupported_parameter` (what names something that one provider keeps: at /v1/responses `previous_response_id`,
   `conversation`, `prompt`, `background: true`);
 - 415 `unsupported_media_type` (a content type other than application/json, a charset other than UTF-8),
-  `unsupported_encoding` (a content encoding);
+  `unsupported_encoding` (a content encoding other than gzip and zstd, or several);
+- 400 `invalid_encoding` (a body that is not in its encoding, or no JSON inside);
 - 500 `internal_error`: Lua failed. Envoy alone would forward the request.
 
 **It reads** every byte of the body as RFC 8259 has it, also in values that nobody looks at: what lenient parsers take

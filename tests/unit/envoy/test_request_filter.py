@@ -14,6 +14,7 @@ SOURCE = request_filter.source()
         names.ROUTE_HEADER,
         names.CONSUMER_HEADER,
         names.ARMS_HEADER,
+        names.ENCODING_HEADER,
         names.LADDER_HEADER_PREFIX,
         names.METADATA_NAMESPACE,
         names.CONSUMER_KEY,
@@ -30,6 +31,7 @@ def test_lua_spells_the_name_alike(name: str) -> None:
 
 def test_lua_uses_no_other_internal_header() -> None:
     known = {names.ROUTE_HEADER, names.CONSUMER_HEADER, names.ARMS_HEADER, names.LADDER_HEADER_PREFIX}
+    known |= {names.ENCODING_HEADER}
     assert set(re.findall(rf'"({names.HEADER_PREFIX}[^"]*)"', SOURCE)) == known
 
 

@@ -8,9 +8,20 @@ local function refusal(status, code, message, param)
   return {
     status = status,
     code = code,
+    message = message,
     body = '{"error":{"message":' .. quote(message) .. ',"type":"invalid_request_error","param":'
       .. (param and quote(param) or "null") .. ',"code":"' .. code .. '"}}',
   }
+end
+
+local ANTHROPIC_TYPES = {
+  ["401"] = "authentication_error", ["404"] = "not_found_error", ["429"] = "rate_limit_error", ["500"] = "api_error",
+}
+
+-- The same answer in the shape of Anthropic's API.
+local function anthropic_error(answer)
+  return '{"type":"error","error":{"type":"' .. (ANTHROPIC_TYPES[answer.status] or "invalid_request_error")
+    .. '","message":' .. quote(answer.message) .. "}}"
 end
 
 local NO_KEY = refusal("401", "invalid_api_key", "No valid API key was provided.")
@@ -21,6 +32,8 @@ local TOO_DEEP = refusal("400", "invalid_json",
   "The request body is nested deeper than " .. DEEPEST .. " objects and arrays.")
 local TOO_MANY_MEMBERS = refusal("400", "invalid_json",
   "The request body has more than " .. MOST_MEMBERS .. " members of objects.")
+local BAD_ENCODING = refusal("400", "invalid_encoding",
+  "The request body is not what its content-encoding says, or no JSON inside.")
 local NO_MODEL = refusal("400", "missing_model", "You must provide a model parameter.", "model")
 local BAD_MODEL = refusal("400", "invalid_model",
   "The model parameter is not a model name: up to 256 letters, digits and . _ : / @ + - are wanted.", "model")
@@ -30,6 +43,7 @@ local BAD_OPTIONS = refusal("400", "invalid_stream_options",
 local BROKEN = {
   status = "500",
   code = "internal_error",
+  message = "The gateway failed to read this request.",
   body = '{"error":{"message":"The gateway failed to read this request.","type":"server_error","param":null,'
     .. '"code":"internal_error"}}',
 }
@@ -39,6 +53,7 @@ local function no_quota(message, headers)
   return {
     status = "429",
     code = "insufficient_quota",
+    message = message,
     body = '{"error":{"message":' .. quote(message)
       .. ',"type":"insufficient_quota","param":null,"code":"insufficient_quota"}}',
     headers = headers,
@@ -60,7 +75,7 @@ end
 
 local function wrong_encoding(given)
   return refusal("415", "unsupported_encoding", "The content encoding `" .. sub(given, 1, LONGEST_SHOWN)
-    .. "` is not read here; send the body as it is.")
+    .. "` is not read here; send the body as it is, or in gzip or zstd.")
 end
 
 local function doubled(name)
@@ -101,9 +116,13 @@ local function wrong_endpoint(model, path, kind)
     .. ".", "model")
 end
 
+-- A base URL without `/v1`, or with it twice, is what most wrong paths come from.
 local function unknown_url(method, path)
-  return refusal("404", "unknown_url", "Unknown request URL: " .. method .. " " .. sub(path, 1, 512)
-    .. ". Please check the URL for typos.")
+  local meant = PATHS["/v1" .. path] and "/v1" .. path or PATHS[sub(path, 4)] and sub(path, 4)
+  if path == "/models" or path == "/v1/v1/models" then meant = MODELS_PATH end
+  return refusal("404", "unknown_url", "Unknown request URL: " .. method .. " " .. sub(path, 1, 512) .. ". "
+    .. (meant and "The base URL of this gateway ends in `/v1`, which makes it " .. meant .. "."
+      or "Please check the URL for typos."))
 end
 
 local function json(body) return { status = "200", body = body } end

@@ -13,6 +13,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
 
   local text = value_of(s, MODEL)
   if not text then return NO_MODEL end
+  if find(text, "\\", 1, true) then text = gsub(sub(text, 1, LONGEST_MODEL), "\\(.)(%x?%x?%x?%x?)", plain) end
   local model = #text <= MODEL_LENGTH + 2 and match(text, MODEL_GRAMMAR)
   if not model then return BAD_MODEL end
   local streams = value_of(s, STREAM)
@@ -79,12 +80,14 @@ local function decide(h, buffer, caller, consumer)
     endpoint = PATHS[path]
   end
   if method ~= "POST" or not endpoint then
-    return method == "GET" and answer_models(directory, caller, path) or unknown_url(method, path)
+    return method == "GET" and answer_models(directory, caller, path, headers) or unknown_url(method, path)
   end
 
-  local problem = check_type(headers) or check_encoding(headers)
+  local problem, encoded = check_type(headers), false
+  if not problem then problem, encoded = check_encoding(headers) end
   if problem then return problem end
   local answer, entry, bytes, as_it_came = read(h, buffer, endpoint, path, directory, caller, consumer, metadata)
+  if encoded and (answer == EMPTY or answer == MALFORMED) then return BAD_ENCODING end -- Envoy drops what it cannot read
   if answer then return answer end
   -- A body in chunks has no length yet, and the budget check reads it here.
   if as_it_came and not headers:get("content-length") then headers:replace("content-length", tostring(bytes)) end
@@ -98,6 +101,11 @@ local function decide(h, buffer, caller, consumer)
   return nil
 end
 
+-- Anthropic's SDK picks its exception by the shape and the type of an error.
+local function speaks_anthropic(headers)
+  return headers:get("anthropic-version") ~= nil or find(headers:get(":path"), "^/v1/messages") ~= nil
+end
+
 local function give(h, ok, answer)
   if not ok then
     h:logErr("request.lua: " .. tostring(answer))
@@ -106,7 +114,9 @@ local function give(h, ok, answer)
   if answer.code then h:streamInfo():dynamicMetadata():set(NAMESPACE, "error", answer.code) end
   local headers = { [":status"] = answer.status, ["content-type"] = "application/json" }
   for name, value in pairs(answer.headers or {}) do headers[name] = value end
-  h:respond(headers, answer.body)
+  local body = answer.body
+  if answer.message and speaks_anthropic(h:headers()) then body = anthropic_error(answer) end
+  h:respond(headers, body)
 end
 
 function envoy_on_request(h)

@@ -21,11 +21,18 @@ local function check_type(headers)
   return nil
 end
 
--- The refusal of a body in an encoding, or nil.
+local DECODED = { gzip = true, ["x-gzip"] = true, zstd = true }
+
+-- The refusal of a body in an encoding that was not taken off before, or nil, and whether one was.
 local function check_encoding(headers)
-  local given = headers:get("content-encoding")
-  if not given then return nil end
-  if lower(given) ~= "identity" and given ~= "" then return wrong_encoding(given) end
-  headers:remove("content-encoding")
-  return nil
+  local given = headers:get("x-fl-encoding") or headers:get("content-encoding")
+  if not given then return nil, false end
+  headers:remove("x-fl-encoding")
+  local said = match(lower(given), "^%s*(.-)%s*$")
+  if said == "identity" or said == "" then
+    headers:remove("content-encoding")
+    return nil, false
+  end
+  if not DECODED[said] or headers:get("content-encoding") then return wrong_encoding(given) end
+  return nil, true
 end

@@ -11,6 +11,13 @@ local function unescape(kind, digits)
   return code < 128 and char(code) or ""
 end
 
+-- Characters that names are made of and JSON may escape: `qwen\/qwen3-32b` is what PHP writes.
+local function plain(kind, digits)
+  if kind == "/" then return "/" .. digits end
+  local code = kind == "u" and tonumber(digits, 16)
+  return code and code < 128 and char(code) or nil
+end
+
 -- The name that a lenient server may take a key for: by escapes, by the end of a C string, by folding case, or by
 -- writing `maxTokens` for `max_tokens`. Two readers that disagree on which model is asked for, or on a limit, are a way
 -- around both.

@@ -4,7 +4,17 @@ local function model_object(name)
   return '{"id":"' .. name .. '","object":"model","created":0,"owned_by":"fairlead"}'
 end
 
-local function list_models(directory, caller)
+-- The same in the shape of Anthropic's API, which its clients ask for by their header.
+local function anthropic_model(name)
+  return '{"type":"model","id":"' .. name .. '","display_name":"' .. name .. '","created_at":"1970-01-01T00:00:00Z"}'
+end
+
+local function anthropic_list(models, first, last)
+  return '{"data":[' .. concat(models, ",") .. '],"has_more":false,"first_id":' .. (first and '"' .. first .. '"' or "null")
+    .. ',"last_id":' .. (last and '"' .. last .. '"' or "null") .. "}"
+end
+
+local function list_models(directory, caller, anthropic)
   local seen, usable = {}, {}
   for _, list in ipairs(caller.lists) do
     for _, name in ipairs(names_of(directory:get(list) or "")) do
@@ -17,7 +27,9 @@ local function list_models(directory, caller)
     end
   end
   sort(usable)
-  for n, name in ipairs(usable) do usable[n] = model_object(name) end
+  local first, last = usable[1], usable[#usable]
+  for n, name in ipairs(usable) do usable[n] = (anthropic and anthropic_model or model_object)(name) end
+  if anthropic then return json(anthropic_list(usable, first, last)) end
   return json('{"object":"list","data":[' .. concat(usable, ",") .. "]}")
 end
 
@@ -26,10 +38,11 @@ local function decode_url(text)
 end
 
 -- The answer to GET on a path below /v1/models, or nil when there is no such path.
-local function answer_models(directory, caller, path)
-  if path == MODELS_PATH then return list_models(directory, caller) end
+local function answer_models(directory, caller, path, headers)
+  local anthropic = headers:get("anthropic-version") ~= nil
+  if path == MODELS_PATH then return list_models(directory, caller, anthropic) end
   local id = decode_url(match(path, "^/v1/models/(.+)$") or "")
   if id == "" then return nil end
   if find(id, "\0", 1, true) or not look_up(directory, caller, id) then return unknown_model(sub(id, 1, MODEL_LENGTH)) end
-  return json(model_object(id))
+  return json((anthropic and anthropic_model or model_object)(id))
 end

@@ -15,6 +15,7 @@ local NAMESPACE = "fairlead"
 local CHAT, EMBEDDING = "Chat", "Embedding"
 local MODEL_GRAMMAR = '^"([%w._:/@+-]+)"$'
 local MODEL_LENGTH = 256
+local LONGEST_MODEL = 6 * MODEL_LENGTH + 3 -- all in escapes, two quotes; one more would be too long
 local KEPT = 4096 -- entries of a cache, then it starts anew
 local LARGE = 1048576 -- bytes; the garbage of a larger body is collected at once: three copies of it
 
