@@ -153,10 +153,8 @@ def _for_anthropic() -> list[Json]:
     return [
         _mapper(429, _text(_anthropic(429, NO_ROOM)), there, no_room),
         _mapper(BAD_GATEWAY.status, _text(BAD_GATEWAY.anthropic()), there, no_http),
-        *(
-            _mapper(error.status, _text(error.anthropic()), there)
-            for error in (*LOCAL, WRONG_ENDPOINT, PROVIDER_REFUSED)
-        ),
+        *(_mapper(error.status, _text(error.anthropic()), there) for error in (*LOCAL, WRONG_ENDPOINT)),
+        _mapper(502, _text(_anthropic(502, "The model's provider refused the gateway's request.")), there),
     ]
 
 
