@@ -33,7 +33,8 @@ def test_a_stream_arrives_chunk_by_chunk(client: openai.OpenAI, sim: SimulatedPr
     arrived = []
     text = ""
     usage = None
-    for chunk in client.chat.completions.create(model="chat", messages=ASK, stream=True, max_tokens=6):
+    asked = {"stream": True, "stream_options": {"include_usage": True}}
+    for chunk in client.chat.completions.create(model="chat", messages=ASK, max_tokens=6, **asked):
         if chunk.choices and chunk.choices[0].delta.content:
             arrived.append(time.monotonic())
             text += chunk.choices[0].delta.content
