@@ -119,7 +119,8 @@ def test_completions(client: openai.OpenAI, sim: SimulatedProvider) -> None:
     answer = client.completions.create(model="chat", prompt="Once upon a time", max_tokens=4)
     assert answer.usage.completion_tokens == 4
     assert seen(sim).target == "/openai/v9/completions"
-    chunks = list(client.completions.create(model="chat", prompt="Once", max_tokens=4, stream=True))
+    asked = {"stream": True, "stream_options": {"include_usage": True}}
+    chunks = list(client.completions.create(model="chat", prompt="Once", max_tokens=4, **asked))
     assert "".join(chunk.choices[0].text for chunk in chunks if chunk.choices)
     assert chunks[-1].usage.completion_tokens == 4
 
