@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 DEMO_STAMP = $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types imports check test tests unit envoy golden crds demo bench bench-operator bench-budgets bench-streams clean fuzz cluster cluster-down images e2e system
+.PHONY: help install lock lint types imports check test tests unit envoy golden crds demo bench bench-operator bench-budgets bench-streams clean fuzz cluster cluster-down images e2e system
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -26,6 +26,10 @@ $(DEMO_STAMP): pyproject.toml requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[demo]'
 	@touch $@
 
+lock: install ## Write requirements.txt anew: what is installed now, exactly
+	@{ head -n 1 requirements.txt; $(BIN)/pip freeze --exclude-editable --exclude setuptools; } >.requirements.new
+	@mv .requirements.new requirements.txt
+
 lint: install ## Style: ruff with all rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,8 +37,9 @@ lint: install ## Style: ruff with all rules
 types: install ## Types: mypy, strict
 	$(BIN)/mypy
 
-imports: install ## Layers: import-linter
+imports: install ## Layers: import-linter. Dependencies: deptry
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 demo: $(DEMO_STAMP) ## See it work: three regions on this machine, until Ctrl-C (ONCE=1: ends by itself)
 	@$(BIN)/fairlead demo $(if $(ONCE),--once)

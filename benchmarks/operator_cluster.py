@@ -22,7 +22,8 @@ from harness.load import Load
 from harness.provider import Provider
 from harness.team import Team
 
-from fairlead.adapters.kube import LightKube, connect
+from fairlead.adapters.kube import Kube
+from fairlead.adapters.kube_client import connect
 
 TEAM, KEY = "bench", "bench-key"
 _APART_S = 1.5
@@ -103,7 +104,7 @@ async def _scale(cluster: Cluster, team: Team, routes: int) -> None:
     print(f"{2 * routes} routes: the operator's memory is {memory / 1e6:.0f} MB")
 
 
-async def _apply(kube: LightKube, objects: Iterable[Mapping[str, Any]]) -> None:
+async def _apply(kube: Kube, objects: Iterable[Mapping[str, Any]]) -> None:
     gate = asyncio.Semaphore(16)
 
     async def one(found: Mapping[str, Any]) -> None:
@@ -113,7 +114,7 @@ async def _apply(kube: LightKube, objects: Iterable[Mapping[str, Any]]) -> None:
     await asyncio.gather(*(one(found) for found in objects))
 
 
-async def _all_ready(kube: LightKube) -> None:
+async def _all_ready(kube: Kube) -> None:
     while not all(_is_ready(found) for found in await kube.list("ModelRoute", namespace=TEAM)):  # noqa: ASYNC110  asked
         await asyncio.sleep(0.5)
 
@@ -125,7 +126,7 @@ def _is_ready(found: Mapping[str, Any]) -> bool:
     )
 
 
-async def _change(kube: LightKube, client: httpx.AsyncClient, route: Mapping[str, Any]) -> float:
+async def _change(kube: Kube, client: httpx.AsyncClient, route: Mapping[str, Any]) -> float:
     pods = await kube.list("Pod", namespace=NAMESPACE, labels={"app.kubernetes.io/component": "gateway"})
     addresses = [pod["status"]["podIP"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     before = {address: await _digest(client, address) for address in addresses}

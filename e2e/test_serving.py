@@ -11,7 +11,7 @@ from harness.provider import Provider
 from harness.team import Team
 from harness.waiting import eventually
 
-from fairlead.adapters.kube import connect
+from fairlead.adapters.kube_client import connect
 
 SWAPS = 8
 

@@ -25,7 +25,7 @@ class Kubectl:
     """One cluster, by its KUBECONFIG."""
 
     def __init__(self, kubeconfig: Path, path: str) -> None:
-        self.kubeconfig = kubeconfig
+        self.kubeconfig, self.path = kubeconfig, path
         scripts = Path(sys.executable).parent  # where `pip install` has put `fairlead` and kubectl's plugin
         self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": f"{scripts}:{path}"}
 

@@ -57,7 +57,7 @@ def is_asked(*, local: bool, **options: Any) -> bool:
 
 def ask(question: "Callable[[Kube], Awaitable[T]]", context: str | None) -> T:
     """Ask a cluster; raises `ClusterError`."""
-    from fairlead.adapters.kube import connect  # noqa: PLC0415  an extra, which `fairlead up` does without
+    from fairlead.adapters.kube_client import connect  # noqa: PLC0415  an extra, which `fairlead up` does without
 
     async def answer() -> T:
         async with connect(context) as kube:

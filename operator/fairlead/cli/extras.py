@@ -3,10 +3,12 @@
 import importlib.util
 from collections.abc import Mapping
 
-_BUDGET = frozenset({"aiohttp", "google", "grpc", "hiredis", "prometheus_client", "redis", "structlog", "uvloop"})
+_BUDGET = frozenset(
+    {"aiohttp", "google", "grpc", "hiredis", "prometheus_client", "redis", "structlog", "uvloop", "yarl"}
+)
 MODULES: Mapping[str, frozenset[str]] = {
-    "standalone": frozenset({*_BUDGET, "envoy", "httpx", "watchfiles"}),
-    "operator": frozenset({"httpx", "httpx2", "kopf", "lightkube", "prometheus_client", "structlog"}),
+    "standalone": frozenset({*_BUDGET, "certifi", "envoy", "httpx", "typing_extensions", "watchfiles"}),
+    "operator": frozenset({"aiohttp", "httpx", "kopf", "kubernetes", "prometheus_client", "structlog"}),
     "budget": _BUDGET,
     "demo": frozenset({"aiohttp", "gguf", "numpy", "openai", "xllamacpp"}),
 }

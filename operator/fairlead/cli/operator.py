@@ -17,7 +17,8 @@ from fairlead.adapters.budget_answer import HttpBudgetAnswers
 from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.gateway_answer import HttpGatewayAnswers
 from fairlead.adapters.gateway_metrics import HttpGatewayMetrics
-from fairlead.adapters.kube import Kube, UnreachableError, connect
+from fairlead.adapters.kube import Kube, UnreachableError
+from fairlead.adapters.kube_client import connect
 from fairlead.api.installation import Installation
 from fairlead.controller.context import Context
 from fairlead.controller.metrics import PORT, Metrics, serve

@@ -13,8 +13,16 @@ import kopf
 from kopf import OperatorRegistry, OperatorSettings
 
 from fairlead.adapters.kube import RESOURCES, USER_KINDS
+from fairlead.adapters.kube_login import Login
+from fairlead.errors import ClusterError
 
 Object = Mapping[str, Any]
+
+_LOOK_EVERY_S = 0.5
+_CANCEL_EVERY_S = 0.2
+_END_WITHIN_S = 10.0
+_LOGIN_AGAIN_S = 2.0
+"""After a login that failed; kopf's own pause is a minute."""
 
 
 def registry(told: Callable[[Object, bool], None], *, namespaces: bool) -> OperatorRegistry:
@@ -30,20 +38,38 @@ def registry(told: Callable[[Object, bool], None], *, namespaces: bool) -> Opera
     for kind in (*USER_KINDS, *(["Namespace"] if namespaces else [])):
         resource = RESOURCES[kind]
         kopf.on.event(resource.group, resource.version, resource.plural, registry=handlers)(on_event)
-    kopf.on.login(registry=handlers)(_login)
+    kopf.on.login(registry=handlers, backoff=_LOGIN_AGAIN_S)(_login)
     kopf.on.startup(registry=handlers)(_configure)
     return handlers
 
 
-def _login(settings: OperatorSettings, **_: Any) -> Any:
-    return kopf.login_with_service_account(settings=settings) or kopf.login_with_kubeconfig(settings=settings)
+async def _login(**_: Any) -> kopf.ConnectionInfo:
+    """Log in as everything else does; kopf asks again when it is refused."""
+    access = await Login().access()
+    scheme, token = (access.authorization or " ").split(" ", maxsplit=1)
+    return kopf.ConnectionInfo(
+        server=access.server,
+        ca_path=access.ca_file,
+        insecure=not access.verify,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=access.certificate_file,
+        private_key_path=access.key_file,
+        proxy_url=access.proxy,
+        trust_env=True,  # HTTPS_PROXY, as the client of everything else
+        expiration=access.expires_at,
+    )
 
 
 def _configure(settings: OperatorSettings, **_: Any) -> None:
     settings.posting.enabled = False  # Events are written by the operator itself, when something has happened
     settings.scanning.disabled = True  # the CRDs come with the release; no right to watch CRDs or namespaces is needed
-    settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 2)  # an API server that is back should find us soon
     settings.networking.connect_timeout = 5
+    # An API server that is back finds us within 5 s: no pause between two attempts is longer.
+    # After the last one the watch ends, and `watch` begins anew.
+    settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 2)
+    settings.networking.request_timeout = 30
+    settings.queueing.error_delays = (1, 2, 5)
 
 
 def watch(
@@ -52,16 +78,49 @@ def watch(
     """Run kopf until `stop`, in a loop of its own: it cancels every task of its loop that it does not know.
 
     `namespaces`: empty = all. `identity`: without one kopf asks for the user's name, which a container's has not.
-    Raises what ends kopf.
+    Raises what ends kopf, and `ClusterError` when one of its watches ended: kopf itself goes on without that one.
     """
+    asyncio.run(_watch(told, namespaces=namespaces, identity=identity, stop=stop))
+
+
+async def _watch(
+    told: Callable[[Object, bool], None], *, namespaces: Collection[str], identity: str, stop: threading.Event
+) -> None:
+    # Of what ends we tell ourselves, in one line.
+    asyncio.get_running_loop().set_exception_handler(lambda _, __: None)
     named: Any = identity  # of a type that kopf keeps to itself
-    asyncio.run(
+    operator = asyncio.create_task(
         kopf.operator(
             registry=registry(told, namespaces=not namespaces),
             standalone=True,
             identity=named,
             clusterwide=not namespaces,
             namespaces=list(namespaces),
-            stop_flag=stop,
         )
     )
+    watches, lost = _watches(), frozenset[str]()
+    while not (operator.done() or stop.is_set() or lost):
+        await asyncio.wait({operator}, timeout=_LOOK_EVERY_S)
+        there = _watches()
+        watches, lost = watches | there, watches - there
+    # Not by kopf's own flag: it waits for one in a thread, which would keep this loop from ending.
+    await _end(operator)
+    if lost and not stop.is_set():
+        raise ClusterError(f"ended: {', '.join(sorted(lost))}")
+    if operator.done() and not operator.cancelled():
+        operator.result()
+
+
+async def _end(operator: asyncio.Task[None]) -> None:
+    """Cancel kopf, and its tasks as often as it takes: a watch that waits for a login swallows the first time."""
+    operator.cancel()
+    async with asyncio.timeout(_END_WITHIN_S):
+        while not operator.done():
+            await asyncio.wait({operator}, timeout=_CANCEL_EVERY_S)
+            for task in asyncio.all_tasks() - {operator, asyncio.current_task()}:
+                task.cancel()
+
+
+def _watches() -> frozenset[str]:
+    """Name kopf's watches that run, by its tasks: it tells nobody when one of them ends."""
+    return frozenset(name for task in asyncio.all_tasks() if (name := task.get_name()).startswith("watcher for "))

@@ -36,9 +36,9 @@ def test_every_requirement_of_an_extra_is_known(extra: str) -> None:
         ("structlog", ["up", "-f", "/", "-c", "/etc/hosts"], "'fairlead[standalone]'"),
         ("kopf", ["operator", "--help"], "'fairlead[operator]'"),
         ("grpc", ["budget-server", "--config", "/nowhere"], "'fairlead[budget]'"),
-        ("lightkube", ["status"], "'fairlead[operator]'"),
-        ("lightkube", ["budgets"], "'fairlead[operator]'"),
-        ("lightkube", ["kill", "team/agent"], "'fairlead[operator]'"),
+        ("kubernetes", ["status"], "'fairlead[operator]'"),
+        ("kubernetes", ["budgets"], "'fairlead[operator]'"),
+        ("kubernetes", ["kill", "team/agent"], "'fairlead[operator]'"),
         ("httpx", ["status", "--state", "/nowhere"], "'fairlead[standalone]'"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import run
 
-from fairlead.adapters import kube
+from fairlead.adapters import kube_client
 from fairlead.cli import kill
 from memory_cluster import MemoryCluster
 
@@ -22,7 +22,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> MemoryCluster:
         assert context in (None, "there")
         yield found
 
-    monkeypatch.setattr(kube, "connect", connect)
+    monkeypatch.setattr(kube_client, "connect", connect)
     monkeypatch.setattr(kill, "PATIENCE_S", 0.0)
     return found
 

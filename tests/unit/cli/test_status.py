@@ -136,7 +136,7 @@ def test_a_cluster_that_does_not_answer(kubeconfig: str) -> None:
 def test_no_such_context(kubeconfig: str) -> None:
     result = run("status", "--context", "nowhere", KUBECONFIG=kubeconfig)
     assert result.exit_code == 1
-    assert "no cluster to speak to: Context 'nowhere' not found" in result.stderr
+    assert "got context `nowhere`, want one of" in result.stderr
 
 
 @pytest.mark.parametrize("content", ["[]", "a: b", "{", "current-context: x\ncontexts: []\nclusters: []"])
