@@ -107,6 +107,8 @@ def test_a_bad_edit_keeps_the_last_good_version_over_a_restart() -> None:
         await until(lambda: stage.cluster.find("ConfigMap", "fairlead-last-good"))
 
     asyncio.run(while_it_runs(stage, good))
+    memory = stage.cluster.find("ConfigMap", "fairlead-last-good") or {}
+    assert memory["metadata"]["labels"]["app.kubernetes.io/component"] == "operator"
     served = (stage.cluster.find("ConfigMap", f"{NAME}-routes") or {})["data"]
     # The edit is made while no operator is there
     stage.cluster.put(route("chat", target("p", "no-such-model")))
