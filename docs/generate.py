@@ -1,4 +1,4 @@
-"""Write `crds/` and `docs/reference/` from the models; files that are no longer generated go away."""
+"""Write `crds/`, the chart's copy and `docs/reference/` from the models; what is no longer generated goes away."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +10,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
-    """Write both folders."""
+    """Write all folders."""
     write(ROOT / "crds", crds())
+    # A copy, no link: Flux and other tools that carry a chart around drop links, and the CRDs with them.
+    write(ROOT / "helm" / "fairlead" / "files" / "crds", crds())
     write(ROOT / "docs" / "reference", pages())
 
 

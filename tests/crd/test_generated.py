@@ -1,4 +1,4 @@
-"""crds/ and docs/reference/ are what the models generate; `make crds` refreshes both."""
+"""crds/, the chart's copy and docs/reference/ are what the models generate; `make crds` refreshes them."""
 
 from pathlib import Path
 
@@ -14,6 +14,13 @@ def _folder(path: Path) -> dict[str, bytes]:
 
 def test_crds_are_what_the_models_generate() -> None:
     assert _folder(ROOT / "crds") == dict(crds())
+
+
+def test_the_chart_has_them_as_files_of_its_own() -> None:
+    chart = ROOT / "helm" / "fairlead"
+    assert _folder(chart / "files" / "crds") == dict(crds())
+    # Flux drops links when it makes an artifact of a repository
+    assert [str(path) for path in chart.rglob("*") if path.is_symlink()] == []
 
 
 def test_the_reference_is_what_the_models_generate() -> None:

@@ -1,13 +1,16 @@
 """The repository under examples/gitops: every object is right beside the others, for every cluster that it has."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from fairlead.api.conditions import ConditionStatus
 from fairlead.api.installation import Installation, decode_installation
+from fairlead.cli import main
 from fairlead.compiler import Manifest, Observed, SecretRef, Snapshot, compile  # noqa: A004  its name
 
 ROOT = Path(__file__).resolve().parents[3] / "examples" / "gitops"
@@ -29,7 +32,7 @@ def _installation(cluster: str) -> Installation:
 
 @pytest.mark.parametrize("cluster", CLUSTERS)
 def test_every_object_is_accepted_and_resolved(cluster: str) -> None:
-    manifests = _documents("platform", "teams")
+    manifests = _documents("namespaces", "platform", "teams")
     compiled = compile(
         Snapshot(
             manifests=tuple(Manifest(content=one) for one in manifests),
@@ -56,3 +59,27 @@ def test_what_kustomize_lists_is_what_is_there() -> None:
         assert all((path.parent / name).exists() for name in listed), path
         beside = {one.name for one in path.parent.glob("*.yaml")} - {"kustomization.yaml", "values.yaml"}
         assert beside <= set(listed), path
+
+
+def test_check_in_a_pull_request_knows_what_the_clusters_know() -> None:
+    known = decode_installation(yaml.safe_load((ROOT / "installation.yaml").read_text()))
+    assert isinstance(known, Installation), known
+    for cluster in CLUSTERS:
+        assert known.regions == _installation(cluster).regions
+        assert known.anonymous == _installation(cluster).anonymous
+    command = re.search(r"^fairlead (check .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert command is not None
+    words = [str(ROOT / word) if (ROOT / word).exists() else word for word in command[1].split()]
+    outcome = CliRunner().invoke(main, words)
+    assert (outcome.exit_code, "0 objects" in outcome.output) == (0, False), outcome.output
+
+
+def test_namespaces_are_there_before_the_chart_needs_them() -> None:
+    named = {one["metadata"]["name"] for one in _documents("namespaces")}
+    for name in CLUSTERS:
+        values = yaml.safe_load((ROOT / "clusters" / name / "values.yaml").read_text())
+        assert {"fairlead", *values["consumerNamespaces"]} <= named
+    cluster = yaml.safe_load_all((ROOT / "flux" / "cluster.yaml").read_text())
+    flux = {one["metadata"]["name"]: one["spec"] for one in cluster}
+    assert flux["llm-namespaces"]["path"] == "./namespaces"
+    assert flux["fairlead-install"]["dependsOn"] == [{"name": "llm-namespaces"}]
