@@ -8,7 +8,7 @@ _BUDGET = frozenset(
 )
 MODULES: Mapping[str, frozenset[str]] = {
     "standalone": frozenset({*_BUDGET, "certifi", "envoy", "httpx", "typing_extensions", "watchfiles"}),
-    "operator": frozenset({"aiohttp", "httpx", "kopf", "kubernetes", "prometheus_client", "structlog"}),
+    "operator": frozenset({"aiohttp", "httpx", "kopf", "kubernetes", "prometheus_client", "structlog", "yarl"}),
     "budget": _BUDGET,
     "demo": frozenset({"aiohttp", "gguf", "numpy", "openai", "xllamacpp"}),
 }
