@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Mapping
 
 _BUDGET = frozenset(
-    {"aiohttp", "google", "grpc", "hiredis", "prometheus_client", "redis", "structlog", "uvloop", "yarl"}
+    {"aiohttp", "google", "grpc", "hiredis", "httpx", "prometheus_client", "redis", "structlog", "uvloop", "yarl"}
 )
 MODULES: Mapping[str, frozenset[str]] = {
     "standalone": frozenset({*_BUDGET, "certifi", "envoy", "httpx", "typing_extensions", "watchfiles"}),
