@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from command_line import run
 
-from fairlead.adapters import kube
+from fairlead.adapters import kube_client
 from memory_cluster import MemoryCluster
 
 
@@ -19,7 +19,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> MemoryCluster:
         assert context in (None, "there")
         yield found
 
-    monkeypatch.setattr(kube, "connect", connect)
+    monkeypatch.setattr(kube_client, "connect", connect)
     return found
 
 
