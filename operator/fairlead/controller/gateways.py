@@ -18,6 +18,7 @@ from fairlead.controller.live import Live
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.nudges import Nudges
 from fairlead.controller.obstacle import obstacle
+from fairlead.controller.readback import is_ready
 from fairlead.controller.refresh import ANNOTATION
 from fairlead.controller.written_objects import Failure, WrittenObjects
 from fairlead.errors import ClusterError, TooLargeError
@@ -116,7 +117,7 @@ class Gateways:
             obstacles={
                 region: self._obstacle(region, brought.failed.get(region))
                 for region, gateway in compiled.gateways.items()
-                if gateway.lacking
+                if gateway.lacking or not self._has_ready(region)
             },
             keyless=self._keys.keyless(rendered, {binding.consumer for binding in compiled.key_bindings}),
             keys=rendered if keys_error is None and not self._keys.is_missing else None,
@@ -171,6 +172,9 @@ class Gateways:
     async def nudge_again(self, pods: Collection[str]) -> None:
         """Tell pods once more that there is a configuration which they do not serve yet; raises `ClusterError`."""
         await self._nudges.again(pods)
+
+    def _has_ready(self, region: str) -> bool:
+        return any(_region_of(pod) == region and is_ready(pod) for pod in self._live.of_kind("Pod"))
 
     def _obstacle(self, region: str, failure: Failure | None) -> str:
         if failure is not None:

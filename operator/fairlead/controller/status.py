@@ -115,7 +115,7 @@ class Statuses:
             states.items(),
             expired=found.expires_at is not None and found.expires_at <= self._clock.now().timestamp(),
             enforced=enforced,
-            lacking={region: self._lacking(found, gateways[region]) for region in states},
+            lacking={region: self._lacking(found, gateways[region], state) for region, state in states.items()},
             keyless=self._keyless.get(name) if report.key.kind == "ModelConsumer" else None,
             unwell=traffic.unwell(found, self._failing),
         )
@@ -177,9 +177,15 @@ class Statuses:
     def _lacked(self, found: CompiledStatus, region: str) -> frozenset[str]:
         return self._readback.lacking(region, self._credentials.needed(found, region))
 
-    def _lacking(self, found: CompiledStatus, gateway: CompiledGateway) -> str:
-        """Name the Secrets that a region's pods do not mount, and why; or the credentials that they mount in vain."""
+    def _lacking(self, found: CompiledStatus, gateway: CompiledGateway, state: RegionState) -> str:
+        """Name the Secrets that a region's pods do not mount, and why; or the credentials that they mount in vain.
+
+        Of a region that is behind: why none of its pods runs.
+        """
         region = gateway.ir.region
+        if state is RegionState.BEHIND:
+            hindrance = self._obstacles.get(region, UNDER_WAY)
+            return "" if hindrance == UNDER_WAY or self._readback.of_region(region) else hindrance
         if not gateway.lacking:
             return ", ".join(f"`{file}`" for file in sorted(self._lacked(found, region)))
         secrets = ", ".join(f"`{name}`" for name in sorted(gateway.lacking))

@@ -40,6 +40,7 @@ class RegionState(StrEnum):
 
 
 _BEHIND = "not every gateway in {} serves this generation, want one that is ready and takes its configuration"
+_STUCK = "no gateway in {} is ready: {}"
 _UNMOUNTED = "gateways of {} do not mount Secret {}, and serve what was there before until new pods do"
 _ABSENT = "gateways of {} hold no credential {}, want a Secret with this key, and a value that a header can carry"
 _TOO_LARGE = "the configuration of {} is larger than a ConfigMap, gateways keep the one before, split the installation"
@@ -58,8 +59,8 @@ def conditions(
     """State the conditions of one object: Accepted, ResolvedRefs, Programmed, Enforced, Ready, in this order.
 
     `expired`: a consumer whose `expiresAt` has passed. `enforced`: of a policy, whether somebody decides by it.
-    `lacking`: by region, which Secrets its pods lack, and why. `keyless`: of a consumer, why no gateway has its keys.
-    `unwell`: of a provider or route, what real traffic fails at.
+    `lacking`: by region, which Secrets its pods lack, and why; or why none of them runs.
+    `keyless`: of a consumer, why no gateway has its keys. `unwell`: of a provider or route, what real traffic fails at.
     """
     programmed = _programmed(report, tuple(regions), lacking or {}, keyless)
     ready = _ready(report, programmed, expired=expired, enforced=enforced)
@@ -91,7 +92,9 @@ def _programmed(
     ):
         found = sorted(region for region, at in regions if at is missed)
         if found:
-            return state(ConditionStatus.FALSE, reason, message.format(_listed(found), lacking.get(found[0], "")))
+            why = next((lacking[region] for region in found if lacking.get(region)), "")
+            told = _STUCK if missed is RegionState.BEHIND and why else message
+            return state(ConditionStatus.FALSE, reason, told.format(_listed(found), why))
     return state(ConditionStatus.TRUE, Reason.PROGRAMMED, "every ready gateway serves this generation")
 
 

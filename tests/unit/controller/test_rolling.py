@@ -74,6 +74,21 @@ def test_a_deployment_that_cannot_roll_holds_back_no_change_that_its_pods_can_se
     asyncio.run(while_it_runs(again, restarted))
 
 
+def test_a_region_without_a_pod_that_runs_says_why_on_its_objects() -> None:
+    stage = _stage()
+    pod = stage.cluster.find("Pod", "old")
+    assert pod is not None
+    why = "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector"
+    stage.cluster.put({**pod, "status": {"conditions": [{"type": "PodScheduled", "status": "False", "message": why}]}})
+
+    async def story() -> None:
+        await until(lambda: _reason(stage, "ModelRoute", "chat", "team-web") == "GatewayBehind")
+        told = stage.condition("ModelRoute", "chat", "Programmed")["message"]
+        assert told == f"no gateway in `us-east-1` is ready: pod old: {why}"
+
+    asyncio.run(while_it_runs(stage, story))
+
+
 def _reason(stage: Stage, kind: str, name: str, namespace: str) -> object:
     return stage.condition(kind, name, "Programmed", namespace).get("reason")
 

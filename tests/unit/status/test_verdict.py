@@ -93,3 +93,9 @@ def test_a_policy_does_its_work_when_somebody_decides_by_it(
     stated = conditions(report, [], enforced=enforced)
     assert [str(one.type) for one in stated] == ["Accepted", "ResolvedRefs", "Programmed", "Enforced", "Ready"]
     assert _by_type(stated)["Ready"] == ready
+
+
+def test_a_region_whose_pods_do_not_run_is_told_why() -> None:
+    why = "pod us-1: 0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector"
+    stated = {one.type: one.message for one in conditions(_report(), [(US, BEHIND)], lacking={US: why})}
+    assert stated[ConditionType.PROGRAMMED] == f"no gateway in `{US}` is ready: {why}"
