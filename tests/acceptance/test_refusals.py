@@ -85,10 +85,10 @@ def test_errors_by_the_official_client(world: World) -> None:
 @pytest.mark.parametrize(
     ("head", "status"),
     [
-        ("GET /v1/models HTTP/1.0\nHost: a\n\n", 426),
+        ("GET /v1/models HTTP/1.0\nHost: a\n\n", 401),
         ("FOO BAR\n\n", 400),
         ("GET /v1/models HTTP/1.1\n\n", 400),
-        ("GET /v1/realtime HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n\n", 403),
+        ("GET /v1/realtime HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n\n", 426),
         (f"GET /v1/models HTTP/1.1\nHost: a\nX-Long: {'a' * 70_000}\n\n", 431),
         (f"POST /v1/chat/completions HTTP/1.1\nHost: a\nX-Api-Key: {KEY}\nTransfer-Encoding: chunked\n\nzz\n", 400),
         ("CONNECT a:80 HTTP/1.1\nHost: a:80\n\n", 401),

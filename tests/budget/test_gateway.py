@@ -179,7 +179,8 @@ def test_a_reply_without_usage_and_a_client_that_leaves_are_estimated(
         _leave_early(port)
     until(lambda: usage(port)["budget"]["estimated"] > first)
     until(lambda: usage(port)["budget"]["reserved"] == 0)
-    assert round(usage(port)["budget"]["spent"] * 10**9) <= 2 * reserved
+    streamed = (152 + 200) * 1_000  # the body of a stream asks for its usage, too
+    assert round(usage(port)["budget"]["spent"] * 10**9) <= reserved + streamed
 
 
 def _leave_early(port: int) -> None:

@@ -11,7 +11,7 @@ from running import Gateway, gateway, plan, route, target, upstream
 
 from fairlead import ir
 from fairlead.demo.provider import SimulatedProvider
-from fairlead.envoy import clusters
+from fairlead.envoy import trunks
 
 pytestmark = pytest.mark.envoy
 
@@ -55,7 +55,7 @@ def elsewhere(certificates: Path) -> Iterator[SimulatedProvider]:
 def crowd(provider: SimulatedProvider, first: int = 0) -> list[ir.Target]:
     """More targets at one TLS address than go there by themselves."""
     address = upstream(provider, host="localhost", tls=True)
-    return [target(f"api/{provider.port}/m{n}", provider, upstream=address) for n in range(first, clusters.CROWD + 1)]
+    return [target(f"api/{provider.port}/m{n}", provider, upstream=address) for n in range(first, trunks.CROWD + 1)]
 
 
 def catalogue(rungs: dict[str, tuple[ir.Target, ...]]) -> ir.Gateway:
