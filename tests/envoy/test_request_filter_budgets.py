@@ -59,6 +59,12 @@ ASKS = [
     ("/v1/completions", '"model":"chat","prompt":[]', "- 1", "no prompt at all"),
     ("/v1/responses", '"model":"chat","max_output_tokens":3', "3 1", "responses"),
     ("/v1/embeddings", '"model":"vectors","input":"x"', "- 1", "embeddings"),
+    ("/v1/chat/completions", '"model":"chat","max_output_tokens":1', "- 1", "chat obeys no max_output_tokens"),
+    ("/v1/chat/completions", '"model":"chat","n_predict":1', "- 1", "only llama.cpp obeys n_predict"),
+    ("/v1/completions", '"model":"chat","max_completion_tokens":1', "- 1", "nor completions another's"),
+    ("/v1/responses", '"model":"chat","max_tokens":1,"max_output_tokens":null', "- 1", "null is none"),
+    ("/v1/messages", '"model":"chat","max_output_tokens":1', "- 1", "nor messages another's"),
+    ("/v1/chat/completions", '"model":"chat","max_tokens":2,"n_predict":9', "9 1", "the largest that any server obeys"),
     (
         "/v1/chat/completions",
         '"model":"chat","max_tokens":999999999999999',

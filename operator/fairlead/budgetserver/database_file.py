@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS version (number INTEGER NOT NULL, since_ms INTEGER NO
 INSERT INTO version SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM version);
 """
 _DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+_HEADER_BYTES = 100
+"""SQLite takes what is shorter for an empty database: https://sqlite.org/fileformat.html, 1.3."""
 
 
 def connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
@@ -44,16 +46,18 @@ def connect(path: Path, warn: Callable[[str], None]) -> sqlite3.Connection:
         sqlite3.Error: the disk is full, say.
 
     """
-    if path.exists() and not path.stat().st_size:
-        warn(f"{path}: got 0 bytes, want what was spent; spending counts from $0 again")
+    size = path.stat().st_size if path.is_file() else _HEADER_BYTES
     try:
-        return _opened(path)
+        connection = _opened(path)
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", None) not in _DAMAGED:
             raise
         aside = _set_aside(path, error)
         warn(f"{path}: {error}; it is kept as {aside.name}, and spending counts from $0 again")
         return _opened(path)
+    if size < _HEADER_BYTES:
+        warn(f"{path}: got {size} bytes, want what was spent; spending counts from $0 again")
+    return connection
 
 
 def _set_aside(path: Path, error: sqlite3.DatabaseError) -> Path:
@@ -74,12 +78,22 @@ def _opened(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         _check_version(path, connection)
+        _check_pages(connection)
         connection.executescript(_SCHEMA)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     except (sqlite3.Error, StoreError):
         connection.close()
         raise
     return connection
+
+
+def _check_pages(connection: sqlite3.Connection) -> None:
+    """Look at every page once: a damaged one would make each booking fail, and nobody would be refused."""
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        error = sqlite3.DatabaseError(found)
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
 
 
 def _check_version(path: Path, connection: sqlite3.Connection) -> None:

@@ -31,12 +31,15 @@ class Stops:
             self._known = frozenset() if content is None else saved.decoded(content, _decode, str(path))
             self._told = ""
         except StateError as error:
+            what_holds = "whoever was stopped stays so"
+            if self._known is None:
+                last_good = saved.read(self._state.last_good, memory.decode, warn=self._warn)
+                if last_good is None:
+                    what_holds = "nothing else says who was stopped, so nobody is"
+                self._known = stop.stopped(last_good or {})
             if str(error) != self._told:
                 self._told = str(error)
-                self._warn(f"{error}; whoever was stopped stays so, write it anew with `fairlead kill`")
-            if self._known is None:
-                last_good = saved.read(self._state.last_good, memory.decode, warn=self._warn) or {}
-                self._known = stop.stopped(last_good)
+                self._warn(f"{error}; {what_holds}, write it anew with `fairlead kill`")
         return self._known
 
 

@@ -62,6 +62,15 @@ def test_a_damaged_file_lets_nobody_go_on(state: StateFolder, damage: bytes) -> 
     assert len(warnings) == 2
 
 
+def test_where_nothing_says_who_was_stopped_that_is_what_is_said(state: StateFolder) -> None:
+    disk.write(state.killed, b"{")
+    disk.write(state.last_good, b"{")
+    warnings: list[str] = []
+    assert kill.Stops(state, warnings.append).read() == set()
+    assert [word for word in warnings if "nobody is" in word]
+    assert not [word for word in warnings if "stays so" in word]
+
+
 def test_names_are_not_checked_where_nothing_says_them(state: StateFolder) -> None:
     state.status.write_bytes(b"{")
     result = run("kill", "team/new", "--state", state.root)

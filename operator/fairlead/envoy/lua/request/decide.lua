@@ -40,7 +40,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   end
   local revision, ask = directory:get("b"), nil
   if revision then
-    ask, problem = bounds(s, is_budgeted(directory, consumer, entry.route))
+    ask, problem = bounds(s, endpoint.own, is_budgeted(directory, consumer, entry.route))
     if problem then return problem end
     metadata:set(NAMESPACE, "ask", ask)
   end

@@ -60,13 +60,17 @@ local function count_prompts(slot)
 end
 
 -- What bounds the cost of a request, for the budget check: `<largest limit on its output> <number of answers>`, `-`
--- where none is given. Nil and the refusal where a budget of this caller needs a number that is none.
-local function bounds(s, judged)
-  local limit = 0
+-- where none is given. A limit counts only beside one of the endpoint's own: a server that does not know a name obeys
+-- nobody by it. Nil and the refusal where a budget of this caller needs a number that is none.
+local function bounds(s, own, judged)
+  local limit, obeyed = 0, false
   for slot = FIRST_LIMIT, LAST_LIMIT do
     local number, bad = number_of(s, slot)
     if bad and judged then return nil, bad_limit(NAMES[slot]) end
     if number and number > limit then limit = number end
+  end
+  for _, name in ipairs(own) do
+    obeyed = obeyed or number_of(s, BODY.slots[name]) ~= nil
   end
   local answers = 1
   for slot = FIRST_COUNT, LAST_COUNT do
@@ -76,7 +80,7 @@ local function bounds(s, judged)
   end
   local prompts = count_prompts(PROMPT) + count_prompts(PROMPT_EMBEDS)
   if prompts > 1 then answers = answers * prompts end
-  return (limit > 0 and format("%.0f ", limit) or "- ") .. format("%.0f", answers)
+  return (obeyed and format("%.0f ", limit) or "- ") .. format("%.0f", answers)
 end
 
 -- The refusal of a member that names what one provider keeps, or nil.
