@@ -5,29 +5,27 @@
 
 from collections.abc import Mapping
 
-_NEEDED = frozenset(
-    {
-        "HOME",
-        "HOSTALIASES",
-        "LANG",
-        "LANGUAGE",
-        "LD_LIBRARY_PATH",
-        "LOCALDOMAIN",
-        "PATH",
-        "RES_OPTIONS",
-        "SSL_CERT_DIR",
-        "SSL_CERT_FILE",
-        "TMPDIR",
-        "TZ",
-        "TZDIR",
-        "USER",
-        "VIRTUAL_ENV",
-    }
+_PLACES = ("HOME", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "USER", "VIRTUAL_ENV")
+_NETWORK = ("HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "SSL_CERT_DIR", "SSL_CERT_FILE")
+_TIME = ("TZ", "TZDIR")
+_LANGUAGE = ("LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_NUMERIC", "LC_TIME")
+_MEMORY = ("GLIBC_TUNABLES", "MALLOC_ARENA_MAX", "MALLOC_CONF", "MALLOC_TRIM_THRESHOLD_")
+_PYTHON = (
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONFAULTHANDLER",
+    "PYTHONHASHSEED",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONPYCACHEPREFIX",
+    "PYTHONSAFEPATH",
+    "PYTHONUNBUFFERED",
+    "PYTHONUTF8",
+    "PYTHONWARNINGS",
 )
-"""Where programs, libraries and certificates are, how names resolve, which time it is."""
-_NEEDED_PREFIXES = ("GLIBC_", "LC_", "MALLOC_", "PYTHON")
+_NEEDED = frozenset((*_PLACES, *_NETWORK, *_TIME, *_LANGUAGE, *_MEMORY, *_PYTHON))
+"""By whole names: a prefix would let somebody's `PYTHON_TOKEN` through."""
 
 
 def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     """Choose the variables that a child gets."""
-    return {name: value for name, value in environment.items() if name in _NEEDED or name.startswith(_NEEDED_PREFIXES)}
+    return {name: value for name, value in environment.items() if name in _NEEDED}
