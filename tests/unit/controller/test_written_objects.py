@@ -1,0 +1,137 @@
+"""What the operator remembers of its objects: how long ago each was repaired, and nothing of what nobody wants."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+import pytest
+import structlog
+
+from fairlead.controller.live import Live
+from fairlead.controller.metrics import Metrics
+from fairlead.controller.written_objects import Brought, WrittenObjects
+from fairlead.manifests import OWNED_KINDS
+from fast_clock import FastClock
+from memory_cluster import MemoryCluster
+
+OWNER = "uid-of-owner"
+Object = Mapping[str, Any]
+
+
+def _service(name: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "fairlead", "labels": {}, "ownerReferences": [{"uid": OWNER}]},
+        "spec": {"type": "ClusterIP"},
+    }
+
+
+EAST, WEST = _service("east"), _service("west")
+
+
+class World:
+    """An operator's objects in a cluster in memory, at a time that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self._cluster, self._live = MemoryCluster(), Live()
+        self.clock, self.metrics = FastClock(faster=0), Metrics()
+        self.written = WrittenObjects(
+            kube=self._cluster,
+            clock=self.clock,
+            live=self._live,
+            metrics=self.metrics,
+            log=structlog.get_logger(),
+            namespace="fairlead",
+            owner_uid=OWNER,
+        )
+
+    async def bring(self, *wanted: Object) -> Brought:
+        """Look at the cluster, and make it so."""
+        for kind in OWNED_KINDS:
+            self._live.replace(kind, await self._cluster.list(kind, namespace="fairlead"))
+        planned = self.written.compare(wanted)
+        brought = await self.written.bring(planned.apply, lambda one: str(one["metadata"]["name"]))
+        assert brought.failed == {}
+        await self.written.delete(planned.delete)
+        return brought
+
+    def harm(self, *names: str) -> None:
+        """Let somebody delete Services."""
+        for name in names:
+            assert self.is_there(name)
+            self._cluster.take("Service", name)
+
+    def is_there(self, name: str) -> bool:
+        return self._cluster.find("Service", name) is not None
+
+    @property
+    def repairs(self) -> float:
+        return float(self.metrics.repairs.labels("Service")._value.get())
+
+
+def play(story: Callable[[World], Awaitable[None]]) -> None:
+    async def run() -> None:
+        await story(World())
+
+    asyncio.run(run())
+
+
+def test_one_object_is_repaired_once_a_second_at_most() -> None:
+    async def story(world: World) -> None:
+        await world.bring(EAST)
+        world.harm("east")
+        assert (await world.bring(EAST)).later_s is None, "the first repair waits for nothing"
+        for number in range(1, 4):
+            world.harm("east")
+            world.clock.ahead(0.25)
+            assert (await world.bring(EAST)).later_s == pytest.approx(0.75)
+            assert (world.is_there("east"), world.repairs) == (False, number)
+            world.clock.ahead(0.75)
+            assert (await world.bring(EAST)).later_s is None
+            assert (world.is_there("east"), world.repairs) == (True, number + 1)
+
+    play(story)
+
+
+def test_a_repair_that_waits_holds_no_other_back() -> None:
+    async def story(world: World) -> None:
+        await world.bring(EAST, WEST)
+        world.harm("east")
+        await world.bring(EAST, WEST)
+        world.harm("east", "west")
+        assert (await world.bring(EAST, WEST)).later_s == 1
+        assert (world.is_there("east"), world.is_there("west")) == (False, True)
+
+    play(story)
+
+
+def test_what_is_wanted_again_is_no_repair() -> None:
+    async def story(world: World) -> None:
+        await world.bring(EAST)
+        await world.bring()
+        assert not world.is_there("east")
+        await world.bring(EAST)
+        assert (world.is_there("east"), world.repairs) == (True, 0)
+
+    play(story)
+
+
+def _kept(world: World) -> Iterable[str]:
+    """Return the names of all that it keeps by object."""
+    return {name for name, value in vars(world.written).items() if isinstance(value, dict) and value}
+
+
+def test_nothing_is_kept_of_what_nobody_wants() -> None:
+    async def story(world: World) -> None:
+        for number in range(3):
+            name = f"region-{number}"
+            await world.bring(_service(name))
+            world.harm(name)
+            await world.bring(_service(name))
+            assert world.repairs == number + 1
+            assert {"_written", "_repaired", "_compared"} <= set(_kept(world))
+        await world.bring()
+        assert _kept(world) == set()
+
+    play(story)
