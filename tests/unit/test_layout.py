@@ -1,4 +1,4 @@
-"""The folder itself: names that would break the interpreter, modules that grew too long, words that do not belong."""
+"""The folder itself: names that would break the interpreter, modules without a docstring, words that do not belong."""
 
 import ast
 import re
@@ -17,10 +17,8 @@ def test_operator_is_not_a_package() -> None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_module_is_short_and_says_what_it_is(module: Path) -> None:
-    text = module.read_text()
-    assert len(text.splitlines()) <= 420, "split it: a module is one noun"
-    assert ast.get_docstring(ast.parse(text)), "a module says what belongs in it"
+def test_module_says_what_it_is(module: Path) -> None:
+    assert ast.get_docstring(ast.parse(module.read_text())), "a module says what belongs in it"
 
 
 def test_module_names_are_nouns_of_the_field() -> None:
