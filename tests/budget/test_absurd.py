@@ -99,7 +99,7 @@ def test_an_absurd_reservation_holds_nothing(opened: Callable[[Callable[[Store],
 
 
 @pytest.mark.parametrize("cost", ABSURD)
-def test_an_absurd_booking_leaves_the_meters_as_they_were(
+def test_an_absurd_booking_leaves_the_usage_counters_as_they_were(
     opened: Callable[[Callable[[Store], Awaitable[None]]], None], cost: int
 ) -> None:
     a, b = f"book/{cost}/a", f"book/{cost}/b"
@@ -110,9 +110,9 @@ def test_an_absurd_booking_leaves_the_meters_as_they_were(
             Booking(payer=name, requests=1, cost=each, postings=(posting(name),), at_ms=NOW)
             for name, each in ((a, 5), (b, cost))
         )
-        meters = {KEY: UsageCounter(seen=Count(requests=9))}
+        usage_counters = {KEY: UsageCounter(seen=Count(requests=9))}
         update = UsageCounterUpdate(
-            version=before.version, meters=meters, gateways=("g",), bookings=bookings, now_ms=NOW
+            version=before.version, usage_counters=usage_counters, gateways=("g",), bookings=bookings, now_ms=NOW
         )
         with pytest.raises(RefusedError):
             await store.write_usage_counters(update)

@@ -135,7 +135,7 @@ class Player:
         key = UsageCounterKey(gateway=f"g{self._example}", consumer="t/a", route="t/chat", target="p/e/m")
         update = UsageCounterUpdate(
             version=known.version - 1 if stale else known.version,
-            meters={key: UsageCounter(seen=Count(requests=requests), due=Count(input=3))},
+            usage_counters={key: UsageCounter(seen=Count(requests=requests), due=Count(input=3))},
             gateways=(f"g{self._example}",),
             bookings=(
                 Booking(
@@ -150,7 +150,12 @@ class Player:
         )
         written = await self._store.write_usage_counters(update)
         after = await self._store.read_usage_counters(NOW)
-        return written, after.meters.get(key), after.booked.get(key), f"g{self._example}" in after.known_gateways
+        return (
+            written,
+            after.usage_counters.get(key),
+            after.booked.get(key),
+            f"g{self._example}" in after.known_gateways,
+        )
 
     async def counters(self) -> list[Counter]:
         return list(await self._store.counters([self.name(name) for name in sorted(CAPS)]))

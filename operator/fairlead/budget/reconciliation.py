@@ -101,17 +101,21 @@ class UsageCounter:
 NEW = UsageCounter()
 
 
-def observe(meter: UsageCounter, *, scraped: Count, booked: Count) -> tuple[UsageCounter, Count]:
+def observe(counter: UsageCounter, *, scraped: Count, booked: Count) -> tuple[UsageCounter, Count]:
     """Take a reading of one key; return its new state and what is to be booked now.
 
     `booked` is the sum of the reports of this key, read after `scraped`.
     """
-    settled = booked + meter.reconciled
-    due = most(meter.due + scraped, settled) if _went_back(meter.seen, scraped) else meter.due + (scraped - meter.seen)
+    settled = booked + counter.reconciled
+    due = (
+        most(counter.due + scraped, settled)
+        if _went_back(counter.seen, scraped)
+        else counter.due + (scraped - counter.seen)
+    )
     missing = most(due - settled, NOTHING)
-    bookings = least(missing, meter.missing)
+    bookings = least(missing, counter.missing)
     return UsageCounter(
-        seen=scraped, due=due, reconciled=meter.reconciled + bookings, missing=missing - bookings
+        seen=scraped, due=due, reconciled=counter.reconciled + bookings, missing=missing - bookings
     ), bookings
 
 
@@ -128,14 +132,14 @@ def _went_back(before: Count, after: Count) -> bool:
 class Reading:
     """The outcome of one reading of all gateways."""
 
-    meters: dict[UsageCounterKey, UsageCounter]
+    usage_counters: dict[UsageCounterKey, UsageCounter]
     bookings: Mapping[UsageCounterKey, Count]
-    """What is missing for sure: to be booked, in the same step that stores `meters`."""
+    """What is missing for sure: to be booked, in the same step that stores `usage_counters`."""
 
 
 def read(
     *,
-    meters: Mapping[UsageCounterKey, UsageCounter],
+    usage_counters: Mapping[UsageCounterKey, UsageCounter],
     known_gateways: frozenset[str],
     scraped: Mapping[UsageCounterKey, Count],
     booked: Mapping[UsageCounterKey, Count],
@@ -148,19 +152,19 @@ def read(
     bookings: dict[UsageCounterKey, Count] = {}
     for key, count in sorted(scraped.items()):
         reported = booked.get(key, NOTHING)
-        if key not in meters and key.gateway not in known_gateways:
+        if key not in usage_counters and key.gateway not in known_gateways:
             after[key] = adopt(scraped=count, booked=reported)
             continue
-        after[key], found = observe(meters.get(key, NEW), scraped=count, booked=reported)
+        after[key], found = observe(usage_counters.get(key, NEW), scraped=count, booked=reported)
         if found:
             bookings[key] = found
-    return Reading(meters=after, bookings=bookings)
+    return Reading(usage_counters=after, bookings=bookings)
 
 
-def share_captured(meters: Iterable[UsageCounter]) -> float:
+def share_captured(usage_counters: Iterable[UsageCounter]) -> float:
     """Return which share of the tokens that gateways counted was booked by reports; 1 while nobody counted any."""
     due = missed = 0
-    for meter in meters:
-        due += meter.due.tokens
-        missed += meter.reconciled.tokens
+    for counter in usage_counters:
+        due += counter.due.tokens
+        missed += counter.reconciled.tokens
     return 1 - missed / due if due else 1

@@ -117,13 +117,13 @@ def _account(policy: Policy, standings: Sequence[tuple[str, Standing]], now_ms: 
     )
 
 
-def together(tallies: Sequence[SpendSnapshot]) -> SpendSnapshot:
+def together(snapshots: Sequence[SpendSnapshot]) -> SpendSnapshot:
     """Put together what several servers on one store tell: the first one's, and whom any of them refused."""
     refused: dict[tuple[str, int], set[str]] = {}
-    for spend in tallies:
+    for spend in snapshots:
         for account in spend.accounts:
             refused.setdefault((account.policy, account.start_ms), set()).update(account.refused)
-    first = tallies[0]
+    first = snapshots[0]
     merged = (
         replace(account, refused=tuple(sorted(refused[account.policy, account.start_ms])[:TOP]))
         for account in first.accounts

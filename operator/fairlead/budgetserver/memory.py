@@ -35,7 +35,7 @@ class MemoryStore:
         self._done: list[tuple[int, str]] = []
         self._waivers: dict[str, Waiver] = {}
         self._booked: dict[UsageCounterKey, Count] = {}
-        self._meters: dict[UsageCounterKey, UsageCounter] = {}
+        self._usage_counters: dict[UsageCounterKey, UsageCounter] = {}
         self._gateways: dict[str, int] = {}
         self._version = 0
         self._since_ms = 0
@@ -88,7 +88,7 @@ class MemoryStore:
         return UsageCounters(
             version=self._version,
             since_ms=self._since_ms,
-            meters=dict(self._meters),
+            usage_counters=dict(self._usage_counters),
             known_gateways=dict(self._gateways),
             booked=dict(self._booked),
         )
@@ -98,7 +98,7 @@ class MemoryStore:
         if update.version != self._version:
             return False
         self._version += 1
-        self._meters |= update.meters
+        self._usage_counters |= update.usage_counters
         self._gateways |= dict.fromkeys(update.gateways, update.now_ms)
         for booking in update.bookings:
             for posting in booking.postings:
@@ -113,7 +113,9 @@ class MemoryStore:
         gone = {name for name, seen_ms in self._gateways.items() if seen_ms < update.now_ms - FORGET_GATEWAY_MS}
         for name in gone:
             del self._gateways[name]
-        self._meters = {key: meter for key, meter in self._meters.items() if key.gateway not in gone}
+        self._usage_counters = {
+            key: counter for key, counter in self._usage_counters.items() if key.gateway not in gone
+        }
         self._booked = {key: count for key, count in self._booked.items() if key.gateway not in gone}
         return True
 

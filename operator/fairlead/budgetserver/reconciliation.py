@@ -64,7 +64,7 @@ class UsageReconciliation:
             if reading.uptime_s is not None and now_ms - reading.uptime_s * 1000 > since_ms - _OLDER_MS
         }
         reading = read(
-            meters=known.meters,
+            usage_counters=known.usage_counters,
             known_gateways=frozenset(known.known_gateways) | young,
             scraped={key: count for reading in readings for key, count in reading.counts.items()},
             booked=known.booked,
@@ -75,7 +75,7 @@ class UsageReconciliation:
         )
         update = UsageCounterUpdate(
             version=known.version,
-            meters=reading.meters,
+            usage_counters=reading.usage_counters,
             gateways=tuple(sorted({name for reading in readings for name in reading.gateways})),
             bookings=bookings,
             now_ms=now_ms,
@@ -83,9 +83,9 @@ class UsageReconciliation:
         if await self._store.write_usage_counters(update):
             self._tell(reading.bookings, bookings)
             await self._tell_stages(bookings)
-            self._metrics.captured.set(share_captured((known.meters | reading.meters).values()))
+            self._metrics.captured.set(share_captured((known.usage_counters | reading.usage_counters).values()))
         else:  # another server did, and booked what it found
-            self._metrics.captured.set(share_captured(known.meters.values()))
+            self._metrics.captured.set(share_captured(known.usage_counters.values()))
 
     def _booking(self, key: UsageCounterKey, count: Count, at_ms: int) -> Booking:
         rung = self._service.configuration.rung(key.target, key.route, "")

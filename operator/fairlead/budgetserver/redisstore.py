@@ -66,7 +66,7 @@ _DIGESTS = {name: sha1(text.encode(), usedforsecurity=False).hexdigest() for nam
 
 
 class RedisStore:
-    """Scripts over hashes: counters, entries, open reservations by due time and by payer, meters, booked."""
+    """Scripts over hashes: counters, entries, open reservations by due time and by payer, usage counters, booked."""
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
         pool = BlockingConnectionPool.from_url(
@@ -159,20 +159,20 @@ class RedisStore:
                     pipe.hgetall(f"{PREFIX}{table}")
                 return await pipe.execute()
 
-        _, since, version, meters, gateways, booked = await self._guard(read)
+        _, since, version, usage_counters, gateways, booked = await self._guard(read)
         return UsageCounters(
             version=int(version or 0),
             since_ms=int(since),
-            meters={_key(field): _meter(state) for field, state in meters.items()},
+            usage_counters={_key(field): _usage_counter(state) for field, state in usage_counters.items()},
             known_gateways={name: int(moment) for name, moment in gateways.items()},
             booked=_booked(booked),
         )
 
     async def write_usage_counters(self, update: UsageCounterUpdate) -> bool:
         """See `Store`."""
-        arguments: list[Any] = [update.version, update.now_ms, len(update.meters)]
-        for key, meter in update.meters.items():
-            arguments += [_field(key), json.dumps(asdict(meter))]
+        arguments: list[Any] = [update.version, update.now_ms, len(update.usage_counters)]
+        for key, counter in update.usage_counters.items():
+            arguments += [_field(key), json.dumps(asdict(counter))]
         arguments += [len(update.gateways), *update.gateways]
         for booking in update.bookings:
             arguments += [booking.payer, booking.requests, booking.cost, booking.at_ms, len(booking.postings)]
@@ -269,7 +269,7 @@ def _key(field: str) -> UsageCounterKey:
     return UsageCounterKey(gateway=gateway, consumer=consumer, route=route, target=target)
 
 
-def _meter(state: str) -> UsageCounter:
+def _usage_counter(state: str) -> UsageCounter:
     return UsageCounter(**{name: Count(**count) for name, count in json.loads(state).items()})
 
 

@@ -96,8 +96,8 @@ class SqliteStore:
 
     async def read_usage_counters(self, now_ms: int) -> UsageCounters:
         """See `Store`."""
-        meters: UsageCounters = await self._batch.submit(partial(_read_usage_counters, now_ms=now_ms))
-        return meters
+        found: UsageCounters = await self._batch.submit(partial(_read_usage_counters, now_ms=now_ms))
+        return found
 
     async def write_usage_counters(self, update: UsageCounterUpdate) -> bool:
         """See `Store`."""
@@ -292,11 +292,11 @@ def _key(text: str) -> UsageCounterKey:
     return UsageCounterKey(gateway=gateway, consumer=consumer, route=route, target=target)
 
 
-def _state(meter: UsageCounter) -> str:
-    return json.dumps(asdict(meter))
+def _state(counter: UsageCounter) -> str:
+    return json.dumps(asdict(counter))
 
 
-def _meter(text: str) -> UsageCounter:
+def _usage_counter(text: str) -> UsageCounter:
     return UsageCounter(**{name: Count(**count) for name, count in json.loads(text).items()})
 
 
@@ -307,7 +307,9 @@ def _read_usage_counters(connection: sqlite3.Connection, now_ms: int) -> UsageCo
     return UsageCounters(
         version=version,
         since_ms=since_ms,
-        meters={_key(key): _meter(state) for key, state in connection.execute("SELECT key, state FROM meter")},
+        usage_counters={
+            _key(key): _usage_counter(state) for key, state in connection.execute("SELECT key, state FROM meter")
+        },
         known_gateways=dict(connection.execute("SELECT name, seen_ms FROM gateway")),
         booked={
             _key(key): Count(requests=requests, input=inputs, output=outputs, cached=cached)
@@ -323,7 +325,7 @@ def _write_usage_counters(connection: sqlite3.Connection, update: UsageCounterUp
         return False
     connection.executemany(
         "INSERT OR REPLACE INTO meter VALUES (?, ?)",
-        [(_text(key), _state(meter)) for key, meter in update.meters.items()],
+        [(_text(key), _state(counter)) for key, counter in update.usage_counters.items()],
     )
     connection.executemany("INSERT OR REPLACE INTO gateway VALUES (?, ?)", [(name, now_ms) for name in update.gateways])
     for booking in update.bookings:

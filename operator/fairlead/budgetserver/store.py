@@ -1,4 +1,4 @@
-"""The protocol of stores: who keeps counters, entries and meters, and applies the ledger's transitions atomically.
+"""The protocol of stores: who keeps counters, entries and usage counters, and applies what the ledger says.
 
 Every method is one atomic step. A step that raises `StoreError` may have happened or not: all of them can be repeated.
 """
@@ -68,7 +68,7 @@ class UsageCounters:
     """Grows with each write; two replicas that read the same version cannot both write."""
     since_ms: int
     """When the store was first asked: it knows nothing of what was before."""
-    meters: dict[UsageCounterKey, UsageCounter]
+    usage_counters: dict[UsageCounterKey, UsageCounter]
     known_gateways: Mapping[str, int]
     """Gateway -> when it was last read."""
     booked: Mapping[UsageCounterKey, Count]
@@ -80,7 +80,7 @@ class UsageCounterUpdate:
 
     version: int
     """The version that was read before."""
-    meters: Mapping[UsageCounterKey, UsageCounter]
+    usage_counters: Mapping[UsageCounterKey, UsageCounter]
     gateways: tuple[str, ...]
     """Those that were read."""
     bookings: tuple[Booking, ...]

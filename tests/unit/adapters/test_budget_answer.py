@@ -22,7 +22,7 @@ def _ask(answer: Callable[[httpx.Request], httpx.Response], address: str = "10.0
 
 
 @pytest.mark.parametrize(("address", "host"), [("10.0.0.1", "10.0.0.1"), ("fd00::1", "[fd00::1]")])
-def test_a_tally(address: str, host: str) -> None:
+def test_a_spend_snapshot(address: str, host: str) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         assert str(request.url) == f"http://{host}:8083/v1/spend"
         return httpx.Response(200, json=document(SPEND))
@@ -46,6 +46,6 @@ def _refuses(request: httpx.Request) -> httpx.Response:
         pytest.param(lambda _: httpx.Response(200, json={"version": 2}), "want `1`", id="another version"),
     ],
 )
-def test_no_tally(answer: Callable[[httpx.Request], httpx.Response], said: str) -> None:
+def test_no_spend_snapshot(answer: Callable[[httpx.Request], httpx.Response], said: str) -> None:
     with pytest.raises(BudgetServerError, match=said.replace("(", "\\(")):
         _ask(answer)

@@ -25,9 +25,9 @@ def count(requests: int) -> Count:
 
 def run(readings: list[tuple[int, int]]) -> list[int]:
     """Feed (scraped, booked) requests one after the other; return how many each reading books."""
-    meter, found = NEW, []
+    counter, found = NEW, []
     for scraped, booked in readings:
-        meter, configuration = observe(meter, scraped=count(scraped), booked=count(booked))
+        counter, configuration = observe(counter, scraped=count(scraped), booked=count(booked))
         found.append(configuration.requests)
     return found
 
@@ -52,14 +52,14 @@ def test_observe(readings: list[tuple[int, int]], books: list[int], why: str) ->
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.floats(0, 1)), min_size=1, max_size=12))
 def test_all_that_was_lost_is_booked_once_the_gateway_is_read_twice(steps: list[tuple[int, float]]) -> None:
-    meter, due, booked, found = NEW, 0, 0, NOTHING
+    counter, due, booked, found = NEW, 0, 0, NOTHING
     for requests, captured in steps:
         due += requests
         booked += int(requests * captured)
-        meter, configuration = observe(meter, scraped=count(due), booked=count(booked))
+        counter, configuration = observe(counter, scraped=count(due), booked=count(booked))
         found += configuration
     for _ in range(2):
-        meter, configuration = observe(meter, scraped=count(due), booked=count(booked))
+        counter, configuration = observe(counter, scraped=count(due), booked=count(booked))
         found += configuration
     assert found == count(due - booked)
 
@@ -67,50 +67,56 @@ def test_all_that_was_lost_is_booked_once_the_gateway_is_read_twice(steps: list[
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.booleans()), max_size=20))
 def test_never_books_more_than_was_counted(steps: list[tuple[int, int, bool]]) -> None:
     """Reports may run behind the counters; a gateway may start again at any time."""
-    meter, total, scraped, booked, found = NEW, 0, 0, 0, NOTHING
+    counter, total, scraped, booked, found = NEW, 0, 0, 0, NOTHING
     for requests, arriving, restarts in steps:
         scraped = requests if restarts else scraped + requests
         total += requests
         booked = min(total, booked + arriving)
-        meter, configuration = observe(meter, scraped=count(scraped), booked=count(booked))
+        counter, configuration = observe(counter, scraped=count(scraped), booked=count(booked))
         found += configuration
     assert found.requests <= total
     assert found.tokens == 30 * found.requests
 
 
 def test_an_unknown_gateway_is_taken_as_booked() -> None:
-    reading = read(meters={}, known_gateways=frozenset(), scraped={KEY: count(1000)}, booked={})
+    reading = read(usage_counters={}, known_gateways=frozenset(), scraped={KEY: count(1000)}, booked={})
     assert reading.bookings == {}
-    assert reading.meters == {KEY: adopt(scraped=count(1000), booked=NOTHING)}
+    assert reading.usage_counters == {KEY: adopt(scraped=count(1000), booked=NOTHING)}
     again = read(
-        meters=reading.meters, known_gateways=frozenset({"eu-1"}), scraped={KEY: count(1003)}, booked={KEY: count(1)}
+        usage_counters=reading.usage_counters,
+        known_gateways=frozenset({"eu-1"}),
+        scraped={KEY: count(1003)},
+        booked={KEY: count(1)},
     )
     third = read(
-        meters=again.meters, known_gateways=frozenset({"eu-1"}), scraped={KEY: count(1003)}, booked={KEY: count(1)}
+        usage_counters=again.usage_counters,
+        known_gateways=frozenset({"eu-1"}),
+        scraped={KEY: count(1003)},
+        booked={KEY: count(1)},
     )
     assert third.bookings == {KEY: count(2)}
 
 
 def test_a_new_consumer_of_a_known_gateway_starts_at_zero() -> None:
     known = frozenset({"eu-1"})
-    first = read(meters={}, known_gateways=known, scraped={KEY: count(2)}, booked={})
-    second = read(meters=first.meters, known_gateways=known, scraped={KEY: count(2)}, booked={})
+    first = read(usage_counters={}, known_gateways=known, scraped={KEY: count(2)}, booked={})
+    second = read(usage_counters=first.usage_counters, known_gateways=known, scraped={KEY: count(2)}, booked={})
     assert second.bookings == {KEY: count(2)}
 
 
 def test_a_gateway_that_could_not_be_read_keeps_its_state() -> None:
     assert (
         read(
-            meters={KEY: UsageCounter(seen=count(3))}, known_gateways=frozenset({"eu-1"}), scraped={}, booked={}
-        ).meters
+            usage_counters={KEY: UsageCounter(seen=count(3))}, known_gateways=frozenset({"eu-1"}), scraped={}, booked={}
+        ).usage_counters
         == {}
     )
 
 
 def test_the_share_that_reports_brought() -> None:
     assert share_captured([]) == 1
-    meter, _ = observe(NEW, scraped=count(10), booked=count(8))
-    assert share_captured([meter]) == 1, "missing once may be on its way"
-    meter, _ = observe(meter, scraped=count(10), booked=count(8))
-    assert share_captured([meter]) == 0.8
-    assert share_captured([meter, UsageCounter(due=count(30))]) == 0.95
+    counter, _ = observe(NEW, scraped=count(10), booked=count(8))
+    assert share_captured([counter]) == 1, "missing once may be on its way"
+    counter, _ = observe(counter, scraped=count(10), booked=count(8))
+    assert share_captured([counter]) == 0.8
+    assert share_captured([counter, UsageCounter(due=count(30))]) == 0.95

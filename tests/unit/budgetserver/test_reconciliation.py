@@ -260,7 +260,9 @@ def test_a_gateway_that_cannot_be_read_is_counted_and_keeps_what_is_known() -> N
 def test_a_reading_that_was_overtaken_books_nothing() -> None:
     async def story(world: World) -> None:
         known = await world.store.read_usage_counters(world.now_ms)
-        update = UsageCounterUpdate(version=known.version + 1, meters={}, gateways=(), bookings=(), now_ms=world.now_ms)
+        update = UsageCounterUpdate(
+            version=known.version + 1, usage_counters={}, gateways=(), bookings=(), now_ms=world.now_ms
+        )
         assert await world.store.write_usage_counters(update) is False
 
     play(story)

@@ -1,7 +1,7 @@
--- ARGV: version, now, number of meters, then field, state for each; number of gateways, then their names; then for each
--- booking: payer, requests, cost, first missing at, number of postings, and counter, keep for each posting.
+-- ARGV: version, now, number of usage counters, then field, state for each; number of gateways, then their names; then
+-- for each booking: payer, requests, cost, first missing at, number of postings, and counter, keep for each posting.
 -- Returns 1, or 0 when somebody else wrote since that version.
-local METERS, GATEWAYS, VERSION = PREFIX .. "meters", PREFIX .. "gateways", PREFIX .. "version"
+local USAGE_COUNTERS, GATEWAYS, VERSION = PREFIX .. "meters", PREFIX .. "gateways", PREFIX .. "version"
 if (redis.call("GET", VERSION) or "0") ~= ARGV[1] then return 0 end
 local now = ARGV[2]
 
@@ -18,7 +18,7 @@ end
 redis.call("INCR", VERSION)
 local at = 4
 for _ = 1, tonumber(ARGV[3]) do
-  redis.call("HSET", METERS, ARGV[at], ARGV[at + 1])
+  redis.call("HSET", USAGE_COUNTERS, ARGV[at], ARGV[at + 1])
   at = at + 2
 end
 local gateways = tonumber(ARGV[at])

@@ -1,8 +1,8 @@
--- ARGV: request, payer, cost, estimated (0/1), remembered, now, reserved (0/1), gateway's meter (`-` = none), its requests, input,
--- output, cached, then for each posting: counter, keep.
+-- ARGV: request, payer, cost, estimated (0/1), remembered, now, reserved (0/1), gateway's usage counter (`-` = none), its
+-- requests, input, output, cached, then for each posting: counter, keep.
 -- Returns: what is booked, then counter, spent for each that changed. Nothing for a repeated report.
 local request, payer, cost, estimated, remembered = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local RESERVED, METER, POSTINGS = 7, 8, 13
+local RESERVED, USAGE_COUNTER, POSTINGS = 7, 8, 13
 
 local key = entry_key(request)
 local found = redis.call("HMGET", key, "p", "a", "b", "g", "k", "y")
@@ -26,7 +26,7 @@ end
 
 -- Was it taken before the reading at which reconciliation found its tokens missing, and booked them?
 local covered = false
-if ARGV[METER] ~= "-" and tonumber(ARGV[6]) <= tonumber(redis.call("HGET", WAIVERS, payer .. "\n") or "0") then
+if ARGV[USAGE_COUNTER] ~= "-" and tonumber(ARGV[6]) <= tonumber(redis.call("HGET", WAIVERS, payer .. "\n") or "0") then
   if phase == "waived" then
     covered = true
   elseif tonumber(redis.call("HGET", WAIVERS, payer) or "0") > 0 then
@@ -71,10 +71,10 @@ if phase == "open" then
   redis.call("ZREM", OPEN, request)
   closes(found[6])
 end
-if ARGV[METER] ~= "-" and not covered then
+if ARGV[USAGE_COUNTER] ~= "-" and not covered then
   for index, suffix in ipairs({ "n", "i", "o", "c" }) do
-    local number = ARGV[METER + index]
-    if number ~= "0" or suffix == "n" then redis.call("HINCRBY", BOOKED, ARGV[METER] .. suffix, number) end
+    local number = ARGV[USAGE_COUNTER + index]
+    if number ~= "0" or suffix == "n" then redis.call("HINCRBY", BOOKED, ARGV[USAGE_COUNTER] .. suffix, number) end
   end
 end
 return reply
