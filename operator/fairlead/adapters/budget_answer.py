@@ -4,6 +4,7 @@ from typing import Protocol
 
 import httpx
 
+from fairlead.adapters import exchange
 from fairlead.adapters.answer import decoded
 from fairlead.budget.spend import SpendSnapshot, decode
 from fairlead.errors import AnswerError, BudgetConfigurationError, BudgetServerError
@@ -30,11 +31,12 @@ class HttpBudgetAnswers:
         """Return what everybody has spent; raises `BudgetServerError` when there is no answer that can be read."""
         host = f"[{address}]" if ":" in address else address
         try:
-            answer = await self._client.get(f"http://{host}:{port}{SPEND_PATH}")
-            answer.raise_for_status()
+            answer = await exchange.get(self._client, f"http://{host}:{port}{SPEND_PATH}")
+            if answer.status != httpx.codes.OK:
+                raise BudgetServerError(f"{address}: got status {answer.status}, want 200")
             found = decoded(answer.content)
-        except (httpx.HTTPError, httpx.InvalidURL, AnswerError) as error:
-            raise BudgetServerError(f"{address}: {str(error) or type(error).__name__}") from error
+        except AnswerError as error:
+            raise BudgetServerError(f"{address}: {error}") from error
         if not isinstance(found, dict):
             raise BudgetServerError(f"{address}: got no JSON object")
         try:

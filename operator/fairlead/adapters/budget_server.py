@@ -10,14 +10,13 @@ from typing import Any
 
 import httpx
 
-from fairlead.adapters import disk
+from fairlead.adapters import disk, exchange
 from fairlead.adapters.answer import decoded
 from fairlead.adapters.budget_places import Places
 from fairlead.adapters.child_environment import inherited
 from fairlead.adapters.lifeline import dies_with
 from fairlead.errors import AnswerError, BudgetServerError
 
-TIMEOUT_S = 2.0
 LOST = 3
 """Exit code of a budget server that ended in order, but with bookings that its store did not take."""
 _COMMAND = (sys.executable, "-c", "from fairlead.cli import main; main()", "budget-server")
@@ -104,9 +103,9 @@ async def ask(socket: Path, path: str) -> dict[str, Any]:
     """
     transport = httpx.AsyncHTTPTransport(uds=str(socket))
     try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://budget", timeout=TIMEOUT_S) as client:
-            document = decoded((await client.get(path)).content)
-    except (httpx.HTTPError, AnswerError) as error:
+        async with exchange.client(transport, "http://budget") as client:
+            document = decoded((await exchange.get(client, path)).content)
+    except AnswerError as error:
         raise BudgetServerError(f"{socket}: the budget server does not answer: {error}") from None
     if not isinstance(document, dict):
         raise BudgetServerError(f"{socket}: the budget server answered something else")

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fairlead.errors import ClusterError
+from fairlead.adapters.answer import decoded
+from fairlead.errors import AnswerError, ClusterError
 
 _TIMEOUT_S = 60.0
 """How long a plugin may take: some ask a person."""
@@ -70,9 +71,9 @@ async def _output(words: list[str], environment: Mapping[str, str]) -> tuple[int
 
 def _status(plugin: Mapping[str, Any], command: str, out: bytes) -> Mapping[str, Any]:
     try:
-        credential = json.loads(out)
+        credential = decoded(out)
         version, status = credential["apiVersion"], credential["status"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (AnswerError, TypeError, KeyError) as error:
         raise ClusterError(f"exec plugin `{command}`: got no ExecCredential with a status, want one as JSON") from error
     if version != plugin["apiVersion"]:
         raise ClusterError(f"exec plugin `{command}`: got apiVersion {version}, want {plugin['apiVersion']}")

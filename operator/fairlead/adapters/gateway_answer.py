@@ -1,16 +1,19 @@
 """What a gateway pod says that it serves and holds: its digest, keys and credentials, asked for over HTTP."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import httpx
 
+from fairlead.adapters import exchange
 from fairlead.adapters.answer import decoded
 from fairlead.envoy import held as protocol
 from fairlead.errors import AnswerError
 
 READY_PATH = "/fairlead/ready"
+_MOST_BYTES = 16 * 1024
+"""Of an answer: a digest and its words are some hundred."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,12 @@ class GatewayAnswers(Protocol):
     """Ask one gateway pod."""
 
     async def held(self, address: str, port: int, *, mark: str, files: Collection[str]) -> Held | None:
-        """Ask whether a pod has the keys that `mark` stands for, and which files it lacks; None = no answer."""
+        """Ask whether a pod has the keys that `mark` stands for, and which files it lacks; None = no answer.
+
+        Raises:
+            AnswerError: what came is not what a gateway says.
+
+        """
 
     async def digest(self, address: str, port: int) -> str | None:
         """Return the digest that the pod at this address serves; None = no answer, or it drains.
@@ -46,11 +54,8 @@ class HttpGatewayAnswers:
 
     async def digest(self, address: str, port: int) -> str | None:
         """Return the digest that the pod at this address serves; None = no answer, or it drains."""
-        try:
-            answer = await self._client.get(f"http://{_host(address)}:{port}{READY_PATH}")
-        except (httpx.HTTPError, httpx.InvalidURL):
-            return None
-        if answer.status_code != httpx.codes.OK:
+        answer = await self._get(address, port, READY_PATH)
+        if answer is None or answer.status != httpx.codes.OK:
             return None
         found = decoded(answer.content)
         if not isinstance(found, dict) or not isinstance(found.get("digest"), str):
@@ -71,15 +76,25 @@ class HttpGatewayAnswers:
 
     async def _held(self, address: str, port: int, mark: str, files: Collection[str]) -> Held | None:
         headers = {"x-api-key": mark, protocol.FILES_HEADER: ",".join(files)}
-        try:
-            answer = await self._client.get(f"http://{_host(address)}:{port}{protocol.PATH}", headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL):
+        answer = await self._get(address, port, protocol.PATH, headers)
+        if answer is None:
             return None
-        if answer.status_code == httpx.codes.UNAUTHORIZED:
+        if answer.status == httpx.codes.UNAUTHORIZED:
             return Held(keys=False)
-        if answer.status_code != httpx.codes.OK:
+        if answer.status != httpx.codes.OK:
             return None
         return Held(keys=True, absent=frozenset(answer.headers.get(protocol.ABSENT_HEADER, "").split(",")) - {""})
+
+    async def _get(
+        self, address: str, port: int, path: str, headers: Mapping[str, str] | None = None
+    ) -> exchange.Answer | None:
+        url = f"http://{_host(address)}:{port}{path}"
+        try:
+            return await exchange.get(self._client, url, headers=headers, most_bytes=_MOST_BYTES)
+        except exchange.UnansweredError:
+            return None
+        except AnswerError as error:
+            raise AnswerError(f"{address}: {error}") from error
 
 
 def _host(address: str) -> str:

@@ -10,6 +10,7 @@ from yarl import URL
 from fairlead.errors import EnvoyError
 
 PATH = "/metrics"
+_PLAIN = "identity"
 _MOST_BYTES = 32 * 1024 * 1024
 """A gateway of the largest catalogue shows a tenth of it."""
 
@@ -57,11 +58,19 @@ class HttpGatewayMetrics:
 
         """
         if self._opened is None:
-            self._opened = aiohttp.ClientSession(timeout=self._timeout)
+            # No cookie is kept. Nothing is unpacked: a few KiB of gzip can be a GiB.
+            self._opened = aiohttp.ClientSession(
+                timeout=self._timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                headers={"accept-encoding": _PLAIN},
+            )
         content = bytearray()
         try:
             async with self._opened.get(url, params=query) as answer:
                 answer.raise_for_status()
+                if (encoding := answer.headers.get("content-encoding", _PLAIN)) != _PLAIN:
+                    raise EnvoyError(f"{url}: got metrics in the encoding {encoding[:20]!r}, want them plain")
                 async for part in answer.content.iter_any():
                     content += part
                     if len(content) > _MOST_BYTES:

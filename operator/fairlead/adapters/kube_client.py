@@ -5,7 +5,6 @@ level-based and knows when to try again. Answers are decoded once, into mappings
 """
 
 import asyncio
-import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -19,6 +18,7 @@ from kubernetes.aio.dynamic import DynamicClient
 from kubernetes.aio.dynamic.resource import Resource as DynamicResource
 
 from fairlead import __version__
+from fairlead.adapters.answer import decoded
 from fairlead.adapters.kube import (
     FIELD_MANAGER,
     RESOURCES,
@@ -33,7 +33,7 @@ from fairlead.adapters.kube import (
     UnreachableError,
 )
 from fairlead.adapters.kube_login import Access, Login
-from fairlead.errors import ClusterError
+from fairlead.errors import AnswerError, ClusterError
 
 _CALL = aiohttp.ClientTimeout(total=30.0, sock_connect=5.0)
 _WATCH_SECONDS = 290
@@ -300,8 +300,8 @@ def _event(what: str, line: bytes) -> tuple[str, Object]:
 
 def _mapping(what: str, text: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = decoded(text)
+    except AnswerError:
         found = None
     if not isinstance(found, dict):
         raise UnreachableError(f"{what}: got no JSON of an API server: {text[:80]!r}")
@@ -315,8 +315,9 @@ def _refused(what: str, status: Any, message: Any) -> ClusterError:
 def _message(error: Any) -> str:
     """Return the API server's own words; what stands before it may answer with a page."""
     try:
-        return str(json.loads(error.body)["message"])
-    except (TypeError, ValueError, KeyError):
+        body = error.body.encode() if isinstance(error.body, str) else error.body or b""
+        return str(decoded(body)["message"])
+    except (TypeError, ValueError, KeyError, AnswerError):
         return f"{error.status} {error.reason}"
 
 

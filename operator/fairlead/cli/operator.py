@@ -8,11 +8,10 @@ import signal
 from pathlib import Path
 
 import click
-import httpx
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from fairlead.adapters import installation_file
+from fairlead.adapters import exchange, installation_file
 from fairlead.adapters.budget_answer import HttpBudgetAnswers
 from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.gateway_answer import HttpGatewayAnswers
@@ -25,8 +24,6 @@ from fairlead.controller.metrics import PORT, Metrics, serve
 from fairlead.controller.operator import Operator
 from fairlead.errors import ClusterError, InstallationError
 from fairlead.manifests import Settings, decode_settings
-
-_ANSWER_TIMEOUT_S = 2.0
 
 
 @click.command()
@@ -83,10 +80,9 @@ async def _run(
     port: int,
 ) -> None:
     metrics, clock = Metrics(), SystemClock()
-    timeout = httpx.Timeout(_ANSWER_TIMEOUT_S)
     async with (
         connect() as kube,
-        httpx.AsyncClient(timeout=timeout, trust_env=False) as client,
+        exchange.client() as client,
         HttpGatewayMetrics() as gateway_metrics,
     ):
         context = Context(

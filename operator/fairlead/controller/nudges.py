@@ -5,6 +5,7 @@ a pod about once a second, so changes that come faster wait for each other. It l
 different watches: a large ConfigMap may come after the annotation that points to it, and then one more nudge is due.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ Object = Mapping[str, Any]
 
 AGAIN_ANNOTATION = "fairlead.dev/nudge"
 """On a gateway pod: how often it was nudged once more, because it had not followed."""
+_COUNT = re.compile(r"[0-9]{1,18}")
 _AT_ONCE = 8
 _BETWEEN_S = 1.0
 _AGAIN_AFTER_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -60,8 +62,9 @@ class Nudges:
             count = self._again.get(name, 0)
             if count < len(_AGAIN_AFTER_S) and now - self._last.setdefault(name, now) >= _AGAIN_AFTER_S[count]:
                 self._again[name] = count + 1
-                before = pod["metadata"].get("annotations", {}).get(AGAIN_ANNOTATION, "0")
-                await self._annotate(name, {AGAIN_ANNOTATION: str(int(before) + 1)})
+                before = pod["metadata"].get("annotations", {}).get(AGAIN_ANNOTATION, "")
+                told = int(before) if _COUNT.fullmatch(before) else 0  # anybody may have edited it
+                await self._annotate(name, {AGAIN_ANNOTATION: str(told + 1)})
 
     async def _annotate(self, name: str, annotations: Mapping[str, str]) -> None:
         patch = {"metadata": {"annotations": dict(annotations)}}

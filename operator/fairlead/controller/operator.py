@@ -27,12 +27,13 @@ from fairlead.controller.progress import Progress, essences, keys_of
 from fairlead.controller.readback import Readback, metrics_places, ready_pods
 from fairlead.controller.refresh import asked
 from fairlead.controller.status import Statuses
-from fairlead.errors import AnswerError, ClusterError, FairleadError, StateError
+from fairlead.errors import ClusterError, FairleadError, StateError
 from fairlead.manifests import OWNED_KINDS
 from fairlead.runtime.alarm import Alarm
 from fairlead.runtime.loops import Loops, repeat
 from fairlead.runtime.memory import LastGood
 from fairlead.runtime.traffic import EVERY_S, TrafficView
+from fairlead.runtime.unread import Unread
 from fairlead.status import Availability, Keyless
 
 KEYS_EVERY_S = 10.0
@@ -70,9 +71,10 @@ class Operator:
         self._live = Live()
         self._progress, self._key_progress = Progress(), Progress()
         self._credentials = Credentials()
-        self._readback = Readback(answers, self._unread)
+        self._readback = Readback(answers, Unread(log, metrics.errors.labels("readback").inc))
         self._budgets = Budgets(budget_answers, log)
-        self._gateway_metrics, self._traffic = gateway_metrics, TrafficView(clock)
+        self._gateway_metrics = gateway_metrics
+        self._traffic = TrafficView(clock, Unread(log, metrics.errors.labels("traffic").inc))
         self._election = Election(
             kube, clock, namespace=context.namespace, name=context.lease, identity=context.identity, owner=context.owner
         )
@@ -324,10 +326,6 @@ class Operator:
                 await self._gateways.nudge_again(self._budgets.behind)
         self._budgets_due.silence()
         await self._budgets_due.within(self._budgets.pause_s)
-
-    def _unread(self, error: AnswerError) -> None:
-        self._metrics.errors.labels("readback").inc()
-        self._log.warning("gateway unread", what=str(error))
 
     async def _look_at_traffic(self) -> None:
         """Read from the gateways what real traffic told them."""

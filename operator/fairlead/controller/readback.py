@@ -10,6 +10,7 @@ from fairlead.manifests import REGION_LABEL
 from fairlead.manifests.paths import HTTP_PORT, METRICS_PORT
 from fairlead.runtime.parallel import each
 from fairlead.runtime.readings import GatewayPlace
+from fairlead.runtime.unread import Unread
 
 Object = Mapping[str, Any]
 
@@ -73,9 +74,9 @@ class Answer:
 class Readback:
     """The last answer of each ready pod."""
 
-    def __init__(self, answers: GatewayAnswers, failed: Callable[[AnswerError], None]) -> None:
-        """`failed` is told of each answer that cannot be read."""
-        self._answers, self._failed = answers, failed
+    def __init__(self, answers: GatewayAnswers, unread: Unread) -> None:
+        """`unread` is told of the pods whose answers cannot be read."""
+        self._answers, self._unread = answers, unread
         self._last: dict[GatewayPod, Answer] = {}
 
     async def ask(
@@ -86,24 +87,27 @@ class Readback:
         `mark` stands for the keys that they are to have; `files`: the credentials that those of a region need.
         """
         asked = tuple(pods)
-        answers = await each(asked, lambda pod: self._ask(pod, mark, files(pod.region)), at_once=_AT_ONCE)
+        problems: dict[str, str] = {}
+
+        async def one(pod: GatewayPod) -> Answer:
+            answer = self._last.get(pod, Answer())
+            try:
+                answer = replace(answer, digest=await self._answers.digest(pod.address, HTTP_PORT) or answer.digest)
+                return await self._holding(pod, answer, mark, files(pod.region)) if mark else answer
+            except AnswerError as error:
+                problems[pod.name] = str(error)
+                return answer
+
+        answers = await each(asked, one, at_once=_AT_ONCE)
+        self._unread.note(problems)
         last = dict(zip(asked, answers, strict=True))
         differs = last != self._last
         self._last = last
         return differs
 
-    async def _ask(self, pod: GatewayPod, mark: str, files: Collection[str]) -> Answer:
-        answer = self._last.get(pod, Answer())
-        answer = replace(answer, digest=await self._digest(pod) or answer.digest)
-        held = await self._answers.held(pod.address, HTTP_PORT, mark=mark, files=files) if mark else None
+    async def _holding(self, pod: GatewayPod, answer: Answer, mark: str, files: Collection[str]) -> Answer:
+        held = await self._answers.held(pod.address, HTTP_PORT, mark=mark, files=files)
         return replace(answer, mark=mark, absent=held.absent) if held is not None and held.keys else answer
-
-    async def _digest(self, pod: GatewayPod) -> str | None:
-        try:
-            return await self._answers.digest(pod.address, HTTP_PORT)
-        except AnswerError as error:
-            self._failed(error)
-            return None
 
     def behind(
         self,

@@ -10,6 +10,7 @@ from fairlead.envoy import names
 from fairlead.errors import EnvoyError
 from fairlead.health.standing import Reading
 from fairlead.runtime.parallel import each
+from fairlead.runtime.unread import Unread
 
 AT_ONCE = 16
 """Gateways that are read at the same time."""
@@ -32,18 +33,24 @@ class GatewayPlace:
 
 
 async def read_all(
-    metrics: GatewayMetrics, places: Sequence[GatewayPlace], served: Mapping[str, ir.Gateway]
+    metrics: GatewayMetrics, places: Sequence[GatewayPlace], served: Mapping[str, ir.Gateway], unread: Unread
 ) -> tuple[Reading, ...]:
-    """Read the gateways of regions that are `served`; one that does not answer is left out: no data is no bad data."""
+    """Read the gateways of regions that are `served`; one that cannot be read is left out, and noted.
+
+    No data is no bad data.
+    """
+    problems: dict[str, str] = {}
 
     async def one(place: GatewayPlace) -> Reading | None:
         try:
             text = await metrics.read(place.address, only=ONLY)
-        except EnvoyError:
+        except EnvoyError as error:
+            problems[place.name] = str(error)
             return None
         return reading(text, place, served[place.region].targets)
 
     found = await each([place for place in places if place.region in served], one, at_once=AT_ONCE)
+    unread.note(problems)
     return tuple(one for one in found if one is not None)
 
 

@@ -7,6 +7,7 @@ from fairlead.adapters.clock import Clock
 from fairlead.adapters.gateway_metrics import GatewayMetrics
 from fairlead.health.standing import Evidence, observe
 from fairlead.runtime.readings import GatewayPlace, read_all
+from fairlead.runtime.unread import Unread
 from fairlead.status import EndpointStanding, Failing, traffic
 
 EVERY_S = 2.0
@@ -16,8 +17,8 @@ EVERY_S = 2.0
 class TrafficView:
     """What traffic told. One task calls `look`."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, unread: Unread) -> None:
+        self._clock, self._unread = clock, unread
         self.evidence = Evidence()
         self.failing: tuple[Failing, ...] = ()
         self.endpoints: tuple[EndpointStanding, ...] = ()
@@ -34,7 +35,7 @@ class TrafficView:
         `served` is what each region serves, `credentials` a digest for each credential (`<secret>/<key>`) whose value
         is known here.
         """
-        readings = await read_all(metrics, places, served)
+        readings = await read_all(metrics, places, served, self._unread)
         now_ms = int(self._clock.now().timestamp() * 1000)
         self.evidence = observe(
             self.evidence,

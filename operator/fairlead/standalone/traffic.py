@@ -10,6 +10,7 @@ from fairlead.adapters.gateway_metrics import HttpGatewayMetrics
 from fairlead.runtime.readings import GatewayPlace
 from fairlead.runtime.snapshot import fingerprint
 from fairlead.runtime.traffic import EVERY_S, TrafficView
+from fairlead.runtime.unread import Unread
 from fairlead.standalone.addresses import Addresses, shown
 from fairlead.standalone.gateways import LocalGateway
 from fairlead.status import Failing, traffic
@@ -20,7 +21,7 @@ class LocalTraffic:
 
     def __init__(self, clock: Clock, log: FilteringBoundLogger) -> None:
         self._clock, self._log = clock, log
-        self.view = TrafficView(clock)
+        self.view = TrafficView(clock, Unread(log))
 
     async def watch(
         self, regions: Mapping[str, LocalGateway], addresses: Mapping[str, Addresses], changed: Callable[[], None]

@@ -27,6 +27,7 @@ from fairlead.errors import ClusterError
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}, "data": {"k": "v"}}
 CONFIG_MAPS = "/api/v1/namespaces/n/configmaps"
+DEEP = b"[" * 100_000
 
 
 def status(code: int, message: str) -> web.Response:
@@ -215,6 +216,8 @@ def test_what_is_gone_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, a
         ("[1]", 200, UnreachableError, "got no JSON"),
         ("\udcff", 200, UnreachableError, "got no JSON"),
         ("", 200, UnreachableError, "got no JSON"),
+        (DEEP.decode(), 200, UnreachableError, "got no JSON"),
+        (DEEP.decode(), 503, UnreachableError, "503 Service Unavailable"),
         ("{}", 200, UnreachableError, "got no list"),
         ('{"items": {}, "metadata": {}}', 200, UnreachableError, "got no list"),
         ('{"items": [5], "metadata": {}}', 200, UnreachableError, "got no list"),
@@ -350,15 +353,7 @@ def test_a_watch_goes_on_from_where_a_request_ended(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        b"<html>",
-        b'{"type": "ADDED"}',
-        b'{"type": "ADDED", "object": {}}',
-        b'{"object": {"metadata": []}}',
-        b"\xff",
-        b"",
-    ],
+    "line", [b"<html>", b"{}", b'{"type": "ADDED", "object": {}}', b'{"object": {"metadata": []}}', b"\xff", b"", DEEP]
 )
 def test_a_watch_that_tells_nonsense_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: bytes) -> None:
     async def run() -> None:

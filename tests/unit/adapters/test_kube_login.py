@@ -298,6 +298,11 @@ def test_a_plugin_that_answers_half(tmp_path: Path, status: Mapping[str, Any]) -
         access(kubeconfig(tmp_path, exec_of(plugin(tmp_path, status))))
 
 
+def test_a_plugin_that_answers_deep_json(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match="got no ExecCredential"):
+        access(kubeconfig(tmp_path, exec_of(plugin(tmp_path, prints="[" * 100_000))))
+
+
 def test_a_plugin_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exec_plugin, "_TIMEOUT_S", 0.2)
     with pytest.raises(ClusterError, match="exec plugin `sleep`: no answer within"):

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from fairlead.controller.live import Live
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.nudges import AGAIN_ANNOTATION, Nudges
@@ -77,3 +79,13 @@ def test_a_pod_that_another_operator_told_has_time_to_follow() -> None:
     stage = Stage()
     assert stage.again(1000.0) is None
     assert stage.again(1.0) == "1"
+
+
+@pytest.mark.parametrize("written", ["by hand", "", "1.5", "\u00b2", "9" * 5000])
+def test_an_annotation_that_somebody_wrote_by_hand_counts_as_none(written: str) -> None:
+    stage = Stage()
+    stage.tell("a")
+    pod = stage.cluster.find("Pod", "one") or {}
+    pod["metadata"]["annotations"] = {**pod["metadata"]["annotations"], AGAIN_ANNOTATION: written}
+    stage.live.put(stage.cluster.put(pod))
+    assert stage.again(60.0) == "1"

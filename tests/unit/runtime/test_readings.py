@@ -2,9 +2,12 @@
 
 import asyncio
 
+import structlog
+
 from fairlead.errors import EnvoyError
 from fairlead.runtime import readings
 from fairlead.runtime.readings import GatewayPlace
+from fairlead.runtime.unread import Unread
 from served_targets import gateways, target
 
 PLACE = GatewayPlace(name="eu-1", region="eu", address="127.0.0.1:9101")
@@ -43,5 +46,5 @@ def test_a_gateway_that_does_not_answer_is_no_reading() -> None:
 
     places = [PLACE, GatewayPlace(name="eu-2", region="eu", address="127.0.0.1:1")]
     places.append(GatewayPlace(name="us", region="us", address="127.0.0.1:2"))
-    found = asyncio.run(readings.read_all(Metrics(), places, gateways(*TARGETS)))
+    found = asyncio.run(readings.read_all(Metrics(), places, gateways(*TARGETS), Unread(structlog.get_logger())))
     assert [one.gateway for one in found] == ["eu-1"]
