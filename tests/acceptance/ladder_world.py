@@ -1,6 +1,6 @@
 """Providers in three regions, and a route with a model and breakers of its own for each test that breaks something."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -90,18 +90,6 @@ def world(make_world: Callable[..., World]) -> World:
         *consumer("client", KEY),
     )
     return world.start()
-
-
-@pytest.fixture(autouse=True)
-def clean(world: World) -> Iterator[None]:
-    for sim in world.sims.values():
-        sim.control.clear()
-        sim.control.reset()
-    yield
-    for name, sim in world.sims.items():
-        sim.control.revive()
-        sim.control.clear()
-        assert sim.control.stats().problems == {}, f"{name} had to refuse something"
 
 
 def fail(sim: SimulatedProvider, case: str, fault: str = "500") -> None:

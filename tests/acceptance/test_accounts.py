@@ -2,14 +2,16 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from running_up import until
-from world import KEY, REGIONS, World, consumer, credential, endpoint, provider, route, secret, to
+from world import KEY, REGIONS, World, clean, consumer, credential, endpoint, provider, route, secret, to
+
+__all__ = ["clean"]
 
 pytestmark = pytest.mark.envoy
 
@@ -46,17 +48,6 @@ def world(make_world: Callable[..., World]) -> World:
         *consumer("other", "sk-the-other-client"),
     )
     return world.start()
-
-
-@pytest.fixture(autouse=True)
-def clean(world: World) -> Iterator[None]:
-    for sim in world.sims.values():
-        sim.control.clear()
-        sim.control.reset()
-    yield
-    for name, sim in world.sims.items():
-        sim.control.clear()
-        assert sim.control.stats().problems == {}, f"{name} had to refuse something"
 
 
 def ask(world: World, name: str = "chat", **fields: Any) -> httpx.Response:

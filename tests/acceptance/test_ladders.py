@@ -4,9 +4,9 @@ import time
 
 import httpx
 import pytest
-from ladder_world import CENTRAL, FAULTS, SITES, US, WEST, clean, fail, said, world
+from ladder_world import CENTRAL, FAULTS, SITES, US, WEST, fail, said, world
 from running_up import until
-from world import World, error_of
+from world import World, clean, error_of
 
 __all__ = ["clean", "world"]
 

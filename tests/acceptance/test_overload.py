@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from ladder_world import ASK, clean, fail, said, world
+from ladder_world import ASK, fail, said, world
 from running_up import PATIENCE_S, Load, until
-from world import KEY, World, endpoint, error_of, provider, raw, route
+from world import KEY, World, clean, endpoint, error_of, provider, raw, route
 
 __all__ = ["clean", "world"]
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx
 import openai
+import pytest
 from running_up import PATIENCE_S, RunningUp, Site, until
 
 from fairlead.demo.provider import SimulatedProvider
@@ -202,6 +203,19 @@ class World:
             if (each["kind"], each["namespace"], each["name"]) == (kind, namespace, name):
                 return {one["type"]: (one["status"], one["reason"]) for one in each["conditions"]}
         return {}
+
+
+@pytest.fixture(autouse=True)
+def clean(world: World) -> Iterator[None]:
+    """Let a module that imports it have providers without faults in each test, which none of them had to refuse."""
+    for sim in world.sims.values():
+        sim.control.clear()
+        sim.control.reset()
+    yield
+    for name, sim in world.sims.items():
+        sim.control.revive()
+        sim.control.clear()
+        assert sim.control.stats().problems == {}, f"{name} had to refuse something"
 
 
 def error_of(answer: httpx.Response) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """One request is one request: bytes that two HTTP parsers could cut in two reach no provider as two."""
 
 import socket
-from collections.abc import Iterator
 
 import pytest
-from running import Gateway, credential, simple, target
+from one_target import provider, running
+from running import Gateway
 
 from fairlead.demo.provider import SimulatedProvider
+
+__all__ = ["provider", "running"]
 
 pytestmark = pytest.mark.envoy
 
@@ -17,19 +19,6 @@ BODY = b'{"model":"chat","messages":[{"role":"user","content":"hi"}]}'
 HIDDEN = b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 17\r\n\r\n" + b'{"model":"other"}'
 CHUNKED = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
 LENGTH = b"Content-Length: %d\r\n" % len(BODY)
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[SimulatedProvider]:
-    with SimulatedProvider(models=("chat",), keys=("first-key",)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def running(provider: SimulatedProvider) -> Iterator[Gateway]:
-    only = target("acme/fra/chat", provider, wire_model="chat", credential="first/key")
-    with Gateway(simple(only, credentials=(credential("first"),))) as gateway:
-        yield gateway
 
 
 def exchange(gateway: Gateway, head: bytes, content: bytes) -> bytes:

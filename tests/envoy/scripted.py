@@ -1,13 +1,10 @@
 """A provider whose answers are written byte by byte: what, in which pieces, framed how."""
 
 import socketserver
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
-from wire import PATIENCE_S
+from wire import PATIENCE_S, LoopbackServer
 
 SSE, JSON = "text/event-stream", "application/json"
 Read = Callable[[int], None]
@@ -35,7 +32,7 @@ class Script:
         return [head + b"transfer-encoding: chunked\r\n\r\n", *framed, *end]
 
 
-class ScriptedProvider:
+class ScriptedProvider(LoopbackServer):
     """An HTTP/1.1 provider on a free port of the loopback that answers every request with `script`.
 
     With `read`, each piece is sent alone: `read(sent)` returns when the gateway has read so many bytes of the answer.
@@ -64,10 +61,7 @@ class ScriptedProvider:
                 self.rfile.read(length)
                 return line != b""
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Connection)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self.port = int(self._server.server_address[1])
+        super().__init__(Connection)
 
     def _answer(self, write: Callable[[bytes], object]) -> None:
         sent = 0
@@ -76,14 +70,3 @@ class ScriptedProvider:
             sent += len(part)
             if self.read is not None:
                 self.read(sent)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()

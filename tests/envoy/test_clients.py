@@ -5,13 +5,16 @@ import http.client
 import json
 import socket
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from running import Gateway, credential, simple, target
+from one_target import provider, running
+from running import Gateway
 
 from fairlead.demo.provider import SimulatedProvider
+
+__all__ = ["provider", "running"]
 
 pytestmark = pytest.mark.envoy
 
@@ -21,19 +24,6 @@ BODY = b'{"model":"chat","messages":[{"role":"user","content":"hi"}]}'
 ZSTD = bytes.fromhex("28b52ffd") + b"\x20" + bytes([len(BODY)]) + (len(BODY) << 3 | 1).to_bytes(3, "little") + BODY
 """One raw block: RFC 8878, 3.1.1."""
 PATIENCE_S = 30
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[SimulatedProvider]:
-    with SimulatedProvider(models=("chat",), keys=("first-key",)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def running(provider: SimulatedProvider) -> Iterator[Gateway]:
-    only = target("acme/fra/chat", provider, wire_model="chat", credential="first/key")
-    with Gateway(simple(only, credentials=(credential("first"),))) as gateway:
-        yield gateway
 
 
 def ask(

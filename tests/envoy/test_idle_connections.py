@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import pytest
 from running import Gateway, simple, target
-from wire import ANSWER, WireProvider
+from wire import ANSWER, LoopbackServer, WireProvider
 
 from fairlead import ir
 
@@ -20,14 +20,11 @@ IDLE_MS = 200
 PROVIDERS_S = 20
 
 
-class Patient(socketserver.ThreadingTCPServer):
+class Patient(LoopbackServer):
     """A provider that ends an idle connection only after `PROVIDERS_S`, and keeps who was first."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Connection)
-        self.port = int(self.server_address[1])
+        super().__init__(_Connection)
         self.ended_by: list[str] = []
 
 
@@ -56,11 +53,7 @@ class _Connection(socketserver.StreamRequestHandler):
 @pytest.fixture
 def provider() -> Iterator[Patient]:
     with Patient() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("limit", [None, 5], ids=["direct", "behind a bulkhead"])

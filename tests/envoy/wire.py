@@ -5,7 +5,6 @@ import socketserver
 import struct
 import threading
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import Self
 
 PATIENCE_S = 30
@@ -16,7 +15,27 @@ UNSENT = b"{}"
 """The body of an attempt that lacks its credential."""
 
 
-class WireProvider:
+class LoopbackServer(socketserver.ThreadingTCPServer):
+    """A server on a free port of the loopback, with a thread for each connection, until its `with` ends."""
+
+    daemon_threads = True
+
+    def __init__(self, connection: type[socketserver.BaseRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), connection)
+        self.port = int(self.server_address[1])
+        self._serving = threading.Thread(target=self.serve_forever)
+
+    def __enter__(self) -> Self:
+        self._serving.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self._serving.join()
+        self.server_close()
+
+
+class WireProvider(LoopbackServer):
     """An HTTP/1.1 provider on a free port of the loopback that keeps the bytes of every request's head and body.
 
     Answers with `statuses` in turn, the last of them from then on; or with the bytes of `raw`, and closes.
@@ -47,21 +66,7 @@ class WireProvider:
                         + ANSWER
                     )
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Connection)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self.port = int(self._server.server_address[1])
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Connection)
 
 
 def _head(stream: Iterable[bytes]) -> bytes | None:
