@@ -134,7 +134,7 @@ local function skip_key(i)
   return skip_space(i + 1), key_end
 end
 
--- The position of the first value inside the container that starts at i, or of its end; or nil.
+-- The position of the first value inside the container that starts at i, or of its end and true; or nil.
 local function enter(i, c, depth)
   opened[depth] = c
   if depth > deepest then
@@ -142,29 +142,29 @@ local function enter(i, c, depth)
     if depth == DEEPEST then return nil end -- the body itself is one more
   end
   i = skip_space(i + 1)
-  if c == 123 and p[i] ~= 125 then return (skip_key(i)) end
-  return i
+  if p[i] == c + 2 then return i, true end
+  if c == 123 then return (skip_key(i)), false end
+  return i, false
 end
 
 -- The position after the object or array that starts at i, or nil.
 local function skip_container(i)
   local c = p[i]
-  local depth, inside = 1, c
-  i = enter(i, c, depth)
-  local fresh = true -- nothing of this container has been read
+  local depth, inside, empty = 1, c, false
+  i, empty = enter(i, c, depth)
   while i do
     c = p[i]
-    if fresh and c == inside + 2 then
-      fresh = false
+    local entered = false
+    if empty then
+      empty = false
     elseif c == 123 or c == 91 then
-      depth, inside, fresh = depth + 1, c, true
-      i = enter(i, c, depth)
+      depth, inside, entered = depth + 1, c, true
+      i, empty = enter(i, c, depth)
     else
-      fresh = false
       if c == 34 then i = skip_string(i) else i = skip_literal(i) end
       i = i and skip_space(i)
     end
-    if i and not fresh then
+    if i and not entered then
       -- A value is over; so may be what it stands in.
       while p[i] == inside + 2 do
         depth, i = depth - 1, i + 1
