@@ -1,12 +1,13 @@
 """What failed is tried again by itself: no file has to be touched once the cause is gone."""
 
 import json
-import shutil
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running_up import RunningUp, Site, ask, consumer, fill_up, provider, route, secret, until
+from running_up import RunningUp, Site, ask, budget, consumer, fill_up, provider, route, secret, until
 
 from fairlead.standalone import context
 
@@ -101,14 +102,42 @@ def test_an_empty_state_folder_on_a_full_disk_says_so(small_disk: Path, site: Si
     assert "Traceback" not in up.errors
 
 
-@pytest.mark.parametrize("damage", [b"\xff", b"[" * 100_000, b"{}"])
-def test_damaged_state_ends_no_start_and_blocks_no_edit(site: Site, start: Start, damage: bytes) -> None:
-    assert start(site).serving().stop() == 0
-    for name in ("killed.json", "last-good.json", "sources.json", "status.json"):
-        (site.state / name).write_bytes(damage)
-    shutil.rmtree(site.state / "us-east-1" / "keys")
+def _damage(site: Site, content: bytes) -> list[str]:
+    """Damage each file of the state folder but logs and counters, which have tests of their own; their names."""
+    found = [path for path in site.state.rglob("*") if path.is_file() and not path.name.startswith("budget.db")]
+    found = [path for path in found if path.suffix not in {".log", ".lock"}]
+    for path in found:
+        path.write_bytes(content)
+    return [path.name for path in found]
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"[" * 100_000, b"{}", b'{"resources": [', b"[]", b'"x"'])
+def test_damaged_state_ends_no_start_and_no_run_and_blocks_no_edit(site: Site, start: Start, damage: bytes) -> None:
+    site.write("consumer.yaml", consumer("agent", "k"), secret("agent", k="sk-agent"))
     up = start(site).serving()
-    assert sum("killed.json" in event.get("what", "") for event in up.events) == 1
+    (site.state / "killed.json").write_text('{"killed": []}')
+    assert {"killed.json", "last-good.json", "sources.json", "ecds.json", "cds.json"} <= set(_damage(site, damage))
     site.write("route.yaml", route("chat", "heron"))
     up.wait_for("accepted", "chat")
-    assert _answers(site, "heron")
+    until(lambda: ask(site.ports[0], key="sk-agent")[1].endswith("/heron"))
+    assert up.stop() == 0
+    _damage(site, damage)
+    up = start(site).serving()
+    assert sum("killed.json" in event.get("what", "") for event in up.events) == 1
+    assert sum("ecds.json" in event.get("what", "") for event in up.events) == 1
+    site.write("route.yaml", route("chat", "sparrow"))
+    up.wait_for("accepted", "chat")
+    until(lambda: ask(site.ports[0], key="sk-agent")[1].endswith("/sparrow"))
+
+
+def test_children_that_die_start_again_on_files_that_were_damaged(site: Site, start: Start) -> None:
+    site.write("consumer.yaml", consumer("agent", "k"), secret("agent", k="sk-agent"), budget("5"))
+    up = start(site).serving()
+    assert "book.json" in _damage(site, b"[]")
+    (envoy,) = up.children()
+    (server,) = {int(path.parent.name) for path in up.environments()} - {envoy}
+    os.kill(server, signal.SIGKILL)
+    up.wait_for("budget server is back")
+    os.kill(envoy, signal.SIGKILL)
+    up.wait_for("envoy serves again")
+    until(lambda: ask(site.ports[0], key="sk-agent")[0] == 200)

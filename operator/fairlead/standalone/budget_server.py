@@ -7,6 +7,7 @@ file, so nothing that was booked is lost.
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
@@ -39,6 +40,8 @@ class Accounts:
         self._process: BudgetServerProcess | None = None
         self._wanted = asyncio.Event()
         self._stopping = False
+        self._files: dict[Path, bytes] = {}
+        """What the server reads."""
         self._store: str | None = None
         self._check_timeout_s = 0.25
 
@@ -65,13 +68,21 @@ class Accounts:
             BudgetServerError: it does not start.
 
         """
-        self._state.budget.make()
-        disk.write(self._places.configuration, configuration)
-        disk.write(self._places.gateways, "\n".join(metrics).encode())
+        files = {
+            self._places.configuration: configuration,
+            self._places.gateways: "\n".join(metrics).encode(),
+        }
+        self._write(files)
+        self._files = files
         self._store, self._check_timeout_s = store, check_timeout_s
         if not self._wanted.is_set():
             await self._start()
             self._wanted.set()
+
+    def _write(self, files: Mapping[Path, bytes]) -> None:
+        self._state.budget.make()
+        for path, content in files.items():
+            disk.write(path, content)
 
     async def keep_alive(self) -> None:
         """Start the server again whenever it dies or hangs, from the first use on; ends when it stops."""
@@ -110,7 +121,8 @@ class Accounts:
         self._log.error("budget server died", exit_code=exit_code, again_in_s=again_in_s)
 
     async def revive(self) -> None:
-        """Start another server on the same counters; raises `BudgetServerError`."""
+        """Start another server on the same counters, its files written anew where damaged; raises `FairleadError`."""
+        self._write(self._files)
         await self._start()
 
     def failed(self, error: FairleadError, again_in_s: float) -> None:

@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
 from fairlead.adapters import disk, envoy_admin
 from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
 from fairlead.adapters.envoy_process import EnvoyProcess
-from fairlead.errors import EnvoyError, FairleadError
+from fairlead.errors import EnvoyError, FairleadError, StateError
+from fairlead.runtime import saved
 from fairlead.runtime.children import ended, keep_alive
 from fairlead.standalone import plan
 from fairlead.standalone.readback import NOTHING, SUBSCRIBED, Readback
@@ -62,6 +64,11 @@ class LocalGateway:
         self._admin = EnvoyAdmin(folder.admin)
         self._process: EnvoyProcess | None = None
         self._files: plan.Files = {}
+        self._written: dict[str, bytes] = {}
+        """What stands in Envoy's files by our own writes: half of a change while one is under way. Never read back."""
+        self._keys: Any = None
+        """The keys as they were written last, and their version."""
+        self._keys_version = ""
         self.serving: Serving | None = None
         self._readback = Readback(self._admin)
         self._log_mark = 0
@@ -94,21 +101,29 @@ class LocalGateway:
         self.folder.make()
         if serving is None:
             self._files = self._last_files()
+            self._written = dict(self._files)
         else:
             self._files = plan.stamped(serving.files)
+            self._written = dict(self._files)
             self._write_secrets(serving)
             self._write_keys(serving)
-            for path, content in self._files.items():
-                disk.write(self.folder.root / path, content)
+            self._restore()
             disk.prune(self.folder.xds, frozenset(self.folder.root / path for path in self._files))
             self._prune_secrets(serving)
         self.serving = serving
+
+    def _restore(self) -> None:
+        """Write each file that is not what it was: somebody damaged it."""
+        for path, content in self._written.items():
+            disk.write(self.folder.root / path, content)
 
     def _last_files(self) -> plan.Files:
         paths = [self.folder.bootstrap, *sorted(self.folder.xds.glob("*.json"))]
         files = {str(path.relative_to(self.folder.root)): disk.read(path) or b"{}" for path in paths}
         if not all(path in files for path in SUBSCRIBED):
             raise EnvoyError(f"region `{self.name}`: got no configuration that can be served, want one that fits")
+        for path in SUBSCRIBED:
+            saved.decoded(files[path], _names, str(self.folder.root / path))
         return files
 
     async def apply(self, serving: Serving) -> None:
@@ -131,12 +146,13 @@ class LocalGateway:
             between = plan.stamped({plan.LISTENERS: between})[plan.LISTENERS]
         if self._write_secrets(serving):
             await asyncio.sleep(CREDENTIAL_AGE_S)
+        self._restore()
         try:
             await self._walk(plan.steps(before, new, listeners_between=between))
         except FairleadError:
             # What was written half-way goes back in the same careful order; a second refusal has nothing to go back to.
             with contextlib.suppress(FairleadError):
-                await self._walk(plan.steps({**before, **self._on_disk(before)}, before))
+                await self._walk(plan.steps(dict(self._written), before))
             raise
         self._files = new
         self.serving = serving
@@ -162,13 +178,11 @@ class LocalGateway:
         The version is drawn, not a digest: it stands in a stat, where nobody may try out what the keys could be.
         """
         resources = json.loads(serving.keys)["resources"]
-        now = json.loads(disk.read(self.folder.keys / "ecds.json") or b"{}")
-        if now.get("resources") == resources:
-            return ""
-        version = secrets.token_hex(8)
-        content = json.dumps({"resources": resources, "version_info": version}, separators=(",", ":"))
-        disk.write(self.folder.keys / "ecds.json", content.encode())
-        return version
+        if resources != self._keys:
+            self._keys, self._keys_version = resources, secrets.token_hex(8)
+        document = {"resources": resources, "version_info": self._keys_version}
+        content = json.dumps(document, separators=(",", ":")).encode()
+        return self._keys_version if disk.write(self.folder.keys / "ecds.json", content) else ""
 
     async def _keys_served(self, version: str) -> None:
         loop = asyncio.get_running_loop()
@@ -180,20 +194,17 @@ class LocalGateway:
             await asyncio.sleep(pause)
             pause = min(2 * pause, POLL_S[1])
 
-    def _on_disk(self, names: Mapping[str, bytes]) -> dict[str, bytes]:
-        return {name: content for name in names if (content := disk.read(self.folder.root / name)) is not None}
-
     async def _walk(self, steps: tuple[plan.Step, ...]) -> None:
         for step in steps:
             path = self.folder.root / step.path
             if step.content is None:
                 disk.remove(path)
-                continue
-            if step.path not in SUBSCRIBED or not self._serving:
-                disk.write(path, step.content)
+                self._written.pop(step.path, None)
                 continue
             disk.write(path, step.content)
-            await self._served(step)
+            self._written[step.path] = step.content
+            if step.path in SUBSCRIBED and self._serving:
+                await self._served(step)
 
     async def _served(self, step: plan.Step) -> None:
         """Wait until the Envoy serves the step's file, or is no more: the next one starts on it."""
@@ -276,8 +287,14 @@ class LocalGateway:
         self._changed()
 
     async def revive(self) -> None:
-        """Start another Envoy on the same files; raises `FairleadError`."""
+        """Start another Envoy on the same files, written anew where damaged; raises `FairleadError`."""
         disk.remove(self.folder.admin)
+        async with self._changing:
+            if self.serving is not None:
+                try:
+                    self._write_all(self.serving)
+                except OSError as error:
+                    raise StateError(f"{self.folder.root}: {disk.reason(error)}") from None
         await self._spawn()
 
     def failed(self, error: FairleadError, again_in_s: float) -> None:
@@ -362,6 +379,11 @@ async def end_orphans(folders: Sequence[RegionFolder]) -> None:
         if not has_ended:
             raise EnvoyError(f"{folder.root}: an Envoy of an earlier run does not end; end it and start again")
         disk.remove(folder.admin)
+
+
+def _names(document: Any) -> list[str]:
+    """Read what `plan` needs of a discovery file."""
+    return [item["name"] for item in document["resources"]]
 
 
 def _size(path: Path) -> int:

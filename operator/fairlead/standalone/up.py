@@ -24,6 +24,7 @@ from fairlead.api.installation import Installation
 from fairlead.errors import EnvoyError, FairleadError, InstallationError, StateError
 from fairlead.runtime.alarm import Alarm
 from fairlead.runtime.loops import Loops
+from fairlead.runtime.parallel import each
 from fairlead.runtime.pause import GrowingPause
 from fairlead.standalone import addresses, change, diagnostics, kill, memory, release, status
 from fairlead.standalone.budget_server import Accounts
@@ -223,7 +224,8 @@ class Up:
         if installation != self._installation:
             lines.append(f"{self._settings.config}: {change.installation(self._installation, installation)}")
         await self._account(new, installation)
-        outcomes = await asyncio.gather(*(self._apply(name, new) for name in self._regions if name in new.regions))
+        names = [name for name in self._regions if name in new.regions]
+        outcomes = await each(names, lambda name: self._apply(name, new), at_once=len(self._regions))
         failures = tuple(f"{outcome}{STAYS}" for outcome in outcomes if outcome)
         for failure in new.too_large.values():
             self._log.error("refused", what=f"{failure}{STAYS}")

@@ -71,3 +71,35 @@ def test_a_server_with_a_loop_that_ended_is_killed(tmp_path: Path, monkeypatch: 
 
 def test_a_moment_s_silence_is_forgiven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _looks([None, None, {"ok": True}], tmp_path, monkeypatch) == 3 + PATIENCE
+
+
+class _UnstartedError(Exception):
+    """What a test's server ends with."""
+
+
+@pytest.mark.parametrize("name", ["book.json", "gateways"])
+@pytest.mark.parametrize("damage", [b"", b"[]", b"\xff", b"[" * 100_000, None])
+def test_a_server_that_is_started_again_finds_what_it_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: bytes | None
+) -> None:
+    place, read = tmp_path / "_budget" / name, []
+
+    async def start(*_: object, **_settings: object) -> None:
+        read.append(place.read_bytes())
+        raise _UnstartedError
+
+    monkeypatch.setattr(adapter.BudgetServerProcess, "start", start)
+
+    async def run() -> None:
+        accounts = Accounts(StateFolder(root=tmp_path), {}, structlog.get_logger())
+        with pytest.raises(_UnstartedError):
+            await accounts.use(b"{}", store=None, check_timeout_s=1, metrics=["http://127.0.0.1:9101/metrics"])
+        if damage is None:
+            place.unlink()
+        else:
+            place.write_bytes(damage)
+        with pytest.raises(_UnstartedError):
+            await accounts.revive()
+
+    asyncio.run(run())
+    assert read[0] == read[1]
