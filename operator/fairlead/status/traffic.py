@@ -223,10 +223,13 @@ def _covers(failing: Failing, target: str) -> bool:
 
 
 def news(before: Iterable[Failing], now: Iterable[Failing]) -> tuple[tuple[Failing, ...], tuple[Failing, ...]]:
-    """Return what fails anew, or in another way, and what fails no longer."""
+    """Return what fails anew, or in another way, and what fails no longer, also not as a part of something larger."""
     earlier = {(one.subject, one.failure): one for one in before}
     later = {(one.subject, one.failure): one for one in now}
     subjects = {subject for subject, _ in later}
+    parts = frozenset(target for one in later.values() for target in one.targets)
     began = tuple(one for name, one in later.items() if name not in earlier)
-    ended = tuple(one for (subject, _), one in earlier.items() if subject not in subjects)
+    ended = tuple(
+        one for (subject, _), one in earlier.items() if subject not in subjects and not parts.issuperset(one.targets)
+    )
     return began, ended

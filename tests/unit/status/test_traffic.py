@@ -85,6 +85,16 @@ def test_news_are_what_began_and_what_ended() -> None:
     assert traffic.news(now, now) == ((), ())
 
 
+def test_a_target_whose_whole_endpoint_fails_by_now_has_not_recovered() -> None:
+    served = gateways(target("p/e/a"), target("p/e/b"))
+    part = told({("eu", "p/e/a"): WELL, ("eu", "p/e/b"): failed(503)}, served)
+    whole = told({("eu", "p/e/a"): failed(503), ("eu", "p/e/b"): failed(503)}, served)
+    began, ended = traffic.news(part, whole)
+    assert ([one.subject for one in began], ended) == (["p/e"], ())
+    began, ended = traffic.news(whole, part)
+    assert ([one.subject for one in began], [one.subject for one in ended]) == (["p/e/b"], ["p/e"])
+
+
 def test_an_identity_is_the_address_and_the_credential_and_shows_neither_value() -> None:
     served = gateways(target("p/e/a"))
     one, other = (traffic.identities(served, {"p/key": digest}) for digest in ("1", "2"))
