@@ -118,7 +118,8 @@ def _compile(routes: int) -> None:
     took_plan, same = _timed(lambda: plan(objects, planned, owner_uid="uid"), times=3)
     if same.apply:
         raise ValueError(same.apply)
-    print(f"  manifests {took}, plan of an unchanged cluster {took_plan}: 0 writes")
+    written = sum(not gateway.too_large for gateway in compiled.gateways.values())
+    print(f"  manifests of {written} regions {took}, plan of an unchanged cluster {took_plan}: 0 writes")
     for region, gateway in compiled.gateways.items():
         if gateway.too_large:
             print(f"  {region}: {gateway.too_large}")

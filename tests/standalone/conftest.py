@@ -43,7 +43,7 @@ def small_disk(site: Site) -> Iterator[Path]:
     site.state.mkdir(mode=0o700)
     mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", str(site.state)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("may not mount")
+        pytest.skip("may not mount a small disk: what happens on a full one needs root, and was not tried")
     try:
         yield site.state
     finally:
