@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 DEMO_STAMP = $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock lint types imports check test tests unit envoy golden crds demo bench bench-operator bench-budgets bench-streams clean fuzz cluster cluster-down images e2e system
+.PHONY: help install lock lint types imports check test tests unit envoy golden crds picture demo bench bench-operator bench-budgets bench-start bench-streams bench-check bench-rules clean clients fuzz soak cluster cluster-down images release e2e e2e-regions system
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -16,7 +16,7 @@ install: $(STAMP) ## Create the environment (.venv) with everything that tests a
 $(STAMP): pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/pip install --quiet --constraint requirements.txt --editable '.[demo,operator,budget]' --group dev
+	$(BIN)/pip install --quiet --constraint requirements.txt --editable '.[demo,operator,budget,init]' --group dev
 	@touch $@ $(DEMO_STAMP)
 
 # The demo needs no test tools and no operator: a third of the time.
@@ -44,11 +44,15 @@ imports: install ## Layers: import-linter. Dependencies: deptry
 demo: $(DEMO_STAMP) ## See it work: three regions on this machine, until Ctrl-C (ONCE=1: ends by itself)
 	@$(BIN)/fairlead demo $(if $(ONCE),--once)
 
+picture: install system ## Make README's picture of the console anew, from the demo
+	FAIRLEAD_PICTURE=1 $(BIN)/pytest -q tests/demo/test_demo.py -k whole_story
+
 crds: install ## Generate crds/ and the reference from the models
 	$(BIN)/python docs/generate.py
 
-golden: install ## Refresh the golden files
+golden: install ## Refresh the golden files, and Grafana's boards in the chart
 	$(BIN)/pytest tests/golden --update-golden -q
+	$(BIN)/python -m dashboards
 
 unit: install ## Tests that need no Envoy
 	$(BIN)/pytest -q -m 'not envoy'
@@ -56,9 +60,15 @@ unit: install ## Tests that need no Envoy
 envoy: install ## Tests on real Envoys
 	$(BIN)/pytest -q -m envoy
 
-fuzz: install system ## A million bodies against Python's parser and lenient ones in other languages (some minutes)
+fuzz: install system ## A million bodies against parsers in five languages, 10,000 answers, as many damaged states (some minutes)
 	FAIRLEAD_FUZZ_COUNT=$(FUZZ_COUNT) FAIRLEAD_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/pytest -q \
-		tests/attacks/test_parsers_agree.py tests/envoy/test_request_filter_fuzz.py
+		tests/attacks/test_parsers_agree.py tests/envoy/test_request_filter_fuzz.py tests/envoy/test_rules_fuzz.py \
+		tests/attacks/test_answers_fuzz.py tests/attacks/test_state_fuzz.py
+
+soak: install system ## A thousand reloads under load, in an hour or less: what a day of edits does to nobody's request
+	FAIRLEAD_RELOADS=$(RELOADS) $(BIN)/pytest -q tests/standalone/test_changes.py -k reloads_under_load
+
+RELOADS ?= 1000
 
 # Another seed makes other bodies: `make fuzz FUZZ_SEED=$$(date +%s)`.
 FUZZ_COUNT ?= 1000000
@@ -66,17 +76,18 @@ FUZZ_SEED ?= 20260601
 
 check: lint types imports unit ## What every commit must pass
 
-system: ## Install the Debian packages that tests run, if they are missing (a store, Prometheus, other languages' JSON parsers)
+system: ## Install the Debian packages that tests run, if they are missing (a store, Prometheus, a browser, other languages' JSON parsers)
 	@tests/system.sh
 
 test: install system ## Everything, at most eight minutes
 	$(MAKE) --no-print-directory tests lint types imports
 
 # A worker for each core takes whole files: tests of a file share servers, and tests claim the ports that they listen on.
+# In the order of folders: by itself xdist puts files of few tests last, which are those of long ones.
 WORKERS ?= 2
 
 tests:
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --durations 10 $(TEST_OPTIONS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10 $(TEST_OPTIONS)
 
 CLUSTER ?= fairlead
 
@@ -88,6 +99,9 @@ cluster-down: ## End that cluster (CLUSTER=name for another one)
 
 images: install ## All images as OCI archives in build/images, without Docker or a registry
 	@images/build.sh build/images
+
+release: install ## Wheel, chart, images, bills of materials, signed sums: KEY=... is a GPG key (docs/release.md)
+	@release/build.sh $(KEY)
 
 PEERS = build/peers
 
@@ -107,20 +121,47 @@ bench-budgets: install ## What the budget server and its check cost (a minute or
 	$(BIN)/python -m benchmarks.budgets.cost
 	$(BIN)/python -m benchmarks.budgets.latency
 
-bench-streams: install ## What a stream costs, in one burst and event by event (some minutes)
+bench-start: install ## How long `fairlead up` takes to the first answer, without budgets and with (some minutes)
+	$(BIN)/python -m benchmarks.start
+
+bench-streams: install ## What an answer costs, in one piece, as a burst and event by event; writes docs/benchmarks.md (some minutes)
 	$(BIN)/python -m benchmarks.streams
+
+bench-check: install ## Fail where an answer costs two thirds more than docs/benchmarks.md says (a minute)
+	$(BIN)/python -m benchmarks.streams --check
+
+bench-rules: install ## What rules cost, on size and on text (a minute or two)
+	PYTHONPATH=tests:tests/envoy $(BIN)/python -m benchmarks.rules $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench: install $(PEERS)/.installed ## Compare with other gateways, write docs/benchmarks.md (minutes; needs node and go)
 	PEERS=$(abspath $(PEERS)) $(BIN)/python -m benchmarks.gateways
 
+CLIENTS = build/clients
+
+# Nothing but what the two lists name, in exact versions; npm's scripts of packages do not run.
+$(CLIENTS)/.installed: e2e/clients/requirements.txt e2e/clients/package.json e2e/clients/package-lock.json
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/pip install --quiet --no-compile --no-deps --disable-pip-version-check \
+		--requirement e2e/clients/requirements.txt
+	cp e2e/clients/package.json e2e/clients/package-lock.json $(CLIENTS)/
+	npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(CLIENTS)
+	@touch $@
+
+clients: install $(CLIENTS)/.installed ## Run what docs/clients shows, with other people's packages, and say what it printed
+	$(BIN)/pytest -q -s $(CLIENTS_OPTIONS) e2e/clients
+
 # KUBECONFIG counts only as `make e2e KUBECONFIG=...`: whoever has one in the environment did not ask for tests there.
 E2E_KUBECONFIG = $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
 
-e2e: install ## End-to-end tests on a real Kubernetes: one booted for them, or KUBECONFIG=... for one that is there
+e2e: install system ## End-to-end tests on a real Kubernetes: one booted for them, or KUBECONFIG=... for one that is there
 	@test -n "$(E2E_KUBECONFIG)" || e2e/cluster/preflight.sh
 	$(MAKE) images
 	@test -n "$(E2E_KUBECONFIG)" || e2e/cluster/build.sh >/dev/null
-	E2E_KUBECONFIG="$(E2E_KUBECONFIG)" $(BIN)/pytest --verbose --durations=15 $(E2E_OPTIONS) e2e
+	E2E_KUBECONFIG="$(E2E_KUBECONFIG)" $(BIN)/pytest --verbose --durations=15 --ignore=e2e/regions --ignore=e2e/clients $(E2E_OPTIONS) e2e
+
+e2e-regions: install ## Three regions as network namespaces, a fault in one: what clients notice; writes docs/failover.md (root)
+	e2e/regions/preflight.sh
+	FAIRLEAD_OWN_MOUNTS=1 nice -n -19 unshare --net --mount $(BIN)/pytest --verbose --durations=5 $(E2E_REGIONS_OPTIONS) e2e/regions
 
 clean: ## Remove the environment and what was built
 	rm -rf $(VENV) build .demo

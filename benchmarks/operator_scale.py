@@ -85,6 +85,7 @@ def _context() -> Context:
             "pullPolicy": "Never",
             "pullSecrets": [],
             "budgetServer": {},
+            "whenAllDrained": "Serve",
             "regions": dict.fromkeys(REGIONS, region),
         }
     )

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from zlib import crc32
 
 import pytest
+from harness.chart import Chart
 from harness.cluster import Cluster, boot, given
 from harness.evidence import gather
 from harness.gateway import reach
@@ -31,6 +32,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         cluster = found[0].cluster if isinstance(found[0], Team) else found[0]
         report.sections += gather(cluster)
     return report
+
+
+@pytest.fixture(scope="session")
+def chart(tmp_path_factory: pytest.TempPathFactory) -> Chart:
+    """The chart, for tests that look at what it renders."""
+    return Chart(tmp_path_factory.mktemp("chart"))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Given a budget, the gateways ask the budget servers, and a key that has spent its dollars is stopped."""
 
+import contextlib
 import json
 import re
 import time
@@ -10,16 +11,25 @@ import openai
 import pytest
 from harness.cluster import Cluster
 from harness.install import NAMESPACE, VALUES, gateways_ready, install
-from harness.kubectl import Object
+from harness.kubectl import CommandError, Object
 from harness.load import Load
-from harness.provider import Provider
+from harness.provider import NAMESPACE as MODELS
+from harness.provider import PORT, Provider
 from harness.team import Team
 from harness.waiting import eventually
+
+from fairlead.adapters.clock import SystemClock
 
 KEY = "alice-budget-key"
 USD_PER_TOKEN = {"input": 0.0001, "output": 0.001}
 COST = 2 * USD_PER_TOKEN["input"] + 12 * USD_PER_TOKEN["output"]
 """Of one answer of the simulated provider to `Hello`: two tokens in, twelve out."""
+CHECK_S = 0.25
+"""`budgets.timeout`, by default."""
+NOISE_S = 0.4
+"""By how much two loads that run side by side may differ all the same."""
+LAST_MINUTE = 55
+"""Of an hour in which a test can begin that must see its end in it."""
 SERVERS = "app.kubernetes.io/component=budget-server"
 STORE = "deployment/fairlead-budget-store"
 
@@ -150,7 +160,8 @@ def test_kubectl_fairlead_kill_stops_a_key_at_once(alice: Team, url: str) -> Non
 
 
 def test_a_runaway_key_is_stopped_at_its_dollar(alice: Team, url: str) -> None:
-    # Given a dollar an hour, of which half is worth a word
+    # Given a dollar an hour, of which half is worth a word, in an hour that is not over in the middle of it
+    eventually("an hour with room", lambda: SystemClock().now().minute < LAST_MINUTE, within_s=400, every_s=1)
     _give(alice, url, "1.00", window={"every": "1h"}, stages=[{"at": "50%", "action": "Notify"}])
     # When an agent asks and asks, with the official client
     answers, stopped = _run_away(url)
@@ -253,13 +264,54 @@ def test_a_server_killed_under_load_costs_no_request_and_no_cent(alice: Team, ur
     eventually("two servers", lambda: len(_servers(alice)) == 2 and victim not in _servers(alice))
 
 
+def test_both_servers_deleted_at_once_cost_no_request_more_than_their_timeout(
+    alice: Team, provider: Provider, url: str
+) -> None:
+    if alice.cluster.name is None:
+        pytest.skip("the provider of a given cluster is not to be reached past its gateways")
+    eventually("two servers", lambda: len(_servers(alice)) == 2)
+    _give(alice, url, "1000.00")
+    # Given somebody who asks the provider itself meanwhile: what that takes is this machine's own
+    address = alice.kubectl.get("service", provider.name, MODELS)["spec"]["clusterIP"]
+    with (
+        Load(url=url, key=KEY, model="chat", rate=20) as asked,
+        Load(url=f"http://{address}:{PORT}", key=provider.key.split(",")[0], model="model-a", rate=20) as direct,
+    ):
+        eventually("answers", lambda: len(asked.answers) > 100)
+        first, second = _servers(alice)
+        killed_at = time.monotonic()
+        alice.kubectl("-n", NAMESPACE, "delete", "pod", first, second, "--grace-period=0", "--force")
+        eventually("nobody to decide", lambda: not {first, second} & {*_servers(alice)})
+        eventually("two servers", lambda: len(_servers(alice)) == 2)
+        wanted = len(asked.answers) + 100
+        eventually("answers", lambda: len(asked.answers) > wanted)
+    assert asked.failed == direct.failed == []
+    checked, own = (
+        sorted(answer.took_s for answer in load.answers if answer.asked_at > killed_at) for load in (asked, direct)
+    )
+    figures = [f"{_p99(found) * 1000:.0f} ms (slowest {found[-1] * 1000:.0f})" for found in (checked, own)]
+    print(
+        f"p99 while both budget servers are gone, and past the gateway: {', '.join(figures)}; {len(checked)} requests"
+    )
+    assert _p99(checked) < _p99(own) + CHECK_S + NOISE_S
+    # What they had in their hands is found in the gateways' counters
+    _is_spent(url, len(asked.answers), settled=False)
+
+
+def _p99(took: list[float]) -> float:
+    """Of sorted seconds."""
+    return took[int(len(took) * 0.99)]
+
+
 def test_what_is_spent_survives_the_store_s_process(alice: Team, url: str) -> None:
     _give(alice, url, "1000.00")
     for _ in range(5):
         assert _ask(url).status_code == 200
     _is_spent(url, 5)
     restarts = _restarts(alice)
-    alice.kubectl("-n", NAMESPACE, "exec", STORE, "--", "redis-cli", "shutdown", "nosave", "now")
+    # The command is in the container that it ends: the kernel may kill it before it can say that all went well
+    with contextlib.suppress(CommandError):
+        alice.kubectl("-n", NAMESPACE, "exec", STORE, "--", "redis-cli", "shutdown", "nosave", "now")
     # Requests pass meanwhile, and what they cost is booked when the store is back
     assert _ask(url).status_code == 200
     eventually("the store again", lambda: _restarts(alice) > restarts)

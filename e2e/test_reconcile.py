@@ -3,20 +3,22 @@
 import json
 from typing import Any
 
+import pytest
 from harness import operator
 from harness.cluster import Cluster
 from harness.install import NAMESPACE, REGIONS, VALUES, gateway_pods, install, operator_pods
-from harness.kubectl import Object
+from harness.kubectl import CommandError, Object
 from harness.provider import Provider
 from harness.team import Team
 from harness.waiting import always, eventually
 
 OWNED = "configmaps,services,deployments,poddisruptionbudgets"
+US = REGIONS[0]
 WRITES = "fairlead_api_writes_total"
 
 
 def _owned(cluster: Cluster) -> dict[str, Object]:
-    found = cluster.kubectl.list(OWNED, NAMESPACE, "app.kubernetes.io/component=gateway")
+    found = cluster.kubectl.list(OWNED, NAMESPACE, "app.kubernetes.io/component=gateway,fairlead.dev/region")
     return {f"{one['kind']}/{one['metadata']['name']}": one for one in found}
 
 
@@ -39,6 +41,21 @@ def _settled(cluster: Cluster) -> None:
     eventually("the operator to have written everything", is_settled, every_s=0.5)
 
 
+def _tidied(cluster: Cluster) -> None:
+    """Wait until nothing is left of what routes of the tests before led to: that goes a minute after them."""
+
+    def leftovers() -> list[str]:
+        clusters, routes = (
+            cluster.kubectl.get("configmap", f"fairlead-gateway-{REGIONS[0]}-{part}", NAMESPACE)["data"][file]
+            for part, file in (("clusters", "cds.json"), ("routes", "rds.json"))
+        )
+        ladders = (one["name"] for one in json.loads(clusters)["resources"] if one["name"].startswith("@"))
+        return [name for name in ladders if name not in routes]
+
+    eventually("what old routes led to to be gone", lambda: not leftovers(), every_s=1.0)
+    _settled(cluster)
+
+
 def test_a_second_pass_changes_nothing(provider: Provider, team: Team) -> None:
     team.kubectl.apply(team.route("chat", provider.name, "model-a"))
     team.is_ready("modelroute", "chat")
@@ -56,7 +73,7 @@ def test_a_second_pass_changes_nothing(provider: Provider, team: Team) -> None:
 def test_a_restarted_operator_changes_nothing(provider: Provider, team: Team) -> None:
     team.kubectl.apply(team.route("chat", provider.name, "model-a"))
     team.is_ready("modelroute", "chat")
-    _settled(team.cluster)
+    _tidied(team.cluster)
     before = _everything(team)
     operator.scale(team.cluster, 0)
     operator.scale(team.cluster, 1)
@@ -67,7 +84,7 @@ def test_a_restarted_operator_changes_nothing(provider: Provider, team: Team) ->
 def test_an_upgraded_operator_changes_nothing(provider: Provider, team: Team) -> None:
     team.kubectl.apply(team.route("chat", provider.name, "model-a"))
     team.is_ready("modelroute", "chat")
-    _settled(team.cluster)
+    _tidied(team.cluster)
     before, pods = _everything(team), {pod["metadata"]["name"] for pod in operator_pods(team.cluster)}
     # When an upgrade brings another operator
     upgraded = {**VALUES, "operator": {**VALUES["operator"], "podAnnotations": {"example.com/version": "next"}}}
@@ -222,3 +239,38 @@ def _managers(cluster: Cluster, service: str) -> set[tuple[str, str]]:
     command = ("-n", NAMESPACE, "get", "service", service, "-o", "json", "--show-managed-fields")
     fields = json.loads(cluster.kubectl(*command))["metadata"]["managedFields"]
     return {(one["manager"], one["operation"]) for one in fields if "f:spec" in one["fieldsV1"]}
+
+
+def test_an_upgrade_that_waits_comes_back_when_every_region_s_pods_are_new(team: Team) -> None:
+    gateway = {**VALUES["gateway"], "podAnnotations": {"example.com/version": "next"}}
+    try:
+        # When an upgrade changes what gateways' pods are made of
+        install(team.cluster, values={**VALUES, "gateway": gateway}, verb="upgrade")
+        # Then they are as it says when `helm upgrade --wait` comes back: nothing is waited for here
+        for region in REGIONS:
+            found = team.kubectl.get("deployment", f"fairlead-gateway-{region}", NAMESPACE)
+            template, status = found["spec"]["template"]["metadata"], found["status"]
+            assert template["annotations"]["example.com/version"] == "next", region
+            assert status["observedGeneration"] == found["metadata"]["generation"], region
+            assert status["updatedReplicas"] == status["replicas"] == status["availableReplicas"], status
+        # and one operator leads, of the new version
+        eventually("one operator alone to lead", lambda: len(operator.leaders(team.cluster)) == 1)
+    finally:
+        install(team.cluster, verb="upgrade")
+
+
+def test_an_upgrade_whose_pods_find_no_node_does_not_come_back_as_well(team: Team) -> None:
+    regions = {US: {**VALUES["regions"][US], "nodeSelector": {"disk": "none"}}}
+    before = {pod["metadata"]["name"] for pod in gateway_pods(team.cluster, US)}
+    try:
+        # When the new pods of a region are to run where no node is
+        with pytest.raises(CommandError, match="fairlead-operator"):
+            install(team.cluster, "--timeout", "45s", values={**VALUES, "regions": regions}, verb="upgrade")
+        # Then Helm has said so, the cluster says why, and the pods that were there serve on
+        pods = gateway_pods(team.cluster, US)
+        (pending,) = (pod for pod in pods if pod["status"]["phase"] == "Pending")
+        (why,) = (one["message"] for one in pending["status"]["conditions"] if one["type"] == "PodScheduled")
+        assert "node affinity/selector" in why
+        assert before <= {pod["metadata"]["name"] for pod in pods}
+    finally:
+        install(team.cluster, verb="upgrade")

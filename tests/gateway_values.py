@@ -37,6 +37,8 @@ def document(*regions: str, **values: Any) -> dict[str, Any]:
         "pullPolicy": "IfNotPresent",
         "pullSecrets": [],
         "budgetServer": {},
+        "recorder": "",
+        "whenAllDrained": "Serve",
         "regions": dict.fromkeys(regions or ("us-east-1",), region),
     }
 

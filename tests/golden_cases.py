@@ -3,7 +3,9 @@
 tests/golden/<case>/case.yaml        `reason` (why it exists), `installation` (fields that differ), `files` (Envoy files
                                      to keep: those that show something of their own; the same file stands once),
                                      `manifests: true` (keep the Kubernetes objects too), `homeSecretsReadable`,
-                                     `unreadable` Secrets, `health` (shares of endpoints)
+                                     `unreadable` Secrets, `health` (shares of endpoints),
+                                     `drained` regions, `rollouts` (by route: stable, candidate,
+                                     traffic and shadow in basis points)
 tests/golden/<case>/before.yaml      optional: resources of the write before, which decide what was last good
 tests/golden/<case>/in.yaml          resources, Secrets and Namespaces
 tests/golden/<case>/out/             ir.yaml, status.yaml, <region>/*.json: never edited, `make golden` writes them
@@ -26,6 +28,7 @@ from fairlead.api.installation import Installation
 from fairlead.compiler import Compiled, HelmRelease, SecretRef, pod_layouts
 from fairlead.envoy import Layout
 from fairlead.manifests import BudgetSettings
+from fairlead.rollout.machine import Shares
 from fairlead.translate.effective import effective
 from gateway_values import settings
 
@@ -84,6 +87,10 @@ class Case:
             release=HelmRelease(settings=replace(settings(*served), budget_server=BUDGET_SERVER), owner_uid="owner"),
             home_secrets_readable=options.get("homeSecretsReadable", True),
             health=options.get("health", {}),
+            drained=frozenset(options.get("drained", ())),
+            rollouts={
+                route: Shares(**{"candidate": None, **told}) for route, told in options.get("rollouts", {}).items()
+            },
         )
 
     def outputs(self) -> dict[str, str]:
@@ -164,7 +171,11 @@ def _without_files(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ir(result: Compiled) -> dict[str, Any]:
-    return {region: dataclasses.asdict(gateway.ir) for region, gateway in result.gateways.items()}
+    found: dict[str, Any] = {region: dataclasses.asdict(gateway.ir) for region, gateway in result.gateways.items()}
+    for route in (route for gateway in found.values() for route in gateway["routes"]):
+        if not route["rules"]:  # few routes have some
+            del route["rules"]
+    return found
 
 
 def _status(result: Compiled) -> dict[str, Any]:

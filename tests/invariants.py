@@ -10,6 +10,7 @@ from fairlead import envoy, ir
 from fairlead.api.conditions import REASONS, ConditionStatus, ConditionType
 from fairlead.api.installation import Installation
 from fairlead.compiler import Compiled, Report, Served
+from fairlead.ir.rule import PRIMARY
 
 _TIME = re.compile(r"\d\d:\d\d:\d\d|\b20\d\d-\d\d-\d\d")
 _ALL = 10_000
@@ -77,6 +78,7 @@ def check_gateway(gateway: ir.Gateway) -> None:
     assert carried == {credential.name for credential in gateway.credentials}
     for route in gateway.routes:
         check_route(route, ladders, targets)
+        check_rules(route, routes)
     scopes = {scope.name for scope in gateway.scopes}
     for consumer in gateway.consumers:
         assert set(consumer.scopes) <= scopes
@@ -94,6 +96,17 @@ def check_gateway(gateway: ir.Gateway) -> None:
         assert gateway.anonymous in {consumer.name for consumer in gateway.consumers}
 
 
+def check_rules(route: ir.Route, routes: Mapping[str, ir.Route]) -> None:
+    """A rule leads to another route of the gateway that answers with one model of chat, and asks for something."""
+    assert len({rule.name for rule in route.rules}) == len(route.rules)
+    for rule in route.rules:
+        assert rule.name != PRIMARY
+        assert rule.conditions != ir.Conditions()
+        assert rule.route != route.name
+        (plan,) = routes[rule.route].plans
+        assert (plan.key, plan.kind) == ("", ir.ModelKind.CHAT)
+
+
 def check_route(route: ir.Route, ladders: Mapping[str, ir.Ladder], targets: Mapping[str, ir.Target]) -> None:
     check_sorted([plan.key for plan in route.plans])
     assert route.keyed or [plan.key for plan in route.plans] == [""]
@@ -102,8 +115,15 @@ def check_route(route: ir.Route, ladders: Mapping[str, ir.Ladder], targets: Mapp
         rungs = [ladders[arm.ladder].rungs for arm in plan.arms]
         longest = max(longest, *map(len, rungs))
         assert sum(arm.weight for arm in plan.arms) == _ALL
-        assert max(arm.weight for arm in plan.arms) - min(arm.weight for arm in plan.arms) <= 1
-        assert len({frozenset(one) for one in rungs}) == 1, "arms of a spread have the same rungs"
+        sides = {side: [arm for arm in plan.arms if arm.side is side] for side in ir.Side}
+        assert sides[ir.Side.STABLE] + sides[ir.Side.CANDIDATE] == list(plan.arms), "a side's arms stand together"
+        for arms in filter(None, sides.values()):
+            assert max(arm.weight for arm in arms) - min(arm.weight for arm in arms) <= 1
+            same = {frozenset(ladders[arm.ladder].rungs) for arm in arms}
+            assert len(same) == 1, "arms of a spread have the same rungs"
+        stable = frozenset(ladders[sides[ir.Side.STABLE][0].ladder].rungs)
+        for arm in sides[ir.Side.CANDIDATE]:
+            assert stable < frozenset(ladders[arm.ladder].rungs), "a candidate's caller falls back to what is stable"
         assert plan.last_target == rungs[0][0]
         first = targets[plan.last_target]
         assert plan.last_model == first.wire_model

@@ -141,8 +141,13 @@ class MemoryCluster:
             raise ConflictError("another was faster")
         return self.put(manifest)
 
-    async def delete(self, kind: str, *, namespace: str, name: str) -> None:
+    async def delete(self, kind: str, *, namespace: str, name: str, seen: Object | None = None) -> None:
         self._wrote("delete", kind, name)
+        before = self._objects.get((kind, namespace, name))
+        if before is not None and seen is not None:
+            self._check_version(before, seen)
+            if before["metadata"]["uid"] != seen["metadata"]["uid"]:
+                raise ConflictError("it is another object")
         self.take(kind, name, namespace)
 
     def _check_version(self, before: Object, given: Object) -> None:
@@ -201,9 +206,13 @@ def _wants(kind: str, namespace: str | None, labels: Mapping[str, str] | None) -
 
 
 def _merged(before: Any, patch: Any) -> Any:
-    if not isinstance(before, Mapping) or not isinstance(patch, Mapping):
+    """Merge by RFC 7386: a null takes a field away."""
+    if not isinstance(patch, Mapping):
         return copy.deepcopy(patch)
-    merged = copy.deepcopy(dict(before))
+    merged = copy.deepcopy(dict(before)) if isinstance(before, Mapping) else {}
     for field, value in patch.items():
-        merged[field] = _merged(before.get(field), value)
+        if value is None:
+            merged.pop(field, None)
+        else:
+            merged[field] = _merged(merged.get(field), value)
     return merged

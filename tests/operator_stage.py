@@ -7,25 +7,29 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
-from builders import US, installation
+from builders import EU_WEST, US, installation
 from fairlead import envoy
 from fairlead.adapters.gateway_answer import Held
+from fairlead.adapters.probe import Finding
 from fairlead.budget.admission import Standing
 from fairlead.budget.configuration import decode as decode_configuration
 from fairlead.budget.configuration import digest as configuration_digest
 from fairlead.budget.ledger import Counter
+from fairlead.budget.shadow import ShadowAccount
 from fairlead.budget.spend import SpendSnapshot
 from fairlead.budget.spend import accounts as budget_accounts
 from fairlead.budget.window import span
 from fairlead.controller.context import Context
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.operator import Operator
-from fairlead.errors import BudgetConfigurationError, BudgetServerError
+from fairlead.errors import BudgetConfigurationError, BudgetServerError, EnvoyError
 from fairlead.manifests import COMPONENT_LABEL, REGION_LABEL
 from fairlead.manifests.settings import BudgetSettings
+from fairlead.statuses import Failure
 from fast_clock import FASTER, FastClock
 from gateway_values import LABELS, settings
 from memory_cluster import MemoryCluster
@@ -43,11 +47,15 @@ class Answers:
         self.stuck = self.keys_stuck = False
         self.absent: set[str] = set()
         """Files with credentials that are not there."""
+        self.refusing: set[str] = set()
+        """Endpoints that a gateway asks for a probe, and that refuse its credential."""
         self._last: dict[str, str] = {}
         self._keys = ""
 
     async def digest(self, address: str, port: int) -> str | None:  # noqa: ARG002  the port is always the same
-        routes = self._cluster.find("ConfigMap", f"{NAME}-routes")
+        pods = [pod for pod in self._cluster.all("Pod") if pod["status"]["podIP"] == address]
+        region = pods[0]["metadata"]["labels"].get(REGION_LABEL, US) if pods else US
+        routes = self._cluster.find("ConfigMap", f"fairlead-gateway-{region}-routes")
         if routes is None:
             return None
         if not self.stuck:
@@ -64,6 +72,10 @@ class Answers:
             return Held(keys=False)
         return Held(keys=True, absent=frozenset(files) & self.absent)
 
+    async def probe(self, address: str, port: int, *, mark: str, endpoint: str, timeout_s: float) -> Finding | None:
+        assert (address, port, bool(mark), timeout_s > 0) == ("10.0.0.1", 8080, True, True)
+        return Finding(status=401, failure=Failure.CREDENTIAL_REJECTED) if endpoint in self.refusing else None
+
 
 class Servers:
     """A budget server that takes every configuration at once; what was spent is the test's to say."""
@@ -71,6 +83,7 @@ class Servers:
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
         self.spent: dict[str, int] = {}
+        self.shadows: tuple[ShadowAccount, ...] = ()
         self.is_there, self.store_up, self.is_stuck = True, True, False
 
     async def spend(self, address: str, port: int) -> SpendSnapshot:  # noqa: ARG002  there is one
@@ -97,25 +110,46 @@ class Servers:
         ]
         accounts = budget_accounts(configuration.policies, standings, 0) if self.store_up else ()
         configuration_read = "before" if self.is_stuck else configuration_digest(text)
-        return SpendSnapshot(configuration=configuration_read, store_up=self.store_up, accounts=accounts)
+        return SpendSnapshot(
+            configuration=configuration_read, store_up=self.store_up, accounts=accounts, shadows=self.shadows
+        )
 
 
 class Counters:
     """What every gateway counts, in Prometheus' words."""
 
     def __init__(self) -> None:
-        self.attempts: dict[tuple[str, str, str], int] = {}
+        self.attempts: dict[tuple[str, str, str, str], int] = {}
+        self.problem = ""
+        """Why no gateway shows its counters; empty while all do."""
 
-    def count(self, target: str, code: int, flags: str = "-") -> None:
-        key = target, str(code), flags
-        self.attempts[key] = self.attempts.get(key, 0) + 1
+    def count(self, target: str, code: int, flags: str = "-", *, arm: str = "a", times: int = 1) -> None:
+        key = arm, target, str(code), flags
+        self.attempts[key] = self.attempts.get(key, 0) + times
 
     async def read(self, address: str, *, only: str) -> str:
-        assert (address, bool(only)) == ("10.0.0.1:9090", True)
+        assert address in ("10.0.0.1:9090", "10.0.0.2:9090")
+        assert only
+        if self.problem:
+            raise EnvoyError(self.problem)
         return "".join(
-            f'envoy_fairlead_attempt_total{{arm="a",target="{target}",code="{code}",flags="{flags}"}} {count}\n'
-            for (target, code, flags), count in self.attempts.items()
+            f'envoy_fairlead_attempt_total{{arm="{arm}",target="{target}",code="{code}",flags="{flags}"}} {count}\n'
+            for (arm, target, code, flags), count in self.attempts.items()
         )
+
+
+class Probes:
+    """Endpoints as probes find them: alive, unless the test says otherwise; what is asked is kept."""
+
+    def __init__(self) -> None:
+        self.findings: dict[str, Finding] = {}
+        """By the host that is asked."""
+        self.asked: list[str] = []
+
+    async def ask(self, url: str, *, timeout_s: float) -> Finding:
+        assert timeout_s > 0
+        self.asked.append(url)
+        return self.findings.get(urlsplit(url).hostname or "", Finding(status=401, failure=None))
 
 
 class Stage:
@@ -128,16 +162,22 @@ class Stage:
         cluster: MemoryCluster | None = None,
         faster: float = FASTER,
         budgets: bool = False,
+        has_others: bool = False,
+        serves_both: bool = False,
         **values: Any,
     ) -> None:
-        """`values` are Helm values of its region."""
+        """`values` are Helm values of its region; `has_others`: there is a second one, in Europe, which another cluster
+        serves, or `serves_both`: this one.
+        """
         owner = {"kind": "ConfigMap", "metadata": {"name": "fairlead-installation", "namespace": "fairlead"}}
         keys = {"kind": "Secret", "metadata": {"name": "fairlead-keys", "namespace": "fairlead"}}
+        others, served = has_others or serves_both, [US, EU_WEST] if serves_both else [US]
         self.cluster = cluster or MemoryCluster(owner, keys, *objects)
         self.clock = FastClock(faster)
         self.answers = Answers(self.cluster)
         self.servers = Servers(self.cluster)
         self.counters = Counters()
+        self.probes = Probes()
         self.metrics = Metrics()
         found = self.cluster.find("ConfigMap", "fairlead-installation")
         assert found is not None
@@ -147,9 +187,17 @@ class Stage:
             answers=self.answers,
             budget_answers=self.servers,
             gateway_metrics=self.counters,
+            probes=self.probes,
             context=Context(
-                installation=installation(regions=[{"name": US, "geo": "us"}]),
-                settings=replace(settings(US, **values), budget_server=BUDGET_SERVER if budgets else None),
+                installation=installation(
+                    regions=[{"name": US, "geo": "us"}, *([{"name": EU_WEST, "geo": "eu"}] if others else [])],
+                    serve=served,
+                ),
+                settings=replace(
+                    settings(*served, **values),
+                    budget_server=BUDGET_SERVER if budgets else None,
+                    serves_when_all_drained=not has_others,
+                ),
                 watch_namespaces=(),
                 lease="fairlead-operator",
                 identity=identity,
@@ -159,15 +207,15 @@ class Stage:
             log=structlog.get_logger(),
         )
 
-    def pod(self, name: str, *secrets: str, ready: bool = True) -> None:
+    def pod(self, name: str, *secrets: str, ready: bool = True, region: str = US, address: str = "10.0.0.1") -> None:
         """Let a gateway pod be there, with these Secrets mounted."""
         volumes = [{"name": secret, "secret": {"secretName": secret}} for secret in secrets]
         self.cluster.put(
             {
                 "kind": "Pod",
-                "metadata": {"name": name, "namespace": "fairlead", "labels": {**LABELS, REGION_LABEL: US}},
+                "metadata": {"name": name, "namespace": "fairlead", "labels": {**LABELS, REGION_LABEL: region}},
                 "spec": {"volumes": volumes},
-                "status": {"podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": str(ready)}]},
+                "status": {"podIP": address, "conditions": [{"type": "Ready", "status": str(ready)}]},
             }
         )
 

@@ -11,10 +11,10 @@ Manifest = dict[str, Any]
 
 NAMESPACES = [HOME, "team-a", "team-b"]
 PROVIDERS = ["p", "q", "r"]
-MODELS = ["chat", "qwen/a", "qwen/b", "llama"]
+MODELS = ["chat", "qwen/a", "qwen/b", "llama", "a b", "a%20b"]
 VECTORS = ["bge", "qwen/vectors"]
 NAMES = ["chat", "qwen/a", "bge", "gpt-4o"]
-PATTERNS = ["*", "qwen/*", "q*", "gpt-*"]
+PATTERNS = ["*", "qwen/*", "q*", "gpt-*", "a *", "~, (é)"]
 ENDPOINT_REGIONS = [None, *(region["name"] for region in (*REGIONS, *REGIONS)), "mars"]
 TIERS = ["pro", "free"]
 
@@ -110,6 +110,17 @@ _limits = st.fixed_dictionaries(
         "shadow": st.builds(lambda one: {**one, "sample": "5%"}, _targets()),
         "maxAttempts": st.integers(1, 16),
         "downgradeTo": st.sampled_from(["r0", "r9"]),
+        "rules": st.lists(
+            st.builds(
+                lambda name, when, leads: {"name": name, "when": when, "route": leads},
+                st.sampled_from(["a", "b", "c"]),
+                st.sampled_from([{"images": True}, {"lastUserContains": ["A|b"]}, {"promptTokens": {"below": 9}}]),
+                st.sampled_from(["r0", "r1", "r2", "r9"]),
+            ),
+            min_size=1,
+            max_size=3,
+            unique_by=lambda rule: str(rule["name"]),
+        ),
     },
 )
 _dates = st.fixed_dictionaries(

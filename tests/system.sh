@@ -1,11 +1,24 @@
 #!/usr/bin/env bash
-# The Debian packages that tests run: a real Redis-protocol store, a real Prometheus, JSON parsers of other languages. Says
-# what it installs, and installs nothing where the programs are there already. No service is started: the tests start their own, on ports of their own.
+# The Debian packages that tests run: a real Redis-protocol store, a real Prometheus, a real browser, JSON parsers of other languages. Says
+# what it installs, and installs nothing where the programs are there already. No service is started: the tests start their
+# own, on ports of their own. And room for many Envoys at once.
 set -euo pipefail
+
+# A kernel lends 128 of these to each user, and each Envoy of the tests takes some while other work takes others.
+instances=/proc/sys/fs/inotify/max_user_instances
+if [ -r "$instances" ] && [ "$(<"$instances")" -lt 1024 ]; then
+  if { echo 1024 >"$instances"; } 2>/dev/null; then
+    echo "tests: set fs.inotify.max_user_instances to 1024, for many Envoys at once"
+  else
+    echo "tests: fs.inotify.max_user_instances is $(<"$instances"); where many Envoys run at once, Envoy ends with" \
+      "\`inotify_fd_ >= 0\` until \`sudo sysctl fs.inotify.max_user_instances=1024\`" >&2
+  fi
+fi
 
 missing=()
 command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing+=(redis-server)
 command -v prometheus >/dev/null && command -v promtool >/dev/null || missing+=(prometheus)
+command -v chromium >/dev/null || missing+=(chromium)
 command -v ruby >/dev/null || missing+=(ruby)
 command -v perl >/dev/null || missing+=(perl)
 command -v g++ >/dev/null || missing+=(g++)

@@ -80,7 +80,7 @@ def _start(stack: ExitStack, folder: Path, server: Server) -> dict[str, Running]
                 Contender(name=name, command=command, headers=lambda _port: headers),
                 ports[0],
                 folder / name.replace(" ", "-"),
-                stream=False,
+                kind=contenders.JSON,
             )
         )
         for name, command in commands.items()

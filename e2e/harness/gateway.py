@@ -1,12 +1,21 @@
 """A gateway as clients reach it: through its Service."""
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.cluster import Cluster
 from harness.install import NAMESPACE
 from harness.waiting import eventually
+
+
+def gateway_log(cluster: Cluster, *, since: float) -> list[str]:
+    """Return what the gateways' Envoys said since a moment, in monotonic seconds."""
+    seconds = max(1, int(time.monotonic() - since))
+    labels = "app.kubernetes.io/part-of=fairlead,app.kubernetes.io/component=gateway"
+    words = ("logs", "-n", NAMESPACE, "-l", labels, "--prefix", f"--since={seconds}s", "--tail=-1")
+    return cluster.kubectl(*words).splitlines()
 
 
 @contextmanager

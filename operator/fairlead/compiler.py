@@ -12,21 +12,28 @@ from fairlead import envoy, ir, manifests
 from fairlead.api.installation import AccessLog, Installation
 from fairlead.api.meta import ObjectKey
 from fairlead.budget.configuration import encode
+from fairlead.budget.exhaustion import Exhaustions
 from fairlead.envoy import BudgetServer, Drain, Layout
 from fairlead.errors import TooLargeError
 from fairlead.ir import ListenAddress
 from fairlead.manifests import BudgetSettings, Settings, budget_configuration
 from fairlead.manifests import paths as pod
+from fairlead.rollout.machine import Shares
+from fairlead.rollout.plan import Plan
 from fairlead.status import CompiledStatus, ServedRoute, compiled_statuses, served_routes
 from fairlead.translate import KeyBinding, References, Report, SecretRef, Secrets, Served, anonymous_of, translate
-from fairlead.translate.effective import effective, without_layers
+from fairlead.translate.effective import effective, has_layers, without_layers
+from fairlead.translate.endpoints import DeclaredEndpoint
+from fairlead.translate.exhausted import endings, with_endings
 from fairlead.translate.geography import Geography
 from fairlead.translate.intake import Intake, Manifest, Stray, intake
-from fairlead.translate.mounts import credential_secrets, mounted, without
+from fairlead.translate.mounts import credential_secrets, entries_of, mounted, without
+from fairlead.translate.rollouts import source_of
 
 __all__ = [
     "Compiled",
     "CompiledGateway",
+    "DeclaredEndpoint",
     "HelmRelease",
     "KeyBinding",
     "Manifest",
@@ -89,6 +96,14 @@ class Observed:
     health: Mapping[str, int] = field(default_factory=dict)
     """Of endpoints, `provider/endpoint`, the percentage of their traffic that they may have now, 0 to 100; one that is
     not named has all of it. It changes the order of rungs in the files, and nothing else of what is compiled."""
+    drained: frozenset[str] = frozenset()
+    """Regions that clients are to leave: their gateways' `/healthz` says so, and nothing else changes. Where that would
+    be every region of the installation, no gateway says it."""
+    rollouts: Mapping[str, Shares] = field(default_factory=dict)
+    """By route, `namespace/name`, what the rollout machine lets serve; a route that is not named serves what is
+    written."""
+    exhaustions: Exhaustions = field(default_factory=dict)
+    """Who is at the end of which budget. It stands in the files alone, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +122,17 @@ class CompiledGateway:
     """What it serves by each name, sorted by route."""
     too_large: str = ""
     """Why there are no files: one of them does not fit; the gateway keeps what it has."""
+    without_steps: bool = False
+    """Whether the files have no room for shares between 0 and 100 %: those are rounded, and returns are at once."""
     lacking: frozenset[str] = frozenset()
     """Secrets that its pods do not mount yet; its Deployment does already."""
     waiting: frozenset[ObjectKey] = frozenset()
     """The objects that are not yet in effect as they are now, because of those Secrets."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of models that it answers."""
+        return frozenset(name for route in self.routes for answer in route.answers for name in answer.names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +155,23 @@ class Compiled:
     """The release's objects that belong to no region. Empty without a release."""
     too_large: str = ""
     """Why the budget server's ConfigMap is not among them: it does not fit; the one before stays."""
+    endpoints: tuple[DeclaredEndpoint, ...] = ()
+    """Every endpoint of every provider that counts, sorted by name: what is probed, and what health judges."""
+    rollouts: Mapping[str, Plan] = field(default_factory=dict)
+    """By route, `namespace/name`, what is asked of the rollout machine."""
     budgets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Of each consumer, `namespace/name`, the policies that bound its spending."""
     last_good: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
     """To be remembered until the next compilation: of each object the version that serves, or last did."""
+
+    @property
+    def provider_credentials(self) -> Mapping[str, frozenset[tuple[str, str]]]:
+        """Return, by ModelProvider, the Secrets with keys that it names, whether a route uses it or not."""
+        return {
+            key.name: frozenset(entries_of(version))
+            for key, version in self.last_good.items()
+            if key.kind == "ModelProvider"
+        }
 
 
 def compile(snapshot: Snapshot, installation: Installation, observed: Observed | None = None) -> Compiled:  # noqa: A001  # the word that everybody uses for it; the builtin is never wanted here
@@ -200,12 +235,17 @@ def _compile(snapshot: Snapshot, installation: Installation, observed: Observed)
         secrets=Secrets(snapshot.secrets, snapshot.unreadable, snapshot.unusable),
         home_secrets_readable=observed.home_secrets_readable,
         budget_server=all(layout.budget is not None for layout in observed.layouts.values()),
+        recorder=all(layout.recorder is not None for layout in observed.layouts.values()),
+        in_cluster=not observed.home_secrets_readable,
         anonymous=anonymous_of(installation),
+        prometheus=source_of(installation),
+        rollouts=observed.rollouts,
     )
     translation = translate(taken.objects, installation, references)
     remembered = _remembered(taken, observed, translation.chosen)
+    ended = endings(observed.exhaustions, translation.configuration)
     gateways = {
-        gateway.region: _rendered(gateway, installation, observed, credential_secrets(remembered))
+        gateway.region: _rendered(gateway, installation, observed, ended, credential_secrets(remembered))
         for gateway in translation.gateways
     }
     configuration = encode(translation.configuration)
@@ -225,15 +265,20 @@ def _compile(snapshot: Snapshot, installation: Installation, observed: Observed)
         configuration=configuration,
         manifests=shared,
         too_large=too_large,
+        endpoints=translation.endpoints,
+        rollouts=translation.rollouts,
         budgets=translation.configuration.consumers,
         last_good=remembered,
     )
 
 
-def pod_layouts(installation: Installation, budget: BudgetSettings | None) -> Mapping[str, Layout]:
+def pod_layouts(
+    installation: Installation, budget: BudgetSettings | None, *, recorder: str | None = None
+) -> Mapping[str, Layout]:
     """Return where each region's pods keep their files: the one place that says so, for the operator and for `render`.
 
-    Nothing of a release stands in it but where its budget server listens, so that both make the same bytes.
+    Nothing of a release stands in it but where its budget server and its recorder (`host:port`) listen, so that both
+    make the same bytes.
     """
     layout = Layout(
         xds_dir=pod.XDS_DIR,
@@ -246,22 +291,30 @@ def pod_layouts(installation: Installation, budget: BudgetSettings | None) -> Ma
         ca_file=pod.CA_FILE,
         instance=f"%ENVIRONMENT({pod.POD_NAME})%",
         budget=None if budget is None else BudgetServer(rpc=budget.rpc, usage=budget.usage),
+        recorder=recorder,
         drain=Drain(listen=ListenAddress(address=_ANY, port=pod.DRAIN_PORT), path_variable=pod.DRAIN_PATH),
     )
     return {region.name: layout for region in installation.served}
 
 
 def _rendered(
-    gateway: ir.Gateway, installation: Installation, observed: Observed, further_secrets: frozenset[str]
+    gateway: ir.Gateway,
+    installation: Installation,
+    observed: Observed,
+    ended: Mapping[str, tuple[ir.Ending, ...]],
+    further_secrets: frozenset[str],
 ) -> CompiledGateway:
-    """Render the effective gateway; where it is too large, one that has no more ladders than were declared."""
+    """Render the effective gateway; where it is too large, one that has no more than was declared."""
     layout, release, routes = observed.layouts.get(gateway.region), observed.release, served_routes(gateway)
     if layout is None:
         return CompiledGateway(ir=gateway, routes=routes)
     made: tuple[Mapping[str, Any], ...] = ()
     deployed = observed.deployed.get(gateway.region, frozenset())
     try:
-        files = _files(gateway, layout, observed.health)
+        drained = gateway.region in observed.drained and not observed.drained.issuperset(
+            region.name for region in installation.regions
+        )
+        files, whole = _files(replace(gateway, drained=drained), layout, observed.health, ended)
         if release is not None:
             made = manifests.render(
                 gateway,
@@ -272,8 +325,17 @@ def _rendered(
                 owner_uid=release.owner_uid,
             )
     except TooLargeError as error:
+        if ended:  # without room for them, gateways ask
+            return _rendered(gateway, installation, observed, {}, further_secrets)
         return CompiledGateway(ir=gateway, routes=routes, too_large=str(error))
-    return CompiledGateway(ir=gateway, files=files, digest=envoy.digest(files), manifests=made, routes=routes)
+    return CompiledGateway(
+        ir=gateway,
+        files=files,
+        digest=envoy.digest(files),
+        manifests=made,
+        routes=routes,
+        without_steps=not whole and has_layers(gateway, observed.health),
+    )
 
 
 def _shared(
@@ -300,14 +362,21 @@ def _is_fleet_wide(installation: Installation, release: HelmRelease | None) -> b
     return None if server is None else server.shared or len(installation.served) == len(installation.regions)
 
 
-def _files(gateway: ir.Gateway, layout: Layout, health: Mapping[str, int]) -> Mapping[str, bytes]:
-    now = effective(gateway, health)
+def _files(
+    gateway: ir.Gateway, layout: Layout, health: Mapping[str, int], ended: Mapping[str, tuple[ir.Ending, ...]]
+) -> tuple[Mapping[str, bytes], bool]:
+    """Return the files, and whether all that was observed is in them."""
+    now = with_endings(effective(gateway, health), ended)
+    moved = {ladder.name for ladder in now.ladders} - {ladder.name for ladder in gateway.ladders}
     try:
-        return envoy.render(now, layout)
+        files = envoy.render(now, layout)
+        if not moved or envoy.has_room(files, layout, moved):
+            return files, True
+        return envoy.render(with_endings(effective(gateway, health, keyed_in_place=True), ended), layout), True
     except TooLargeError:
         if now is gateway:
             raise
-    return envoy.render(effective(gateway, without_layers(health)), layout)
+    return envoy.render(effective(gateway, without_layers(health), keyed_in_place=True), layout), False
 
 
 def _remembered(

@@ -8,6 +8,7 @@
     ├── StateError           the state folder cannot be used (locked by another process, not writable)
     ├── BudgetConfigurationError  the budget server's configuration cannot be used; it keeps the one that it has
     ├── BudgetServerError    a budget server did not start, or does not answer
+    ├── RecorderError        a recorder's folder cannot be used, or it did not start
     └── AnswerError          what came over a wire is not what was asked for
 
 A user's mistake in a resource is never an exception: it is a `fairlead.api.problem.Problem` on that object.
@@ -34,6 +35,10 @@ class ClusterError(FairleadError):
     """The Kubernetes API refused something, or does not answer; `fairlead.adapters.kube` has its kinds."""
 
 
+class NoClusterError(ClusterError):
+    """Nothing says which cluster is meant, or what says it cannot be read."""
+
+
 class StateError(FairleadError):
     """The state folder of `fairlead up` cannot be used."""
 
@@ -44,6 +49,10 @@ class BudgetConfigurationError(FairleadError):
 
 class BudgetServerError(FairleadError):
     """A budget server did not start, or does not answer."""
+
+
+class RecorderError(FairleadError):
+    """A recorder's folder cannot be used, or the recorder did not start."""
 
 
 class AnswerError(FairleadError):

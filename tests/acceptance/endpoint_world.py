@@ -9,13 +9,14 @@ from world import KEY, World, consumer, credential, endpoint, model, provider, r
 from fairlead.demo.provider import Record, SimulatedProvider
 
 CREDENTIAL = "provider-credential"
+PAGE = "https://chat.example.com"
 WIRE = "vendor/Model-1.5:latest"
 ASK = [{"role": "user", "content": "Where are you?"}]
 
 
 @pytest.fixture(scope="module")
 def world(make_world: Callable[..., World]) -> World:
-    world = make_world(limits={"requestBytes": 2_000_000})
+    world = make_world(limits={"requestBytes": 2_000_000}, cors={"allowOrigins": [PAGE]})
     sim = world.simulate(
         "sim", models=(WIRE,), embedding_models=("vectors",), keys=(CREDENTIAL,), header="api-key", base="/openai/v9"
     )

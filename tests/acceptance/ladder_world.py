@@ -58,6 +58,7 @@ def world(make_world: Callable[..., World]) -> World:
         "world",
         provider("global", ladder, ["other", *CASES]),
         provider("local", [at["us"]], ["other", *CASES]),
+        provider("calm", [at["us"]], ["bad"]),  # whose traffic no other test's failures move
         provider("brittle", [at["us"]], ["open", "back"], circuitBreaker={"consecutiveFailures": 3, "openFor": "5s"}),
         provider("backup", [at["backup"]], ["spare", "spare-with-a-long-name"]),
         provider("pair", [at["one"], at["two"]], ["other"]),
@@ -69,7 +70,7 @@ def world(make_world: Callable[..., World]) -> World:
         route("region", "global/region", residency="Region"),
         route("attempts", "global/attempts", maxAttempts=2),
         route("last", "local/last", fallbacks=spare),
-        route("bad", "local/bad", fallbacks=spare),
+        route("bad", "calm/bad", fallbacks=spare),
         route("idle", "local/idle", timeouts=quick),
         route("lengths", "local/lengths", fallbacks=[*spare, to("backup/spare-with-a-long-name")]),
         route("hung", "global/hung", fallbacks=spare, timeouts=quick),

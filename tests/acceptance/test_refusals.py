@@ -1,10 +1,11 @@
 """What no provider is asked about: unknown names, broken requests, callers without a key."""
 
 import json
+from typing import Any
 
 import openai
 import pytest
-from endpoint_world import ASK, sim, world
+from endpoint_world import ASK, PAGE, sim, world
 from world import KEY, World, error_of, raw
 
 from fairlead.demo.provider import SimulatedProvider
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.envoy
     ("asked", "body", "refusal"),
     [
         ("POST /v1/audio/speech", "{}", (404, "unknown_url")),
-        ("GET /", "", (404, "unknown_url")),
+        ("POST /", "", (404, "unknown_url")),
         ("GET /v1/chat/completions", "", (404, "unknown_url")),
         ("DELETE /v1/models/chat", "", (404, "unknown_url")),
         ("POST /v1/chat/completions", '{"model":"nobody","messages":[]}', (404, "model_not_found")),
@@ -82,6 +83,32 @@ def test_errors_by_the_official_client(world: World) -> None:
         assert large.value.status_code == 413
 
 
+@pytest.mark.parametrize("base", ["", "/", "/v1/v1", "/openai/v1", "/v1/"])
+def test_the_official_client_is_told_where_the_api_is(world: World, base: str) -> None:
+    with openai.OpenAI(api_key=KEY, base_url=f"{world.url()}{base}", max_retries=0) as client:
+        if base == "/v1/":
+            assert client.chat.completions.create(model="chat", messages=ASK).choices
+        else:
+            with pytest.raises(openai.NotFoundError, match=r"ends in `/v1`, which makes it /v1/chat/completions"):
+                client.chat.completions.create(model="chat", messages=ASK)
+
+
+def test_azures_client_brings_its_key_and_is_told_where_the_model_stands(world: World) -> None:
+    with openai.AzureOpenAI(
+        api_key=KEY, base_url=f"{world.url()}/v1", api_version="2024-10-21", max_retries=0
+    ) as client:
+        assert client.models.retrieve("chat").id == "chat"
+        with pytest.raises(openai.NotFoundError, match="The model stands in the body"):
+            client.chat.completions.create(model="chat", messages=ASK)
+
+
+@pytest.mark.parametrize("kept", [{"background": True}, {"previous_response_id": "resp_1"}, {"conversation": "conv_1"}])
+def test_what_one_provider_would_keep_is_refused_by_name(world: World, kept: dict[str, Any]) -> None:
+    with world.openai() as client, pytest.raises(openai.BadRequestError) as refused:
+        client.responses.create(model="chat", input="Where are you?", **kept)
+    assert (refused.value.code, refused.value.param) == ("unsupported_parameter", next(iter(kept)))
+
+
 @pytest.mark.parametrize(
     ("head", "status"),
     [
@@ -98,3 +125,15 @@ def test_what_is_no_request_at_all(world: World, head: str, status: int) -> None
     answered, content_type, body = raw(world.port(), head)
     assert (answered, content_type) == (status, "application/json")
     assert json.loads(body)["error"]["message"]
+
+
+def test_a_page_that_may_call_can_read_why_it_was_refused(world: World) -> None:
+    asked = {"origin": PAGE, "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    with world.http(None) as client:
+        assert client.options("/v1/chat/completions", headers=asked).headers["access-control-allow-origin"] == PAGE
+        answer = client.post("/v1/chat/completions", headers={"origin": PAGE}, json={"model": "chat", "messages": ASK})
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (401, PAGE)
+        assert (
+            client.options("/v1/chat/completions", headers={**asked, "origin": "https://evil.example"}).status_code
+            == 403
+        )

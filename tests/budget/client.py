@@ -3,9 +3,12 @@
 import http.client
 import json
 import socket
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from running_up import Site, until
 
 from budget.conftest import KEY
 
@@ -98,6 +101,16 @@ def metrics(path: Path) -> str:
         return connection.makefile().read()
 
 
+PASSED_UNCHECKED = "envoy_cluster_ratelimit_budget_failure_mode_allowed"
+
+
+def gateway_metric(site: Site, name: str) -> float:
+    """What the only gateway counts under a name."""
+    (url,) = (site.state / "_budget" / "gateways").read_text().split()
+    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - ours
+        return metric(response.read().decode(), name)
+
+
 def metric(text: str, name: str, **labels: str) -> float:
     """Sum the series of a name that carry these labels."""
     wanted = [f'{label}="{value}"' for label, value in labels.items()]
@@ -106,3 +119,18 @@ def metric(text: str, name: str, **labels: str) -> float:
         for line in text.splitlines()
         if line.partition("{")[0].partition(" ")[0] == name and all(label in line for label in wanted)
     )
+
+
+EXHAUSTED = "0.0004"
+"""One answer of `COST` fits beside a reservation; a second of the same size does not."""
+
+
+def exhaust(port: int) -> Answer:
+    """Ask until the budget refuses, in each worker of the gateway: each knows what it was told. Return an answer."""
+    for _ in range(20):
+        answer = chat(port)
+        if answer.status == 429:
+            break
+        until(lambda: spent(port) > 0)
+    assert [chat(port).status for _ in range(40)] == [429] * 40, "each over a connection of its own"
+    return answer

@@ -8,6 +8,10 @@ import pytest
 from running_up import CREDENTIAL, RunningUp, Site, consumer, provider, route, secret
 
 from budget.redis_server import BINARY, RedisServer
+from fairlead.budgetserver.memory import MemoryStore
+from fairlead.budgetserver.redisstore import RedisStore
+from fairlead.budgetserver.sqlite import SqliteStore
+from fairlead.budgetserver.store import Store
 from fairlead.demo.provider import SimulatedProvider
 
 KEY = "sk-agent"
@@ -33,6 +37,19 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     server = make_redis(tmp_path)
     yield server
     server.stop()
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
+    """Open the same store, each time anew."""
+    if request.param == "memory":
+        memory = MemoryStore()
+        return lambda: memory
+    if request.param == "sqlite":
+        return lambda: SqliteStore(tmp_path / "budget.db", timeout_s=10, warn=pytest.fail)
+    server: RedisServer = request.getfixturevalue("redis_server")
+    server.command("FLUSHALL")
+    return lambda: RedisStore(server.url, timeout_s=10)
 
 
 def make_redis(folder: Path) -> RedisServer:

@@ -55,6 +55,10 @@ class Prometheus:
         self._process.terminate()
         self._process.wait(30)
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
     def get(self, path: str, **query: str) -> Any:
         """Return the data of an API call; None while it does not answer."""
         url = f"http://127.0.0.1:{self._port}{path}?{urllib.parse.urlencode(query)}"

@@ -134,9 +134,9 @@ class File:
         loop = asyncio.get_running_loop()
         with self._patch.context() as patch:
             patch.setattr(sqlite3, "connect", lambda path, **_: connect(path))
-            await loop.run_in_executor(self._store._thread, self._store._drop)
+            await loop.run_in_executor(self._store._thread, self._store._database.close)
             yield
-        await loop.run_in_executor(self._store._thread, self._store._drop)
+        await loop.run_in_executor(self._store._thread, self._store._database.close)
 
 
 CONNECT = sqlite3.connect

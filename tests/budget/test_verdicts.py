@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import aiohttp
 import pytest
 from running_up import RunningUp, Site, consumer, secret, until
 
-from budget.client import Answer, Open, budget, chat, metric, metrics, spent
-from budget.conftest import KEY, agents_site, server_pid
+from budget.client import EXHAUSTED, Open, budget, chat, exhaust, metric, metrics
+from budget.conftest import agents_site, server_pid
+from budget.flood import flood
 from fairlead.demo.provider import SimulatedProvider
 
 pytestmark = pytest.mark.envoy
@@ -40,21 +40,6 @@ def test_who_is_stopped_is_refused_while_the_server_hangs(site: Site, start: Sta
     connection = Open(port)
     assert [connection.chat() for _ in range(3)] == [429] * 3
     connection.close()
-
-
-EXHAUSTED = "0.0004"
-"""One answer of `COST` fits beside a reservation; a second of the same size does not."""
-
-
-def exhaust(port: int) -> Answer:
-    """Ask until the budget refuses, in each worker of the gateway: each knows what it was told. Return an answer."""
-    for _ in range(20):
-        answer = chat(port)
-        if answer.status == 429:
-            break
-        until(lambda: spent(port) > 0)
-    assert [chat(port).status for _ in range(40)] == [429] * 40, "each over a connection of its own"
-    return answer
 
 
 def test_who_has_spent_all_is_refused_while_the_server_hangs(site: Site, start: Start) -> None:
@@ -102,8 +87,8 @@ def test_a_flood_of_a_spent_key_is_refused_and_nobody_else_notices(
     (port,) = site.ports
     exhaust(port)
     served, checked = simulated.control.stats().by_status[200], refusals(site)
-    flood, others = asyncio.run(_flood(port))
-    assert (flood, others) == (Counter({429: 3_000}), Counter({200: 20}))
+    refused, others = asyncio.run(flood(port))
+    assert (refused, others) == (Counter({429: 3_000}), Counter({200: 20}))
     assert simulated.control.stats().by_status[200] == served + 20
     assert refusals(site) - checked <= 10, "a verdict that is known is asked about once in ten seconds"
 
@@ -125,32 +110,6 @@ def test_a_flood_of_a_spent_key_at_a_gateway_that_does_not_know_it_yet(
     one, two = site.ports
     exhaust(one)
     served = simulated.control.stats().by_status[200]
-    flood, _ = asyncio.run(_flood(two))
-    assert sum(flood.values()) == 3_000
+    found, _ = asyncio.run(flood(two))
+    assert sum(found.values()) == 3_000
     assert simulated.control.stats().by_status[200] == served
-
-
-async def _flood(port: int) -> tuple[Counter[int], Counter[int]]:
-    """Ask over 300 connections with one key, ten times each, and meanwhile 20 times with another's."""
-    url = f"http://127.0.0.1:{port}/v1/chat/completions"
-    body = {"model": "chat", "messages": [{"role": "user", "content": "hi"}]}
-    flood: Counter[int] = Counter()
-    others: Counter[int] = Counter()
-
-    async def ask(session: aiohttp.ClientSession, key: str, found: Counter[int]) -> None:
-        async with session.post(url, json=body, headers={"authorization": f"Bearer {key}"}) as answer:
-            await answer.read()
-            found[answer.status] += 1
-
-    async def insist(session: aiohttp.ClientSession) -> None:
-        for _ in range(10):
-            await ask(session, KEY, flood)
-
-    timeout = aiohttp.ClientTimeout(total=60)
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout)
-    async with session, asyncio.TaskGroup() as group:
-        for _ in range(300):
-            group.create_task(insist(session))
-        for _ in range(20):
-            await ask(session, "sk-other", others)
-    return flood, others

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from browser import ROOT, chromium, keep, opened
+from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.envoy, pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.envoy, pytest.mark.slow, pytest.mark.timeout(240)]
 
 FAIRLEAD = Path(sys.executable).with_name("fairlead")
-STEPS = 9
+STEPS = 12
 
 
 def descendants_of(folder: Path) -> list[str]:
@@ -45,14 +48,52 @@ def running_demo(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str
             demo.kill()
 
 
-def test_the_whole_story(tmp_path: Path) -> None:
-    with running_demo(tmp_path, "--once", "--replay", "20") as demo:
-        text = demo.communicate(timeout=120)[0]
+@contextmanager
+def console_of(folder: Path) -> Iterator[str]:
+    """Show the demo as a page; its address."""
+    command = [str(FAIRLEAD), "console", "--state", str(folder / ".fairlead"), "--no-open", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as console:
+        try:
+            assert console.stdout is not None
+            yield console.stdout.readline().split()[0]
+        finally:
+            console.terminate()
+
+
+def keep_pictures(page: Page) -> None:
+    """Keep the page as it is, and as README has it where `make picture` asks for that."""
+    kept = keep(page, "demo-1280", whole=False)
+    if os.environ.get("FAIRLEAD_PICTURE"):
+        shutil.copy(kept, ROOT / "docs" / "console.png")
+    page.set_viewport_size({"width": 390, "height": 900})
+    keep(page, "demo-390")
+
+
+def test_the_whole_story_and_the_page_that_shows_it(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    with running_demo(folder, "--once", "--replay", "20") as demo, console_of(folder) as url, chromium() as browser:
+        assert demo.stdout is not None
+        said = []
+        for line in demo.stdout:
+            said.append(line)
+            if line.startswith("11 "):
+                break
+        with opened(browser, url, height=1500) as page:
+            for line in demo.stdout:
+                said.append(line)
+                if "answered in" in line:
+                    break
+            keep_pictures(page)
+            assert page.locator("#regions .card").count() == 3
+            assert page.locator("#rollouts article").count() >= 1
+        text = "".join([*said, demo.stdout.read()])
+        demo.wait(60)
     assert demo.returncode == 0, text
     assert text.count("    ok, ") == STEPS
-    assert text.count("failed requests: 0") == 4
+    assert text.count("failed requests: 0") == 7
     assert "HTTP 429, `insufficient_quota`" in text
     assert re.search(r"spent \$0\.9\d+ of \$1\.00; its answers' own usage figures make \$0\.9\d+: equal, exactly", text)
+    assert text.count("at its baseline: ") == 2
     assert "warning" not in text
     assert "All steps passed" in text
     assert descendants_of(tmp_path) == []

@@ -97,6 +97,29 @@ WHOLE: list[tuple[str, str, dict[str, Any], Right | None]] = [
         Right(input=1103, output=50, cached=1000),
     ),
     (
+        "Messages that name the parts of a cache write alone",
+        MESSAGES,
+        {"usage": {"input_tokens": 100, "output_tokens": 5, "cache_creation": ANTHROPIC_START["cache_creation"]}},
+        Right(input=200, output=5),
+    ),
+    (
+        "reasoning beside the output, without a total",
+        CHAT,
+        usage(prompt_tokens=10, completion_tokens=50, completion_tokens_details={"reasoning_tokens": 500}),
+        Right(input=10, output=550),
+    ),
+    (
+        "reasoning that is more than the output that the total has",
+        CHAT,
+        usage(
+            prompt_tokens=10,
+            completion_tokens=50,
+            total_tokens=60,
+            completion_tokens_details={"reasoning_tokens": 500},
+        ),
+        Right(input=10, output=50, status=IMPOSSIBLE),
+    ),
+    (
         "less than its parts",
         CHAT,
         usage(prompt_tokens=5, completion_tokens=9, total_tokens=3),

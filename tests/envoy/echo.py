@@ -5,15 +5,18 @@ import threading
 from types import TracebackType
 from typing import Self
 
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+
 
 class Echo:
     """An HTTP/1.1 server on a free port of the loopback, in a thread of its own."""
 
-    def __init__(self, *, short: bool = False) -> None:
+    def __init__(self, *, short: bool = False, said: bytes = b"{}") -> None:
         self.port = 0
         self.requests = 0
         self.short = short
-        """Answer `{}` instead."""
+        self.said = said
+        """What is answered instead, where `short`."""
         self.transports: set[asyncio.Transport] = set()
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -66,8 +69,8 @@ class _Connection(asyncio.Protocol):
             del self._buffer[:length]
             self._expected = 0
             self._echo.requests += 1
-            answer = b"{}" if self._echo.short else request
-            self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(answer) + answer)
+            answer = self._echo.said if self._echo.short else request
+            self._transport.write(_HEAD % len(answer) + answer)
 
     def _request_length(self) -> int | None:
         end = self._buffer.find(b"\r\n\r\n")

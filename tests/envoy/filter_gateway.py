@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from fairlead.envoy import names, request_filter
+from fairlead.ir import word
 
 HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 KEY = "sk-alice"
@@ -24,6 +25,9 @@ KEYS = {
 }
 """API keys and whose they are."""
 
+ODD = '~b: "q\\p" (1m), 100%20=ü 日本🐈|*?'
+"""A model's name with everything that separates, quotes or escapes something somewhere."""
+
 DIRECTORY = {
     "c:team/alice": "- - team|*",
     "c:team/expired": "1700000000 - team|*",
@@ -36,13 +40,14 @@ DIRECTORY = {
     "c:other/bob": "- - *",
     "c:lonely/carol": "- - ",
     "l:team[tier in (gold, pro)]": "chat",
-    "l:team": "capped chat !eu-only vectors",
+    "l:team": f"capped chat !eu-only vectors {word.encode(ODD)}",
     "l:*": "chat eu-only everyone qwen/q3.5 qwen/q4 spread",
     "n:team[tier in (gold, pro)]|chat": "team/gold Chat - gold-us gold-last api/us/gold",
     "n:team|capped": "team/capped Chat 2000 flash-us flash-last api/us/flash",
     "n:team|chat": "team/chat Chat - flash-us flash-last api/us/flash",
     "n:team|eu-only": "-",
     "n:team|same": "team/chat Chat - same flash-last api/us/flash",
+    f"n:team|{word.encode(ODD)}": f"team/chat Chat - {word.encode(ODD)} flash-last api/us/flash",
     "n:team|vectors": "team/vectors Embedding 2000 bge-us bge-last api/us/bge",
     "n:*|chat": "shared/chat Chat - pro-us pro-last api/us/pro",
     "n:*|eu-only": "shared/chat Chat - pro-us pro-last api/us/pro",
@@ -57,7 +62,7 @@ MAPPED = "Envoy's own answer"
 UNAUTHORIZED = {
     "status_code_filter": {"comparison": {"op": "EQ", "value": {"default_value": 401, "runtime_key": "fairlead.never"}}}
 }
-BUFFER_BYTES = 32 * 1024 * 1024
+BUFFER_BYTES = 16 * 1024 * 1024
 
 
 SHOWN = (names.CONSUMER_KEY, names.MODEL_KEY, names.STREAM_KEY, names.WAY_KEY)
@@ -78,7 +83,7 @@ def bootstrap(
     """
     shown = [
         {"header": {"key": f"x-metadata-{key}", "value": f"%DYNAMIC_METADATA({names.METADATA_NAMESPACE}:{key})%"}}
-        for key in (*SHOWN, names.ASK_KEY)
+        for key in (*SHOWN, names.ASK_KEY, names.RULE_KEY)
     ]
     catch_all = {
         "name": "*",

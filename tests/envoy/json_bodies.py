@@ -3,10 +3,16 @@
 import random
 from collections.abc import Callable, Iterator
 
+from filter_gateway import ODD
+
 READ = (
     "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict",
     "n", "best_of", "n_cmpl", "prompt", "prompt_embeds", "background", "previous_response_id", "conversation",
 )  # fmt: skip
+RARE = (*READ[12:], "deferred", "models", "service_tier", "api_base", "tools", "input", "container", "metadata")
+"""Most of them are refused, and then nothing else of the body is compared."""
+NESTED = ("file_id", "container", "audio", "id", "parameters", "metadata", "input")
+"""Keys that mean something inside other members."""
 MODELS = ("chat", "capped", "capped", "everyone", "qwen/q3.5", "spread", "vectors", "eu-only", "gpt-9")
 OTHER_KEYS = (
     "messages",
@@ -15,7 +21,7 @@ OTHER_KEYS = (
     "tools",
     "",
     "a",
-    "models",
+    "modes",
     "Message",
     "é",
     "\u212a",
@@ -67,7 +73,8 @@ def _request(rng: random.Random) -> str:
         members.append((_spelled(rng, "stream"), rng.choice(("true", "true", "true", "false", "null", "1", '"true"'))))
     if rng.random() < 0.3:
         members.append((_spelled(rng, "stream_options"), _options(rng)))
-    members += [(_spelled(rng, name), _limit(rng)) for name in READ[3:] if rng.random() < 0.12]
+    members += [(_spelled(rng, name), _limit(rng)) for name in READ[3:12] if rng.random() < 0.12]
+    members += [(_spelled(rng, name), _limit(rng)) for name in RARE if rng.random() < 0.006]
     if rng.random() < 0.03:
         members.append((_spelled(rng, rng.choice(READ)), _value(rng, 2)))
     members += [
@@ -101,10 +108,14 @@ def _spelled(rng: random.Random, name: str) -> str:
 
 
 def _model(rng: random.Random) -> str:
-    if rng.random() < 0.93:
+    if rng.random() < 0.9:
         return f'"{rng.choice(MODELS)}"'
     return rng.choice(
-        ('""', "null", "1", '"a b"', '"ch\\u0061t"', '"' + "x" * rng.choice((256, 257)) + '"', "[]", '"é"')
+        (
+            *('""', "null", "1", '"a b"', '"ch\\u0061t"', '"' + "x" * rng.choice((512, 513)) + '"', "[]", '"é"'),
+            *(_string(rng, ODD) for _ in range(3)),
+            *(_string(rng, rng.choice(("é", "日" * rng.choice((170, 171)), "-", "%2D", "\x85"))) for _ in range(3)),
+        )
     )
 
 
@@ -142,7 +153,7 @@ def _value(rng: random.Random, depth: int) -> str:
     if kind in (5, 6):
         items = [_space(rng) + _value(rng, depth - 1) + _space(rng) for _ in range(rng.randrange(4))]
         return "[" + (",".join(items) or _space(rng)) + "]"
-    keys = (*READ, *OTHER_KEYS)
+    keys = (*READ[:13], *OTHER_KEYS, *(NESTED if rng.random() < 0.03 else ()))
     return _object(rng, [(_string(rng, rng.choice(keys)), _value(rng, depth - 1)) for _ in range(rng.randrange(4))])
 
 

@@ -2,11 +2,14 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from json.decoder import scanstring
 
 from filter_gateway import DIRECTORY
+
+from fairlead.ir import word
 
 READ = (
     "model",
@@ -24,8 +27,25 @@ READ = (
     "background",
     "previous_response_id",
     "conversation",
+    *("container", "cached_content", "kv_transfer_params", "session_params", "deferred"),
+    *("models", "fallbacks", "route", "provider", "preset", "model_list", "user_config", "context_window_fallbacks"),
+    *("content_policy_fallbacks", "custom_llm_provider", "api_base", "base_url", "api_key", "lora", "lora_path"),
+    *("lora_request", "adapter_id"),
+    *("service_tier", "speed", "inference_geo", "web_search_options", "search_parameters", "plugins", "mcp_servers"),
+    *("tools", "input"),
 )
-STORED = ("prompt", "background", "previous_response_id", "conversation")
+UNSUPPORTED = READ[READ.index("previous_response_id") : READ.index("service_tier")]
+STORED = ("prompt", "background")
+DEEP = (
+    *("file_id", "file_ids", "file_uri", "vector_store_id", "vector_store_ids", "container", "container_id"),
+    *("connector_id", "skill_id", "batch_id", "prompt_id", "response_id", "previous_response_id", "conversation_id"),
+    *("cached_content", "upload_id", "library_ids", "collection_ids", "knowledge_id", "audio"),
+)
+OPAQUE_IN_BODY = ("metadata", "documents", "chat_template_kwargs")
+OPAQUE = (
+    *("parameters", "input_schema", "schema", "input", "input_examples", "arguments", "annotations", "citations"),
+    *OPAQUE_IN_BODY,
+)
 OWN = {
     "/v1/chat/completions": ("max_completion_tokens", "max_tokens"),
     "/v1/completions": ("max_tokens",),
@@ -38,6 +58,8 @@ USAGE = '{"include_usage":true}'
 SPACE = re.compile(r"[ \t\r\n]*")
 # Numbers stay text: a float or a long int would lose what must not be lost.
 DEEPEST = 128
+LONGEST_NAME = 512
+"""Bytes of UTF-8."""
 FOLDING = "\u017f\u212a\u0130\u0131"
 
 
@@ -110,12 +132,12 @@ def expected(text: str, path: str) -> Forwarded:
     read = _read(given, READ)
     if "model" not in read:
         raise RefusedError("missing_model")
-    named = re.fullmatch(r"[A-Za-z0-9._:/@+-]{1,256}", _text(read["model"]))
-    if not named:
+    name = _text(read["model"])
+    if not 0 < len(name.encode(errors="surrogatepass")) <= LONGEST_NAME or _is_odd(name):
         raise RefusedError("invalid_model")
     if read.get("stream", "null") not in ("true", "false", "null"):
         raise RefusedError("invalid_stream")
-    model, stream = named[0], read.get("stream") == "true"
+    model, stream = word.encode(name), read.get("stream") == "true"
     entry = DIRECTORY.get(f"n:team|{model}") or DIRECTORY.get(f"n:*|{model}") or "-"
     if entry == "-":
         raise RefusedError("model_not_found")
@@ -124,6 +146,8 @@ def expected(text: str, path: str) -> Forwarded:
         raise RefusedError("unsupported_endpoint")
 
     _judge_numbers_and_names(read, path)
+    if _names_what_is_kept("{" + text.partition("{")[2], 0):
+        raise RefusedError("unsupported_parameter")
     changed: dict[str, str] = {}
     added: list[Member] = []
     if stream and path in USAGE_PATHS:
@@ -131,19 +155,69 @@ def expected(text: str, path: str) -> Forwarded:
     if cap != "-":
         _cap(read, OWN[path], int(cap), changed, added)
     rest = [Member(m.key, changed.get(m.key[1:-1], m.value)) for m in given if m.key != '"model"']
-    return Forwarded((Member('"model"', f'"{wire}"'), *added, *rest), model, stream, route)
+    return Forwarded((Member('"model"', _in_json(word.decode(wire))), *added, *rest), model, stream, route)
 
 
 def _judge_numbers_and_names(read: Mapping[str, str], path: str) -> None:
     if any(re.fullmatch(r"-?[0-9]{16,}", read.get(name, "")) for name in READ[3:10]):
         raise RefusedError("invalid_number")
-    stored = {**read, "background": read.get("background", "null").replace("false", "null")}
-    if path == "/v1/responses" and any(stored.get(name, "null") != "null" for name in STORED):
+    off = {name: read.get(name, "null").replace("false", "null") for name in ("background", "deferred")}
+    names = (*UNSUPPORTED, *(STORED if path == "/v1/responses" else ()))
+    if any({**read, **off}.get(name, "null") != "null" for name in names):
         raise RefusedError("unsupported_parameter")
+    if path == "/v1/responses" and any(_is_reference(json.loads(item)) for item in _elements(read.get("input", ""))):
+        raise RefusedError("unsupported_parameter")
+
+
+def _elements(text: str) -> list[str]:
+    found = json.loads(text) if text.startswith("[") else []
+    return [json.dumps(one) for one in found if isinstance(one, dict)]
+
+
+def _is_reference(item: dict[str, object]) -> bool:
+    if item.get("type") == "item_reference":
+        return True
+    own = any(item.get(name) for name in ("content", "encrypted_content", "result"))
+    return item.get("id") is not None and not own
+
+
+def _names_what_is_kept(text: str, depth: int) -> bool:
+    """Look for names of what a provider keeps, in objects inside a value."""
+    if text.startswith("["):
+        at = _after_space(text, 1)
+        while text[at] != "]":
+            _, end = DECODER.raw_decode(text, at)
+            if _names_what_is_kept(text[at:end], depth):
+                return True
+            at = _after_space(text, end)
+            at = _after_space(text, at + 1) if text[at] == "," else at
+        return False
+    if not text.startswith("{"):
+        return False
+    for member in members(text):
+        name = {one.replace("_", ""): one for one in DEEP}.get(_folded(member.key))
+        wanted = {"container": '"', "audio": "{"}.get(name or "", member.value[0])
+        begins = name and member.key[1].lower() in {name[0], "\\", *FOLDING}
+        if begins and depth and member.value != "null" and member.value[0] == wanted:
+            return True
+        plain = member.key[1:-1]
+        is_own = plain in (OPAQUE if depth else OPAQUE_IN_BODY) and member.value != "null"
+        if not is_own and _names_what_is_kept(member.value, depth + 1):
+            return True
+    return False
 
 
 def _text(value: str) -> str:
     return str(json.loads(value)) if value.startswith('"') else ""
+
+
+def _is_odd(name: str) -> bool:
+    return any(unicodedata.category(character) in ("Cc", "Cs") for character in name)
+
+
+def _in_json(name: str) -> str:
+    """Write a name as bodies carry it: no quote inside, everything else as it is."""
+    return '"' + name.replace("\\", "\\u005c").replace('"', "\\u0022") + '"'
 
 
 def _depth(text: str) -> int:

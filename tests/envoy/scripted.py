@@ -15,7 +15,7 @@ class Script:
     """An answer."""
 
     pieces: Sequence[bytes]
-    content_type: str = SSE
+    content_type: str | None = SSE
     chunked: bool = True
     trailers: bytes = b""
     cut: bool = False
@@ -24,7 +24,9 @@ class Script:
 
     def wire(self) -> list[bytes]:
         """The answer as it is sent, head first, then each piece, then what ends it."""
-        head = b"HTTP/1.1 %d S\r\ncontent-type: %s\r\n" % (self.status, self.content_type.encode())
+        head = b"HTTP/1.1 %d S\r\n" % self.status
+        if self.content_type is not None:
+            head += b"content-type: %s\r\n" % self.content_type.encode()
         if not self.chunked:
             return [head + b"content-length: %d\r\n\r\n" % sum(map(len, self.pieces)), *self.pieces]
         framed = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in self.pieces if piece]

@@ -33,6 +33,7 @@ from fairlead.ir import (
     ListenAddress,
     ModelKind,
     Plan,
+    Recording,
     Route,
     Scope,
     Shadow,
@@ -130,7 +131,12 @@ class Served:
 
 
 def route(
-    name: str, *rungs: Rung, arms: Sequence[Share] = (), shadow: tuple[Rung, int] | None = None, **fields: Any
+    name: str,
+    *rungs: Rung,
+    arms: Sequence[Share] = (),
+    shadow: tuple[Rung, int] | None = None,
+    recording: Recording | None = None,
+    **fields: Any,
 ) -> Served:
     """Make a route `team/<name>` that answers its name: one ladder of rungs, or arms."""
     plans_by_key = fields.pop("plans_by_key", {"": arms or [Share(weight=10_000, rungs=rungs)]})
@@ -171,7 +177,7 @@ def route(
             "stickiness": Stickiness.CONSUMER,
             "max_attempts": 4,
             "timeouts": PATIENT,
-            "shadow": Shadow(target=shadow[0].target.name, sample=shadow[1]) if shadow else None,
+            "shadow": Shadow(target=shadow[0].target.name, sample=shadow[1], recording=recording) if shadow else None,
             "max_output_tokens": None,
             **fields,
         }

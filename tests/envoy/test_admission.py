@@ -56,9 +56,11 @@ class Scripted:
         self._server.stop(0).wait()
 
 
-def closed(what: str = "*", *, revision: str = "r1", until: int = FAR, size: str = "0 - 0") -> bytes:
+def closed(
+    what: str = "*", *, revision: str = "r1", until: int = FAR, size: str = "0 - 0", at_end: bool = False
+) -> bytes:
     """Refuse, and say what is closed with it."""
-    words = f"team/alice {what} {until} {until} {revision} {size}"
+    words = f"team/alice {what} {until} {until} {revision} {size} {at_end:d}"
     return answer.rejected((), 1, 0, f"{words}\n5, 5\n0\n0.01\nAll is spent.")
 
 
@@ -83,7 +85,10 @@ def serving(limiter: Scripted, provider: SimulatedProvider) -> Iterator[Gateway]
 
 
 def with_revision(whole: ir.Gateway, revision: str) -> ir.Gateway:
-    return replace(whole, budget=ir.BudgetCheck(timeout_ms=10_000, fail_closed=False, revision=revision))
+    """Let policies of a revision count all that the consumer spends."""
+    (alice,) = whole.consumers
+    alice = replace(alice, budgeted_routes=None, budget_revision=revision)
+    return replace(whole, consumers=(alice,), budget=ir.BudgetCheck(timeout_ms=10_000, fail_closed=False))
 
 
 def constants(monkeypatch: pytest.MonkeyPatch, **values: int) -> None:
@@ -197,6 +202,38 @@ def test_who_was_refused_a_moment_ago_does_not_pass_where_nobody_answers(serving
     assert len(limiter.checks) == 2
 
 
+def test_a_smaller_request_of_a_budget_at_its_end_passes_only_where_somebody_says_so(
+    monkeypatch: pytest.MonkeyPatch, limiter: Scripted, provider: SimulatedProvider
+) -> None:
+    constants(monkeypatch, MOMENT=-1)
+    budgeted = with_revision(simple(target("sim/one/sparrow", provider)), "r1")
+    with Gateway(budgeted, budget=envoy.BudgetServer(rpc=limiter.address, usage=limiter.address)) as serving:
+        limiter.answer = closed("team/chat|chat", size="50 100 1", at_end=True)
+        assert serving.ask(**BIG).status == 429
+        limiter.answer = None
+        refused = serving.ask(max_tokens=1)
+        assert (refused.status, refused.code) == (429, "insufficient_quota")
+        limiter.answer = answer.granted("1", None, None)
+        assert serving.ask(max_tokens=1).status == 200, "it found room"
+        assert serving.ask(**BIG).status == 429, "which says nothing of larger ones"
+        limiter.answer = closed("team/chat|chat", size="50 99 1", at_end=False)
+        assert serving.ask(max_tokens=99).status == 429
+        limiter.answer = None
+        assert serving.ask(max_tokens=1).status == 429, "the budget is still at its end"
+
+
+def test_what_never_fits_says_nothing_of_smaller_requests(
+    monkeypatch: pytest.MonkeyPatch, limiter: Scripted, provider: SimulatedProvider
+) -> None:
+    constants(monkeypatch, MOMENT=-1)
+    budgeted = with_revision(simple(target("sim/one/sparrow", provider)), "r1")
+    with Gateway(budgeted, budget=envoy.BudgetServer(rpc=limiter.address, usage=limiter.address)) as serving:
+        limiter.answer = closed("team/chat|chat", size="50 100 1")
+        assert serving.ask(**BIG).status == 429
+        limiter.answer = None
+        assert serving.ask(max_tokens=1).status == 200, "the failurePolicy is Open"
+
+
 def test_an_outage_costs_a_usual_tenant_no_request(serving: Gateway, limiter: Scripted) -> None:
     limiter.answer = None
     assert {serving.ask().status for _ in range(50)} == {200}
@@ -228,7 +265,7 @@ def test_a_server_whose_packets_vanish_costs_a_request_its_timeout(provider: Sim
             client.setblocking(False)
             client.connect_ex(listener.getsockname())
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-        check = ir.BudgetCheck(timeout_ms=250, fail_closed=False, revision="r1")
+        check = ir.BudgetCheck(timeout_ms=250, fail_closed=False)
         budgeted = replace(simple(target("sim/one/sparrow", provider)), budget=check)
         with Gateway(budgeted, budget=envoy.BudgetServer(rpc=address, usage=address)) as serving:
             took = []
@@ -242,6 +279,23 @@ def test_a_server_whose_packets_vanish_costs_a_request_its_timeout(provider: Sim
 def test_an_unbudgeted_consumer_s_check_was_answered(serving: Gateway, limiter: Scripted) -> None:
     limiter.answer = answer.UNBUDGETED
     assert serving.ask().status == 200
+
+
+def test_a_length_in_a_client_s_own_words_enters_no_check(limiter: Scripted) -> None:
+    """Of a body that goes on as it came, since the provider calls the model as the client does."""
+    body = b'{"model":"chat","messages":[{"role":"user","content":"hi"}]}'
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Bearer sk-alice\r\n"
+    server = envoy.BudgetServer(rpc=limiter.address, usage=limiter.address)
+    with (
+        SimulatedProvider(models=("chat",), keys=()) as provider,
+        Gateway(with_revision(simple(target("sim/one/chat", provider)), "r1"), budget=server) as serving,
+    ):
+        for zeros in (0, 1, 1_000):
+            length = b"Content-Type: application/json\r\nContent-Length: " + b"0" * zeros + b"%d" % len(body)
+            with socket.create_connection(("127.0.0.1", serving.port), timeout=20) as connection:
+                connection.sendall(head + length + b"\r\n\r\n" + body)
+                assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 200 ")
+    assert [check.split()[3] for check in limiter.checks] == [str(len(body))] * 3
 
 
 def test_a_provider_cannot_close_or_open_anything(

@@ -1,5 +1,6 @@
 """Arms: who goes to which side, and what happens to them when it fails."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 
@@ -54,6 +55,33 @@ def test_a_consumer_stays_on_its_side(start_rung: Start, serve: Serve) -> None:
     assert set(sides(gateway, "all").values()) == {"beta"}
 
 
+def test_nobody_changes_sides_while_an_endpoint_of_a_side_comes_back(start_rung: Start, serve: Serve) -> None:
+    alpha, beta, gamma = (start_rung(name) for name in ("alpha", "beta", "gamma"))
+
+    def returning(name: str, share: int) -> Served:
+        """`alpha` is back with so much of the stable side's 70 %, in basis points of all."""
+        arms = (
+            Share(weight=share, rungs=(alpha, gamma)),
+            Share(weight=7000 - share, rungs=(gamma, alpha)),
+            Share(weight=3000, rungs=(beta, alpha, gamma), side=Side.CANDIDATE),
+        )
+        return route(name, arms=arms, stickiness=Stickiness.CONSUMER)
+
+    steps = {"tenth": 700, "half": 3500, "whole": 6999}
+    gateway = serve(*(returning(name, share) for name, share in steps.items()), consumers=CROWD)
+    seen = {name: sides(gateway, name) for name in steps}
+    candidates = [{one for one, provider in found.items() if provider == "beta"} for found in seen.values()]
+    assert 40 <= len(candidates[0]) <= 80
+    assert candidates[0] == candidates[1] == candidates[2]
+    back = [Counter(found.values())["alpha"] for found in seen.values()]
+    assert 2 <= back[0] <= 40
+    assert 40 <= back[1] <= 110
+    # A share is of requests: one caller who has them all must not be all or nothing of it.
+    one, other = next(name for name in CROWD if name not in candidates[0]), next(iter(candidates[0]))
+    assert set(Counter(answered(gateway.ask("half", consumer=one))[1] for _ in range(40))) == {"alpha", "gamma"}
+    assert {answered(gateway.ask("half", consumer=other))[1] for _ in range(10)} == {"beta"}
+
+
 def test_a_failing_candidate_leaves_its_consumers_to_the_stable_ladder(start_rung: Start, serve: Serve) -> None:
     alpha, beta = start_rung("alpha"), start_rung("beta")
     gateway = serve(canary("chat", alpha, beta, 3000, Stickiness.CONSUMER), consumers=CROWD)
@@ -64,11 +92,15 @@ def test_a_failing_candidate_leaves_its_consumers_to_the_stable_ladder(start_run
         assert answered(gateway.ask("chat", consumer=consumer)) == (200, "alpha", attempts)
 
 
-def test_sides_by_request(start_rung: Start, serve: Serve) -> None:
+def test_an_arm_has_the_share_that_its_step_says(start_rung: Start, serve: Serve) -> None:
     alpha, beta = start_rung("alpha"), start_rung("beta")
-    gateway = serve(canary("chat", alpha, beta, 5000, Stickiness.REQUEST))
-    seen = Counter(answered(gateway.ask("chat"))[1] for _ in range(100))
-    assert 20 <= seen["beta"] <= 80
+    asked = {100: 2500, 1000: 600, 5000: 300, 10_000: 100}
+    gateway = serve(*(canary(f"at-{weight}", alpha, beta, weight, Stickiness.REQUEST) for weight in asked))
+    for weight, requests in asked.items():
+        seen = Counter(answered(gateway.ask(f"at-{weight}"))[1] for _ in range(requests))
+        mean, share = requests * weight / 10_000, weight / 10_000
+        assert abs(seen["beta"] - mean) <= 4.5 * math.sqrt(mean * (1 - share)), "fails once in 100,000 runs by chance"
+        assert seen["alpha"] + seen["beta"] == requests
 
 
 def test_a_spread_is_drawn_for_each_request_by_its_weights(start_rung: Start, serve: Serve) -> None:

@@ -10,6 +10,10 @@ from running import Gateway, simple, target
 from wire import WireProvider
 
 from fairlead import ir
+from fairlead.demo.provider import SimulatedProvider
+from fairlead.health import attempts
+from fairlead.runtime import readings
+from fairlead.runtime.readings import GatewayPlace
 
 pytestmark = pytest.mark.envoy
 
@@ -48,14 +52,56 @@ def test_each_attempt_has_its_target_and_its_fate(wait_until: Wait) -> None:
             for _ in range(3):
                 assert running.ask().target == "d/e/m"
             counts = wait_until(lambda: sum((now := counted(running)).values()) == 12 and now)
-            histogram = [
-                line for line in running.metrics().splitlines() if "fairlead_attempt_first_byte_ms_count" in line
-            ]
     fates = {name: (code, flags, count) for (name, code, flags), count in counts.items()}
     assert fates["a/e/m"][1:] == ("UF", 3)
     assert fates["b/e/m"] == ("503", "-", 3)
     assert fates["c/e/m"][2] == 3
     assert fates["c/e/m"][1] not in ("-", "UF")
     assert fates["d/e/m"] == ("200", "-", 3)
-    assert len(histogram) == 1
-    assert 'd/e/m"' in histogram[0]
+
+
+def test_first_bytes_are_those_of_streams_through_a_bulkhead_too(wait_until: Wait) -> None:
+    with SimulatedProvider(models=("m",), keys=()) as provider:
+        limited = target("b/e/m", provider, max_in_flight=9)
+        for rung in (target("a/e/m", provider), limited):
+            with Gateway(simple(rung)) as running:
+                place = GatewayPlace(name="g", region="r", address="-")
+                for stream in (False, False, True, True, True):
+                    assert running.ask(stream=stream).status == 200
+                wait_until(lambda: readings.reading(running.metrics(), place, [rung]).first_bytes)  # noqa: B023
+                read = readings.reading(running.metrics(), place, [rung])
+                assert sum(read.first_bytes[rung.name].values()) == 3, "an answer in one piece has none"
+                assert read.totals[rung.name] == {(200, "-"): 5}
+
+
+@pytest.mark.parametrize(
+    ("body", "broken"),
+    [
+        pytest.param(b"", 1, id="nothing"),
+        pytest.param(b"\n\n", 1, id="line ends"),
+        pytest.param(b'data: {"error":{"message":"overloaded"}}\n\n', 1, id="an error"),
+        pytest.param(b': PROCESSING\n\ndata: { "error" : "overloaded" }\n\ndata: [DONE]\n\n', 1, id="behind a comment"),
+        pytest.param(
+            b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n', 1, id="anthropic"
+        ),
+        pytest.param(b'data: {"error":{"message":"overloaded"}}', 1, id="an error without an end"),
+        pytest.param(b'data: {"error":null,"choices":[]}\n\n', 0, id="no error"),
+        pytest.param(b'data: {"id":"x","choices":[]}\n\ndata: {"error":{"message":"m"}}\n\n', 0, id="an error later"),
+        pytest.param(b'data: {"choices":[{"delta":{"content":"{\\"error\\":1}"}}]}\n\n', 0, id="a word"),
+    ],
+)
+def test_a_stream_that_brings_no_answer_is_a_failed_attempt_though_it_is_passed_on(
+    wait_until: Wait, body: bytes, broken: int
+) -> None:
+    halves = [part for part in (body[:9], body[9:]) if part]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in halves) + b"0\r\n\r\n"
+    head = (
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    place = GatewayPlace(name="g", region="r", address="-")
+    with WireProvider(raw=head + chunks) as only, Gateway(simple(rung("a/e/m", only))) as running:
+        answer = running.ask(stream=True)
+        assert (answer.status, answer.body) == (200, body)
+        wait_until(lambda: counted(running))
+        totals = readings.reading(running.metrics(), place, [rung("a/e/m", only)]).totals["a/e/m"]
+    assert attempts.since({}, totals) == {attempts.BROKEN if broken else (200, "-"): 1}

@@ -20,7 +20,6 @@ KNOWN = {
     "Anthropic-Version": "2023-06-01",
     "Cache-Control": "no-store",
     "Idempotency-Key": "k",
-    "OpenAI-Organization": "o",
     "OpenAI-Beta": "b",
     "Traceparent": "00-1-2-01",
     "Tracestate": "a=b",
@@ -36,6 +35,9 @@ FOREIGN = {
     "Forwarded": "for=10.0.0.1",
     "Helicone-Auth": "Bearer other",
     "OCP-APIM-Subscription-Key": "k",
+    "OpenAI-Api-Key": "sk-other",
+    "OpenAI-Organization": "org-other",
+    "OpenAI-Project": "proj_other",
     "Proxy-Authorization": "Basic eDp5",
     "Referer": "https://intern.example",
     "Via": "1.1 other",
@@ -112,21 +114,23 @@ def test_a_header_goes_to_the_providers_that_name_it_whatever_was_tried_before()
 
 
 OF_THE_API = {
-    "anthropic-ratelimit-tokens-remaining": "5",
     "content-language": "de",
     "openai-processing-ms": "12",
     "request-id": "req_1",
     "retry-after": "2",
     "traceparent": "00-1-2-01",
-    "x-ratelimit-remaining-tokens": "9",
     "x-should-retry": "false",
 }
 OF_NO_API = {
     "access-control-allow-origin": "*",
     "alt-svc": "h3",
+    "anthropic-organization-id": "o",
+    "anthropic-ratelimit-tokens-remaining": "5",
     "cf-ray": "1",
     "link": "</a>; rel=preload",
     "location": "https://elsewhere.example",
+    "openai-organization": "the-platforms",
+    "openai-project": "proj_1",
     "server-timing": "db;dur=1",
     "set-cookie": "a=b",
     "strict-transport-security": "max-age=1",
@@ -138,6 +142,7 @@ OF_NO_API = {
     "x-fairlead-route": "team/other",
     "x-fl-route": "team/other",
     "x-powered-by": "php",
+    "x-ratelimit-remaining-tokens": "9",
     "x_title": "1",
 }
 

@@ -1,17 +1,20 @@
 """A shift of traffic by health, at a real Envoy: the order of attempts changes under load, and nobody notices."""
 
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, Self
 
 import pytest
-from running import Gateway, simple, target
+from running import ROUTE, Gateway, plan, route, simple, target
+from running import gateway as made_of
 
 from fairlead import envoy, ir, status
 from fairlead.demo.provider import SimulatedProvider
-from fairlead.standalone import plan
+from fairlead.standalone import plan as changes
 from fairlead.translate.effective import effective
 
 pytestmark = pytest.mark.envoy
@@ -61,12 +64,12 @@ def change(gateway: Gateway, now: ir.Gateway, load: Load, wait_until: Wait) -> N
 
     Envoy takes a request's routes when the request begins, so a ladder may go when those that began before are done.
     """
-    old, new = (plan.stamped(envoy.render(one, gateway.layout)) for one in (gateway.whole, now))
-    for step in plan.steps(old, new):
+    old, new = (changes.stamped(envoy.render(one, gateway.layout)) for one in (gateway.whole, now))
+    for step in changes.steps(old, new):
         assert step.content is not None
         gateway.write({step.path: step.content})
         wait_until(lambda step=step: step.version in gateway.envoy.admin("/stats?filter=version_text"))
-        if step.path == plan.ROUTES:
+        if step.path == changes.ROUTES:
             wait_until(load.has_turned_over())
     gateway.whole = now
 
@@ -104,3 +107,64 @@ def test_a_demotion_and_the_way_back_under_load_fail_nobody(wait_until: Wait) ->
         assert [at for at, (code, _) in enumerate(load.answers) if code != 200] == []
         assert set(Counter(code for code, _ in load.answers)) == {200}
         assert len(load.answers) > 100
+
+
+class Holding:
+    """An endpoint that takes one request, holds it until it is told, and ends the connection without an answer."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self.took, self.ends = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ends.set()
+        self._server.close()
+        self._thread.join(10)
+
+    def _serve(self) -> None:
+        with self._server.accept()[0] as connection:
+            self._server.close()  # whoever comes later is refused
+            connection.recv(65536)
+            self.took.set()
+            self.ends.wait(30)
+
+
+@pytest.mark.parametrize("key", ["", "small"], ids=["one plan", "a plan of a wildcard"])
+def test_a_request_that_is_under_way_when_traffic_moves_goes_on_in_the_order_it_began_with(
+    key: str, wait_until: Wait
+) -> None:
+    with ExitStack() as stack:
+        held = stack.enter_context(Holding())
+        second = stack.enter_context(SimulatedProvider(models=("small",), keys=()))
+        first = target("api/us/small", second)
+        first = replace(first, upstream=replace(first.upstream, port=held.port))
+        ladder = f"{ROUTE}/{key}/0" if key else f"{ROUTE}/0"
+        chat = route(ROUTE, plan(ladder, last=first, key=key))
+        declared = made_of({"chat": chat}, {ladder: (first, target("api/eu/small", second))})
+        gateway = stack.enter_context(Gateway(declared))
+        answers: list[tuple[int, str]] = []
+
+        def ask() -> None:
+            answer = gateway.ask(key or "chat")
+            answers.append((answer.status, answer.headers.get("x-fairlead-target", "")))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert held.took.wait(20)
+        demoted = effective(declared, {"api/us": 0})
+        old, new = (changes.stamped(envoy.render(one, gateway.layout)) for one in (declared, demoted))
+        for step in changes.steps(old, new):
+            assert step.content is not None
+            gateway.write({step.path: step.content})
+            wait_until(lambda step=step: step.version in gateway.envoy.admin("/stats?filter=version_text"))
+            if step.path == changes.ROUTES:
+                break  # what old routes lead to stays for a minute
+        held.ends.set()
+        asking.join(30)
+        assert answers == [(200, "api/eu/small")]

@@ -192,7 +192,7 @@ def test_no_body_gets_into_a_line(attacked: Gateway, wait_until: Wait, body: byt
     assert (line["consumer"], line["target"]) == (CONSUMER, None)
 
 
-ANSWER = b'{"object":"chat.completion","model":%b,"usage":{"prompt_tokens":%b,"completion_tokens":2}}'
+ANSWER = b'{"object":"chat.completion","choices":[],"model":%b,"usage":{"prompt_tokens":%b,"completion_tokens":2}}'
 
 
 def whole_answer(model: bytes, tokens: bytes = b"1") -> bytes:

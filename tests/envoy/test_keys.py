@@ -3,8 +3,9 @@
 import http.client
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from running import CONSUMER, Gateway, simple, target
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.envoy
 
 ANONYMOUS = "home/anonymous"
 PATIENCE_S = 10
+Wait = Callable[[Callable[[], Any]], Any]
 WORDS = (
     "",
     " ",
@@ -112,6 +114,7 @@ TWICE = envoy.api_keys([("sk-twice", CONSUMER)], None).replace(
 def test_a_gateway_without_keys_is_not_ready_until_it_has_them(keys: bytes) -> None:
     with SimulatedProvider() as provider, Gateway(simple(target("acme/fra/chat", provider)), keys=keys) as running:
         assert ready(running) == http.HTTPStatus.INTERNAL_SERVER_ERROR
+        assert probed(running, "/healthz") == http.HTTPStatus.INTERNAL_SERVER_ERROR
         running.write({"keys/ecds.json": running.keys})
         deadline = time.monotonic() + PATIENCE_S
         while ready(running) != http.HTTPStatus.OK:
@@ -121,12 +124,37 @@ def test_a_gateway_without_keys_is_not_ready_until_it_has_them(keys: bytes) -> N
 
 
 def ready(running: Gateway) -> int:
+    return probed(running, "/fairlead/ready")
+
+
+def probed(running: Gateway, path: str, method: str = "GET", **headers: str) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE_S)
     try:
-        connection.request("GET", "/fairlead/ready")
+        connection.request(method, path, headers=headers)
         return connection.getresponse().status
     finally:
         connection.close()
+
+
+def test_a_load_balancer_is_told_without_a_key_whether_clients_may_come(wait_until: Wait) -> None:
+    with SimulatedProvider() as provider:
+        whole = simple(target("acme/fra/chat", provider))
+        with Gateway(whole) as running:
+            for method in ("GET", "HEAD"):
+                assert probed(running, "/healthz", method) == http.HTTPStatus.OK
+                assert probed(running, "/healthz", method, Authorization="Bearer wrong") == http.HTTPStatus.OK
+            assert probed(running, "/healthz", "POST") == http.HTTPStatus.UNAUTHORIZED
+            assert probed(running, "/healthz/x") == http.HTTPStatus.UNAUTHORIZED
+            running.serve(replace(whole, drained=True))
+            wait_until(lambda: probed(running, "/healthz") == http.HTTPStatus.SERVICE_UNAVAILABLE)
+            assert ready(running) == http.HTTPStatus.OK, "its pods are no less ready"
+            assert status(running, "sk-alice") == http.HTTPStatus.OK, "and serve whoever comes"
+            running.serve(whole)
+            wait_until(lambda: probed(running, "/healthz") == http.HTTPStatus.OK)
+            running.envoy.admin("/healthcheck/fail", method="POST")
+            assert probed(running, "/healthz") == http.HTTPStatus.SERVICE_UNAVAILABLE, "the process drains"
+            wait_until(lambda: len(running.lines("request")) >= 2)
+            assert [line["status"] for line in running.lines("request")] == [401, 200], "no probe has a line"
 
 
 def test_whether_a_gateway_is_ready_may_be_asked_without_a_key_and_with_any(gateway: Gateway) -> None:

@@ -37,8 +37,8 @@ NO_ANSWERS = {
 }
 ANSWERS = {
     "plain": "{" + CHOICES + "}",
-    "another shape": '{"id":"x"}',
-    "null error": '{"object":"response","error":null,"output":[{"type":"message"}]}',
+    "nothing in it": '{"id":"x","choices":[]}',
+    "null error": '{"object":"chat.completion","error":null,' + CHOICES + "}",
     "empty errors": '{"error":{ },"choices":[]}',
     "an error beside choices": '{"error":{"code":"content_filter"},' + CHOICES + "}",
     "an error inside": '{"choices":[{"finish_reason":"error","error":{"message":"m"}}]}',
@@ -114,6 +114,21 @@ def test_whatever_type_it_is_said_to_be(body: bytes, kind: str, limit: int | Non
 @pytest.mark.parametrize("status", [201, 202, 204])
 def test_other_statuses_that_say_yes_are_held_to_the_same(status: int) -> None:
     assert asked(response(b"", status=status))[0] == (200, "b/e/m")
+
+
+@pytest.mark.parametrize(("status", "stream"), [("101", False), ("600", False), ("999", True), ("2000", False)])
+def test_a_status_that_http_does_not_have_is_a_failed_attempt(status: str, *, stream: bool) -> None:
+    raw = response(ANSWERS["plain"].encode()).replace(b" 200 OK", f" {status} Strange".encode(), 1)
+    assert asked(raw, stream=stream) == [(200, "b/e/m"), (502, "bad_gateway")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "headers"),
+    [("audio/mpeg", []), ("application/octet-stream", []), (JSON, ["content-encoding: gzip"])],
+    ids=["sound", "bytes", "gzip"],
+)
+def test_nothing_in_chunks_is_no_answer_either(kind: str, headers: list[str]) -> None:
+    assert asked(response(b"", *headers, kind=kind, form=CHUNKED)) == [(200, "b/e/m"), (502, "bad_gateway")]
 
 
 @pytest.mark.parametrize("form", [WHOLE, CHUNKED, CLOSED])

@@ -1,10 +1,18 @@
 """What a provider says that concerns the gateway alone reaches no client: redirects, empty accounts, forged names."""
 
+import contextlib
+import http.client
+import json
+
 import pytest
 from running import Answer, Gateway, simple, target
 from wire import WireProvider
 
-from fairlead import ir
+from fairlead import ir, statuses
+from fairlead.health import attempts
+from fairlead.runtime import readings
+from fairlead.runtime.readings import GatewayPlace
+from fairlead.statuses import Failure
 
 pytestmark = pytest.mark.envoy
 
@@ -20,25 +28,50 @@ def rung(name: str, provider: WireProvider, breaker: ir.Breaker = PATIENT, limit
 
 def response(status: int, *headers: str) -> bytes:
     """Make the bytes of an answer that names itself."""
-    body = b"" if status == 304 else b'{"from":"first"}'
+    body = b"" if status == 304 else b'{"from":"first","choices":[]}'
     lines = [f"HTTP/1.1 {status} S", "content-type: application/json", f"content-length: {len(body)}", *headers]
     return "\r\n".join([*lines, "connection: close", "", ""]).encode() + body
 
 
+REFUSALS = [*REDIRECTS, *(int(status) for status, one in statuses.MEANINGS.items() if one.told and status.isdecimal())]
+PASSED = [int(status) for status, one in statuses.MEANINGS.items() if not one.told and status.isdecimal()]
+ANTHROPIC = "/v1/messages"
+
+
 @pytest.mark.parametrize("limit", [None, 5], ids=["direct", "behind a bulkhead"])
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("status", [*REDIRECTS, 401, 402, 403, 404])
-def test_the_next_rung_answers_and_the_last_one_is_a_502(status: int, limit: int | None, *, stream: bool) -> None:
-    raw = response(status, "location: https://elsewhere.example/v1/chat/completions", "set-cookie: a=b")
-    with WireProvider(raw=raw) as first, WireProvider() as second:
-        with Gateway(simple(rung("a/e/m", first, limit=limit), rung("b/e/m", second))) as running:
-            answer = running.ask(stream=stream)
-        assert (answer.status, answer.target, len(first.heads)) == (200, "b/e/m", 1)
-        with Gateway(simple(rung("a/e/m", first, limit=limit))) as running:
-            answer = running.ask(stream=stream)
-    assert (answer.status, answer.code) == (502, "provider_refused")
-    assert ("status 3xx" if status in REDIRECTS else f"status {status}") in answer.message
-    assert not {"location", "set-cookie"} & set(answer.headers)
+def test_the_next_rung_answers_and_the_last_one_is_a_502_that_says_why(limit: int | None) -> None:
+    with WireProvider() as second:
+        for status in (*REFUSALS, *PASSED):
+            raw = response(status, "location: https://elsewhere.example/v1/chat/completions", "set-cookie: a=b")
+            with WireProvider(raw=raw) as first:
+                with Gateway(simple(rung("a/e/m", first, limit=limit), rung("b/e/m", second))) as running:
+                    answer = running.ask(stream=status % 2 == 0)
+                assert (answer.status, answer.target, len(first.heads)) == (200, "b/e/m", 1), status
+                with Gateway(simple(rung("a/e/m", first, limit=limit))) as running:
+                    answers = [running.ask(), running.ask(stream=True), running.ask(path=ANTHROPIC, max_tokens=9)]
+            for answer in answers:
+                assert not {"location", "set-cookie"} & set(answer.headers), status
+            if status in PASSED:
+                assert {answer.status for answer in answers} == {status}
+                continue
+            assert {answer.status for answer in answers} == {502}, status
+            assert {answer.code for answer in answers[:2]} == {"provider_refused"}
+            said = json.loads(answers[2].body)
+            assert (said["type"], said["error"]["type"]) == ("error", "api_error")
+            assert said["error"]["message"] == answers[0].message
+            assert ("status 3xx" if status in REDIRECTS else f"status {status}") in answers[0].message
+
+
+def test_half_a_stream_is_a_cut_one_and_bytes_that_are_no_answer_are_no_http() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    half = head + b'c\r\ndata: {"a":1' + b"\r\n"
+    for raw, reason in ((half, Failure.CONNECTION_CUT), (b"SSH-2.0-x\r\n", Failure.NO_HTTP)):
+        with WireProvider(raw=raw) as first, Gateway(simple(rung("a/e/m", first))) as running:
+            with contextlib.suppress(http.client.HTTPException):
+                running.ask(stream=True)
+            place = GatewayPlace(name="g", region="r", address="-")
+            totals = readings.reading(running.metrics(), place, [rung("a/e/m", first)]).totals
+        assert {attempts.failure(outcome) for outcome in totals["a/e/m"]} == {reason}, (raw, totals)
 
 
 @pytest.mark.parametrize("status", [302, 308, 402])
@@ -82,3 +115,19 @@ def test_a_429_of_a_provider_that_runs_envoy_itself_leads_to_the_next_rung() -> 
         Gateway(simple(rung("a/e/m", first), rung("b/e/m", second))) as running,
     ):
         assert running.ask().target == "b/e/m"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", ANTHROPIC])
+def test_a_200_in_another_shape_is_said_in_the_shape_of_the_clients_api(path: str) -> None:
+    body = b'{"neither":"of them"}'
+    head = (
+        f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    with WireProvider(raw=head.encode() + body) as first, Gateway(simple(rung("a/e/m", first))) as running:
+        answer = running.ask(path=path, max_tokens=9)
+    assert answer.status == 502
+    said = json.loads(answer.body)
+    assert said["error"]["message"] == "The model's provider gave no answer that can be understood."
+    assert (said.get("type"), said["error"]["type"]) == (
+        ("error", "api_error") if path == ANTHROPIC else (None, "server_error")
+    )

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.envoy
 
 @pytest.fixture(scope="module")
 def budget_port() -> Iterator[int]:
-    budgets = {directory.BUDGETS: "1", "b:team/alice": "*", "b:team/gold": "team/capped shared/all"}
+    budgets = {directory.BUDGETS: "1", "b:team/alice": "r *", "b:team/gold": "r team/capped shared/all"}
     with (
         Echo() as echo,
         EnvoyProcess(bootstrap(echo_port=echo.port, directory={**DIRECTORY, **budgets})) as envoy,

@@ -68,6 +68,9 @@ def counted(running: Gateway, answer: Answer, wait_until: Wait) -> Right | None:
     )
 
 
+LISTS = {"/v1/responses": "output", "/v1/messages": "content", "/v1/embeddings": "data"}
+
+
 def frame(events: Sequence[dict[str, Any] | bytes], end: bytes = b"\n") -> list[bytes]:
     texts = [event if isinstance(event, bytes) else json.dumps(event).encode() for event in events]
     return [b"data: " + text + end + end for text in texts]
@@ -77,7 +80,7 @@ def frame(events: Sequence[dict[str, Any] | bytes], end: bytes = b"\n") -> list[
 def test_answers_in_one_piece(
     running: Gateway, provider: ScriptedProvider, wait_until: Wait, *, path: str, members: dict[str, Any], right: Right
 ) -> None:
-    body = json.dumps({"model": "m", **members}).encode()
+    body = json.dumps({"model": "m", LISTS.get(path, "choices"): [], **members}).encode()
     provider.script = Script(pieces=[body], content_type=JSON, chunked=False)
     answer = ask(running, path)
     assert answer.body == body
@@ -92,6 +95,17 @@ def test_streams(
     answer = ask(running, path, stream=True, stream_options={"include_usage": True})
     assert answer.body == b"".join(provider.script.pieces)
     assert counted(running, answer, wait_until) == right
+
+
+@pytest.mark.parametrize("content_type", ["text/plain; charset=utf-8", None])
+def test_a_stream_is_one_whatever_type_its_provider_names(
+    running: Gateway, provider: ScriptedProvider, wait_until: Wait, content_type: str | None
+) -> None:
+    said = frame([b'{"choices":[{"delta":{"content":"x"}}]}'])
+    provider.script = Script(pieces=[*said, *frame([UNASKED, b"[DONE]"])], content_type=content_type)
+    answer = ask(running, stream=True)
+    assert answer.body == b"".join([*said, *frame([b"[DONE]"])])
+    assert counted(running, answer, wait_until) == Right(input=11, output=22)
 
 
 BIG = b"QUJD" * (5 << 20)
@@ -149,7 +163,6 @@ STAYS = [
     pytest.param(b'{"choices":[],"usage":null}', id="usage is null"),
     pytest.param(b'{"choices":[{"delta":{}}],"usage":{"prompt_tokens":1,"completion_tokens":2}}', id="a choice"),
     pytest.param(b'{"error":{"code":1},"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}', id="an error"),
-    pytest.param(b'{"usage":{"prompt_tokens":1,"completion_tokens":2}}', id="no choices"),
     pytest.param(b'{"choices":[],"usage":{"prompt_tokens":1', id="broken"),
     pytest.param(b'{"choices":[],"x":{"usage":{"prompt_tokens":1}}}', id="not its own"),
 ]
@@ -180,9 +193,10 @@ def test_a_client_that_leaves_early_has_read_the_input_that_was_told(
     running: Gateway, provider: ScriptedProvider, wait_until: Wait
 ) -> None:
     start = {"type": "message_start", "message": {"usage": {"input_tokens": 300, "output_tokens": 1}}}
+    early = {"type": "message_delta", "delta": {"stop_reason": None}, "usage": {"output_tokens": 1}}
     running_counts = {"choices": [{}], "usage": {"prompt_tokens": 300, "completion_tokens": 9}}
-    for path, event in (("/v1/messages", start), (CHAT, running_counts)):
-        provider.script = Script(pieces=frame([event, event, event]), cut=True)
+    for path, events in (("/v1/messages", [start] * 3), ("/v1/messages", [start, early]), (CHAT, [running_counts] * 3)):
+        provider.script = Script(pieces=frame(events), cut=True)
         connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
         connection.request("POST", path, json.dumps({"model": "chat", "stream": True, "messages": []}), headers)
@@ -204,6 +218,8 @@ EVENTS = st.sampled_from(
         (b'data:{"choices":[{"delta":{"content":"x"}}],"usage":null}', False),
         (b"data: " + UNASKED, True),
         (b'data: {"choices":[],\ndata: "usage":{"prompt_tokens":11,\ndata:"completion_tokens":22}}', True),
+        (b'data: {"usage":{"completion_tokens":22,"prompt_tokens":11}}', True),
+        (b'data: {"choices":null,"usage":{"completion_tokens":22,"prompt_tokens":11},"id":"c"}', True),
         (b'data: { "usage" : {"completion_tokens":22,"prompt_tokens":11} , "choices" : [ ] }', True),
         (b": waiting", False),
         (b'data: {"choices":[{"delta":{"audio":"' + b"QUJD" * 9000 + b'"}}]}', False),

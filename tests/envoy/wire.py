@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Self
 
 PATIENCE_S = 30
-ANSWER = b'{"id":"x","object":"chat.completion","model":"m","usage":{"prompt_tokens":1,"completion_tokens":2}}'
+ANSWER = (
+    b'{"id":"x","object":"chat.completion","choices":[],"model":"m","usage":{"prompt_tokens":1,"completion_tokens":2}}'
+)
 
 
 UNSENT = b"{}"

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from builders import US, compiled, endpoint, installation, provider, route
 from fairlead import envoy, ir
 from fairlead.compiler import Compiled
+from fairlead.health.endpoint import Probe
+from fairlead.health.fleet import Fleet, judge, shares
+from fairlead.statuses import Failure
 from fairlead.translate.effective import effective, without_layers
 from golden_cases import layouts
 from invariants import check_files
@@ -106,6 +109,31 @@ def test_health_is_no_change_of_what_is_said(world: list[dict[str, Any]], data: 
         assert {region: gw.ir for region, gw in one.gateways.items()} == {
             region: gw.ir for region, gw in declared.gateways.items()
         }
+
+
+@given(world=worlds(), data=st.data())
+def test_whatever_is_judged_no_ladder_is_empty_and_residency_holds(
+    world: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    found = run(world)
+    declared = [one.health for one in found.endpoints]
+    sick = data.draw(st.sets(st.sampled_from([one.name for one in declared]))) if declared else set()
+    fleet = Fleet()
+    for now_ms in range(0, data.draw(st.integers(1, 6)) * 10_000, 10_000):
+        probes = [
+            Probe(
+                endpoint=one.name,
+                began_ms=now_ms,
+                ended_ms=now_ms,
+                failure=Failure.SERVER_ERROR if one.name in sick else None,
+            )
+            for one in declared
+        ]
+        fleet = judge(declared, fleet, probes=probes, now_ms=now_ms)
+    for gateway in found.gateways.values():
+        before, after = rungs_of(gateway.ir), rungs_of(effective(gateway.ir, shares(fleet)))
+        assert {frozenset(rungs) for rungs in after.values()} == {frozenset(rungs) for rungs in before.values()}
+        assert all(after.values())
 
 
 def shares_of_first_rungs(health: dict[str, int], *endpoints: str) -> dict[str, int]:

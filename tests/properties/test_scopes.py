@@ -7,6 +7,7 @@ from hypothesis import given
 from builders import HOME, compiled, installation
 from fairlead import ir
 from fairlead.compiler import Compiled, Served
+from fairlead.ir import word
 from strategies import SECRETS, worlds
 
 EVERY_NAME = [
@@ -17,6 +18,8 @@ EVERY_NAME = [
     "bge",
     "qwen/vectors",
     "gpt-4o",
+    "a b",
+    "a%20b",
     "nothing",
     *(f"r{n}" for n in range(6)),
 ]
@@ -57,7 +60,7 @@ class Plain:
     def served(self, route: dict[str, Any], name: str, region: str) -> bool:
         """Would the route answer the name if it were the only one?"""
         found = [one for one in self.alone[name_of(route)].gateways[region].ir.routes if one.name == name_of(route)]
-        return any(not one.keyed or name in {plan.key for plan in one.plans} for one in found)
+        return any(not one.keyed or word.encode(name) in {plan.key for plan in one.plans} for one in found)
 
     def specificity(self, route: dict[str, Any], name: str) -> int | None:
         """The longest of the route's patterns that covers the name; an exact one above all."""
@@ -150,7 +153,9 @@ def name_of(manifest: dict[str, Any]) -> str:
 
 def looked_up(gateway: ir.Gateway, consumer: str, name: str) -> str:
     """Ask the scopes of a consumer in order, as the request filter does."""
-    entries = {(scope.name, entry.model_name): entry.route for scope in gateway.scopes for entry in scope.entries}
+    entries = {
+        (scope.name, word.decode(entry.model_name)): entry.route for scope in gateway.scopes for entry in scope.entries
+    }
     for one in gateway.consumers:
         if one.name == consumer:
             for scope in one.scopes:

@@ -92,7 +92,7 @@ def test_a_runbook_says_what_to_do(name: str) -> None:
 
 def test_series_of_ours_in_runbooks_exist() -> None:
     pages = "".join(path.read_text() for path in RUNBOOKS.glob("*.md"))
-    assert set(re.findall(r"\bfairlead_[a-z_]+", pages)) - series_shown() == set()
+    assert set(re.findall(r"\bfairlead_(?!dev_region)[a-z_]+", pages)) - series_shown() == set()
 
 
 def test_every_series_of_ours_is_explained() -> None:

@@ -20,6 +20,9 @@ from typing import Any, Self
 
 import aiohttp
 import yaml
+from click.testing import CliRunner
+
+from fairlead.cli import main
 
 COMMAND = (sys.executable, "-c", "from fairlead.cli import main; main()")
 PATIENCE_S = 60
@@ -121,20 +124,29 @@ def budget(usd: str, name: str = "all", **spec: Any) -> dict[str, Any]:
     }
 
 
+def say(*words: object) -> subprocess.CompletedProcess[str]:
+    """Run a command of `fairlead` in this process: one of its own takes a second to load, each time."""
+    done = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+    return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
+
+
 class RunningUp:
     """The process, and what it says."""
 
-    def __init__(self, site: Site, *options: str, command: tuple[str, ...] = COMMAND, **environment: str) -> None:
+    def __init__(
+        self, site: Site, *options: str, command: tuple[str, ...] = COMMAND, files: bool = True, **environment: str
+    ) -> None:
         self.site = site
         self.events: list[Event] = []
         self._queue: queue.Queue[Event | None] = queue.Queue()
-        paths = ("-f", str(site.manifests), "-c", str(site.config))
+        paths = ("-f", str(site.manifests), "-c", str(site.config)) if files else ()
         self.process = subprocess.Popen(
             [*command, "up", *paths, "--log-format", "json", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **environment},
+            cwd=None if files else site.root,
         )
         self._errors: list[str] = []
         self._readers = [threading.Thread(target=self._read), threading.Thread(target=self._read_errors)]

@@ -1,26 +1,28 @@
 """`fairlead budgets` beside a running `fairlead up`: what it says is so, whatever became of the store."""
 
 import json
+import os
+import signal
+import sqlite3
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running_up import COMMAND, PATIENCE_S, RunningUp, Site, ask, budget, fill_up, until
+from running_up import PATIENCE_S, RunningUp, Site, ask, budget, consumer, fill_up, say, secret, until
 
 pytestmark = pytest.mark.envoy
 Start = Callable[..., RunningUp]
 
 
 def budgets(site: Site) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, "budgets", "-c", str(site.config), "-o", "json"]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
+    return say("budgets", "-c", site.config, "-o", "json")
 
 
-def told(site: Site) -> dict[str, Any]:
+def told(site: Site, *, code: int = 0) -> dict[str, Any]:
     said = budgets(site)
-    assert said.returncode == 0, said
+    assert said.returncode == code, said
     document: dict[str, Any] = json.loads(said.stdout)
     return document
 
@@ -34,6 +36,17 @@ def test_when_the_last_policy_goes_nobody_is_stopped_any_more(site: Site, start:
     up.wait_for("accepted", "removed")
     assert ask(site.ports[0])[0] == 200
     until(lambda: told(site)["policies"] == [])
+
+
+def test_without_a_policy_it_says_so_and_what_everybody_spent(site: Site, start: Start) -> None:
+    start(site).serving()
+    said = say("budgets", "-c", site.config)
+    assert (said.returncode, said.stdout) == (0, "nobody has a budget; a BudgetPolicy gives one\n")
+    assert ask(site.ports[0])[0] == 200
+    (anonymous,) = until(lambda: told(site)["unbudgeted"])
+    assert (anonymous["consumer"], anonymous["spent"]) == ("fairlead/anonymous", pytest.approx(0.000025))
+    assert "  $0.000025\n" in say("budgets", "-c", site.config).stdout
+    assert say("kill", "-c", site.config, "--undo", "fairlead/nobody").returncode == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"no database at all" * 500], ids=["empty", "garbage"])
@@ -51,14 +64,72 @@ def test_spending_that_cannot_be_read_is_said_and_counted_anew(site: Site, start
     warning = up.wait_for("warning", "budget.db")["what"]
     assert "spending counts from $0 again" in warning
     up.serving()
-    document = told(site)
+    document = told(site, code=1)
     assert (document["store"], document["warnings"]) == ("up", [warning])
     assert ask(site.ports[0])[0] == 200
-    until(lambda: told(site)["policies"][0]["consumers"][0]["spent"] > 0)
+    until(lambda: told(site, code=1)["policies"][0]["consumers"][0]["spent"] > 0)
     if damage:
         assert (folder / "budget.db.damaged").read_bytes() == damage
     assert up.stop() == 0
     assert not [event for event in up.events if event["event"] == "lost"]
+
+
+def status(site: Site) -> tuple[int, list[str]]:
+    """Return the exit code of `fairlead status`, and what it says of budgets."""
+    said = say("status", "-c", site.config, "-o", "json")
+    return said.returncode, json.loads(said.stdout)["budgets"]
+
+
+def edit(path: Path, statement: str) -> None:
+    with sqlite3.connect(path, timeout=PATIENCE_S) as connection:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_what_happens_to_the_database_while_it_runs_is_said_and_hurts_nobody_else(site: Site, start: Start) -> None:
+    for name in ("a", "b"):
+        site.write(f"{name}.yaml", consumer(name, "k"), secret(name, k=f"sk-{name}"))
+    site.write("policy.yaml", budget("5"))
+    up = start(site).serving()
+    database = site.state / "_budget" / "budget.db"
+
+    def spent(code: int) -> dict[str, float]:
+        for key in ("sk-a", "sk-b"):
+            assert ask(site.ports[0], key=key)[0] == 200
+        (policy,) = told(site, code=code)["policies"]
+        return {one["consumer"]: one["spent"] for one in policy["consumers"]}
+
+    before = until(lambda: (found := spent(0)) and found["fairlead/a"] > 0 and found["fairlead/b"] > 0 and found)
+    assert status(site) == (0, [])
+
+    for path in database.parent.glob("budget.db*"):
+        path.unlink()
+    assert "nothing is lost" in up.wait_for("warning", "budget.db: got no file any more")["what"]
+    assert database.exists()
+    assert spent(1)["fairlead/b"] >= before["fairlead/b"]
+
+    edit(database, "UPDATE counter SET spent = 'junk' WHERE name LIKE '%|fairlead/a|%'")
+    spent(1)
+    row = up.wait_for("warning", "rows of `counter`")["what"]
+    assert "fairlead/a" in row
+    assert "fairlead/b" not in row
+    until(lambda: status(site)[0] == 1 and status(site)[1][1:] == [row])
+    assert spent(1)["fairlead/b"] >= before["fairlead/b"]
+
+    edit(database, "PRAGMA user_version = 9")
+    envoy = set(up.children())
+    (server,) = {int(path.parent.name) for path in up.environments()} - envoy
+    os.kill(server, signal.SIGKILL)
+    outage = up.wait_for("refused", "budgets are not enforced")["what"]
+    assert "written by a newer version: install that one, or move the file away" in outage
+    assert "pass unchecked until it is mended" in outage
+    until(lambda: status(site) == (1, [outage]))
+    said = budgets(site)
+    assert (said.returncode, "newer version" in said.stderr, "Traceback" in said.stderr) == (1, True, False)
+    database.unlink()
+    up.wait_for("mended", "budgets")
+    assert up.stop() == 0
+    assert "Traceback" not in up.errors
 
 
 def test_bookings_that_a_full_disk_took_are_said(small_disk: Path, site: Site, start: Start) -> None:
@@ -68,6 +139,8 @@ def test_bookings_that_a_full_disk_took_are_said(small_disk: Path, site: Site, s
     fill_up(small_disk)
     for _ in range(20):
         assert ask(site.ports[0])[0] == 200, "failurePolicy is Open"
+    assert "free space on its disk" in up.wait_for("refused", "budgets are not enforced")["what"]
+    until(lambda: status(site)[0] == 1)
     said = budgets(site)
     assert "Traceback" not in said.stderr
     assert said.returncode == 0 or "the budget server cannot tell" in said.stderr

@@ -10,13 +10,13 @@ import pytest
 import structlog
 from running_up import Site, ask
 
-from fairlead.adapters import installation_file
+from fairlead.adapters import certificates, installation_file
 from fairlead.adapters.manifest_files import ManifestFiles
 from fairlead.api.installation import AnonymousPolicy
 from fairlead.envoy import Layout
 from fairlead.errors import EnvoyError
 from fairlead.ir import ListenAddress
-from fairlead.standalone import context, plan, release
+from fairlead.standalone import plan, release
 from fairlead.standalone.addresses import free_port
 from fairlead.standalone.gateways import LocalGateway
 from fairlead.standalone.inputs import Memory, take_in
@@ -38,7 +38,7 @@ def served(site: Site) -> tuple[LocalGateway, Serving]:
         admin=str(folder.admin),
         access_log=str(folder.access_log),
         mounted=False,
-        ca_file=str(context.ca_bundle({})),
+        ca_file=str(certificates.ca_bundle({})),
     )
     installation = installation_file.read(site.config).model_copy(update={"anonymous": AnonymousPolicy.ALLOW})
     files = ManifestFiles((site.manifests,)).read()
@@ -111,6 +111,45 @@ def test_what_envoy_refuses_is_taken_back(site: Site, path: str, edit: Edit) -> 
         assert region.serving is changed
 
     run(region, act, good)
+
+
+def renamed(serving: Serving) -> Serving:
+    """Let the route lead to a ladder of another name, which has taken the place of the old one."""
+    files = {path: content.replace(b"@fairlead/chat", b"@fairlead/talk") for path, content in serving.files.items()}
+    assert files[plan.CLUSTERS] != serving.files[plan.CLUSTERS]
+    return replace(serving, files=files)
+
+
+def test_a_request_that_brings_its_body_while_its_route_is_renamed_is_answered(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region, old = served(site)
+    body = json.dumps({"model": "chat", "messages": [{"role": "user", "content": "hello"}]}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+
+    async def act() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.ports[0])
+        writer.write(head + body[:20])
+        await writer.drain()
+        while not await region.in_flight():
+            await asyncio.sleep(0.01)
+        await region.apply(renamed(old))
+        assert await status(site) == 200
+        await region.tidy()
+        assert b"@fairlead/chat" in (region.folder.root / plan.CLUSTERS).read_bytes()
+        writer.write(body[20:])
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        # and what is old goes
+        monkeypatch.setattr(plan, "LINGER_S", -plan.LINGER_S)
+        await region.apply(old)
+        await region.apply(renamed(old))
+        await region.tidy()
+        on_disk = {name: (region.folder.root / name).read_bytes() for name in old.files}
+        assert on_disk == plan.stamped(renamed(old).files)
+        assert await status(site) == 200
+
+    run(region, act, old)
 
 
 def test_a_start_on_files_that_envoy_refuses_says_so(site: Site) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from running_up import (
-    COMMAND,
     CREDENTIAL,
     PATIENCE_S,
     SECRET_KEY,
@@ -23,6 +22,7 @@ from running_up import (
     consumer,
     provider,
     route,
+    say,
     secret,
     stream,
     until,
@@ -89,6 +89,18 @@ def test_a_second_signal_ends_it_at_once(site: Site, start: Start, simulated: Si
     up.wait_for("stopping")
     assert up.stop(within_s=PATIENCE_S) == 0
     up.wait_for("stopping", "SIGTERM again")
+    assert up.errors == ""
+
+
+def test_a_pipe_in_the_place_of_state_holds_nobody_up(site: Site, start: Start) -> None:
+    site.state.mkdir(parents=True)
+    for name in ("killed.json", "last-good.json", "sources.json", "status.json", "health.json", "drains.json"):
+        os.mkfifo(site.state / name)
+    up = start(site).serving()
+    for name in ("killed.json", "last-good.json", "sources.json"):
+        assert [event for event in up.events if f"{name}: got a named pipe, want a file" in event.get("what", "")], name
+    assert ask(site.ports[0])[0] == 200
+    assert up.stop(within_s=PATIENCE_S) == 0
 
 
 def test_a_killed_up_leaves_no_gateway_behind(site: Site, start: Start) -> None:
@@ -176,8 +188,7 @@ def test_status_shows_what_is_served(site: Site, start: Start, simulated: Simula
     up = start(site).serving()
 
     def status(*options: str) -> subprocess.CompletedProcess[str]:
-        command = [*COMMAND, "status", "-c", str(site.config), *options]
-        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
+        return say("status", "-c", site.config, *options)
 
     told = status()
     assert told.returncode == 0
@@ -190,7 +201,7 @@ def test_status_shows_what_is_served(site: Site, start: Start, simulated: Simula
     until(lambda: "sim/one/sparrow [ejected] > last resort" in status().stdout)
     site.write("route.yaml", route("chat", "herron"))
     up.wait_for("refused")
-    document = json.loads(until(lambda: (said := status("-o", "json")).returncode == 1 and said.stdout))
+    document = until(lambda: (said := json.loads(status("-o", "json").stdout))["diagnostics"] and said)
     assert document["running"] is True
     (region,) = document["regions"]
     assert len(region["digest"]) == 64

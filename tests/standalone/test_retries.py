@@ -3,13 +3,28 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running_up import RunningUp, Site, ask, budget, consumer, fill_up, provider, route, secret, until
+from running_up import (
+    COMMAND,
+    PATIENCE_S,
+    RunningUp,
+    Site,
+    ask,
+    budget,
+    consumer,
+    fill_up,
+    provider,
+    route,
+    secret,
+    until,
+)
 
-from fairlead.standalone import context
+from fairlead.adapters import certificates
 
 pytestmark = pytest.mark.envoy
 
@@ -54,7 +69,7 @@ def test_a_budget_configuration_that_cannot_be_written(site: Site, start: Start)
 
 
 def test_what_envoy_refuses_is_tried_again_ever_more_slowly_until_it_takes_it(site: Site, start: Start) -> None:
-    certified = context.ca_bundle({}).read_bytes()
+    certified = certificates.ca_bundle({}).read_bytes()
     bundle = site.root / "ca.pem"
     bundle.write_bytes(certified)
     up = start(site, SSL_CERT_FILE=str(bundle)).serving()
@@ -82,14 +97,43 @@ def test_a_full_disk(small_disk: Path, site: Site, start: Start) -> None:
     assert _answers(site, "heron")
 
 
+def test_a_consumer_is_stopped_on_a_full_disk(small_disk: Path, site: Site, start: Start) -> None:
+    site.write("consumer.yaml", consumer("agent", "k"), secret("agent", k="sk-agent"))
+    start(site).serving()
+    until(lambda: ask(site.ports[0], key="sk-agent")[0] == 200)
+    fill_up(small_disk)
+    kill = [*COMMAND, "kill", "fairlead/agent", "-c", str(site.config)]
+    said = subprocess.run(kill, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert (said.returncode, said.stdout) == (0, "fairlead/agent: stopped\n"), said.stderr
+    until(lambda: ask(site.ports[0], key="sk-agent")[0] == 429)
+
+
+READS_AGAIN_WHEN_TOLD = """
+import asyncio, pathlib, sys
+from fairlead.cli import main
+from fairlead.standalone.sources import Sources
+settled = Sources.settled
+told = pathlib.Path(sys.argv.pop(1))
+async def settled_when_told(*words):
+    while not told.exists():
+        await asyncio.sleep(0.02)
+    return await settled(*words)
+Sources.settled = settled_when_told
+main()
+"""
+
+
 def test_a_start_on_a_full_disk_serves_what_is_there(small_disk: Path, site: Site, start: Start) -> None:
     up = start(site).serving()
     assert up.stop() == 0
     full = fill_up(small_disk)
     site.write("route.yaml", route("chat", "heron"))
-    up = start(site).serving()
+    # Also where there is room again before anything was tried a second time
+    told = site.root / "told"
+    up = start(site, command=(sys.executable, "-c", READS_AGAIN_WHEN_TOLD, str(told))).serving()
     assert _answers(site, "sparrow")
     full.unlink()
+    told.touch()
     up.wait_for("mended", "what failed before")
     assert _answers(site, "heron")
 

@@ -1,10 +1,30 @@
 """compile() as its callers see it."""
 
+import json
 import time
+from collections.abc import Mapping
+from typing import Any
 
-from builders import EU_WEST, HOME, US, budget, compiled, consumer, endpoint, model, provider, route, secret, target
+import pytest
+
+from builders import (
+    EU_WEST,
+    HOME,
+    US,
+    budget,
+    compiled,
+    consumer,
+    endpoint,
+    installation,
+    model,
+    provider,
+    route,
+    secret,
+    target,
+)
 from fairlead.api.meta import ObjectKey
-from fairlead.compiler import KeyBinding, Served
+from fairlead.compiler import Compiled, KeyBinding, Served, pod_layouts
+from fairlead.envoy import resources
 from golden_cases import layouts
 
 CHAT = ObjectKey("ModelRoute", "team-web", "chat")
@@ -70,9 +90,10 @@ def test_a_vanished_dependency_drops_its_rungs_only() -> None:
     assert next(report for report in without.reports if report.key == CHAT).served is Served.CURRENT
 
 
-def test_a_catalogue_of_184_models_at_three_endpoints_fits() -> None:
-    names = [f"vendor-{number % 12}/some-model-name-{number}" for number in range(184)]
-    result = compiled(
+def catalogue(models: int = 184, **observed: Any) -> Compiled:
+    """A wildcard route over many models at three endpoints, and 50 teams that may use it."""
+    names = [f"vendor-{number % 12}/some-model-name-{number}" for number in range(models)]
+    return compiled(
         provider(
             "global-api",
             endpoints=[
@@ -84,10 +105,30 @@ def test_a_catalogue_of_184_models_at_three_endpoints_fits() -> None:
         route("all", target("global-api"), namespace=HOME, modelNames=["*"], consumers={"namespaces": {"from": "All"}}),
         *[consumer(f"c{number}", namespace=f"team-{number}") for number in range(50)],
         layouts=layouts([US]),
+        **observed,
     )
-    gateway = result.gateways[US]
+
+
+def test_a_catalogue_of_184_models_at_three_endpoints_fits() -> None:
+    gateway = catalogue().gateways[US]
     assert gateway.too_large == ""
     assert (len(gateway.ir.targets), len(gateway.ir.ladders), len(gateway.ir.last_resorts)) == (552, 184, 1)
+
+
+def test_a_catalogue_whose_endpoint_is_down_fits_and_one_that_returns_skips_steps_for_which_there_is_no_room() -> None:
+    down, back = (catalogue(health={"global-api/e0": share}).gateways[US] for share in (0, 50))
+    assert (down.too_large, down.without_steps) == ("", False)
+    assert (back.too_large, back.without_steps) == ("", True)
+    assert back.files == catalogue().gateways[US].files, "50 % counts as all"
+
+
+@pytest.mark.parametrize(("models", "moves"), [(3, True), (184, False)], ids=["with room", "without"])
+def test_another_order_has_other_names_where_there_is_room_for_both(models: int, moves: bool) -> None:
+    declared, down = (catalogue(models, health=health).gateways[US] for health in ({}, {"global-api/e0": 0}))
+    before, after = (resources.ladders(one.files["xds/cds.json"]) for one in (declared, down))
+    assert set(before.values()).isdisjoint(after.values())
+    assert set(before).isdisjoint(after) is moves
+    assert moves or set(before) == set(after)
 
 
 def test_what_does_not_fit_is_said_and_not_cut_off() -> None:
@@ -126,3 +167,34 @@ def test_a_thousand_routes_take_about_a_second() -> None:
     # 0.5 s measured; the bound is far above noise and far below anything quadratic
     assert time.process_time() - began < 5
     assert len(result.gateways[US].ir.ladders) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("drained", "said"),
+    [
+        ((), (200, 200)),
+        (("us-east-1",), (503, 200)),
+        (("eu-west-1", "nowhere"), (200, 503)),
+        (("us-east-1", "eu-west-1"), (200, 200)),
+    ],
+)
+def test_some_gateway_of_an_installation_always_takes_clients(drained: tuple[str, ...], said: tuple[int, int]) -> None:
+    installed = installation(regions=[{"name": "us-east-1", "geo": "us"}, {"name": "eu-west-1", "geo": "eu"}])
+    made = compiled(installed=installed, layouts=pod_layouts(installed, None), drained=frozenset(drained))
+    assert tuple(_health(made.gateways[region].files) for region in ("us-east-1", "eu-west-1")) == said
+    assert not any(gateway.ir.drained for gateway in made.gateways.values()), "as declared"
+
+
+def test_one_region_of_several_elsewhere_may_be_left() -> None:
+    regions = [{"name": "us-east-1", "geo": "us"}, {"name": "eu-west-1", "geo": "eu"}]
+    installed = installation(regions=regions, serve=["us-east-1"])
+    made = compiled(installed=installed, layouts=pod_layouts(installed, None), drained=frozenset({"us-east-1"}))
+    assert _health(made.gateways["us-east-1"].files) == 503
+
+
+def _health(files: Mapping[str, bytes]) -> int:
+    (configuration,) = json.loads(files["xds/rds.json"])["resources"]
+    (own,) = (host for host in configuration["virtual_hosts"] if host["name"] == "*")
+    (found,) = (route for route in own["routes"] if route["name"] == "health")
+    status: int = found["direct_response"]["status"]
+    return status

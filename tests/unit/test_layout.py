@@ -33,3 +33,9 @@ def test_every_package_has_its_row_in_the_architecture_page() -> None:
     rows = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
     packages = {p.parent.name for p in PACKAGE.glob("*/__init__.py")} | {p.stem for p in PACKAGE.glob("[a-z]*.py")}
     assert rows == packages
+
+
+def test_nothing_waits_by_what_swallows_a_cancellation() -> None:
+    # In Python 3.11, `wait_for` returns although it was cancelled, when what it waits for ends in that moment.
+    found = [str(path) for path in MODULES if "asyncio.wait_for(" in path.read_text()]
+    assert found == [], "use asyncio.timeout"

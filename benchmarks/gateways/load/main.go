@@ -47,10 +47,18 @@ func main() {
 	seconds := flag.Float64("seconds", 5, "how long, at most 60")
 	body := flag.String("body", "", "file with the request body")
 	connections := flag.Int("connections", 32, "idle connections kept")
+	serving := flag.String("serve", "", "send no load, but answer here with the events of -body")
 	var headers multi
 	flag.Var(&headers, "header", "`Name: value`, may repeat")
 	flag.Parse()
 
+	if *serving != "" {
+		stream, err := os.ReadFile(*body)
+		if err != nil {
+			log.Fatal(err)
+		}
+		serve(*serving, stream)
+	}
 	parsed, err := url.Parse(*target)
 	if err != nil || !net.ParseIP(parsed.Hostname()).IsLoopback() || *seconds > 60 {
 		log.Fatal("want a loopback address and at most 60 seconds")

@@ -74,7 +74,7 @@ maxmemory-policy noeviction
 {{/* How gateways run here: one entry per served region, `gateway` overridden by `regions`. The operator reads it. */}}
 {{- define "fairlead.gateways" -}}
 {{- $known := list }}{{ range .Values.installation.regions }}{{ $known = append $known .name }}{{ end }}
-{{- $served := default $known .Values.installation.serve }}
+{{- $served := include "fairlead.served" . | fromJsonArray }}
 {{- range $served }}{{ if not (has . $known) }}{{ fail (printf "installation.serve: got `%s`, want names of `installation.regions`, add the region or remove it" .) }}{{ end }}{{ end }}
 {{- range $region, $_ := .Values.regions }}{{ if not (has $region $served) }}{{ fail (printf "regions: got `%s`, want regions that this cluster serves (%s)" $region (join ", " $served)) }}{{ end }}{{ end }}
 {{- $regions := dict }}
@@ -94,5 +94,66 @@ maxmemory-policy noeviction
   "pullPolicy" $image.pullPolicy
   "pullSecrets" .Values.images.pullSecrets
   "budgetServer" $budget
+  "recorder" (ternary (printf "%s-recorder.%s.svc:8084" (include "fairlead.fullname" .) .Release.Namespace) "" .Values.recorder.enabled)
+  "whenAllDrained" .Values.anyRegion.whenAllDrained
   "regions" $regions | toPrettyJson }}
 {{- end }}
+
+{{/* The regions whose gateways run in this cluster, as JSON: a list of names. */}}
+{{- define "fairlead.served" -}}
+{{- $known := list }}{{ range .Values.installation.regions }}{{ $known = append $known .name }}{{ end }}
+{{- default $known .Values.installation.serve | toJson }}
+{{- end }}
+
+{{/* What external-dns reads on the Service over all regions of this cluster; nothing when `dns` asks for none of it. */}}
+{{- define "fairlead.dnsAnnotations" -}}
+{{- with .Values.dns }}
+{{- if and .hostname (eq .source "Service") }}
+{{- if not $.Values.anyRegion.enabled }}{{ fail "dns.source: got `Service` with anyRegion.enabled `false`, want a Service to be annotated, or dns.source `DNSEndpoint`" }}{{ end }}
+{{- if not (eq $.Values.anyRegion.service.type "LoadBalancer") }}{{ fail (printf "dns.source: got `Service` with anyRegion.service.type `%s`, want `LoadBalancer`, whose address external-dns reads, or dns.source `DNSEndpoint`" $.Values.anyRegion.service.type) }}{{ end }}
+external-dns.alpha.kubernetes.io/hostname: {{ .hostname }}
+external-dns.alpha.kubernetes.io/ttl: {{ .ttlSeconds | quote }}
+{{- if eq .routing "Latency" }}
+{{- $region := include "fairlead.served" $ | fromJsonArray | first }}
+external-dns.alpha.kubernetes.io/set-identifier: {{ $region }}
+external-dns.alpha.kubernetes.io/aws-region: {{ get .awsRegions $region | default $region }}
+{{- with get .healthCheckIds $region }}
+external-dns.alpha.kubernetes.io/aws-health-check-id: {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The records of a DNSEndpoint: one for all addresses, or with latency routing one for each region of this cluster. */}}
+{{- define "fairlead.dnsRecords" -}}
+{{- $dns := .Values.dns }}
+{{- $served := include "fairlead.served" . | fromJsonArray }}
+{{- range $region, $_ := $dns.targets }}{{ if not (has $region $served) }}{{ fail (printf "dns.targets: got `%s`, want regions that this cluster serves (%s)" $region (join ", " $served)) }}{{ end }}{{ end }}
+{{- range $served }}{{ if not (get $dns.targets .) }}{{ fail (printf "dns.targets: got no address of `%s`, want those at which clients reach its gateways" .) }}{{ end }}{{ end }}
+{{- $records := list }}
+{{- $all := list }}
+{{- range $region := $served }}
+{{- $targets := get $dns.targets $region }}
+{{- $all = concat $all $targets }}
+{{- $specific := list (dict "name" "aws/region" "value" (get $dns.awsRegions $region | default $region)) }}
+{{- with get $dns.healthCheckIds $region }}{{ $specific = append $specific (dict "name" "aws/health-check-id" "value" .) }}{{ end }}
+{{- $records = append $records (dict "dnsName" $dns.hostname "recordType" (include "fairlead.recordType" $targets) "recordTTL" $dns.ttlSeconds "targets" $targets "setIdentifier" $region "providerSpecific" $specific) }}
+{{- end }}
+{{- if eq $dns.routing "Simple" }}{{ $records = list (dict "dnsName" $dns.hostname "recordType" (include "fairlead.recordType" $all) "recordTTL" $dns.ttlSeconds "targets" (uniq $all)) }}{{ end }}
+{{- toYaml $records }}
+{{- end }}
+
+{{/* A, AAAA or CNAME, by what the addresses are; they must be of one kind, and a CNAME has one. */}}
+{{- define "fairlead.recordType" -}}
+{{- $types := list }}
+{{- range . }}{{ $types = append $types (ternary "A" (ternary "AAAA" "CNAME" (contains ":" .)) (regexMatch "^[0-9]+(\\.[0-9]+){3}$" .)) }}{{ end }}
+{{- if or (gt (len (uniq $types)) 1) (and (has "CNAME" $types) (gt (len (uniq .)) 1)) }}{{ fail (printf "dns.targets: got %s for one record, want addresses of one kind: IPv4, IPv6, or one name" (join ", " .)) }}{{ end }}
+{{- first $types }}
+{{- end }}
+
+{{/* What an operator of this release is to be: another one hands its lease over to one that is. */}}
+{{- define "fairlead.revision" -}}
+{{- $image := include "fairlead.image" (dict "image" .Values.images.operator "default" .Chart.AppVersion) -}}
+{{- printf "%s\n%s\n%s\n%s" (include "fairlead.installation" .) (include "fairlead.gateways" .) $image .Chart.Version | sha256sum | trunc 16 -}}
+{{- end -}}

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from fairlead.adapters import disk, exchange
 from fairlead.adapters.answer import decoded
 from fairlead.adapters.budget_places import Places
 from fairlead.adapters.child_environment import inherited
 from fairlead.adapters.lifeline import dies_with
+from fairlead.adapters.standby import Standby
 from fairlead.errors import AnswerError, BudgetServerError
 
 LOST = 3
@@ -30,9 +29,18 @@ class BudgetServerProcess:
 
     @classmethod
     async def start(
-        cls, places: Places, *, store: str | None, check_timeout_s: float, environment: Mapping[str, str]
+        cls,
+        places: Places,
+        *,
+        store: str | None,
+        check_timeout_s: float,
+        environment: Mapping[str, str],
+        standby: Standby | None = None,
     ) -> "BudgetServerProcess":
-        """Start one. The store's address goes through the environment, since it may carry a password."""
+        """Start one, or let the one that stands by be it.
+
+        The store's address goes through the environment, since it may carry a password.
+        """
         arguments = [
             "--config", str(places.configuration),
             "--rpc", f"unix:{places.rpc}",
@@ -43,11 +51,13 @@ class BudgetServerProcess:
             "--store-timeout", f"{0.8 * check_timeout_s:.3f}",
         ]  # fmt: skip
         try:
-            places.log.touch(mode=disk.FILE_MODE)
-            log = places.log.open("ab")
+            log = disk.appending(places.log)
         except OSError as error:
             raise BudgetServerError(f"{places.log}: {disk.reason(error)}") from None
+        address = store or f"sqlite:{places.database}"
         with log:
+            if standby is not None and (ready := standby.become(arguments, store=address, log=places.log)) is not None:
+                return cls(ready)
             try:
                 process = await asyncio.create_subprocess_exec(
                     *_COMMAND,
@@ -55,7 +65,7 @@ class BudgetServerProcess:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env={**inherited(environment), "FAIRLEAD_BUDGET_STORE": store or f"sqlite:{places.database}"},
+                    env={**inherited(environment), "FAIRLEAD_BUDGET_STORE": address},
                     # A Ctrl-C in the terminal goes to the whole group; requests in flight still report.
                     process_group=0,
                     preexec_fn=dies_with(os.getpid()),  # two system calls and nothing else
@@ -88,7 +98,8 @@ class BudgetServerProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:
-            await asyncio.wait_for(self._process.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._process.wait()
         except TimeoutError:
             self.kill()
             await self._process.wait()
@@ -101,7 +112,7 @@ async def ask(socket: Path, path: str) -> dict[str, Any]:
         BudgetServerError: nobody answers, not with a JSON object, or with an error: its store does not answer, say.
 
     """
-    transport = httpx.AsyncHTTPTransport(uds=str(socket))
+    transport = exchange.at_socket(socket)
     try:
         async with exchange.client(transport, "http://budget") as client:
             document = decoded((await exchange.get(client, path)).content)

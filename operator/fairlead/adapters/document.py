@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -24,12 +24,45 @@ class Document:
     manifest: Mapping[str, Any]
     source: str
     """`path:line` of its first line."""
+    node: yaml.Node | None = field(default=None, repr=False, compare=False)
+    """What it was read from; None for JSON."""
+
+    def place(self, field_path: str) -> str:
+        """Return `path:line` of a field such as `spec.endpoints[0].baseURL`, or of the nearest that there is above."""
+        path, _, line = self.source.rpartition(":")
+        number = int(line)
+        node = self.node
+        for step in _STEP.findall(field_path):
+            found = _child(node, *step)
+            if found is None:
+                break
+            number, node = found
+        return f"{path}:{number}"
+
+
+_STEP = re.compile(r"(?:^|[.])([^.\[\]]+)|\[([^\]]*)\]")
+"""A member or an index of the paths that problems have."""
+
+
+def _child(node: yaml.Node | None, name: str, index: str) -> tuple[int, yaml.Node] | None:
+    """Return the line from 1 where a member or an item of a node begins, and its node."""
+    if isinstance(node, yaml.SequenceNode):
+        if not index.isdecimal() or int(index) >= len(node.value):
+            return None
+        item: yaml.Node = node.value[int(index)]
+        return item.start_mark.line + 1, item
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == (name or index):
+                return key.start_mark.line + 1, value
+    return None
 
 
 class DocumentError(Exception):
     """The text cannot be read; the message starts with `path:line`."""
 
     def __init__(self, source: str, message: str) -> None:
+        message = message.encode(errors="replace").decode()  # a key in it may have what cannot be written
         super().__init__(f"{source}: {message}")
         self.source = source
         self.message = message
@@ -37,10 +70,29 @@ class DocumentError(Exception):
 
 def parse(text: str, path: str) -> tuple[Document, ...]:
     """All documents of a file; empty ones are left out. `path` names it in messages and decides the language."""
-    return _parse_json(text, path) if path.endswith(".json") else tuple(_parse_yaml(text, path))
+    if path.endswith(".json"):
+        return _parse_json(text, path)
+    try:
+        return tuple(_parse_yaml(text, path))
+    except DocumentError as error:
+        action = _TEMPLATE.search(text)
+        if action is None:
+            raise
+        line = text.count("\n", 0, action.start()) + 1
+        raise DocumentError(f"{path}:{line}", _A_TEMPLATE) from error
+
+
+_TEMPLATE = re.compile(r"\{\{-?\s*[\w.$\"(/]")
+"""The beginning of an action of Go's templates, which YAML takes for a mapping within a mapping."""
+_A_TEMPLATE = (
+    "got `{{`, a template, want YAML, give what `helm template` makes of it instead, or leave the file out of `-f`"
+)
 
 
 # JSON
+
+_HALF = re.compile("[\ud800-\udfff]")
+"""What no file, line or answer can be written with; YAML refuses it by itself."""
 
 
 def _parse_json(text: str, path: str) -> tuple[Document, ...]:
@@ -59,10 +111,13 @@ def _parse_json(text: str, path: str) -> tuple[Document, ...]:
 
     try:
         value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        half = _HALF.search(json.dumps(value, ensure_ascii=False))
     except json.JSONDecodeError as error:
         raise DocumentError(f"{path}:{error.lineno}", f"not JSON: {error.msg}, column {error.colno}") from None
     except RecursionError:
         raise DocumentError(path, "nested too deeply") from None
+    if half is not None:
+        raise DocumentError(path, f"got U+{ord(half[0]):04X}, half a character of UTF-16, want whole ones, write both")
     if not isinstance(value, dict):
         raise DocumentError(f"{path}:1", _not_a_mapping(value))
     return (Document(manifest=value, source=f"{path}:1"),)
@@ -106,7 +161,7 @@ def _parse_yaml(text: str, path: str) -> Iterator[Document]:
                 continue
             if not isinstance(value, dict):
                 raise DocumentError(f"{path}:{line}", _not_a_mapping(value))
-            yield Document(manifest=value, source=f"{path}:{line}")
+            yield Document(manifest=value, source=f"{path}:{line}", node=node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}" if mark else path
@@ -173,7 +228,8 @@ class _Reader:
         key = self.value(node)
         if isinstance(key, str):
             return key
-        raise self._error(node, f"got the key `{getattr(node, 'value', '')}`, want a string; quote it")
+        got = f"`{node.value}`" if isinstance(node, yaml.ScalarNode) else "that is a list or a mapping"
+        raise self._error(node, f"got the key {got}, want a string; quote it")
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         construct = _CONSTRUCT.get(node.tag)

@@ -1,18 +1,24 @@
 """Envoy's admin interface over its unix socket: what it serves, and the orders of a graceful stop."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+from urllib.parse import urlencode
 
 import httpx
 
+from fairlead.adapters import disk, exchange
 from fairlead.adapters.answer import decoded
+from fairlead.adapters.exchange import Answer
 from fairlead.errors import AnswerError, EnvoyError
 
-TIMEOUT_S = 2.0
+T = TypeVar("T")
+
+ORPHAN_S = 5.0
+"""How long an Envoy that an earlier run left behind may take to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +37,7 @@ class EnvoyAdmin:
     """One Envoy's admin socket. Every call is bounded and raises `EnvoyError` when nobody answers."""
 
     def __init__(self, socket: Path) -> None:
-        self._client = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket)), base_url="http://envoy", timeout=TIMEOUT_S
-        )
+        self._client = exchange.client(exchange.at_socket(socket), "http://envoy")
 
     async def aclose(self) -> None:
         """Close the connections to it."""
@@ -50,42 +54,25 @@ class EnvoyAdmin:
     async def live(self) -> bool:
         """Whether it is initialised and not draining; False also when nobody answers."""
         try:
-            return (await self._client.get("/ready")).text.strip() == "LIVE"
-        except httpx.HTTPError:
+            return (await exchange.get(self._client, "/ready")).content.strip() == b"LIVE"
+        except AnswerError:
             return False
 
     async def answers(self) -> bool:
         """Whether anybody answers at all, also one that starts or drains: one that is stopped or hangs does not."""
         try:
-            await self._client.get("/ready")
-        except httpx.HTTPError:
+            await exchange.get(self._client, "/ready")
+        except AnswerError:
             return False
         return True
 
     async def stats(self, pattern: str) -> Mapping[str, int | str]:
         """Counters and gauges as numbers, texts as they are, of the names that match (RE2, part of the name)."""
-        body = await self._json("/stats", {"filter": pattern, "format": "json", "type": "All"})
-        return {
-            item["name"]: item["value"] for item in body["stats"] if "name" in item and item.get("value") is not None
-        }
+        return await self._json("/stats", {"filter": pattern, "format": "json", "type": "All"}, _stats)
 
     async def clusters(self) -> tuple[ClusterHealth, ...]:
         """List the hosts of all clusters, sorted by name; clusters without a host are left out."""
-        body = await self._json("/clusters", {"format": "json"})
-        found = []
-        for cluster in body.get("cluster_statuses", ()):
-            for host in cluster.get("host_statuses", ()):
-                numbers = {stat["name"]: int(stat.get("value", 0)) for stat in host.get("stats", ())}
-                found.append(
-                    ClusterHealth(
-                        name=cluster["name"],
-                        ejected=bool(host.get("health_status", {}).get("failed_outlier_check")),
-                        requests=numbers.get("rq_total", 0),
-                        errors=numbers.get("rq_error", 0),
-                        active=numbers.get("rq_active", 0),
-                    )
-                )
-        return tuple(sorted(found, key=lambda cluster: cluster.name))
+        return await self._json("/clusters", {"format": "json"}, _clusters)
 
     async def fail_healthcheck(self) -> None:
         """Tell load balancers, and every client by `connection: close`, to go elsewhere; requests are still served."""
@@ -103,23 +90,64 @@ class EnvoyAdmin:
         """End it at once."""
         await self._post("/quitquitquit")
 
-    async def _json(self, path: str, query: Mapping[str, str]) -> Any:
+    async def _json(self, path: str, query: Mapping[str, str], decode: Callable[[Any], T]) -> T:
         try:
-            response = await self._client.get(path, params=query)
-            response.raise_for_status()
-            return decoded(response.content)
-        except (httpx.HTTPError, AnswerError) as error:
-            raise EnvoyError(f"Envoy's admin interface did not answer {path}: {_reason(error)}") from None
+            answer = _checked(await exchange.get(self._client, f"{path}?{urlencode(query)}"))
+            return decode(decoded(answer.content))
+        except AnswerError as error:
+            raise EnvoyError(f"Envoy's admin interface did not answer {path}: {error}") from None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise EnvoyError(f"Envoy's admin interface answered {path} in another form: {error!r}") from None
 
     async def _post(self, path: str) -> None:
         try:
-            (await self._client.post(path)).raise_for_status()
-        except httpx.HTTPError as error:
-            raise EnvoyError(f"Envoy's admin interface did not answer {path}: {_reason(error)}") from None
+            _checked(await exchange.post(self._client, path))
+        except AnswerError as error:
+            raise EnvoyError(f"Envoy's admin interface did not answer {path}: {error}") from None
 
 
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _checked(answer: Answer) -> Answer:
+    if answer.status != httpx.codes.OK:
+        raise AnswerError(f"got status {answer.status}, want 200")
+    return answer
+
+
+def _stats(body: Any) -> Mapping[str, int | str]:
+    found = {item["name"]: item["value"] for item in body["stats"] if item.get("value") is not None and "name" in item}
+    if strange := [value for value in found.values() if type(value) not in {int, str}]:
+        raise TypeError(f"got {strange[0]!r} for a value")
+    return found
+
+
+def _clusters(body: Any) -> tuple[ClusterHealth, ...]:
+    found = []
+    for cluster in body.get("cluster_statuses", ()):
+        for host in cluster.get("host_statuses", ()):
+            numbers = {stat["name"]: int(stat.get("value", 0)) for stat in host.get("stats", ())}
+            found.append(
+                ClusterHealth(
+                    name=str(cluster["name"]),
+                    ejected=bool(host.get("health_status", {}).get("failed_outlier_check")),
+                    requests=numbers.get("rq_total", 0),
+                    errors=numbers.get("rq_error", 0),
+                    active=numbers.get("rq_active", 0),
+                )
+            )
+    return tuple(sorted(found, key=lambda cluster: cluster.name))
+
+
+async def end_orphans(sockets: Sequence[Path]) -> None:
+    """End Envoys that an earlier run left behind: it was killed where the kernel does not end its children.
+
+    Raises:
+        EnvoyError: one does not end.
+
+    """
+    ended = await asyncio.gather(*(gone(socket, within_s=ORPHAN_S) for socket in sockets))
+    for has_ended, socket in zip(ended, sockets, strict=True):
+        if not has_ended:
+            raise EnvoyError(f"{socket.parent}: an Envoy of an earlier run does not end; end it and start again")
+        disk.remove(socket)
 
 
 async def gone(socket: Path, *, within_s: float) -> bool:

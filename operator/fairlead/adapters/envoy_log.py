@@ -7,6 +7,8 @@ says it on its standard error, and an assertion later.
 import re
 from enum import IntEnum
 
+from fairlead.adapters import inotify
+
 LONGEST = 400
 """Characters of an entry that are shown."""
 
@@ -42,13 +44,18 @@ _REFUSAL = re.compile(r"reject|refus|fail|unable", re.IGNORECASE)
 
 
 def cause(text: str) -> str:
-    """Return the entry that says why, in one line; empty where none complains. Of equals the last one."""
+    """Return the entry that says why, in one line; empty where none complains. Of equals the last one.
+
+    Where file events ran out, what to set follows.
+    """
     entries = [" ".join(entry.split()) for entry in _ENTRY.split(text)]
     weighed = [(_weight(entry), entry) for entry in entries]
     heaviest = max((weight for weight, _ in weighed), default=_Weight.NOISE)
     if heaviest is _Weight.NOISE:
         return ""
-    return _shown(next(entry for weight, entry in reversed(weighed) if weight is heaviest))
+    found = next(entry for weight, entry in reversed(weighed) if weight is heaviest)
+    advice = inotify.advice(found)
+    return f"{_shown(found)}; {advice}" if advice else _shown(found)
 
 
 def _weight(entry: str) -> _Weight:

@@ -54,10 +54,12 @@ class EnvoyProcess:
             # A misspelt field in a file is refused, and the configuration before it stays.
             "--reject-unknown-dynamic-fields",
             "--file-flush-interval-msec", "500",
+            # At every change it would say some forty times that a filter of it is work in progress.
+            *(("--component-log-level", "misc:error") if level == "warning" else ()),
         ]  # fmt: skip
         try:
             # What it cannot put into its log any more (no file descriptors, no memory) it says on its standard error.
-            said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, disk.FILE_MODE)
+            said = disk.appending(log)
         except OSError as error:
             raise EnvoyError(f"{log}: {disk.reason(error)}") from None
         try:
@@ -75,7 +77,7 @@ class EnvoyProcess:
         except OSError as error:
             raise EnvoyError(f"cannot start {binary()}: {error}") from None
         finally:
-            os.close(said)
+            said.close()
         return cls(process, log)
 
     @property
@@ -102,7 +104,8 @@ class EnvoyProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:
-            await asyncio.wait_for(self._process.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._process.wait()
         except TimeoutError:
             self.kill()
             await self._process.wait()
@@ -123,7 +126,7 @@ class EnvoyProcess:
 
     def _complaint(self, since: int) -> str:
         try:
-            with self._log.open("rb") as file:
+            with disk.reading(self._log) as file:
                 file.seek(max(since, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
                 tail = file.read().decode(errors="replace")
         except OSError:

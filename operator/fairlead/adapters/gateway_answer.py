@@ -1,5 +1,6 @@
 """What a gateway pod says that it serves and holds: its digest, keys and credentials, asked for over HTTP."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,9 +9,16 @@ import httpx
 
 from fairlead.adapters import exchange
 from fairlead.adapters.answer import decoded
+from fairlead.adapters.probe import Finding
 from fairlead.envoy import held as protocol
+from fairlead.envoy import probe
 from fairlead.errors import AnswerError
+from fairlead.health import attempts
+from fairlead.statuses import Failure
 
+_ANSWERED = "-"
+_NEVER_ASKED = ("", "NC", "DT")
+"""Envoy's flags of a question that went to nobody: none, and those of a cluster that is not there."""
 READY_PATH = "/fairlead/ready"
 _MOST_BYTES = 16 * 1024
 """Of an answer: a digest and its words are some hundred."""
@@ -45,6 +53,12 @@ class GatewayAnswers(Protocol):
 
         """
 
+    async def probe(self, address: str, port: int, *, mark: str, endpoint: str, timeout_s: float) -> Finding | None:
+        """Let a gateway ask an endpoint, `provider/endpoint`, with its credential; None = the gateway did not ask.
+
+        Raises nothing, and takes so many seconds at most.
+        """
+
 
 class HttpGatewayAnswers:
     """Over HTTP, on the port that clients use."""
@@ -74,6 +88,21 @@ class HttpGatewayAnswers:
             absent |= answer.absent & {*some}
         return Held(keys=True, absent=frozenset(absent))
 
+    async def probe(self, address: str, port: int, *, mark: str, endpoint: str, timeout_s: float) -> Finding | None:
+        """Let a gateway ask an endpoint with its credential, see `GatewayAnswers`."""
+        url = f"http://{_host(address)}:{port}{probe.PATH}"
+        headers = {"x-api-key": mark, probe.ENDPOINT_HEADER: endpoint, "accept-encoding": "identity"}
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._client.stream("GET", url, headers=headers, timeout=timeout_s) as answer,
+            ):
+                return _finding(answer.status_code, answer.headers.get(probe.FLAGS_HEADER))
+        except (TimeoutError, httpx.ReadTimeout):
+            return Finding(status=0, failure=Failure.TIMED_OUT, detail=f"no answer within {timeout_s:g} s")
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+            return None
+
     async def _held(self, address: str, port: int, mark: str, files: Collection[str]) -> Held | None:
         headers = {"x-api-key": mark, protocol.FILES_HEADER: ",".join(files)}
         answer = await self._get(address, port, protocol.PATH, headers)
@@ -95,6 +124,20 @@ class HttpGatewayAnswers:
             return None
         except AnswerError as error:
             raise AnswerError(f"{address}: {error}") from error
+
+
+def _finding(status: int, told: str | None) -> Finding | None:
+    """Tell what an endpoint said to its credential; what it says of a model or a path is no matter of health."""
+    made, _, flags = (told or "").partition(" ")
+    if flags in _NEVER_ASKED or (flags == _ANSWERED and made == "0"):
+        return None
+    if flags != _ANSWERED:
+        nameless = Failure.UNRESOLVABLE if "UH" in flags.split(",") else Failure.CONNECTION_FAILED
+        return Finding(status=0, failure=attempts.failure((0, flags)) or nameless)
+    failure = attempts.failure((status, flags))
+    if status < httpx.codes.INTERNAL_SERVER_ERROR and failure is not Failure.CREDENTIAL_REJECTED:
+        return Finding(status=status, failure=None)
+    return Finding(status=status, failure=failure)
 
 
 def _host(address: str) -> str:

@@ -102,8 +102,19 @@ class Kube(Protocol):
     async def replace(self, manifest: Object) -> Object:
         """Replace an object at the `resourceVersion` that it carries; raises `ConflictError` if another was faster."""
 
-    async def delete(self, kind: str, *, namespace: str, name: str) -> None:
-        """Delete an object; one that is gone is well."""
+    async def delete(self, kind: str, *, namespace: str, name: str, seen: Object | None = None) -> None:
+        """Delete an object; one that is gone is well.
+
+        `seen`: the object as it was judged; raises `ConflictError` if it is another one by now, or changed since.
+        """
+
+    def log_lines(
+        self, *, namespace: str, pod: str, container: str, tail_lines: int | None, follow: bool = False
+    ) -> AsyncIterator[bytes]:
+        """Tell what a container has written, line by line, without line ends; `tail_lines` None = all that is kept.
+
+        With `follow` also what it writes from then on; it ends with the container, or when the connection does.
+        """
 
 
 class NotFoundError(ClusterError):

@@ -40,6 +40,11 @@ _WATCH_SECONDS = 290
 """How long one watch request lasts; the API server closes it then, and the next one goes on."""
 _WATCH = aiohttp.ClientTimeout(total=_WATCH_SECONDS + 30.0, sock_connect=5.0, sock_read=130.0)
 """An API server sends a bookmark each minute: after two without one the connection is dead."""
+_LOG = aiohttp.ClientTimeout(total=120.0, sock_connect=5.0, sock_read=30.0)
+_FOLLOW = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=3600.0)
+"""A container may have nothing to say for long."""
+_LONGEST_LINE = 1 << 20
+"""Bytes of a line that are kept."""
 _BETWEEN_WATCHES_S = 0.1
 _PAGE = 500
 
@@ -63,9 +68,10 @@ class KubeClient:
 
     def __init__(self, login: Login, access: Access) -> None:
         self._login, self._access = login, access
-        self._api = ApiClient(_configuration(access))
+        self._api = ApiClient(configuration(access))
         self._api.user_agent = f"fairlead/{__version__}"
-        client = DynamicClient(self._api)  # not awaited, so that it discovers nothing: our kinds are known
+        # Not awaited, so that it discovers nothing: our kinds are known.
+        self._client = client = DynamicClient(self._api)
         self._resources = {kind: _dynamic(client, resource) for kind, resource in RESOURCES.items()}
 
     async def close(self) -> None:
@@ -187,14 +193,45 @@ class KubeClient:
             **_place(manifest["metadata"]["name"], manifest["metadata"]["namespace"]),
         )
 
-    async def delete(self, kind: str, *, namespace: str, name: str) -> None:
+    async def delete(self, kind: str, *, namespace: str, name: str, seen: Object | None = None) -> None:
         """Delete an object; one that is gone is well."""
         try:
             await self._call(
-                f"delete {kind} {namespace}/{name}", self._resources[kind].delete, **_place(name, namespace)
+                f"delete {kind} {namespace}/{name}",
+                self._resources[kind].delete,
+                **_place(name, namespace),
+                **({} if seen is None else {"body": _only(seen["metadata"])}),
             )
         except NotFoundError:
             return
+
+    async def log_lines(
+        self, *, namespace: str, pod: str, container: str, tail_lines: int | None, follow: bool = False
+    ) -> AsyncIterator[bytes]:
+        """Tell what a container has written, line by line; with `follow` also what it writes from then on."""
+        what = f"read the log of pod {namespace}/{pod}"
+        asked = {"container": container, "tailLines": tail_lines, "follow": "true" if follow else None}
+        response = await self._request(
+            what,
+            self._client.request,
+            method="get",
+            path=f"{self._resources['Pod'].path(**_place(pod, namespace))}/log",
+            query_params=[(name, value) for name, value in asked.items() if value is not None],
+            header_params={"Accept": "*/*"},
+            _request_timeout=_FOLLOW if follow else _LOG,
+        )
+        try:
+            rest = b""
+            with _errors(what):
+                async for block in response.content.iter_any():
+                    *whole, rest = (rest + block).split(b"\n")
+                    for line in whole:
+                        yield line
+                    rest = rest[:_LONGEST_LINE]
+            if rest:
+                yield rest
+        finally:
+            response.close()
 
     async def _call(self, what: str, verb: Callable[..., Awaitable[Any]], **options: Any) -> dict[str, Any]:
         response = await self._request(what, verb, _request_timeout=_CALL, **options)
@@ -216,7 +253,7 @@ class KubeClient:
     async def _renewed(self, *, refused: Access | None = None) -> Access:
         access = await self._login.access(refused=refused)
         if access is not self._access:
-            _show(self._api.configuration, access)
+            show(self._api.configuration, access)
             if access.certificate_file is not None:
                 try:
                     self._api.rest_client.ssl_context.load_cert_chain(access.certificate_file, access.key_file)
@@ -224,6 +261,12 @@ class KubeClient:
                     raise UnreachableError(f"{access.certificate_file}: {error}") from error
             self._access = access
         return access
+
+
+def _only(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Write the options of a deletion of just this version of just this object."""
+    preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
 
 
 def _dynamic(client: Any, resource: Resource) -> Any:
@@ -240,8 +283,9 @@ def _dynamic(client: Any, resource: Resource) -> Any:
     )
 
 
-def _configuration(access: Access) -> Any:
-    configuration = Configuration(
+def configuration(access: Access) -> Any:
+    """Return what a client of the official library is to know of a cluster."""
+    made = Configuration(
         host=access.server,
         ssl_ca_cert=access.ca_file,
         cert_file=access.certificate_file,
@@ -251,12 +295,13 @@ def _configuration(access: Access) -> Any:
         proxy=access.proxy,
     )
     # Of a cluster's own CA, Python 3.13 wants more than kubectl does.
-    configuration.disable_strict_ssl_verification = True
-    _show(configuration, access)
-    return configuration
+    made.disable_strict_ssl_verification = True
+    show(made, access)
+    return made
 
 
-def _show(configuration: Any, access: Access) -> None:
+def show(configuration: Any, access: Access) -> None:
+    """Let a client send the credentials of now."""
     if access.authorization is None:
         configuration.api_key.pop("BearerToken", None)
     else:

@@ -15,10 +15,11 @@ from typing import Any
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, incluster_config
 from kubernetes.aio.config.kube_config import FileOrData, KubeConfigLoader, KubeConfigMerger
+from yaml.error import MarkedYAMLError, YAMLError
 
 from fairlead.adapters import exec_plugin
 from fairlead.adapters.clock import Clock, SystemClock
-from fairlead.errors import ClusterError
+from fairlead.errors import ClusterError, NoClusterError
 
 _READ_AGAIN_S = 30.0
 """How old what was read from files may be. A kubelet rotates a token long before it expires."""
@@ -126,16 +127,25 @@ async def _kubeconfig(files: str, context: str | None) -> Access:
         loader, configuration = _Loader(_merged(files, context), context, config_base_path=None), Configuration()
         await loader.load_and_set(configuration)
     except (ClusterError, ConfigException) as error:
-        raise ClusterError(f"no cluster to speak to: {files}: {error}") from error
+        raise NoClusterError(f"no cluster to speak to: {files}: {error}") from error
     except Exception as error:  # the library does not check a KUBECONFIG: it stumbles over it in many ways
-        told = f"no KUBECONFIG as kubectl writes it ({error!r})"
-        raise ClusterError(f"no cluster to speak to: {files}: {told}") from error
+        told = f"no KUBECONFIG as kubectl writes it{_reason(error)}; `kubectl config view` shows how it is read"
+        raise NoClusterError(f"no cluster to speak to: {files}: {told}") from error
     return replace(_access(configuration), is_of_plugin=loader.ran_plugin, expires_at=loader.expires_at)
+
+
+def _reason(error: Exception) -> str:
+    """Say in one line what is wrong, where that says something to whoever wrote the file; names of Python's do not."""
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        return f": not YAML in line {error.problem_mark.line + 1}"
+    if isinstance(error, OSError | ValueError | YAMLError):
+        return f": {' '.join(str(error).split())}"
+    return ""
 
 
 def _merged(files: str, context: str | None) -> Any:
     if not any(Path(path).expanduser().is_file() for path in files.split(os.pathsep) if path):
-        raise ConfigException("not found")
+        raise ConfigException("not found, want the file that kubectl uses: name it in KUBECONFIG")
     merged = KubeConfigMerger(files).config
     names = [one["name"] for one in merged["contexts"].value]
     if context is not None and context not in names:

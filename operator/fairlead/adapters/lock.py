@@ -23,7 +23,7 @@ class StateLock:
     def __enter__(self) -> Self:
         disk.directory(self._path.parent)
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, disk.FILE_MODE)
+            descriptor = disk.opened(self._path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise StateError(f"{self._path}: {disk.reason(error)}; choose another folder with --state") from None
         try:
@@ -54,7 +54,7 @@ class StateLock:
 def holder(folder: Path) -> int | None:
     """Find the process that holds the folder's lock, 0 if it holds it without a name; None when nobody does."""
     try:
-        descriptor = os.open(folder / NAME, os.O_RDONLY)
+        descriptor = disk.opened(folder / NAME, os.O_RDONLY)
     except OSError:
         return None
     try:
@@ -67,3 +67,12 @@ def holder(folder: Path) -> int | None:
         return None
     finally:
         os.close(descriptor)
+
+
+def is_stopped(process: int) -> bool:
+    """Tell whether a signal or a debugger has stopped a process; False where nobody can tell."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return False
+    return state[:1] in (["T"], ["t"])

@@ -1,29 +1,17 @@
-"""The files that `-f` names: found, read, and kept as they last were when they cannot be read.
-
-A path is a file, or a folder that is searched for `*.yaml`, `*.yml` and `*.json`, recursively, without names that start
-with a dot (so the `..data` of a mounted ConfigMap is seen through its links, once).
-"""
+"""The files that `-f` names: found, read, and kept as they last were when they cannot be read."""
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
-from fairlead.adapters import disk
+from fairlead.adapters import disk, manifest_paths
 from fairlead.adapters.document import Document, DocumentError, parse
+from fairlead.adapters.manifest_paths import Found, Obstacle, Stamp, shown
 
-SUFFIXES = (".yaml", ".yml", ".json")
 MAX_BYTES = 32 * 1024 * 1024
 """More than that is no manifest; reading it would stall everything else."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
-    """What changes when a file does."""
-
-    inode: int
-    size: int
-    modified_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,130 +25,144 @@ class ManifestFile:
     error: DocumentError | None
     """Why the content of now cannot be read; then `documents` are the ones before, if there were any."""
     never_read: bool = False
-    """True when there is an error and no content before it: what the file held is not known."""
+    """True when there is an error and no content before it: what the file held, or the files below it, is not known."""
     being_written: bool = False
-    """True when the error is that the file is 0 bytes long: whoever writes it has just begun."""
+    """True when the error is that nothing stands in the file: whoever writes it has just begun."""
+    is_cut: bool = False
+    """True when the end looks like that of half a file: what it no longer names may come yet."""
 
 
-Signature = tuple[tuple[str, Stamp | None], ...]
+Signature = tuple[tuple[str, Stamp | Obstacle, str], ...]
+_Known = tuple[Stamp | None, ManifestFile]
 
 
 class ManifestFiles:
-    """The files below some paths, read again and again; unchanged ones are not parsed again."""
+    """The files below some paths, read again and again; unchanged ones are not parsed again.
+
+    Total: whatever stands there, no call raises `OSError`. What cannot be read is the error of its own file.
+    """
 
     def __init__(self, paths: tuple[Path, ...], *, without: tuple[Path, ...] = ()) -> None:
         """`without` names files that are no manifests though they lie below a path: the installation file."""
-        self.paths = paths
+        self._paths = tuple(map(str, paths))
         self._without = frozenset(os.path.realpath(path) for path in without)
-        self._known: dict[str, tuple[Stamp | None, ManifestFile]] = {}
+        self._known: dict[str, _Known] = {}
+        self._unread: dict[str, str] = {}
+        """Why the system did not give a file's content: its stamp does not tell when it does."""
+        self._heads: dict[str, str] = {}
+        """The comments and blanks before the first document of each file that had one."""
 
     def signature(self) -> Signature:
         """Describe what `read` would look at; equal signatures mean that nothing changed."""
-        return tuple((str(path), _stamp(path)) for path in _found(self.paths, self._without))
+        return tuple((found.path, found.at, self._told_of(found.path)) for found in self._find())
 
     def read(self) -> tuple[ManifestFile, ...]:
         """Every file, in the order of the paths and by name below each.
 
-        A file that is gone is left out; a path of the command line that is gone keeps its files, with an error.
+        A file that is gone is left out; what cannot be reached keeps its files, with an error, and so does a path of
+        the command line that is gone.
         """
-        missing = [path for path in self.paths if not path.exists()]
-        known: dict[str, tuple[Stamp | None, ManifestFile]] = {}
-        for path in _found(self.paths, self._without):
-            known[str(path)] = self._one(path)
-        for path in missing:
-            error = DocumentError(
-                str(path), "got no such file or folder, want the path given with `-f`; its objects stay as they were"
-            )
-            kept = {
-                name: file
-                for name, (_, file) in self._known.items()
-                if Path(name) == path or path in Path(name).parents
-            }
-            for name, file in (
-                kept or {str(path): ManifestFile(path=str(path), documents=(), error=error, never_read=True)}
-            ).items():
-                known[name] = (
-                    None,
-                    ManifestFile(path=name, documents=file.documents, error=error, never_read=file.never_read),
-                )
+        known: dict[str, _Known] = {}
+        self._unread = {}
+        for found in self._find():
+            if isinstance(found.at, Stamp):
+                known[found.path] = self._one(found.path, found.at)
+            else:
+                known |= self._behind(found.path, found.at)
         self._known = known
         return tuple(file for _, file in known.values())
 
-    def _one(self, path: Path) -> tuple[Stamp | None, ManifestFile]:
-        name = str(path)
-        stamp = _stamp(path)
-        before = self._known.get(name)
-        if before and stamp is not None and before[0] == stamp:
+    def _find(self) -> Iterator[Found]:
+        return manifest_paths.find(self._paths, without=self._without)
+
+    def _told_of(self, path: str) -> str:
+        if path not in self._unread:
+            return ""
+        try:
+            _bytes(path)
+        except OSError as error:
+            return disk.reason(error)
+        return ""
+
+    def _behind(self, path: str, obstacle: Obstacle) -> dict[str, _Known]:
+        """Keep what was known of a path that cannot be reached, and of all below it."""
+        if obstacle.is_gone and path not in self._paths:  # just now, while it was looked at
+            return {}
+        why = obstacle.why
+        if obstacle.is_gone:
+            why += ", want the path given with `-f`"
+        error = DocumentError(shown(path), why)
+        below = path.rstrip("/") + "/"
+        kept = {name: file for name, (_, file) in self._known.items() if name == path or name.startswith(below)}
+        if kept:
+            return {name: (None, replace(file, error=error, being_written=False)) for name, file in kept.items()}
+        if not obstacle.is_named:
+            return {}
+        return {path: (None, ManifestFile(path=shown(path), documents=(), error=error, never_read=True))}
+
+    def _one(self, path: str, stamp: Stamp) -> _Known:
+        name, before = shown(path), self._known.get(path)
+        if before and before[0] == stamp:
             return before
         try:
-            text = _text(path)
+            content = _bytes(path)
+        except OSError as error:
+            why = disk.reason(error)
+            self._unread[path] = why
+            return None, _kept(name, before, DocumentError(name, f"cannot be read: {why}"))
+        try:
+            text = _text(content, name)
             documents = parse(text, name)
         except DocumentError as error:
             return stamp, _kept(name, before, error)
-        if not text:
-            return stamp, replace(_kept(name, before, DocumentError(name, _EMPTY)), being_written=True)
-        return stamp, ManifestFile(path=name, documents=documents, error=None)
+        head = _head(text)
+        if documents:
+            self._heads[path] = head
+        elif "#" not in head or self._heads.get(path, "").startswith(text):
+            got = "the beginning of what it held" if "#" in head else "nothing but blanks" if text else "0 bytes"
+            return stamp, replace(_kept(name, before, DocumentError(name, f"got {got}, {_WANTED}")), being_written=True)
+        return stamp, ManifestFile(path=name, documents=documents, error=None, is_cut=_is_cut(text, name))
 
 
-_EMPTY = "got 0 bytes, want manifests, or a comment where it holds none on purpose"
+_WANTED = "want manifests, or a comment of its own where it holds none on purpose"
 
 
-def _kept(name: str, before: tuple[Stamp | None, ManifestFile] | None, error: DocumentError) -> ManifestFile:
+def _head(text: str) -> str:
+    """Return the lines before the first one of a document."""
+    lines = text.splitlines(keepends=True)
+    return "".join(takewhile(lambda line: line.lstrip().startswith("#") or line.strip() in ("", "---"), lines))
+
+
+def _is_cut(text: str, name: str) -> bool:
+    """Tell whether whoever wrote the file may not have come to its end; a cut JSON is none at all."""
+    return not name.endswith(".json") and (not text.endswith(("\n", "\r")) or text.rstrip().endswith("\n---"))
+
+
+def _kept(name: str, before: _Known | None, error: DocumentError) -> ManifestFile:
     """Describe a file that cannot be read now: it holds what it held."""
     if before is None:
         return ManifestFile(path=name, documents=(), error=error, never_read=True)
     return ManifestFile(path=name, documents=before[1].documents, error=error, never_read=before[1].never_read)
 
 
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise DocumentError(str(path), f"cannot be read: {disk.reason(error)}") from None
+def _bytes(path: str) -> bytes:
+    """Return a file's content, and a byte more than `MAX_BYTES` where there is more.
+
+    Raises:
+        OSError: the system does not give it, or something else took the file's place.
+
+    """
+    with disk.reading(Path(path)) as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _text(content: bytes, name: str) -> str:
     if len(content) > MAX_BYTES:
-        raise DocumentError(str(path), f"got more than {MAX_BYTES} bytes, want manifests; move other files elsewhere")
+        raise DocumentError(name, f"got more than {MAX_BYTES} bytes, want manifests; move other files elsewhere")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise DocumentError(
-            f"{path}:{line}", "got bytes that are not UTF-8, want UTF-8; save the file as UTF-8"
+            f"{name}:{line}", "got bytes that are not UTF-8, want UTF-8; save the file as UTF-8"
         ) from None
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return Stamp(inode=status.st_ino, size=status.st_size, modified_ns=status.st_mtime_ns)
-
-
-def _found(paths: tuple[Path, ...], without: frozenset[str]) -> Iterator[Path]:
-    """Every file once, though two paths or two links lead to it."""
-    seen = set(without)
-    for root in paths:
-        candidates = _below(root, frozenset()) if root.is_dir() else ([root] if root.exists() else [])
-        for path in candidates:
-            real = os.path.realpath(path)
-            if real not in seen:
-                seen.add(real)
-                yield path
-
-
-def _below(folder: Path, above: frozenset[str]) -> Iterator[Path]:
-    real = os.path.realpath(folder)
-    if real in above:  # a link that leads back up
-        return
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _below(folder / entry.name, above | {real})
-        elif entry.name.endswith(SUFFIXES) and entry.is_file():
-            yield folder / entry.name

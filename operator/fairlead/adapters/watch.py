@@ -6,10 +6,14 @@ out of a folder, do not come from network drives, and stop when a watched folder
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Hashable
 from pathlib import Path
 
 import watchfiles
+
+from fairlead.adapters import disk, inotify
+from fairlead.errors import StateError
 
 QUIET_S = 0.05
 """Nothing may have changed for that long: writers that write twice are seen once."""
@@ -22,22 +26,31 @@ LOOK_SHARE = 20
 EVENT_STEP_MS = 25
 
 
-async def changes(paths: tuple[Path, ...], signature: Callable[[], Hashable]) -> AsyncIterator[None]:
+async def changes(
+    paths: tuple[Path, ...], signature: Callable[[], Hashable], *, told: Callable[[str], None]
+) -> AsyncIterator[None]:
     """Yield once at first, then after each burst of changes to what `signature` describes.
 
-    `paths` are the files and folders to listen at. Who reads everything at each yield misses nothing.
+    `paths` are the files and folders to listen at. Who reads everything at each yield misses nothing. A `signature`
+    that the system keeps from looking (`OSError`) is one of its own, by what was said. `told` hears it when the system
+    has no events left: looking remains, half a second slower.
     """
     loop = asyncio.get_running_loop()
+    signature = _total(signature)
     woken = asyncio.Event()
     stop = asyncio.Event()
     seen = await asyncio.to_thread(signature)
-    listeners = [asyncio.create_task(_listen(folder, woken, stop, deep=deep)) for folder, deep in _folders(paths)]
+    listeners = [
+        asyncio.create_task(_listen(folder, woken, stop, deep=deep, told=told)) for folder, deep in _folders(paths)
+    ]
     try:
         yield
         took = 0.0
         while True:
+            # Not by `wait_for`: in Python 3.11 it can swallow a cancellation, and the end would never come.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), max(LOOK_S, LOOK_SHARE * took))
+                async with asyncio.timeout(max(LOOK_S, LOOK_SHARE * took)):
+                    await woken.wait()
             woken.clear()
             began = loop.time()
             now = await asyncio.to_thread(signature)
@@ -53,9 +66,19 @@ async def changes(paths: tuple[Path, ...], signature: Callable[[], Hashable]) ->
 def content(path: Path) -> bytes | None:
     """Return a file's content as part of a signature; None where it cannot be read."""
     try:
-        return path.read_bytes()
-    except OSError:
+        return disk.read(path)
+    except StateError:
         return None
+
+
+def _total(signature: Callable[[], Hashable]) -> Callable[[], Hashable]:
+    def look() -> Hashable:
+        try:
+            return signature()
+        except OSError as error:
+            return "cannot look", str(error)
+
+    return look
 
 
 async def _rest(now: Hashable, signature: Callable[[], Hashable]) -> Hashable:
@@ -72,10 +95,15 @@ async def _rest(now: Hashable, signature: Callable[[], Hashable]) -> Hashable:
 
 def _folders(paths: tuple[Path, ...]) -> frozenset[tuple[Path, bool]]:
     """Where to listen, and whether deeply: a file is watched through its folder, since editors replace it."""
-    return frozenset((path.absolute(), True) if path.is_dir() else (path.absolute().parent, False) for path in paths)
+    return frozenset(
+        (path.absolute(), True) if os.path.isdir(path) else (path.absolute().parent, False)  # noqa: PTH112  no error
+        for path in paths
+    )
 
 
-async def _listen(folder: Path, woken: asyncio.Event, stop: asyncio.Event, *, deep: bool) -> None:
+async def _listen(
+    folder: Path, woken: asyncio.Event, stop: asyncio.Event, *, deep: bool, told: Callable[[str], None]
+) -> None:
     def matters(_: watchfiles.Change, path: str) -> bool:
         # `.fairlead` beside the manifests holds logs that grow all the time; `..data` is how a mount changes.
         parts = Path(path).relative_to(folder).parts if Path(path).is_relative_to(folder) else ()
@@ -92,5 +120,7 @@ async def _listen(folder: Path, woken: asyncio.Event, stop: asyncio.Event, *, de
             ignore_permission_denied=True,
         ):
             woken.set()
-    except (OSError, RuntimeError):  # watchfiles' own error is a RuntimeError
-        return  # no watches left on this system, or the folder is gone: looking remains
+    except (OSError, RuntimeError) as error:  # watchfiles' own error is a RuntimeError
+        # No events left on this system, or the folder is gone: looking remains.
+        if advice := inotify.advice(str(error)):
+            told(f"no events of changed files ({error}), files are looked at twice a second instead; {advice}")

@@ -19,13 +19,19 @@ class _Documented(StrEnum):
 
 
 class ConditionType(_Documented):
-    """What is said. Each is stated positively: True is well."""
+    """What is said. Of the first five True is well; the last two are kstatus' words, and are there only while True."""
 
     ACCEPTED = "Accepted", "The object is well-formed and is allowed to say what it says."
     RESOLVED_REFS = "ResolvedRefs", "Everything that the object names exists and may be used."
     PROGRAMMED = "Programmed", "Every ready gateway serves this generation of the object."
     ENFORCED = "Enforced", "Of a BudgetPolicy: a budget server decides by it, and its store answers."
     READY = "Ready", "The object does its work: a route is answered, a provider can be reached, a consumer's key opens."
+    RECONCILING = "Reconciling", "Of a ModelRoute: a rollout is under way. Absent otherwise."
+    STALLED = "Stalled", "Of a ModelRoute: what Git asks for was sent back and does not serve. Absent otherwise."
+
+
+ABNORMAL = frozenset({ConditionType.RECONCILING, ConditionType.STALLED})
+"""Those that are absent where they are not True."""
 
 
 class ConditionStatus(StrEnum):
@@ -48,7 +54,6 @@ class Reason(_Documented):
         "Objects of this kind, or this choice of namespaces, do not count in this namespace.",
     )
     IMMUTABLE = "Immutable", "A field was changed that cannot change; the version before stays in effect."
-    RESERVED = "Reserved", "It needs a field that is reserved for later."
     RESOLVED_REFS = "ResolvedRefs", "Everything that it names is there."
     PROVIDER_NOT_FOUND = "ProviderNotFound", "No ModelProvider of this name in the installation's namespace."
     PROVIDER_NOT_ALLOWED = "ProviderNotAllowed", "The provider's `allowedRoutes` leave this namespace out."
@@ -101,22 +106,53 @@ class Reason(_Documented):
     )
     CREDENTIAL_REJECTED = (
         "CredentialRejected",
-        "An endpoint answers 401 or 403, or the gateways have no credential to send.",
+        "An endpoint answers 401, 403, 407, 423 or 451, or the gateways have no credential to send.",
     )
     PAYMENT_REQUIRED = "PaymentRequired", "An endpoint answers 402: the account there has no credit left."
-    NOT_FOUND = "NotFound", "An endpoint answers 404: `baseURL` lacks `/v1`, or it has no such model."
-    REDIRECTED = "Redirected", "An endpoint answers with a redirect, which is not followed."
-    RATE_LIMITED = "RateLimited", "An endpoint answers 429 and nothing else."
-    SERVER_ERROR = "ServerError", "An endpoint answers 5xx and nothing else."
+    NOT_FOUND = "NotFound", "An endpoint answers 404, 405 or 410: `baseURL` lacks `/v1`, or it has no such model."
+    REDIRECTED = "Redirected", "An endpoint answers with a redirect, which is not followed, 421 or 426."
+    RATE_LIMITED = "RateLimited", "An endpoint answers 429 or 498 and nothing else."
+    SERVER_ERROR = "ServerError", "An endpoint answers 5xx or 425 and nothing else."
     TIMED_OUT = "TimedOut", "An endpoint does not answer in time."
     CONNECTION_FAILED = "ConnectionFailed", "No connection to an endpoint: refused, unreachable, or its TLS fails."
     CONNECTION_CUT = "ConnectionCut", "An endpoint ends connections before the answer is whole."
-    NO_HTTP = "NoHTTP", "An endpoint speaks no HTTP: `baseURL` is wrong about `https`."
+    NO_HTTP = (
+        "NoHTTP",
+        "An endpoint speaks no HTTP, or ends its answers half-way: `baseURL` may be wrong about `https`.",
+    )
     UNRESOLVABLE = "Unresolvable", "The name of an endpoint leads to no address."
     EJECTED = "Ejected", "Gateways leave an endpoint out for a while because it failed so often."
+    ERROR_RATE = "ErrorRate", "A quarter of the attempts at an endpoint or more fail: its share is lowered by steps."
+    SLOW = "Slow", "Streams of an endpoint begin ten times as late as they used to: its share is lowered by steps."
     EXPIRED = "Expired", "`expiresAt` has passed."
+    ROLLING_OUT = (
+        "RollingOut",
+        "A rollout is under way and goes on by itself; Ready says how the route serves meanwhile.",
+    )
+    AWAITING_PROMOTION = "AwaitingPromotion", "A step of a rollout waits for `fairlead rollout promote`."
+    PAUSED_BY_HAND = "PausedByHand", "A person paused a rollout; it waits for `fairlead rollout resume`."
+    ROLLED_BACK = "RolledBack", "A rollout broke a bound: the stable target serves, and Git asks for another."
+    ABORTED = (
+        "Aborted",
+        "A rollout was ended or undone by hand, or its target exists no more: another serves than Git asks for.",
+    )
     LAST_GOOD = "LastGood", "An older version serves in place of this one."
     PENDING = "Pending", "Not judged yet."
+
+
+class EndpointReason(_Documented):
+    """Why an endpoint stands as it does, where it is nothing that fails: what fails is a reason of `Ready`, too."""
+
+    NOT_USED = "NotUsed", "No route uses it; it is not probed."
+    PENDING = "Pending", "Nothing has been told of it yet."
+    HEALTHY = "Healthy", "It does its work."
+    RETURNING = "Returning", "It is well again, and its traffic comes back by steps: 10, 50, 100 %."
+    PROBES_UNRELIABLE = (
+        "ProbesUnreliable",
+        "Its probes fail, and so do most others at once: whoever asks seems to be cut off; real traffic decides.",
+    )
+    REGION_DOWN = "RegionDown", "It is well; most of its region is not, so its traffic is elsewhere."
+    DRAINED = "Drained", "Somebody has sent its traffic away; the message says until when."
 
 
 _T, _F, _U = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
@@ -129,7 +165,6 @@ REASONS: Mapping[tuple[ConditionType, ConditionStatus], tuple[Reason, ...]] = {
         Reason.DUPLICATE_KEY,
         Reason.NAMESPACE_NOT_ALLOWED,
         Reason.IMMUTABLE,
-        Reason.RESERVED,
     ),
     (ConditionType.ACCEPTED, _U): (Reason.PENDING,),
     (ConditionType.RESOLVED_REFS, _T): (Reason.RESOLVED_REFS,),
@@ -184,10 +219,16 @@ REASONS: Mapping[tuple[ConditionType, ConditionStatus], tuple[Reason, ...]] = {
         Reason.NO_HTTP,
         Reason.UNRESOLVABLE,
         Reason.EJECTED,
+        Reason.ERROR_RATE,
+        Reason.SLOW,
+        Reason.ROLLED_BACK,
+        Reason.ABORTED,
         Reason.EXPIRED,
         Reason.LAST_GOOD,
     ),
     (ConditionType.READY, _U): (Reason.PENDING,),
+    (ConditionType.RECONCILING, _T): (Reason.ROLLING_OUT, Reason.AWAITING_PROMOTION, Reason.PAUSED_BY_HAND),
+    (ConditionType.STALLED, _T): (Reason.ROLLED_BACK, Reason.ABORTED),
 }
 """Which reasons a condition type may have, by its status."""
 

@@ -14,7 +14,7 @@ from fairlead.api.resource import GROUP, VERSION, Part, Resource
 from fairlead.api.route import ModelRoute
 from fairlead.api.rule import Rule
 from fairlead.api.schema import Kind, Node, of_part, of_spec
-from fairlead.api.status import BudgetPolicyStatus, ModelConsumerStatus, ModelRouteStatus, Status
+from fairlead.api.status import BudgetPolicyStatus, ModelConsumerStatus, ModelProviderStatus, ModelRouteStatus, Status
 
 _HEADER = "# Generated from the models in operator/fairlead/api by `make crds`. Do not edit.\n"
 
@@ -43,13 +43,23 @@ _DETAILS = (
 )
 _COLUMNS: Mapping[type[Resource], tuple[dict[str, Any], ...]] = {
     # Is it serving, with what, where: in this order.
-    ModelProvider: (_READY, _column("Protocol", ".spec.protocol"), _WHERE, *_DETAILS),
+    ModelProvider: (
+        _READY,
+        _column("Healthy", ".status.healthy"),
+        _column("Protocol", ".spec.protocol"),
+        _WHERE,
+        _column("Unwell", ".status.unwell", priority=1),
+        *_DETAILS,
+    ),
     ModelRoute: (
         _READY,
         _column("Provider", ".spec.primary.provider"),
         _column("Model", ".spec.primary.model"),
+        _column("Rollout", ".status.rollout.phase"),
         _WHERE,
         _column("Residency", ".spec.residency", priority=1),
+        _column("Stable", ".status.rollout.stable", priority=1),
+        _column("Diversion", ".status.diversion", priority=1),
         *_DETAILS,
     ),
     ModelConsumer: (
@@ -127,6 +137,7 @@ without a status for one that is done. Gateway API does the same."""
 
 
 _STATUS: Mapping[type[Resource], type[Part]] = {
+    ModelProvider: ModelProviderStatus,
     ModelRoute: ModelRouteStatus,
     ModelConsumer: ModelConsumerStatus,
     BudgetPolicy: BudgetPolicyStatus,
@@ -179,6 +190,8 @@ def schema(node: Node) -> dict[str, Any]:
             form = {"type": "integer", "format": "int64" if wide else "int32", "minimum": node.number.minimum}
             if node.number.maximum < INT32_MAX:
                 form["maximum"] = node.number.maximum
+        case Kind.BOOLEAN:
+            form = {"type": "boolean"}
         case _:
             form = {"type": "string", "enum": list(node.enum)} if node.enum else _string(node.text)
     validations = [*_key_rules(node.map_key), *_validations(node.rules)]

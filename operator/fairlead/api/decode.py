@@ -1,5 +1,7 @@
 """The strict door: a manifest goes in, an object or all of its problems come out."""
 
+import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +16,14 @@ from fairlead.api.provider import ModelProvider
 from fairlead.api.resource import API_VERSION, GROUP, Resource
 from fairlead.api.route import ModelRoute
 from fairlead.api.schema import of_spec
-from fairlead.api.validation import got, judge, listing, nearest, unknown_field, want
+from fairlead.api.validation import got, homes, judge, listing, nearest, unknown_field, want
 
 RESOURCES: tuple[type[Resource], ...] = (ModelProvider, ModelRoute, ModelConsumer, BudgetPolicy)
 """The four kinds that users write, in the order of the documentation."""
 
 _BY_KIND = {resource.kind: resource for resource in RESOURCES}
+_LIKE, _VERY_LIKE = 0.75, 0.85
+"""How much of a group has to be Fairlead's, from 0 to 1, where the kind is like one of Fairlead's, and elsewhere."""
 _FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
@@ -58,10 +62,12 @@ def decode(manifest: object, *, default_namespace: str) -> Decoded:  # noqa: PLR
     Pure and total: whatever the manifest is, the answer is a value. Status is the operator's and is not read.
     """
     if not isinstance(manifest, Mapping):
-        return _refused(
-            Problem("(document)", f"{got(manifest)}, want an object with `apiVersion` and `kind`, remove it")
-        )
+        return _refused(Problem("", f"{got(manifest)}, want an object with `apiVersion` and `kind`, remove it"))
     version, kind = manifest.get("apiVersion"), manifest.get("kind")
+    if version is None and kind is None:
+        return _refused(Problem("", _NO_RESOURCE))
+    if version is None and isinstance(kind, str) and kind in _BY_KIND:
+        return _refused(Problem("apiVersion", f"got nothing, want `{API_VERSION}`, add it"))
     problems = tuple(
         Problem(field, f"{got(value)}, want a string, add it")
         for field, value in (("apiVersion", version), ("kind", kind))
@@ -71,7 +77,10 @@ def decode(manifest: object, *, default_namespace: str) -> Decoded:  # noqa: PLR
         return _refused(*problems)
     if version == "v1" and kind in ("Secret", "Namespace"):
         return _decode_core(manifest, kind, default_namespace)
-    if version.partition("/")[0] != GROUP:
+    group = version.rpartition("/")[0]
+    if group != GROUP and _is_meant(group or version, kind):
+        return _refused(Problem("apiVersion", f"{got(version)}, want `{API_VERSION}`, change it"))
+    if group != GROUP:
         key = _key(kind, read_metadata(manifest, default_namespace=default_namespace, core=True)[0])
         skipped = Problem("kind", f"got `{version}` `{kind}`, want a kind that Fairlead reads, the object is skipped")
         return Decoded(key=key, object=None, warnings=(skipped,))
@@ -85,6 +94,20 @@ def decode(manifest: object, *, default_namespace: str) -> Decoded:  # noqa: PLR
     return _decode_resource(manifest, resource, default_namespace)
 
 
+_NO_RESOURCE = (
+    "got a mapping with neither `apiVersion` nor `kind`, want a resource, leave the file out of `-f` if it is something"
+    " else, such as a chart's values"
+)
+
+
+def _is_meant(group: str, kind: str) -> bool:
+    """Tell whether the group of a manifest is Fairlead's with a slip in it. Others have a ModelRoute, too."""
+    if re.fullmatch(r"v\d\w*", group):  # no group at all
+        return kind in _BY_KIND
+    likeness = difflib.SequenceMatcher(None, group.lower(), GROUP).ratio()
+    return likeness >= (_LIKE if nearest(kind, _BY_KIND) else _VERY_LIKE)
+
+
 def _decode_resource(manifest: Mapping[Any, Any], resource: type[Resource], default_namespace: str) -> Decoded:
     metadata, problems = read_metadata(manifest, default_namespace=default_namespace)
     spec: dict[str, Any] = {}
@@ -93,7 +116,8 @@ def _decode_resource(manifest: Mapping[Any, Any], resource: type[Resource], defa
         problems += found
     else:
         problems += (Problem("spec", f"got nothing, want {want(of_spec(resource))}, add it"),)
-    problems += tuple(unknown_field("", name, _FIELDS) for name in manifest if name not in _FIELDS)
+    places = homes(of_spec(resource), "spec")
+    problems += tuple(unknown_field("", name, _FIELDS, places) for name in manifest if name not in _FIELDS)
     if not problems and metadata is not None:
         root = {"metadata": {"name": metadata.name}, "spec": spec}
         problems = tuple(Problem(at, rule.message) for rule in resource.constraints for at in rule.broken_at(root))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, Strict
 from pydantic_core import CoreSchema, core_schema
 
 from fairlead.api import quantity
@@ -18,6 +18,7 @@ from fairlead.api.timezone import TIME_ZONES
 
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
+LITERAL_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class Text:
     min_length: int = 1
     quiet: bool = False
     """Never repeated in a message: people paste credentials where the name of a Secret belongs."""
+    refused: str = ""
+    """A pattern of the characters that stand nowhere in it: a message names the first one."""
     rules: tuple[Rule, ...] = ()
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -117,7 +120,11 @@ def _rule(holds: Callable[[Any], bool], cel: str | None, message: str) -> Rule:
 
 LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-_MODEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
+_CONTROLS = r"\x00-\x1f\x7f-\x9f"
+_NO_CONTROLS = rf"[{_CONTROLS}\ud800-\udfff]"
+_NO_CONTROLS_NO_STAR = rf"[*{_CONTROLS}\ud800-\udfff]"
+"""Half a character of UTF-16 is none, and cannot be sent."""
+_MODEL_PATTERN = rf"^[^ *{_CONTROLS}]([^*{_CONTROLS}]*[^ *{_CONTROLS}])?$"
 _DURATION_PATTERN = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
 _DURATION_WANT = "a duration in `h`, `m`, `s` or `ms`, such as `10s` or `1h30m`"
 _PERCENT_WANT = "a percentage with at most two decimals, such as `5%` or `0.25%`"
@@ -125,6 +132,27 @@ LABEL_WANT = "a DNS label: at most 63 lower case letters, digits and `-`, such a
 
 Name = Annotated[str, _text(LABEL_PATTERN, LABEL_WANT, 63)]
 """The name of an object, an endpoint or a region."""
+
+Flag = Annotated[bool, Strict()]
+"""True or false; a string or a number is neither."""
+
+Literal = Annotated[
+    str,
+    Text(
+        pattern=rf"^[^{_CONTROLS}]+$",
+        want="a text of 1 to 64 bytes without controls",
+        max_length=64,
+        refused=_NO_CONTROLS,
+        rules=(
+            Rule(
+                holds=lambda value: len(value.encode(errors="surrogatepass")) <= LITERAL_BYTES,
+                cel=f"bytes(self).size() <= {LITERAL_BYTES}",
+                message=f"want at most {LITERAL_BYTES} bytes of UTF-8, shorten it",
+            ),
+        ),
+    ),
+]
+"""What is looked for in a text."""
 
 RouteReference = Annotated[
     str,
@@ -151,21 +179,45 @@ SecretEntry = Annotated[
     ),
 ]
 
+_MODEL_LENGTH = 128
+
 ModelName = Annotated[
-    str, _text(_MODEL_PATTERN, "a model name: letters, digits and `._:/@-`, such as `qwen/qwen3-32b`", 128)
+    str,
+    Text(
+        pattern=_MODEL_PATTERN,
+        want="a model name, such as `qwen/qwen3-32b`: any characters but `*` and controls, no blank at its ends",
+        max_length=_MODEL_LENGTH,
+        refused=_NO_CONTROLS_NO_STAR,
+    ),
 ]
+"""A name of a catalogue. Without `*`, which stands for the rest of a name where routes and consumers list names."""
+
+ModelId = Annotated[
+    str,
+    Text(
+        pattern=rf"^[^ {_CONTROLS}]([^{_CONTROLS}]*[^ {_CONTROLS}])?$",
+        want="a model's id, such as `Qwen/Qwen3-32B`: any characters but controls, no blank at its ends",
+        max_length=_MODEL_LENGTH,
+        refused=_NO_CONTROLS,
+    ),
+]
+"""A model's name on the wire, as its provider has it."""
 
 ModelNamePattern = Annotated[
     str,
-    _text(
-        r"^([A-Za-z0-9][A-Za-z0-9._:/@-]*)?[*]?$",
-        "a model name, a prefix with one `*` at its end such as `qwen/*`, or `*`",
-        128,
+    Text(
+        pattern=rf"^([^ *{_CONTROLS}]([^*{_CONTROLS}]*[^ *{_CONTROLS}])?|([^ *{_CONTROLS}][^*{_CONTROLS}]*)?[*])$",
+        want="a model name, a prefix with one `*` at its end such as `qwen/*`, or `*`",
+        max_length=_MODEL_LENGTH,
+        refused=_NO_CONTROLS,
     ),
 ]
 
 Duration = Annotated[str, _text(_DURATION_PATTERN, _DURATION_WANT, 24, _at_least("1ms"))]
 """A duration by GEP-2257, longer than zero."""
+
+ShortDuration = Annotated[str, _text(_DURATION_PATTERN, _DURATION_WANT, 24, _at_least("100ms"))]
+"""A duration of at least a tenth of a second."""
 
 LongDuration = Annotated[str, _text(_DURATION_PATTERN, _DURATION_WANT, 24, _at_least("1s"))]
 """A duration of at least a second."""

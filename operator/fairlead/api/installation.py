@@ -1,10 +1,12 @@
 """The installation: what belongs to no resource. One file, from Helm values or beside `fairlead up`."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
 
-from fairlead.api.form import Duration, Items, ListType, Name, Number, Text
+from fairlead.api.form import Duration, Items, ListType, LongDuration, Name, Number, Share, Text
 from fairlead.api.problem import Problem
 from fairlead.api.resource import Part
 from fairlead.api.rule import Rule, repeated
@@ -26,6 +28,52 @@ StoreURL = Annotated[
     Text(
         pattern="^rediss?://[^ ]+$",
         want="the URL of a Redis-protocol store, such as `redis://valkey:6379/0`",
+        max_length=512,
+        quiet=True,
+    ),
+]
+
+
+_DEFAULT_PORT = re.compile(r"^(https://.*:443|http://.*:80)$")
+
+Origin = Annotated[
+    str,
+    Text(
+        pattern=r"^([*]|[a-z][a-z0-9+.-]*://([a-z0-9_]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?)$",
+        want="an origin as browsers state it: scheme, host and port without a path, such as `https://chat.example.com`,"
+        " or `*`",
+        max_length=253,
+        rules=(
+            Rule(
+                holds=lambda value: not _DEFAULT_PORT.match(value),
+                cel=None,
+                message="want no port that the scheme has anyway: browsers leave it out, remove it",
+            ),
+        ),
+    ),
+]
+
+
+_OTLP_PORTS = {"grpc": 4317, "http": 4318}
+
+OtlpAddress = Annotated[
+    str,
+    Text(
+        pattern=r"^(grpc|http)://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+        r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$",
+        want="the address of an OTLP receiver without a path, such as `grpc://otel-collector.monitoring.svc:4317`"
+        " or `http://127.0.0.1:4318`",
+        max_length=253,
+    ),
+]
+
+
+PrometheusURL = Annotated[
+    str,
+    Text(
+        pattern=r"^https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?(/[A-Za-z0-9/._~-]*)?$",
+        want="the URL of a Prometheus, or of what speaks its API, without a query or credentials, such as"
+        " `http://prometheus.monitoring.svc:9090`",
         max_length=512,
         quiet=True,
     ),
@@ -61,8 +109,55 @@ class AnonymousPolicy(StrEnum):
 class Limits(Part):
     """What a request may be at most."""
 
-    request_bytes: Annotated[int, Number(minimum=1024, maximum=2**30)] = 33_554_432
-    """Bytes of a request's body; a larger one is answered with 413. Gateways hold bodies in memory while they try."""
+    request_bytes: Annotated[int, Number(minimum=1024, maximum=2**30)] = 16_777_216
+    """Bytes of a request's body, as it is without its encoding; a larger one is answered with 413. Gateways hold bodies
+    in memory while they try, and a worker reads the worst of 16 MiB in 150 ms. The default has room for two pictures of
+    5 MB in base64, or for four million tokens of text."""
+
+
+class Cors(Part):
+    """Whose pages in browsers may call. A page's script that has a key calls as whoever the key belongs to."""
+
+    allow_origins: Annotated[
+        tuple[Origin, ...],
+        Items(max_items=64, min_items=1, list_type=ListType.SET, absent="leave `cors` out for nobody"),
+    ]
+    """Origins as browsers state them, such as `https://chat.example.com`: compared as a whole. `*`, alone: any page."""
+
+    constraints: ClassVar = (
+        Rule(
+            holds=lambda value: "*" not in value["allowOrigins"] or value["allowOrigins"] == ["*"],
+            cel=None,
+            message="got `*` beside others, which it includes, want it alone, remove the others or it",
+            reads=("allowOrigins",),
+            field="allowOrigins",
+        ),
+    )
+
+
+class Telemetry(Part):
+    """Spans and histograms with OpenTelemetry's `gen_ai` names, sent by OTLP. No prompt and no key is in them."""
+
+    otlp: OtlpAddress
+    """Who takes them: `grpc://host:4317` or `http://host:4318`, the ports being the defaults. In the clear: a collector
+    in one's own network, which may pass them on with TLS. While it is away, they are lost, and requests pass."""
+    sample: Share = "5%"
+    """Share of the requests that get spans. One whose `traceparent` says that it is sampled is always followed."""
+
+    @property
+    def receiver(self) -> tuple[str, str, int]:
+        """Scheme, host without brackets, and port."""
+        url = urlsplit(self.otlp)
+        return url.scheme, url.hostname or "", url.port or _OTLP_PORTS[url.scheme]
+
+
+class Prometheus(Part):
+    """Who answers the queries of rollouts. Here and in no route, so that nobody makes Fairlead ask other addresses."""
+
+    url: PrometheusURL
+    """Where its API is, without `/api/v1`. It is asked without credentials: one in one's own network."""
+    timeout: Duration = "5s"
+    """How long one query may take; then the verdict is `Error`."""
 
 
 class FailurePolicy(StrEnum):
@@ -81,6 +176,15 @@ class Budgets(Part):
     """`Open`: requests pass and are counted as unchecked. `Closed`: they are refused."""
     timeout: Duration = "250ms"
     """How long a budget check may take."""
+
+
+class Recorder(Part):
+    """Where pairs of answers go that routes record (`shadow.record`)."""
+
+    keep: LongDuration = "168h"
+    """How long a pair is kept at most."""
+    megabytes: Annotated[int, Number(minimum=1, maximum=1_000_000)] = 100
+    """How much is kept at most, in millions of bytes; the oldest pairs go first."""
 
 
 class LogLevel(StrEnum):
@@ -134,10 +238,19 @@ class Installation(Part):
     anonymous: AnonymousPolicy | None = None
     """`Allow`: callers without a key are the consumer `anonymous` of `namespace`. `Deny`: they get 401. Absent: `Allow`
     in `fairlead up`, `Deny` under Helm. A wrong key is refused in any case."""
+    cors: Cors | None = None
+    """Whose pages in browsers may call. Absent: nobody's."""
+    telemetry: Telemetry | None = None
+    """Where spans and metrics go by OTLP. Absent: nowhere."""
+    prometheus: Prometheus | None = None
+    """Who answers the queries of rollouts (`analysis.prometheus` of a ModelRoute). Absent: such a query is `Error`."""
     limits: Limits = Limits()
     """What a request may be at most."""
     budgets: Budgets = Budgets()
     """How spending is counted."""
+    recorder: Recorder | None = None
+    """`fairlead up` only, which then runs a recorder; in a cluster the chart does (`recorder.enabled`). Absent: no
+    recorder."""
     log: Log = Log()
     """What is written down."""
 
@@ -167,6 +280,6 @@ class Installation(Part):
 def decode_installation(document: object) -> Installation | tuple[Problem, ...]:
     """Return the installation that a mapping describes, or everything that is wrong with it."""
     if not isinstance(document, Mapping):
-        return (Problem("(document)", f"{got(document)}, want a mapping with `regions`, rewrite it"),)
+        return (Problem("", f"{got(document)}, want a mapping with `regions`, rewrite it"),)
     _, problems = judge(of_part(Installation), document, "")
     return problems or Installation.model_validate(document)

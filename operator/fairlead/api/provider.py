@@ -1,132 +1,32 @@
 """ModelProvider: an API that serves models, at one or more endpoints."""
 
-import re
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from fairlead.api import quantity
+from fairlead.api.base_url import INSIDE, BaseURL, PlainHTTP, is_guarded
 from fairlead.api.form import (
     Dollars,
-    Duration,
     Items,
     ListType,
     LongDuration,
+    ModelId,
     ModelName,
     Name,
     Number,
     SecretEntry,
     SecretName,
-    Text,
+    ShortDuration,
 )
+from fairlead.api.header import ForwardedHeader, Header
+from fairlead.api.health_check import HealthCheck
+from fairlead.api.protocol import MessagesWay, Protocol
 from fairlead.api.resource import Part, Resource
 from fairlead.api.rule import Rule
 from fairlead.api.selector import Namespaces
-
-_PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
-_HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?)"
-_INSIDE = r"^http://(([a-z0-9-]+[.])+svc([.]cluster[.]local)?|localhost|127[.][0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}|\[::1\])(:[0-9]+)?(/.*)?$"
-_RESERVED_HEADERS = (
-    "accept",
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "x-request-id",
-)
-_RESERVED_PREFIXES = "^x-(fl|envoy|fairlead|forwarded)-.*$"
-
-
-def _is_usable_header(name: str) -> bool:
-    lower = name.lower()
-    return lower not in _RESERVED_HEADERS and not re.match(_RESERVED_PREFIXES, lower)
-
-
-BaseURL = Annotated[
-    str,
-    Text(
-        pattern=f"^https?://{_HOST}{_PORT}(/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*/?$",
-        want="a URL without user, query and fragment, such as `https://api.example.com/v1`",
-        max_length=512,
-        rules=(
-            Rule(
-                holds=lambda value: value.startswith("https://") or re.match(_INSIDE, value) is not None,
-                cel=f"self.startsWith('https://') || self.matches('{_INSIDE.replace(chr(92), chr(92) * 2)}')",
-                message="want `https`, or plain `http` to a Service (`name.namespace.svc`) or to loopback, change it",
-            ),
-            Rule(
-                holds=lambda value: not re.search(r"/[.][.]?(/|$)", value),
-                cel="!self.matches('/[.][.]?(/|$)')",
-                message="want a path without `.` and `..`, write out the path that is meant",
-            ),
-        ),
-    ),
-]
-
-Header = Annotated[
-    str,
-    Text(
-        pattern="^[A-Za-z0-9-]+$",
-        want="a header name, such as `api-key`",
-        max_length=64,
-        quiet=True,
-        rules=(
-            Rule(
-                holds=_is_usable_header,
-                cel=f"!(self.lowerAscii() in {list(_RESERVED_HEADERS)})"
-                f" && !self.lowerAscii().matches('{_RESERVED_PREFIXES}')",
-                message="want a header that neither HTTP nor the gateway sets, such as `api-key`, change it",
-            ),
-        ),
-    ),
-]
-
-_CREDENTIAL_HEADERS = ("api-key", "authorization", "cookie", "set-cookie", "x-api-key", "x-goog-api-key")
-
-
-def _is_forwardable(name: str) -> bool:
-    return _is_usable_header(name) and name.lower() not in _CREDENTIAL_HEADERS
-
-
-ForwardedHeader = Annotated[
-    str,
-    Text(
-        pattern="^[A-Za-z0-9-]+$",
-        want="a header name, such as `x-title`",
-        max_length=64,
-        rules=(
-            Rule(
-                holds=_is_forwardable,
-                cel=f"!(self.lowerAscii() in {[*_RESERVED_HEADERS, *_CREDENTIAL_HEADERS]})"
-                f" && !self.lowerAscii().matches('{_RESERVED_PREFIXES}')",
-                message="want a header without a credential, that neither HTTP nor the gateway sets, remove it",
-            ),
-        ),
-    ),
-]
-
-Path = Annotated[
-    str,
-    Text(
-        pattern="^/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*$",
-        want="a path that begins with `/`, such as `/models`",
-        max_length=256,
-    ),
-]
 
 
 class AllowedRoutes(Part):
@@ -134,12 +34,6 @@ class AllowedRoutes(Part):
 
     namespaces: Namespaces = Namespaces()
     """Namespaces whose routes may name this provider; by default only the provider's own."""
-
-
-class Protocol(StrEnum):
-    """The API that a provider's endpoints speak."""
-
-    OPENAI = "OpenAI"
 
 
 class ProviderCredential(Part):
@@ -151,7 +45,7 @@ class ProviderCredential(Part):
     """The key of the Secret that holds the credential."""
     header: Header | None = None
     """The header that carries the credential as it is, such as `api-key`. Absent: `Authorization: Bearer
-    <credential>`."""
+    <credential>`, and `x-api-key` where `protocol` is `Anthropic`."""
 
 
 class Price(Part):
@@ -193,10 +87,19 @@ class EndpointModel(Part):
 
     name: ModelName
     """The model's name in the provider's catalogue, `spec.models`."""
-    id: ModelName | None = None
+    id: ModelId | None = None
     """The model's name on the wire at this endpoint, such as a deployment's. Absent: the catalogue's `id`."""
     usd_per_million_tokens: Price | None = None
     """What this endpoint takes for the model, in place of the whole price in the catalogue. Absent: the catalogue's."""
+
+
+class Capacity(Part):
+    """What an endpoint carries, as its owner says. Drains and drills count with it; nothing is limited by it."""
+
+    requests_per_minute: Annotated[int, Number(minimum=1)] | None = None
+    """Requests a minute, over all models and gateways. Absent: unknown."""
+    tokens_per_minute: Annotated[int, Number(minimum=1)] | None = None
+    """Tokens a minute, of prompts and answers together. Absent: unknown."""
 
 
 class Endpoint(Part):
@@ -208,10 +111,17 @@ class Endpoint(Part):
     """The installation's region where prompts are processed. Two endpoints of one region share its traffic. Absent:
     anycast, used after the gateway's own region and only by routes with `residency: Any`."""
     base_url: BaseURL = Field(alias="baseURL")
-    """What stands for `/v1`: `/chat/completions` and the like are appended. Plain `http` only to a Service of the
-    cluster and to loopback."""
+    """What stands for `/v1`: `/chat/completions` and the like are appended. Where `protocol` is `Anthropic`, a URL that
+    does not end in `/v1` stands for what is before it. Plain `http` only to a Service of the cluster and to loopback,
+    or with `plainHTTP: Allow`."""
+    plain_http: PlainHTTP = Field(default=PlainHTTP.DENY, alias="plainHTTP")
+    """`Allow`: plain `http` to any host. Whoever is on the way reads prompts and the credential: for a network of one's
+    own alone, such as a vLLM on the next machine, or `host.docker.internal`."""
     credential: ProviderCredential | None = None
     """What opens the endpoint. Absent: requests go out without a credential."""
+    capacity: Capacity | None = None
+    """What it carries. Before a drain, what the others have left is compared with what they would get. Absent:
+    unknown, and a drain says so."""
     models: Annotated[
         tuple[EndpointModel, ...] | None,
         Items(
@@ -225,37 +135,15 @@ class Endpoint(Part):
     """All that this endpoint serves, where that is less than the catalogue or bears other names on the wire. Absent:
     the whole catalogue."""
 
-
-class HealthCheckType(StrEnum):
-    """How the operator asks whether an endpoint is alive."""
-
-    HTTP = "HTTP"
-    NONE = "None"
-
-
-class HealthCheck(Part):
-    """The slow, unbilled probe of each endpoint, by the operator. Gateways eject failing targets as well."""
-
-    type: HealthCheckType = HealthCheckType.HTTP
-    """`HTTP`: `GET <baseURL><path>` without a credential; any answer below 500 means alive. `None`: no probes."""
-    path: Path = "/models"
-    """Appended to `baseURL`."""
-    interval: LongDuration = "10s"
-    """From one probe of an endpoint to the next; at least `1s`."""
-    timeout: Duration = "2s"
-    """How long one probe may take; at most `interval`."""
-    unhealthy_threshold: Annotated[int, Number(minimum=1, maximum=20)] = 3
-    """Failed probes in a row after which the endpoint counts as down."""
-    healthy_threshold: Annotated[int, Number(minimum=1, maximum=20)] = 2
-    """Good probes in a row after which it counts as up again."""
-
     constraints: ClassVar = (
         Rule(
-            holds=lambda value: quantity.milliseconds(value["timeout"]) <= quantity.milliseconds(value["interval"]),
-            cel="duration(self.timeout) <= duration(self.interval)",
-            message="got a timeout longer than the interval, want at most `interval`, lower it or raise `interval`",
-            reads=("timeout", "interval"),
-            field="timeout",
+            holds=is_guarded,
+            cel="self.plainHTTP == 'Allow' || self.baseURL.startsWith('https://') || self.baseURL.matches("
+            f"'{INSIDE.replace(chr(92), chr(92) * 2)}')",
+            message="got plain `http` to a host that is neither a Service (`name.namespace.svc`) nor loopback, want"
+            " `https`, write `https`, or add `plainHTTP: Allow` if the way there is a network of your own",
+            reads=("baseURL", "plainHTTP"),
+            field="baseURL",
         ),
     )
 
@@ -264,7 +152,7 @@ class CircuitBreaker(Part):
     """When a gateway leaves a failing target alone: counted per endpoint and model, by each gateway pod for itself."""
 
     consecutive_failures: Annotated[int, Number(minimum=1, maximum=100)] = 5
-    """Failures in a row (401, 403, 429, 5xx, reset, timeout) that open the breaker."""
+    """Failures in a row that open the breaker: resets, timeouts, 5xx, and the statuses that docs/requests.md names."""
     open_for: LongDuration = "60s"
     """How long an open breaker keeps requests away; at least `1s`."""
     max_in_flight: Annotated[int, Number(minimum=1)] | None = None
@@ -279,17 +167,28 @@ class ModelType(StrEnum):
     EMBEDDING = "Embedding"
 
 
+class Pricing(StrEnum):
+    """Whether a model's price is declared."""
+
+    DECLARED = "Declared"
+    UNKNOWN = "Unknown"
+
+
 class Model(Part):
     """A model of the provider's catalogue."""
 
     name: ModelName
     """The name that routes use; unique in the provider."""
-    id: ModelName | None = None
+    id: ModelId | None = None
     """The model's name on the wire. Absent: `name`."""
     type: ModelType = ModelType.CHAT
     """`Chat`: text, chat and responses. `Embedding`: vectors, which another model's never replace."""
-    usd_per_million_tokens: Price
-    """What the provider takes, in dollars per million tokens."""
+    usd_per_million_tokens: Price | None = None
+    """What the provider takes, in dollars per million tokens; needed unless `pricing: Unknown`. What is free says
+    `input: "0"`."""
+    pricing: Pricing = Pricing.DECLARED
+    """`Unknown`: nobody knows a price. The model is served, its tokens are counted and book no dollars, and no budget
+    bounds what it costs: policies on its routes say so."""
     context_window: Annotated[int, Number(minimum=1)] | None = None
     """Tokens of prompt and answer together. Where nothing else bounds a request's output, budgets reserve this much;
     absent: 4096."""
@@ -298,8 +197,17 @@ class Model(Part):
 
     constraints: ClassVar = (
         Rule(
-            holds=lambda value: value["type"] == ModelType.EMBEDDING or "output" in value["usdPerMillionTokens"],
-            cel="self.type == 'Embedding' || has(self.usdPerMillionTokens.output)",
+            holds=lambda value: ("usdPerMillionTokens" in value) == (value["pricing"] == Pricing.DECLARED),
+            cel="has(self.usdPerMillionTokens) == (self.pricing == 'Declared')",
+            message="want a price, or `pricing: Unknown`, and not both, write `usdPerMillionTokens`, or that",
+            reads=("usdPerMillionTokens", "pricing"),
+            field="usdPerMillionTokens",
+        ),
+        Rule(
+            holds=lambda value: (
+                value["type"] == ModelType.EMBEDDING or "output" in value.get("usdPerMillionTokens", {"output": "0"})
+            ),
+            cel="self.type == 'Embedding' || !has(self.usdPerMillionTokens) || has(self.usdPerMillionTokens.output)",
             message='got a Chat model without a price for output, want `output`, write `output: "0"` if it is free',
             reads=("type", "usdPerMillionTokens"),
             field="usdPerMillionTokens",
@@ -307,12 +215,14 @@ class Model(Part):
         Rule(
             holds=lambda value: (
                 value["type"] != ModelType.EMBEDDING
+                or "usdPerMillionTokens" not in value
                 or (
                     quantity.nanodollars(value["usdPerMillionTokens"].get("output", "0")) == 0
                     and "audioOutput" not in value["usdPerMillionTokens"]
                 )
             ),
-            cel="self.type != 'Embedding' || (!has(self.usdPerMillionTokens.audioOutput)"
+            cel="self.type != 'Embedding' || !has(self.usdPerMillionTokens)"
+            " || (!has(self.usdPerMillionTokens.audioOutput)"
             " && (!has(self.usdPerMillionTokens.output) || double(self.usdPerMillionTokens.output) == 0.0))",
             message="got a price for the output of an Embedding model, which has none, want neither `output` nor"
             " `audioOutput`, remove it",
@@ -342,22 +252,35 @@ def _prices_without_output(spec: Any) -> tuple[str, ...]:
     )
 
 
+def _embeddings_of_anthropic(spec: Any) -> tuple[str, ...]:
+    if spec["protocol"] != Protocol.ANTHROPIC:
+        return ()
+    return tuple(
+        f"models[{number}].type" for number, model in enumerate(spec["models"]) if model["type"] == ModelType.EMBEDDING
+    )
+
+
 class ModelProviderSpec(Part):
     """What the platform team declares about a provider."""
 
     allowed_routes: AllowedRoutes = AllowedRoutes()
     """Which routes may send requests here; by default those of the provider's own namespace."""
     protocol: Protocol = Protocol.OPENAI
-    """The API that the endpoints speak."""
+    """The API that the endpoints speak. `OpenAI`: requests go there as they came, whatever their path. `Anthropic`:
+    `/v1/messages` and `/v1/messages/count_tokens` alone; requests to other paths pass over these endpoints."""
+    messages: MessagesWay = MessagesWay.FORWARD
+    """What becomes of requests to `/v1/messages` where `protocol` is `OpenAI`. `Forward`: they go to
+    `<baseURL>/messages` as they came. `Translate`: they go to `<baseURL>/chat/completions` in its words, and answers
+    come back in theirs (`docs/messages.md`)."""
     endpoints: Annotated[tuple[Endpoint, ...], Items(max_items=32, min_items=1, list_type=ListType.MAP, keys=("name",))]
     """The provider's addresses. A gateway prefers its own region, then anycast, then its geo, then the others."""
     health_check: HealthCheck = HealthCheck()
     """The operator's probe of each endpoint."""
     circuit_breaker: CircuitBreaker = CircuitBreaker()
     """When a gateway leaves a failing target alone."""
-    idle_timeout: LongDuration = "20s"
-    """How long a gateway keeps a connection that it does not use; at least `1s`. It must be less than the provider's
-    own time, or requests meet a connection that just ended, which costs them a rung."""
+    idle_timeout: ShortDuration = "4s"
+    """How long a gateway keeps a connection that it does not use; at least `100ms`. It must be less than the provider's
+    own time (5 s of many servers), or requests meet a connection that just ended, which costs them a rung."""
     forward_headers: Annotated[tuple[ForwardedHeader, ...], Items(max_items=32, list_type=ListType.SET)] = ()
     """Headers that travel to this provider, and back from it, besides those that the API knows (`docs/requests.md`)."""
     models: Annotated[tuple[Model, ...], Items(max_items=512, min_items=1, list_type=ListType.MAP, keys=("name",))]
@@ -379,6 +302,21 @@ class ModelProviderSpec(Part):
             message='got a Chat model without a price for output, want `output`, write `output: "0"` if it is free',
             reads=("endpoints", "models"),
         ),
+        Rule(
+            holds=lambda value: value["protocol"] == Protocol.OPENAI or value["messages"] == MessagesWay.FORWARD,
+            cel="self.protocol == 'OpenAI' || self.messages == 'Forward'",
+            message="got messages to be translated for a provider that speaks their own API, want `Forward`, remove it",
+            reads=("protocol", "messages"),
+            field="messages",
+        ),
+        Rule(
+            holds=lambda value: not _embeddings_of_anthropic(value),
+            places=_embeddings_of_anthropic,
+            cel="self.protocol != 'Anthropic' || self.models.all(model, model.type != 'Embedding')",
+            message="got an Embedding model of a provider that speaks Anthropic's API, which makes no vectors, want"
+            " type `Chat`, change it, or move the model to a provider of another `protocol`",
+            reads=("protocol", "models"),
+        ),
     )
 
 
@@ -391,10 +329,3 @@ class ModelProvider(Resource):
 
     spec: ModelProviderSpec
     """What the platform team declares about the provider."""
-
-
-def split_base_url(url: str) -> tuple[bool, str, int, str]:
-    """Return (TLS, host in lower case, port, path without a slash at its end) of a well-formed `baseURL`."""
-    parts = urlsplit(url)
-    tls = parts.scheme == "https"
-    return tls, (parts.hostname or "").lower(), parts.port or (443 if tls else 80), parts.path.rstrip("/")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fairlead.api.conditions import REASONS, ConditionType
+from fairlead.api.conditions import REASONS, ConditionType, EndpointReason
 from fairlead.api.crd import status_part
 from fairlead.api.decode import RESOURCES
 from fairlead.api.installation import Installation
@@ -59,6 +59,12 @@ def _installation() -> str:
     )
 
 
+_ENDPOINTS = (
+    "Why an endpoint stands as it does (`status.endpoints` of a ModelProvider, `endpoints` of `fairlead status`). What"
+    " fails there is named as under `Ready`."
+)
+
+
 def _conditions() -> str:
     lines = ["# Conditions", "", "A condition says one thing about one generation of an object.", ""]
     for kind in ConditionType:
@@ -66,7 +72,9 @@ def _conditions() -> str:
         for (of, status), reasons in REASONS.items():
             lines += [f"| {status} | `{reason}` | {_cell(reason.doc)} |" for reason in reasons if of is kind]
         lines.append("")
-    return "\n".join(lines)
+    lines += ["## Endpoints", "", f"{_ENDPOINTS}", "", "| reason | meaning |", "|---|---|"]
+    lines += [f"| `{reason}` | {_cell(reason.doc)} |" for reason in EndpointReason]
+    return "\n".join([*lines, ""])
 
 
 def _sections(title: str, node: Node) -> Iterator[str]:
@@ -88,7 +96,7 @@ def _sections(title: str, node: Node) -> Iterator[str]:
             yield ""
         for field in current.properties:
             part = field.node.items if field.node.kind is Kind.ARRAY else field.node
-            if part and part.kind is Kind.OBJECT and part.title not in seen:
+            if part and part.kind is Kind.OBJECT and not part.is_open and part.title not in seen:
                 seen.add(part.title)
                 queue.append((part.title, part))
 
@@ -96,7 +104,7 @@ def _sections(title: str, node: Node) -> Iterator[str]:
 def _form(node: Node) -> str:
     match node.kind:
         case Kind.OBJECT:
-            return f"[{node.title}](#{node.title.lower()})"
+            return "anything" if node.is_open else f"[{node.title}](#{node.title.lower()})"
         case Kind.MAP if node.items and node.entries:
             return f"mapping, at most {node.entries.max_properties}, each {_form(node.items)}"
         case Kind.ARRAY if node.items and node.listed:
@@ -108,8 +116,9 @@ def _form(node: Node) -> str:
         case _ if node.enum:
             return ", ".join(f"`{word}`" for word in node.enum)
         case _:
+            wanted = "`true` or `false`" if node.kind is Kind.BOOLEAN else node.text.want if node.text else "a string"
             rules = "".join(f"; {rule.message.removeprefix('want ').rpartition(', ')[0]}" for rule in node.rules)
-            return _cell((node.text.want if node.text else "a string") + rules)
+            return _cell(wanted + rules)
 
 
 def _default(field: Property) -> str:

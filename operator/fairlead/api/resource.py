@@ -31,6 +31,8 @@ class Part(BaseModel):
 
     constraints: ClassVar[tuple[Rule, ...]] = ()
     """What holds between the fields of this mapping, judged after each field by itself."""
+    is_open: ClassVar[bool] = False
+    """Whether fields of any name may stand in it, which mean nothing. The model has `extra="ignore"` then."""
     atomic: ClassVar[bool] = False
     """Whether server-side apply replaces the mapping as a whole: two owners cannot each own half of a selector."""
 

@@ -1,11 +1,12 @@
 """How a change of a route's primary takes its traffic: steps, holds, the analysis that judges them."""
 
+import re
 from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar
 
 from fairlead.api import quantity
-from fairlead.api.form import Items, LongDuration, Number, Percent, PositiveShare, Share
+from fairlead.api.form import Items, ListType, LongDuration, Name, Number, Percent, PositiveShare, Share, Text
 from fairlead.api.resource import Part
 from fairlead.api.rule import Rule
 
@@ -43,20 +44,87 @@ class RolloutStep(Part):
     )
 
 
+_PLACEHOLDERS = ("route", "stable", "stableModel", "candidate", "candidateModel")
+_KNOWN = re.compile(r"\{\{(" + "|".join(_PLACEHOLDERS) + r")\}\}")
+
+Threshold = Annotated[
+    str,
+    Text(
+        pattern=r"^-?[0-9]{1,12}([.][0-9]{1,9})?$",
+        want='a number in quotes, such as `"0.95"`',
+        max_length=24,
+    ),
+]
+Expression = Annotated[
+    str,
+    Text(
+        pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$",
+        want="a query in PromQL",
+        max_length=2048,
+        rules=(
+            Rule(
+                holds=lambda value: "{{" not in _KNOWN.sub("", value),
+                cel=None,
+                message="got a placeholder that there is not, want "
+                + ", ".join(f"`{{{{{p}}}}}`" for p in _PLACEHOLDERS),
+            ),
+        ),
+    ),
+]
+
+
+class PrometheusQuery(Part):
+    """What a Prometheus says of the candidate: one number, and its bound."""
+
+    name: Name
+    """What verdicts call it."""
+    query: Expression
+    """PromQL whose answer is one number. `{{candidate}}` and `{{stable}}` are `provider/model`, `{{candidateModel}}`
+    and `{{stableModel}}` the model alone, `{{route}}` is `namespace/name`; write them inside double quotes."""
+    at_most: Threshold | None = None
+    """The bound above. A larger number is a broken bound. Either this or `atLeast`."""
+    at_least: Threshold | None = None
+    """The bound below. A smaller number is a broken bound. Either this or `atMost`."""
+
+    constraints: ClassVar = (
+        Rule(
+            holds=lambda value: ("atMost" in value) != ("atLeast" in value),
+            cel="has(self.atMost) != has(self.atLeast)",
+            message="got both or none of `atMost` and `atLeast`, want one of them, write one bound",
+            reads=("atMost", "atLeast"),
+        ),
+    )
+
+
 class Analysis(Part):
     """What a step is judged by, on the gateways' own metrics: the new target against the stable one."""
 
     max_error_rate: Share | None = None
-    """The largest share of failed requests at the new target. Absent: errors are not judged."""
+    """The largest share of failed requests at the new target. Absent: `maxWorseRate` judges them."""
     max_first_byte_p95_increase: Percent | None = None
     """How much longer than the stable target's its 95th percentile of the time to the first byte may be. Absent: not
     judged."""
     max_cost_increase: Percent | None = None
     """How much dearer than the stable target's its mean request may be. Absent: not judged."""
+    max_tokens_increase: Percent | None = None
+    """How many more tokens, in and out, than the stable target's its mean request may have. Absent: not judged."""
+    max_worse_rate: Share | None = None
+    """By how many points its share of requests without a whole answer may be above the stable target's in the same
+    minutes: those that fail, are cut, or end without saying why. Absent: not judged beside a `maxErrorRate`, else `1%`,
+    so that a target that fails more than the stable one is never promoted for want of a bound."""
+    max_finish_reason_shift: Share | None = None
+    """By how many points the share of answers that end for any one reason (`stop`, `length`, `tool_calls`,
+    `content_filter`, another) may differ from the stable target's. Absent: not judged."""
+    prometheus: Annotated[tuple[PrometheusQuery, ...], Items(max_items=8, list_type=ListType.MAP, keys=("name",))] = ()
+    """Queries to the installation's Prometheus, beside what gateways count. What they say is taken as it is: choose
+    their windows, and `failureLimit`, so that chance breaks no bound."""
     min_requests: Annotated[int, Number(minimum=1)] = 100
     """Requests that a verdict needs; with fewer the step is inconclusive and the rollout pauses."""
-    failure_limit: Annotated[int, Number(minimum=0, maximum=100)] = 2
-    """Failed verdicts that a step may have; one more rolls back."""
+    interval: LongDuration = "30s"
+    """Between two verdicts."""
+    failure_limit: Annotated[int, Number(minimum=0, maximum=100)] = 0
+    """Failed verdicts in a row that a step survives; one more rolls back. A verdict fails only where a bound is shown
+    to be broken, so that looking often is no reason for more than 0."""
 
 
 def _late_shadows(rollout: Any) -> tuple[str, ...]:

@@ -4,9 +4,22 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from fairlead.api import quantity
-from fairlead.api.form import Duration, Items, ListType, ModelName, ModelNamePattern, Name, Number, Share
+from fairlead.api.budget import Window
+from fairlead.api.form import (
+    Dollars,
+    Duration,
+    Items,
+    ListType,
+    ModelName,
+    ModelNamePattern,
+    Name,
+    Number,
+    PositiveShare,
+    Share,
+)
 from fairlead.api.resource import Part, Resource
 from fairlead.api.rollout import Rollout
+from fairlead.api.route_rules import MOST_RULES, NotYet, RouteRule
 from fairlead.api.rule import Rule
 from fairlead.api.selector import Consumers
 
@@ -38,6 +51,57 @@ class FallbackTarget(Part):
     """A name of the provider's catalogue. Absent: the model that the primary would have been asked for."""
 
 
+class BaselineTarget(Part):
+    """A model whose prices are compared with; nothing is sent there."""
+
+    provider: Name
+    """A ModelProvider of the installation's namespace that allows routes of this namespace."""
+    model: ModelName
+    """A name of the provider's catalogue."""
+
+
+class ShadowLimit(Part):
+    """How much the copies of a route's requests may cost together; no copy is sent beyond it."""
+
+    usd: Dollars
+    """Dollars in one window, as a string. `"0"` sends no copy."""
+    window: Window | None = None
+    """After what time the limit starts anew. Absent: never. It cannot change."""
+
+
+class Redaction(StrEnum):
+    """What is taken out of a pair before it is written."""
+
+    MAIL = "Mail"
+    PHONE = "Phone"
+    CARD = "Card"
+    KEY = "Key"
+
+
+class RecorderService(Part):
+    """A Service of this namespace; in `fairlead up` a host's name."""
+
+    name: Name
+    """The Service's name."""
+    port: Annotated[int, Number(minimum=1, maximum=65535)]
+    """The Service's port."""
+
+
+class Recording(Part):
+    """Pairs of answers, the route's own and the shadow's to the same request, for people to look at."""
+
+    share: PositiveShare
+    """The share of the copied requests that is recorded."""
+    redact: Annotated[
+        tuple[Redaction, ...] | None,
+        Items(max_items=4, min_items=1, list_type=ListType.SET, absent="leave it out for all kinds"),
+    ] = None
+    """What is taken out of questions and answers before anything is written: mail addresses, phone numbers, payment
+    cards, keys and tokens. `Key` is always taken out. Absent: all."""
+    service: RecorderService | None = None
+    """A Service of this namespace that runs `fairlead recorder serve`. Absent: the installation's recorder."""
+
+
 class ShadowTarget(Part):
     """A model that receives copies of requests; its answers go to no client."""
 
@@ -47,6 +111,10 @@ class ShadowTarget(Part):
     """A name of the provider's catalogue."""
     sample: Share
     """The share of requests that is copied. Copies stay within `residency` and cost money."""
+    limit: ShadowLimit | None = None
+    """How much the copies may cost. Absent: they are counted, and not bounded."""
+    record: Recording | None = None
+    """Pairs of answers for people to look at, in shadow steps of a rollout, too. Absent: no answer is kept."""
 
 
 def _within_request(timer: str) -> Rule:
@@ -75,54 +143,24 @@ class Timeouts(Part):
     constraints: ClassVar = tuple(_within_request(timer) for timer in ("firstByte", "response", "streamIdle"))
 
 
-class Content(StrEnum):
-    """What a prompt carries beside text."""
-
-    IMAGE = "Image"
-    AUDIO = "Audio"
-
-
-class RuleMatch(Part):
-    """What a prompt must be like; everything that is written must hold."""
-
-    content: Content | None = None
-    """The prompt carries this kind of content."""
-    prompt_tokens_over: Annotated[int, Number(minimum=1)] | None = None
-    """The prompt is longer than this, in tokens."""
-    category: Name | None = None
-    """The category that the classifier gave."""
+def _not_yet(field: str) -> Rule:
+    return Rule(
+        holds=lambda value: field not in value,
+        cel=f"!has(self.{field})",
+        message=f"got `{field}`, want a version that has it: this one does nothing with it, remove it",
+        reads=(field,),
+        field=field,
+    )
 
 
-class RouteRule(Part):
-    """Reserved: a route to take for some prompts."""
-
-    when: RuleMatch = RuleMatch()
-    """Which prompts. Absent: all that no rule before took."""
-    route: Name
-    """A ModelRoute of this namespace."""
-
-
-class ClassifierService(Part):
-    """A Service of this namespace."""
-
-    name: Name
-    """The Service's name."""
-    port: Annotated[int, Number(minimum=1, maximum=65535)]
-    """The Service's port."""
-
-
-class Classifier(Part):
-    """Reserved: a service that gives a prompt its category."""
-
-    service: ClassifierService
-    """Who is asked."""
-    timeout: Duration = "300ms"
-    """How long it may take; then the prompt has no category."""
+def _to_itself(route: Any) -> list[int]:
+    rules = route["spec"].get("rules", ())
+    return [index for index, rule in enumerate(rules) if rule["route"] == route["metadata"]["name"]]
 
 
 def _has_model_where_needed(spec: Any) -> bool:
     names = spec.get("modelNames", ())
-    return "primary" not in spec or "model" in spec["primary"] or (bool(names) and all(n.endswith("*") for n in names))
+    return "model" in spec["primary"] or (bool(names) and all(n.endswith("*") for n in names))
 
 
 class ModelRouteSpec(Part):
@@ -144,8 +182,8 @@ class ModelRouteSpec(Part):
     residency: Residency = Residency.ANY
     """Where any attempt, shadow, canary or downgrade of a request may be processed. `Any`: everywhere. `Geo`: in
     regions of the gateway's geo. `Region`: in the gateway's region. Endpoints without a region serve only `Any`."""
-    primary: PrimaryTarget | None = None
-    """What answers. Swapping a model is changing this. Absent only where `rules` pick another route."""
+    primary: PrimaryTarget
+    """What answers. Swapping a model is changing this."""
     fallbacks: Annotated[tuple[FallbackTarget, ...], Items(max_items=8)] = ()
     """What is tried, in this order, when the primary fails in all its regions."""
     downgrade_to: Name | None = None
@@ -160,54 +198,35 @@ class ModelRouteSpec(Part):
     """How long a request may wait for what."""
     shadow: ShadowTarget | None = None
     """A model that receives copies of requests, to look at it. For a planned move, write shadow steps in `rollout`."""
+    baseline: BaselineTarget | None = None
+    """What answers would have cost there, token by token: `fairlead budgets` says what the route saves against it."""
     rollout: Rollout | None = None
     """How a change of `primary` takes its traffic. Absent: a change acts at once."""
-    rules: Annotated[tuple[RouteRule, ...], Items(max_items=16, min_items=1)] | None = None
-    """Reserved: pick another route by what the prompt is like. Accepted, answered by `reserved`, not in effect."""
-    classifier: Classifier | None = None
-    """Reserved: the service that gives prompts the category that `rules` match."""
+    rules: Annotated[
+        tuple[RouteRule, ...],
+        Items(max_items=MOST_RULES, list_type=ListType.MAP, keys=("name",)),
+    ] = ()
+    """Requests that other routes answer, by what they are like. The first that matches applies, once: the route that it
+    leads to applies none. Without a match, and for a client that sends `x-fairlead-rule: none`, the primary answers."""
+    classifier: NotYet | None = None
+    """Refused in this version."""
+    cascade: NotYet | None = None
+    """Refused in this version."""
+    cache: NotYet | None = None
+    """Refused in this version."""
 
     constraints: ClassVar = (
-        Rule(
-            holds=lambda value: not ("primary" in value and "rules" in value),
-            cel="!(has(self.primary) && has(self.rules))",
-            message="got both `primary` (it answers) and `rules` (they pick another route), want one, remove the other",
-            reads=("primary", "rules"),
-        ),
-        Rule(
-            holds=lambda value: "primary" in value or "rules" in value,
-            cel="has(self.primary) || has(self.rules)",
-            message="got no `primary`, want what answers, add `primary: {provider: ..., model: ...}`",
-            reads=("primary", "rules"),
-            field="primary",
-        ),
-        Rule(
-            holds=lambda value: (
-                not ("rules" in value and ("fallbacks" in value or "rollout" in value or "shadow" in value))
-            ),
-            cel="!has(self.rules) || (!has(self.fallbacks) && !has(self.rollout) && !has(self.shadow))",
-            message="got `rules` with `fallbacks`, `shadow` or `rollout`, want these on the routes that the rules name,"
-            " move them there",
-            reads=("rules", "fallbacks", "rollout", "shadow"),
-        ),
+        *(_not_yet(field) for field in ("classifier", "cascade", "cache")),
         Rule(
             holds=_has_model_where_needed,
-            cel="!has(self.primary) || has(self.primary.model)"
-            " || (has(self.modelNames) && self.modelNames.all(n, n.endsWith('*')))",
+            cel="has(self.primary.model) || (has(self.modelNames) && self.modelNames.all(n, n.endsWith('*')))",
             message="got no `primary.model`, want one unless every entry of `modelNames` ends in `*`, add it",
             reads=("primary", "modelNames"),
             field="primary.model",
         ),
         Rule(
-            holds=lambda value: "classifier" not in value or "rules" in value,
-            cel="!has(self.classifier) || has(self.rules)",
-            message="got `classifier` without `rules`, want the rules that match its category, add them",
-            reads=("classifier", "rules"),
-            field="classifier",
-        ),
-        Rule(
-            holds=lambda value: "rollout" not in value or "model" in value.get("primary", {}),
-            cel="!has(self.rollout) || (has(self.primary) && has(self.primary.model))",
+            holds=lambda value: "rollout" not in value or "model" in value["primary"],
+            cel="!has(self.rollout) || has(self.primary.model)",
             message="got `rollout` without `primary.model`, want the model to roll out, add it or remove `rollout`",
             reads=("rollout", "primary"),
             field="rollout",
@@ -229,6 +248,15 @@ class ModelRoute(Resource):
             message="got the route itself, want another route of this namespace, change `downgradeTo`",
             reads=("spec", "metadata"),
             field="spec.downgradeTo",
+        ),
+        Rule(
+            holds=lambda value: not _to_itself(value),
+            cel="!has(self.spec.rules) || !self.spec.rules.exists(r, r.route == self.metadata.name)",
+            message="got the route itself, want another route of this namespace, change `route`: without a match the"
+            " primary answers",
+            reads=("spec", "metadata"),
+            field="spec.rules",
+            places=lambda value: [f"spec.rules[{index}].route" for index in _to_itself(value)],
         ),
     )
 

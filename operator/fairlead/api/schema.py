@@ -21,6 +21,7 @@ class Kind(StrEnum):
     ARRAY = "array"
     STRING = "string"
     INTEGER = "integer"
+    BOOLEAN = "boolean"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class Node:
     """Of an OBJECT: what its model says of itself, in one line."""
     atomic: bool = False
     """Of an OBJECT: server-side apply replaces it as a whole."""
+    is_open: bool = False
+    """Of an OBJECT: fields of any name may stand in it."""
     properties: tuple["Property", ...] = ()
     """Of an OBJECT, in the order of the model."""
     items: "Node | None" = None
@@ -87,6 +90,7 @@ def of_part(part: type[Part]) -> Node:
         title=part.__name__,
         doc=" ".join((part.__doc__ or "").split()),
         atomic=part.atomic,
+        is_open=part.is_open,
         properties=properties,
         rules=part.constraints,
     )
@@ -117,8 +121,8 @@ def _of_annotation(annotation: Any) -> Node:
         return of_part(annotation)
     if text is not None:
         return Node(kind=Kind.STRING, text=text, rules=text.rules)
-    number = next(extra for extra in extras if isinstance(extra, Number))
-    return Node(kind=Kind.INTEGER, number=number)
+    number = next((extra for extra in extras if isinstance(extra, Number)), None)
+    return Node(kind=Kind.BOOLEAN if number is None else Kind.INTEGER, number=number)
 
 
 def _default(value: Any) -> Any:

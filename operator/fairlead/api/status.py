@@ -11,7 +11,6 @@ from fairlead.api.form import (
     INT64_MAX,
     ConditionMessage,
     ConditionReason,
-    Digest,
     Dollars,
     Items,
     ListType,
@@ -22,20 +21,21 @@ from fairlead.api.form import (
     QualifiedName,
     Summary,
     TargetName,
+    Text,
     Time,
 )
+from fairlead.api.gateway_state import GatewayState, Generation
 from fairlead.api.resource import Part
-
-Generation = Annotated[int, Number(minimum=0, maximum=INT64_MAX)]
 
 
 class ConditionState(Part):
     """One thing said about the object, by Kubernetes' conventions."""
 
     type: ConditionReason
-    """What is said: `Accepted`, `ResolvedRefs`, `Programmed`, `Enforced` or `Ready`. Each is stated positively."""
+    """What is said: `Accepted`, `ResolvedRefs`, `Programmed`, `Enforced` or `Ready`, of which `True` is well. A route
+    whose rollout is under way also says `Reconciling`, one whose target was sent back `Stalled`; absent otherwise."""
     status: ConditionStatus
-    """`True` is well."""
+    """Whether it is so."""
     observed_generation: Generation | None = None
     """The generation of the object that this was said about."""
     last_transition_time: Time
@@ -44,21 +44,6 @@ class ConditionState(Part):
     """Why, in one word; the reference of conditions lists them all."""
     message: ConditionMessage
     """Why, in one line for people."""
-
-
-class GatewayState(Part):
-    """What one region's gateway serves of this object."""
-
-    region: Name
-    """The region of the gateway."""
-    observed_generation: Generation | None = None
-    """The generation of the object that the gateway serves."""
-    digest: Digest | None = None
-    """The configuration with which the gateway began to serve this generation, by the digest of its files."""
-    target: TargetName | None = None
-    """For a route: the first rung, `provider/endpoint/model`."""
-    ladder: Annotated[tuple[TargetName, ...], Items(max_items=64, list_type=ListType.ATOMIC)] = ()
-    """For a route: where attempts can go, in order, the last resort included; a wildcard route's models as one `*`."""
 
 
 class Status(Part):
@@ -74,6 +59,55 @@ class Status(Part):
     """The regions of `gateways` in one line, for people."""
 
 
+class HealthState(StrEnum):
+    """How an endpoint stands. `health.endpoint.State` has the same words, and what they mean."""
+
+    UNKNOWN = "Unknown"
+    HEALTHY = "Healthy"
+    SUSPECT = "Suspect"
+    DOWN = "Down"
+    RECOVERING = "Recovering"
+    DRAINED = "Drained"
+
+
+class EndpointState(Part):
+    """How one endpoint of a provider stands."""
+
+    name: Name
+    """The endpoint."""
+    region: Name | None = None
+    """Where it is; absent for an anycast endpoint."""
+    state: HealthState
+    """`Unknown`: nothing was told of it yet, or no route uses it; it keeps its share, as a `Healthy` one does.
+    `Suspect`: something fails there, not yet long or clearly enough. `Down`: its targets stand at the end of every
+    ladder. `Recovering`: they come back by steps. `Drained`: somebody has sent its traffic away for a time."""
+    share: Percent
+    """Of the traffic that it is declared for: 0, 10, 50 or 100 %."""
+    since: Time | None = None
+    """When this state began; absent while it is `Unknown`."""
+    reason: ConditionReason
+    """Why, in one word; the reference of conditions lists them all."""
+    message: ConditionMessage | None = None
+    """Why, in one line for people."""
+
+
+class ModelProviderStatus(Status):
+    """What is said about a provider."""
+
+    endpoints: Annotated[tuple[EndpointState, ...], Items(max_items=32, list_type=ListType.MAP, keys=("name",))] = ()
+    """Its endpoints, and how they stand for the operator of this cluster: by its probes and its gateways' traffic."""
+    healthy: Summary | None = None
+    """How many of the endpoints that a route uses have their whole share and are not unwell: `2/3`, for people."""
+    unwell: Summary | None = None
+    """The others of them in one line, for people: `us Down 0%, eu Recovering 50%`; `-` when there are none."""
+    probe_usd: Dollars | None = Field(default=None, alias="probeUSD")
+    """What one probe costs in dollars: nothing, since a `GET` generates nothing. Absent where `healthCheck` has a path
+    of your own and sends the credential: then only the provider knows."""
+
+
+Count = Annotated[int, Number(minimum=0)]
+
+
 class TargetState(Part):
     """A model of a provider."""
 
@@ -83,16 +117,171 @@ class TargetState(Part):
     """The name in its catalogue."""
 
 
+class ShadowState(Part):
+    """What copies of a route's requests cost at the target of its shadow: nobody's budget pays them."""
+
+    target: TargetName
+    """Where the copies go, `provider/endpoint/model`."""
+    spent_usd: Dollars = Field(alias="spentUSD")
+    """Dollars since `since`, reservations left out."""
+    since: Time
+    """When the month (UTC) began."""
+    observed_at: Time
+    """When this was read from the budget server. It stays as it is while no budget server answers."""
+
+
+class RolloutPhase(StrEnum):
+    """What a rollout does. `rollout.state.Phase` has the same words, and what they mean."""
+
+    STABLE = "Stable"
+    PROGRESSING = "Progressing"
+    AWAITING_PROMOTION = "AwaitingPromotion"
+    PAUSED = "Paused"
+    ROLLED_BACK = "RolledBack"
+    ABORTED = "Aborted"
+
+
+class VerdictState(Part):
+    """What one look at a step came to."""
+
+    outcome: ConditionReason
+    """`Successful`, `Failed`, `Inconclusive` or `Error`."""
+    measure: ConditionReason | None = None
+    """What decided; absent for a success."""
+    message: ConditionMessage
+    """Why, in one line for people."""
+    at: Time
+    """When."""
+
+
+class FinishState(Part):
+    """How many answers ended for one reason."""
+
+    reason: Annotated[str, Text(pattern=r"^[a-z_]+$", want="why an answer ended, such as `stop`", max_length=32)]
+    """`stop`, `length`, `tool_calls`, `content_filter` or `other`."""
+    share: Percent
+    """Of the answers that say why they ended."""
+
+
+class ArmState(Part):
+    """What one side counted in a step."""
+
+    requests: Annotated[int, Number(minimum=0, maximum=INT64_MAX)]
+    """Attempts at its own target; of a shadow step's candidate, copies."""
+    failed: Annotated[int, Number(minimum=0, maximum=INT64_MAX)]
+    """Those of them that failed."""
+    error_rate: Percent | None = None
+    """Their share; absent without any attempt."""
+    worse_rate: Percent | None = None
+    """The share without a whole answer: failed, cut, or ended without saying why; absent without any attempt."""
+    first_byte_p95_ms: Annotated[int, Number(minimum=0, maximum=INT64_MAX)] | None = None
+    """Of streams, the 95th percentile of the time to the first byte, as the upper bound of its bucket."""
+    usd_per_request: Dollars | None = None
+    """Dollars that an answered request cost in the mean."""
+    tokens_per_request: Annotated[int, Number(minimum=0, maximum=INT64_MAX)] | None = None
+    """Tokens, in and out, that an answered request had in the mean."""
+    finish_reasons: Annotated[
+        tuple[FinishState, ...], Items(max_items=8, list_type=ListType.MAP, keys=("reason",))
+    ] = ()
+    """Why answers ended."""
+
+
+class ProgressState(Part):
+    """What a step has counted, and what it waits for."""
+
+    stable: ArmState
+    """The side of the stable target."""
+    candidate: ArmState
+    """The side of the candidate."""
+    min_requests: Count
+    """Attempts at the candidate that a Successful verdict needs."""
+    hold_left_seconds: Count | None = None
+    """How long the step's hold has to run yet; absent where a person promotes, or nothing rolls out."""
+    left_seconds: Count | None = None
+    """How long the step takes yet at the rate since it began; absent where nobody knows."""
+    waits_for: Summary
+    """Why it does not go on, in one line; empty where nothing is under way."""
+
+
+class RolloutState(Part):
+    """How the rollout of a route stands in this cluster. A target here is `provider/model`."""
+
+    phase: RolloutPhase
+    """`Stable`: nothing rolls out. `Progressing`: a step holds, or waits for its next verdict. `AwaitingPromotion`: a
+    step without `hold` waits for a person. `Paused`: it stays at its step. `RolledBack`: a bound was broken, and Git
+    asks otherwise. `Aborted`: a person ended it, or the candidate exists no more."""
+    reason: ConditionReason
+    """Why the phase is what it is; the guide of rollouts lists them all."""
+    step: Count
+    """Counted from 1; 0 where no candidate is under way."""
+    steps: Count
+    """How many steps the route asks for now."""
+    traffic: Percent
+    """Of the requests, those that the candidate answers."""
+    shadow: Percent
+    """Of the requests, those that are copied to it."""
+    stable: TargetName
+    """The last promoted target: it answers whoever the candidate does not."""
+    candidate: TargetName | None = None
+    """The target that is under way; absent where none is."""
+    previous: TargetName | None = None
+    """What was stable before; setting `primary` back to it acts at once."""
+    refused: TargetName | None = None
+    """What Git asks for and does not get, where the phase is `RolledBack` or `Aborted`."""
+    since: Time
+    """When the phase began."""
+    verdicts: Annotated[tuple[VerdictState, ...], Items(max_items=10, list_type=ListType.ATOMIC)] = ()
+    """The last ones of this rollout, oldest first."""
+    message: Summary
+    """Why, in one line for people."""
+    order: Summary
+    """The last order of a person that was answered, as the annotation `fairlead.dev/rollout` has it."""
+    declined: Summary
+    """Why that order changed nothing; empty where it was carried out."""
+    cohort: Summary
+    """That the candidate's share is of too few callers; empty where it is not."""
+    progress: ProgressState
+    """What was counted in the step, told at most once a minute."""
+    observed_at: Time
+    """When this was written."""
+
+
+class SavingsState(Part):
+    """What a route cost, and what its answers would have cost at its baseline."""
+
+    baseline: TargetName
+    """Whose prices are compared with, `provider/endpoint/model`."""
+    spent_usd: Dollars = Field(alias="spentUSD")
+    """Dollars that the route's requests cost since `since`, attempts that came to nothing included, copies for a shadow
+    left out."""
+    baseline_usd: Dollars = Field(alias="baselineUSD")
+    """Dollars that the same tokens would have cost at the baseline."""
+    estimated_usd: Dollars = Field(alias="estimatedUSD")
+    """Of `spentUSD`: that much without a count of tokens."""
+    since: Time
+    """When the month (UTC) began."""
+    observed_at: Time
+    """When this was read from the budget server. It stays as it is while no budget server answers."""
+
+
 class ModelRouteStatus(Status):
     """What is said about a route."""
 
+    rollout: RolloutState | None = None
+    """How its rollout stands here; absent where it has none, and nothing to go back to. What the operator goes on from
+    is kept in the installation's namespace as well, so that a route without status goes on where it was."""
+
+    shadow: Annotated[tuple[ShadowState, ...], Items(max_items=64, list_type=ListType.ATOMIC)] = ()
+    """What the copies for its shadow cost this month, by target; told at most every few seconds."""
+
+    savings: SavingsState | None = None
+    """What the route saves against its `baseline` this month; told at most every few seconds."""
     stable: TargetState | None = None
     """The last promoted primary."""
     previous: TargetState | None = None
     """The one before; setting `primary` back to it acts at once."""
-
-
-Count = Annotated[int, Number(minimum=0)]
+    diversion: Summary | None = None
+    """Who serves instead of the primary, since when and why, in one line; `-` while nobody does."""
 
 
 class ModelConsumerStatus(Status):

@@ -6,6 +6,7 @@ rule is skipped here while a field that it reads has a problem of its own.
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
@@ -19,9 +20,30 @@ _LONGEST_QUOTE = 80
 
 def judge(node: Node, value: object, path: str) -> tuple[Any, tuple[Problem, ...]]:
     """Return the value with all defaults filled in, and its problems; the value is of use only if there are none."""
-    problems: list[Problem] = []
+    problems = _Problems(homes(node, path))
     judged = _judge(node, value, path, problems)
     return judged, tuple(problems)
+
+
+class _Problems(list[Problem]):
+    """What was found so far, and where each field of the whole has its place."""
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        super().__init__()
+        self.homes = known
+
+
+def homes(node: Node, path: str) -> dict[str, str]:
+    """Return by its name where a field stands, below `path`: those that have one place, outside lists."""
+    found: dict[str, list[str]] = {}
+    _note_homes(node, path, found)
+    return {name: places[0] for name, places in found.items() if len(places) == 1}
+
+
+def _note_homes(node: Node, path: str, found: dict[str, list[str]]) -> None:
+    for field in node.properties:
+        found.setdefault(field.name, []).append(below(path, field.name))
+        _note_homes(field.node, below(path, field.name), found)
 
 
 def below(path: str, name: str) -> str:
@@ -29,18 +51,21 @@ def below(path: str, name: str) -> str:
     return f"{path}.{name}" if path and name else path or name
 
 
-def unknown_field(path: str, name: object, known: Iterable[str]) -> Problem:
-    """Return the problem of a field that nothing reads, with the name that was probably meant."""
+def unknown_field(path: str, name: object, known: Iterable[str], elsewhere: Mapping[str, str] | None = None) -> Problem:
+    """Return the problem of a field that nothing reads, with the place or the name that was probably meant."""
     names = sorted(known)
+    home = (elsewhere or {}).get(str(name))
+    if home is not None and not nearest(str(name), names, likeness=0.85):
+        return Problem(below(path, _plain(str(name))), f"got an unknown field, want it at `{home}`, move it")
     near = nearest(str(name), names)
     want = f"want `{near}`, rename or remove it" if near else f"want one of {listing(names)}, remove it"
     return Problem(below(path, _plain(str(name))), f"got an unknown field, {want}")
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that was probably meant, if one is near."""
+def nearest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """Return the known word that was probably meant, if one is near; `likeness` is of the letters, from 0 to 1."""
     words = {known_word.lower(): known_word for known_word in known}
-    matches = difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(word.lower(), words, n=1, cutoff=likeness)
     return words[matches[0]] if matches else None
 
 
@@ -76,11 +101,17 @@ def quoted(text: str) -> str:
     return f"`{plain}`" if len(plain) <= _LONGEST_QUOTE else f"`{plain[:_LONGEST_QUOTE]}...`"
 
 
+def legible(text: str) -> str:
+    """Return a text from outside as a person may read it: one line of bearable length that steers no terminal."""
+    plain = _plain(text)
+    return plain if len(plain) <= _LONGEST_QUOTE else f"{plain[:_LONGEST_QUOTE]}..."
+
+
 def _plain(text: str) -> str:
     return "".join(character if character.isprintable() and character != "`" else "?" for character in text)
 
 
-def _judge(node: Node, value: object, path: str, problems: list[Problem]) -> Any:
+def _judge(node: Node, value: object, path: str, problems: _Problems) -> Any:
     before = len(problems)
     match node.kind:
         case Kind.OBJECT:
@@ -91,6 +122,8 @@ def _judge(node: Node, value: object, path: str, problems: list[Problem]) -> Any
             judged = _judge_array(node, value, path, problems)
         case Kind.STRING:
             judged = _judge_string(node, value, path, problems)
+        case Kind.BOOLEAN:
+            judged = _judge_boolean(node, value, path, problems)
         case _:
             judged = _judge_integer(node, value, path, problems)
     spoilt = problems[before:]
@@ -112,7 +145,7 @@ def _is_at_or_below(path: str, ancestor: str) -> bool:
     return path == ancestor or path.startswith((f"{ancestor}.", f"{ancestor}["))
 
 
-def _judge_object(node: Node, value: object, path: str, problems: list[Problem]) -> dict[str, Any] | None:
+def _judge_object(node: Node, value: object, path: str, problems: _Problems) -> dict[str, Any] | None:
     if not isinstance(value, Mapping):
         problems.append(_wrong_type(value, path, want(node)))
         return None
@@ -124,12 +157,14 @@ def _judge_object(node: Node, value: object, path: str, problems: list[Problem])
             problems.append(missing(field, path))
         elif field.default is not None:
             judged[field.name] = field.default
+    if node.is_open:
+        return judged
     known = [field.name for field in node.properties]
-    problems.extend(unknown_field(path, name, known) for name in value if name not in known)
+    problems.extend(unknown_field(path, name, known, problems.homes) for name in value if name not in known)
     return judged
 
 
-def _judge_map(node: Node, value: object, path: str, problems: list[Problem]) -> dict[str, Any] | None:
+def _judge_map(node: Node, value: object, path: str, problems: _Problems) -> dict[str, Any] | None:
     if not isinstance(value, Mapping):
         problems.append(_wrong_type(value, path, want(node)))
         return None
@@ -146,7 +181,7 @@ def _judge_map(node: Node, value: object, path: str, problems: list[Problem]) ->
     return judged
 
 
-def _judge_array(node: Node, value: object, path: str, problems: list[Problem]) -> list[Any] | None:
+def _judge_array(node: Node, value: object, path: str, problems: _Problems) -> list[Any] | None:
     if not isinstance(value, (list, tuple)):
         problems.append(_wrong_type(value, path, want(node)))
         return None
@@ -190,7 +225,7 @@ def _duplicate(keys: tuple[str, ...], entry: Any, place: str) -> Problem:
     )
 
 
-def _judge_string(node: Node, value: object, path: str, problems: list[Problem]) -> str | None:
+def _judge_string(node: Node, value: object, path: str, problems: _Problems) -> str | None:
     if not isinstance(value, str):
         problems.append(_wrong_type(value, path, want(node), _written(node, value)))
         return None
@@ -214,12 +249,24 @@ def _judge_string(node: Node, value: object, path: str, problems: list[Problem])
 def _got_text(text: Text, value: str) -> str:
     if not value:
         return "got an empty string"
-    return f"got a string of {len(value)} characters in another form" if text.quiet else got(value)
+    if text.quiet:
+        return f"got a string of {len(value)} characters in another form"
+    refused = re.search(text.refused, value) if text.refused else None
+    return f"{got(value)} with {character(refused[0])}" if refused else got(value)
+
+
+def character(one: str) -> str:
+    """Name a character, also one that cannot be shown: `U+0007 (a control character)`."""
+    kinds = {"Cc": "a control character", "Cs": "half a character"}
+    kind = kinds.get(unicodedata.category(one), f"`{one}`")
+    return f"U+{ord(one):04X} ({kind})"
 
 
 def _matches(text: Text, value: str) -> bool:
     # fullmatch, since Python's `$` also matches before a newline at the end.
-    return text.min_length <= len(value) <= text.max_length and re.fullmatch(text.pattern, value) is not None
+    if not text.min_length <= len(value) <= text.max_length or re.fullmatch(text.pattern, value) is None:
+        return False
+    return not text.refused or re.search(text.refused, value) is None
 
 
 def _written(node: Node, value: object) -> str:
@@ -229,13 +276,13 @@ def _written(node: Node, value: object) -> str:
         return ""
     plain = str(value).lower() if isinstance(value, bool) else str(value)
     seconds = f"{plain}s" if plain.isdigit() else plain
-    for guess in (plain, f"{plain}%", plain.replace(" ", ""), plain.lower(), seconds):
+    for guess in (plain, f"{plain}%", plain.strip(), plain.replace(" ", ""), plain.lower(), seconds):
         if guess != value and _matches(text, guess):
             return f'write `"{guess}"`'
     return ""
 
 
-def _judge_integer(node: Node, value: object, path: str, problems: list[Problem]) -> int | None:
+def _judge_integer(node: Node, value: object, path: str, problems: _Problems) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         todo = (
             f"write `{value}` without quotes" if isinstance(value, str) and value.isascii() and value.isdigit() else ""
@@ -246,6 +293,14 @@ def _judge_integer(node: Node, value: object, path: str, problems: list[Problem]
     if number and not number.minimum <= value <= number.maximum:
         problems.append(Problem(path, f"{got(value)}, want {want(node)}, change it"))
     return value
+
+
+def _judge_boolean(node: Node, value: object, path: str, problems: _Problems) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    todo = f"write `{str(value).lower()}` without quotes" if str(value).lower() in {"true", "false"} else ""
+    problems.append(_wrong_type(value, path, want(node), todo))
+    return None
 
 
 def _wrong_type(value: object, path: str, wanted: str, todo: str = "") -> Problem:
@@ -265,6 +320,8 @@ def want(node: Node) -> str:
         return node.text.want
     if node.number:
         return node.number.want
+    if node.kind is Kind.BOOLEAN:
+        return "`true` or `false`"
     if node.kind is Kind.OBJECT:
         needed = [field.name for field in node.properties if field.required]
         return f"a mapping with {listing(needed or (field.name for field in node.properties))}"

@@ -82,6 +82,9 @@ class Closing:
     """When a window ends and there may be room again; None: never by itself."""
     again: bool
     """Whether waiting until then helps a request like the one that was refused."""
+    at_end: bool
+    """Whether the budget is short because of what was spent: the request would have fit into an empty window. Then
+    smaller requests do not pass either while nobody can say what is left."""
     standing: Standing
     """The policy that has least left of those without room."""
 
@@ -92,7 +95,7 @@ def closing(standings: Sequence[Standing], amount: int, route: str) -> Closing |
     Policies that count only the smaller route, which answers under budget pressure, close neither the consumer nor the
     asked route: that pressure may end with another window.
     """
-    spent = [one for one in standings if _is_spent(one) and one.policy.counts((route,))]
+    spent = [one for one in standings if is_spent(one) and one.policy.counts((route,))]
     everywhere = [one for one in spent if one.policy.routes is None]
     if everywhere or spent:
         return _closing(
@@ -102,12 +105,13 @@ def closing(standings: Sequence[Standing], amount: int, route: str) -> Closing |
     if not lacking:
         return None
     first = min((one.span.end_ms for one in standings if one.span.end_ms is not None), default=None)
-    return _closing(Closes.LARGER, lacking, first, again=not any(never_fits(one, amount) for one in lacking))
+    return _closing(Closes.LARGER, lacking, first, at_end=not any(never_fits(one, amount) for one in lacking))
 
 
-def _closing(closes: Closes, lacking: Sequence[Standing], until_ms: int | None, *, again: bool = True) -> Closing:
+def _closing(closes: Closes, lacking: Sequence[Standing], until_ms: int | None, *, at_end: bool = True) -> Closing:
     least = min(lacking, key=lambda standing: standing.remaining)
-    return Closing(closes=closes, until_ms=until_ms, again=again and until_ms is not None, standing=least)
+    again = at_end and until_ms is not None
+    return Closing(closes=closes, until_ms=until_ms, again=again, at_end=at_end, standing=least)
 
 
 def _last(standings: Sequence[Standing]) -> int | None:
@@ -116,7 +120,8 @@ def _last(standings: Sequence[Standing]) -> int | None:
     return None if None in ends else max(end for end in ends if end is not None)
 
 
-def _is_spent(standing: Standing) -> bool:
+def is_spent(standing: Standing) -> bool:
+    """Tell whether all is spent, so that not even the smallest request fits."""
     return standing.policy.cap is not None and standing.counter.spent >= standing.policy.cap
 
 

@@ -1,7 +1,8 @@
 """What a provider says that it counted, and what of that can be true.
 
-Believed are counts of both sides that are at most the model's context window, that do not contradict their own total,
-and that are not zero where something went out. What is not believed is estimated, and the reason is counted.
+Believed are counts of both sides that are at most the model's context window, that contradict neither their own total
+nor their own parts, and that are not zero where something went out. What is not believed is estimated, and the reason
+is counted.
 
 A total larger than both sides is no contradiction: some providers count hidden reasoning only there. Readers of answers
 have added the difference to the output before it comes here.
@@ -13,6 +14,9 @@ from enum import StrEnum
 from fairlead.budget.estimate import Rung, believable
 from fairlead.budget.price import Tokens
 
+EMPTY_ANSWER_BYTES = 1024
+"""What stands around an answer without a token, with usage, identifiers and the chunks of a stream, is no longer."""
+
 
 class Doubt(StrEnum):
     """Why a request is estimated."""
@@ -22,7 +26,7 @@ class Doubt(StrEnum):
     INCOMPLETE = "incomplete"
     """It counted one side only, or the other is no whole number."""
     CONTRADICTORY = "contradictory"
-    """Its total is smaller than its parts, or no count that can be read."""
+    """Its total, or a side, is smaller than its parts, or no count that can be read."""
     ZERO = "zero"
     """It counted nothing where something went in and out."""
     TOO_LARGE = "too_large"
@@ -88,6 +92,8 @@ def believe(claim: Claim, rung: Rung, *, sent_bytes: int) -> Belief:
         return Belief(input=inputs, output=outputs, doubt=Doubt.INCOMPLETE)
     if inputs == 0 and outputs > 0:  # no prompt that was answered is zero tokens
         return Belief(input=None, output=outputs, doubt=Doubt.ZERO)
+    if outputs == 0 and rung.generates and sent_bytes > EMPTY_ANSWER_BYTES:  # text that was answered is not either
+        return Belief(input=inputs, output=None, doubt=Doubt.ZERO)
     return Belief(input=inputs, output=outputs, doubt=None)
 
 
@@ -95,9 +101,17 @@ def _impossible(claim: Claim, rung: Rung, sent_bytes: int) -> Doubt | None:
     """Say why nothing of a claim can be believed."""
     if not claim.said and claim.input is None and claim.output is None:
         return Doubt.ABSENT
-    if claim.contradictory:
+    if claim.contradictory or _exceeds(claim):
         return Doubt.CONTRADICTORY
     if not believable(rung, inputs=claim.input or 0, outputs=claim.output or 0):
         return Doubt.TOO_LARGE
     silent = claim.input == 0 and (claim.output == 0 or not rung.generates)
     return Doubt.ZERO if silent and sent_bytes > 0 else None
+
+
+def _exceeds(claim: Claim) -> bool:
+    """Tell whether parts of a side are more than the side."""
+    tokens = claim.tokens
+    inputs = tokens.cached + tokens.cache_write + tokens.cache_write_1h, tokens.audio_input
+    too_much_in = claim.input is not None and max(inputs) > claim.input
+    return too_much_in or (claim.output is not None and tokens.audio_output > claim.output)

@@ -19,6 +19,7 @@ from pydantic.alias_generators import to_camel
 from fairlead.budget.estimate import Rung
 from fairlead.budget.policy import Action, Policy, Scope, Stage
 from fairlead.budget.price import USD, Price
+from fairlead.budget.shadow import ShadowLimit, ShadowTerms
 from fairlead.budget.window import Calendar, Every, Forever, InCalendar, Window
 from fairlead.errors import BudgetConfigurationError
 
@@ -36,6 +37,10 @@ class RouteTerms:
     """The route that answers when a budget says Downgrade."""
     plans: Mapping[str, tuple[str, ...]]
     """Model name -> targets that may answer; the key is empty when all names of the route share one plan."""
+    shadow: ShadowTerms | None = None
+    """None: the route has no shadow."""
+    baseline: str | None = None
+    """The target at whose prices its answers are counted once more; None: they are not."""
 
     def targets(self, model: str) -> tuple[str, ...]:
         """Return the targets that may answer a model name."""
@@ -58,10 +63,18 @@ class BudgetConfiguration:
     routes: Mapping[str, RouteTerms]
     targets: Mapping[str, Rung]
 
+    def revision_of(self, consumer: str) -> str:
+        """Name this version of the policies that match a consumer."""
+        names = tuple(sorted(self.consumers.get(consumer, ())))
+        known = self._revisions.get(names)
+        if known is None:
+            known = self._revisions[names] = revision(self._by_name[name] for name in names)
+        return known
+
     @cached_property
-    def revision(self) -> str:
-        """What names this version of the policies and of whom they match."""
-        return revision(self.policies, self.consumers)
+    def _revisions(self) -> dict[tuple[str, ...], str]:
+        """By names of policies: many consumers fall under the same."""
+        return {}
 
     @cached_property
     def _by_name(self) -> Mapping[str, Policy]:
@@ -94,12 +107,12 @@ class BudgetConfiguration:
         return max(self.rungs(route, model), key=lambda rung: rung.price.input + rung.price.output, default=None)
 
 
-def revision(policies: Iterable[Policy], consumers: Mapping[str, Collection[str]]) -> str:
-    """Name a version of the policies and of whom they match, by its content: what a verdict was made by.
+def revision(policies: Iterable[Policy]) -> str:
+    """Name a version of the policies that match a consumer, by their content: what a verdict on it was made by.
 
-    Prices and routes are not part of it: a verdict is about what is spent.
+    Prices, routes and other consumers are not part of it: a verdict is about what this one has spent.
     """
-    return digest(_minified({"policies": _policies_document(policies), "consumers": _consumers_document(consumers)}))
+    return digest(_minified(_policies_document(policies)))
 
 
 def digest(text: bytes) -> str:
@@ -138,10 +151,23 @@ class _Policy(_Part):
     routes: list[str] | None = None
 
 
+class _ShadowLimit(_Part):
+    limit: int = Field(ge=0, le=LARGEST_LIMIT)
+    every: _Every | None = None
+    calendar: _InCalendar | None = None
+
+
+class _Shadow(_Part):
+    targets: list[str]
+    limit: _ShadowLimit | None = None
+
+
 class _Route(_Part):
     max_output_tokens: int | None = None
     downgrade_to: str | None = None
     plans: dict[str, list[str]]
+    shadow: _Shadow | None = None
+    baseline: str | None = None
 
 
 class _Target(_Part):
@@ -152,6 +178,7 @@ class _Target(_Part):
     cache_write_1h: int | None = Field(default=None, ge=0, alias="cacheWrite1h")
     audio_input: int | None = Field(default=None, ge=0)
     audio_output: int | None = Field(default=None, ge=0)
+    known: bool = True
     max_output_tokens: int | None = None
     context_window: int | None = None
     generates: bool = True
@@ -182,6 +209,8 @@ def encode(configuration: BudgetConfiguration) -> bytes:
                 "maxOutputTokens": terms.max_output_tokens,
                 "downgradeTo": terms.downgrade_to,
                 "plans": {model: list(targets) for model, targets in terms.plans.items()},
+                **_shadow_document(terms.shadow),
+                **({} if terms.baseline is None else {"baseline": terms.baseline}),
             }
             for name, terms in configuration.routes.items()
         },
@@ -191,6 +220,7 @@ def encode(configuration: BudgetConfiguration) -> bytes:
                 "output": rung.price.output,
                 "cachedInput": rung.price.cached_input,
                 **_own_prices(rung.price),
+                **({} if rung.price.known else {"known": False}),
                 "maxOutputTokens": rung.max_output_tokens,
                 "contextWindow": rung.context_window,
                 "generates": rung.generates,
@@ -225,21 +255,33 @@ def _own_prices(price: Price) -> dict[str, int]:
 
 
 def _policy_document(policy: Policy) -> dict[str, Any]:
-    match policy.window:
-        case Every(length_ms=length_ms, anchor_ms=anchor_ms):
-            window: dict[str, Any] = {"every": {"lengthMs": length_ms, "anchorMs": anchor_ms}}
-        case InCalendar(unit=unit, zone=zone):
-            window = {"calendar": {"unit": unit.value, "zone": zone}}
-        case Forever():
-            window = {}
     return {
         "name": policy.name,
         "scope": policy.scope.value,
         "limit": policy.limit,
         "stages": [{"at": stage.at, "action": stage.action.value} for stage in policy.stages],
         "routes": None if policy.routes is None else sorted(policy.routes),
-        **window,
+        **_window_document(policy.window),
     }
+
+
+def _window_document(window: Window) -> dict[str, Any]:
+    match window:
+        case Every(length_ms=length_ms, anchor_ms=anchor_ms):
+            return {"every": {"lengthMs": length_ms, "anchorMs": anchor_ms}}
+        case InCalendar(unit=unit, zone=zone):
+            return {"calendar": {"unit": unit.value, "zone": zone}}
+        case Forever():
+            return {}
+
+
+def _shadow_document(shadow: ShadowTerms | None) -> dict[str, Any]:
+    """Return nothing without a shadow: servers of a version before read on as long as nobody has one."""
+    if shadow is None:
+        return {}
+    limit = shadow.limit
+    bounded = {} if limit is None else {"limit": {"limit": limit.limit, **_window_document(limit.window)}}
+    return {"shadow": {"targets": list(shadow.targets), **bounded}}
 
 
 def decode(text: bytes) -> BudgetConfiguration:
@@ -262,6 +304,8 @@ def decode(text: bytes) -> BudgetConfiguration:
                 max_output_tokens=route.max_output_tokens,
                 downgrade_to=route.downgrade_to,
                 plans={model: tuple(targets) for model, targets in route.plans.items()},
+                shadow=_shadow(route.shadow, f"routes.{name}.shadow.limit"),
+                baseline=route.baseline,
             )
             for name, route in document.routes.items()
         },
@@ -275,6 +319,7 @@ def decode(text: bytes) -> BudgetConfiguration:
                     cache_write_1h=target.cache_write_1h,
                     audio_input=target.audio_input,
                     audio_output=target.audio_output,
+                    known=target.known,
                 ),
                 max_output_tokens=target.max_output_tokens,
                 context_window=target.context_window,
@@ -303,7 +348,18 @@ def _policy(policy: _Policy, path: str) -> Policy:
         raise BudgetConfigurationError(f"{path}: {error}") from error
 
 
-def _window(policy: _Policy) -> Window:
+def _shadow(shadow: _Shadow | None, path: str) -> ShadowTerms | None:
+    if shadow is None:
+        return None
+    limit = shadow.limit
+    try:
+        bound = None if limit is None else ShadowLimit(limit=limit.limit, window=_window(limit))
+    except (ValueError, ZoneInfoNotFoundError) as error:
+        raise BudgetConfigurationError(f"{path}: {error}") from error
+    return ShadowTerms(targets=tuple(shadow.targets), limit=bound)
+
+
+def _window(policy: _Policy | _ShadowLimit) -> Window:
     if policy.every is not None:
         return Every(length_ms=policy.every.length_ms, anchor_ms=policy.every.anchor_ms)
     if policy.calendar is not None:
@@ -326,7 +382,9 @@ def _check_references(configuration: BudgetConfiguration) -> None:
             raise BudgetConfigurationError(
                 f"routes.{route}.downgradeTo: got `{terms.downgrade_to}`, want the name of a route"
             )
-        for targets in terms.plans.values():
+        shadows = terms.shadow.targets if terms.shadow else ()
+        other = (("shadow", shadows), ("baseline", [terms.baseline] if terms.baseline is not None else ()))
+        for field, targets in (*(("plans", found) for found in terms.plans.values()), *other):
             for target in targets:
                 if target not in configuration.targets:
-                    raise BudgetConfigurationError(f"routes.{route}.plans: got `{target}`, want the name of a target")
+                    raise BudgetConfigurationError(f"routes.{route}.{field}: got `{target}`, want the name of a target")

@@ -5,7 +5,7 @@ whole nano-dollar, once. A price with at most three decimals per million tokens 
 nano-dollars per token, so nothing is rounded at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 USD = 1_000_000_000
 """Nano-dollars in a dollar."""
@@ -28,6 +28,8 @@ class Price:
     """Input tokens that are audio; None: the catalogue names no price."""
     audio_output: int | None = None
     """Output tokens that are audio; None: the catalogue names no price."""
+    known: bool = True
+    """False: the catalogue names no price at all. All of it is 0 then, and nothing is free by that."""
 
     @property
     def written(self) -> int:
@@ -70,6 +72,8 @@ class Tokens:
 
 
 FREE = Price(input=0, output=0, cached_input=0)
+UNKNOWN = replace(FREE, known=False)
+"""Of a model without a price: its tokens are counted, and book nothing."""
 
 
 def cost(price: Price, tokens: Tokens) -> int:
@@ -94,6 +98,8 @@ def cost(price: Price, tokens: Tokens) -> int:
 
 def unpriced(price: Price, tokens: Tokens) -> tuple[str, ...]:
     """Name the kinds of tokens that were counted and have no price of their own, by their fields in the catalogue."""
+    if not price.known:
+        return tuple(name for name, count in (("input", tokens.input), ("output", tokens.output)) if count > 0)
     named = {
         "cacheWrite": price.cache_write is None and tokens.cache_write + tokens.cache_write_1h > 0,
         "audioInput": price.audio_input is None and tokens.audio_input > 0,

@@ -10,14 +10,18 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fairlead.budget.admission import Standing
+from fairlead.budget.admission import Standing, is_spent
+from fairlead.budget.baseline import SavingsAccount
 from fairlead.budget.policy import Action, Policy, Stage
+from fairlead.budget.shadow import ShadowAccount
 from fairlead.budget.window import span
 from fairlead.errors import BudgetConfigurationError
 
 VERSION: Literal[1] = 1
 TOP = 10
 """How many spenders are named."""
+MOST_EXHAUSTED = 1000
+"""How many of each policy are named who are at its end, and ten times as many of all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,9 @@ class Account:
     """Who spent most, at most `TOP`; nobody who spent nothing."""
     refused: tuple[str, ...] = ()
     """Consumers whose requests found no room, at most `TOP`, as far as this server knows."""
+    exhausted: tuple[str, ...] = ()
+    """Consumers at the end of the limit, at most `MOST_EXHAUSTED`: all is spent, or as far as is known a request
+    that fits into an empty window found no room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,28 +77,51 @@ class SpendSnapshot:
     store_up: bool
     """False: the store does not answer, so nobody knows what is spent, and there are no accounts."""
     accounts: tuple[Account, ...]
+    shadows: tuple[ShadowAccount, ...] = ()
+    """What copies for shadows cost, by route and target."""
+    savings: tuple[SavingsAccount, ...] = ()
+    """What routes with a baseline cost, and would have cost there."""
 
     def account(self, policy: str) -> Account | None:
         """Return the account of a policy, `namespace/name`."""
         return next((found for found in self.accounts if found.policy == policy), None)
 
 
+Named = Callable[[str, int], Collection[str]]
+"""Who is known, of a policy and its window that began then."""
+
+
+def _nobody(_policy: str, _start_ms: int) -> Collection[str]:
+    return ()
+
+
 def accounts(
     policies: Iterable[Policy],
     standings: Iterable[tuple[str, Standing]],
     now_ms: int,
-    refused: Callable[[str, int], Collection[str]] = lambda _policy, _start_ms: (),
+    refused: Named = _nobody,
+    exhausted: Named = _nobody,
 ) -> tuple[Account, ...]:
     """Sum up by policy what each consumer spent, in the order of names, also of a policy that has no consumers.
 
-    `refused`: who found no room under a policy, in the window that began then.
+    `refused`: who found no room; `exhausted`: for whom there would be room in an empty window.
     """
     by_policy: dict[str, list[tuple[str, Standing]]] = {}
     for who, standing in standings:
         by_policy.setdefault(standing.policy.name, []).append((who, standing))
     ordered = sorted(policies, key=lambda policy: policy.name)
-    found = (_account(policy, by_policy.get(policy.name, []), now_ms) for policy in ordered)
-    return tuple(replace(one, refused=tuple(sorted(refused(one.policy, one.start_ms))[:TOP])) for one in found)
+    found = []
+    room = 10 * MOST_EXHAUSTED
+    for policy in ordered:
+        own = by_policy.get(policy.name, [])
+        one = _account(policy, own, now_ms)
+        ended = {who for who, standing in own if is_spent(standing)}.union(exhausted(policy.name, one.start_ms))
+        named = tuple(sorted(ended)[: min(MOST_EXHAUSTED, room)])
+        room -= len(named)
+        found.append(
+            replace(one, refused=tuple(sorted(refused(policy.name, one.start_ms))[:TOP]), exhausted=named),
+        )
+    return tuple(found)
 
 
 def _account(policy: Policy, standings: Sequence[tuple[str, Standing]], now_ms: int) -> Account:
@@ -120,12 +150,18 @@ def _account(policy: Policy, standings: Sequence[tuple[str, Standing]], now_ms: 
 def together(snapshots: Sequence[SpendSnapshot]) -> SpendSnapshot:
     """Put together what several servers on one store tell: the first one's, and whom any of them refused."""
     refused: dict[tuple[str, int], set[str]] = {}
+    exhausted: dict[tuple[str, int], set[str]] = {}
     for spend in snapshots:
         for account in spend.accounts:
             refused.setdefault((account.policy, account.start_ms), set()).update(account.refused)
+            exhausted.setdefault((account.policy, account.start_ms), set()).update(account.exhausted)
     first = snapshots[0]
     merged = (
-        replace(account, refused=tuple(sorted(refused[account.policy, account.start_ms])[:TOP]))
+        replace(
+            account,
+            refused=tuple(sorted(refused[account.policy, account.start_ms])[:TOP]),
+            exhausted=tuple(sorted(exhausted[account.policy, account.start_ms])[:MOST_EXHAUSTED]),
+        )
         for account in first.accounts
     )
     return replace(first, accounts=tuple(merged))
@@ -156,8 +192,17 @@ def document(spend: SpendSnapshot) -> dict[str, Any]:
                 ],
                 top=[_Spender(consumer=found.consumer, spent=found.spent) for found in account.top],
                 refused=list(account.refused),
+                exhausted=list(account.exhausted),
             )
             for account in spend.accounts
+        ],
+        shadows=[
+            _ShadowAccount(route=one.route, target=one.target, spent=one.spent, since_ms=one.since_ms)
+            for one in spend.shadows
+        ],
+        savings=[
+            _SavingsAccount(**{name: getattr(one, name) for name in _SavingsAccount.model_fields})
+            for one in spend.savings
         ],
     ).model_dump()
 
@@ -195,9 +240,15 @@ def decode(found: Mapping[str, Any]) -> SpendSnapshot:
                 ),
                 top=tuple(Spender(consumer=one.consumer, spent=one.spent) for one in account.top),
                 refused=tuple(account.refused),
+                exhausted=tuple(account.exhausted),
             )
             for account in read.accounts
         ),
+        shadows=tuple(
+            ShadowAccount(route=one.route, target=one.target, spent=one.spent, since_ms=one.since_ms)
+            for one in read.shadows
+        ),
+        savings=tuple(SavingsAccount(**one.model_dump()) for one in read.savings),
     )
 
 
@@ -228,6 +279,23 @@ class _Account(_Part):
     reached: list[_Reached]
     top: list[_Spender]
     refused: list[str]
+    exhausted: list[str] = []
+
+
+class _ShadowAccount(_Part):
+    route: str
+    target: str
+    spent: int
+    since_ms: int
+
+
+class _SavingsAccount(_Part):
+    route: str
+    baseline: str
+    spent: int
+    cost_there: int
+    estimated: int
+    since_ms: int
 
 
 class _SpendSnapshot(_Part):
@@ -235,3 +303,5 @@ class _SpendSnapshot(_Part):
     configuration: str
     store_up: bool
     accounts: list[_Account]
+    shadows: list[_ShadowAccount] = []  # a server of a version before tells of none
+    savings: list[_SavingsAccount] = []

@@ -87,8 +87,8 @@ def closed(closing: Closing, check: Check, revision: str) -> str:
 
     The words: consumer; what is closed (`*`, a route, or a route, a bar and a model); the Unix second from which it is
     void (0: it does not end by itself) and that from which a client may come back (0: waiting does not help); the
-    revision of the policies; then the size of the refused request (bytes, limit on its output, answers), by which
-    others are measured, or zeros where size makes no difference.
+    revision of the consumer's policies; the size of the refused request (bytes, limit on its output, answers), by which
+    others are measured, or zeros where size makes no difference; and 1 where smaller ones do not pass unchecked, or 0.
     """
     standing = closing.standing
     ends_s = 0 if closing.until_ms is None else -(-closing.until_ms // 1000)
@@ -101,13 +101,17 @@ def closed(closing: Closing, check: Check, revision: str) -> str:
     left = max(0, standing.remaining)
     return "\n".join(
         (
-            f"{check.consumer} {what} {ends_s} {ends_s if closing.again else 0} {revision} {size}",
+            f"{check.consumer} {what} {ends_s} {ends_s if closing.again else 0} {revision} {size} {closing.at_end:d}",
             _limit(standing),
             str(left // _MICRO),
             exact(left),
             _closed_message(closing),
         )
     )
+
+
+STOPPED: bytes = Response(overall_code=OVER_LIMIT, statuses=[Status(code=OVER_LIMIT)]).SerializeToString()
+"""The answer to the check of a shadow's copy that is not to go on; nobody reads more of it."""
 
 
 UNBUDGETED: bytes = granted(NOTHING_RESERVED, None, None)

@@ -9,6 +9,7 @@ refused by everybody (4xx, 5xx), or      nothing: the reservation is released; b
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from fairlead.budget.attempt import possible_cost, possible_output
 from fairlead.budget.belief import Belief, Doubt, believe
@@ -17,6 +18,18 @@ from fairlead.budget.ledger import Settlement
 from fairlead.budget.price import cost, unpriced
 from fairlead.budget.reconciliation import Count, UsageCounterKey
 from fairlead.budgetserver.descriptor import Report
+
+
+class Kind(StrEnum):
+    """What a bill is of."""
+
+    REQUEST = "request"
+    SHADOW = "shadow"
+    """A copy."""
+    SPENT = "spent"
+    """What a route's request cost, once more: for its savings."""
+    BASELINE = "baseline"
+    """What it would have cost at the route's baseline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +41,9 @@ class Bill:
     """What reconciliation is told of it; None = nothing."""
     route: str
     budgeted: bool
+    kind: Kind = Kind.REQUEST
+    shadow: str = ""
+    """The target of the shadow whose copy this is the bill of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +71,7 @@ def charge(report: Report, rung: Rung | None, route_limit: int | None = None) ->
 
     `route_limit` is the route's cap on output, in tokens.
     """
-    if rung is None:
+    if rung is None or report.free:
         return NOTHING
     belief = believe(report.claim, rung, sent_bytes=report.sent_bytes)
     if belief.doubt is None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import structlog
 
+from fairlead.adapters import disk
 from fairlead.budget.configuration import BudgetConfiguration, decode, digest
 from fairlead.budgetserver.metrics import Metrics
-from fairlead.errors import BudgetConfigurationError
+from fairlead.errors import BudgetConfigurationError, StateError
 
 POLL_S = 0.25
 log = structlog.get_logger("fairlead.budget")
@@ -30,9 +31,11 @@ class BudgetConfigurationFile:
     def load(self) -> BudgetConfiguration:
         """Read the configuration. Raises `BudgetConfigurationError` when it is missing or wrong."""
         try:
-            text = self._path.read_bytes()
-        except OSError as error:
-            raise BudgetConfigurationError(f"{self._path}: {error.strerror}") from error
+            text = disk.read(self._path)
+        except StateError as error:
+            raise BudgetConfigurationError(str(error)) from error
+        if text is None:
+            raise BudgetConfigurationError(f"{self._path}: got no such file, want a budget configuration")
         self._text = text
         try:
             configuration = decode(text)
@@ -61,6 +64,7 @@ class BudgetConfigurationFile:
     def _changed(self) -> bool:
         """Say whether there is another text; a file that is away for a moment has not changed."""
         try:
-            return self._path.read_bytes() != self._text
-        except OSError:
+            text = disk.read(self._path)
+        except StateError:
             return False
+        return text is not None and text != self._text

@@ -1,11 +1,11 @@
 """What a gateway asks and reports, as plain values.
 
-A message carries one descriptor with one entry: its key is `check` or `report`, its value are words with a space
-between, in the order of `CHECK`, or of `REPORT` and then `ATTEMPTS`; a report has two more groups, each behind a `;`:
-what a check says of the request's bounds, and `USAGE` (one entry, because each costs both sides more than
-all the words). `-` stands for what the gateway does not know; what cannot be read as a number is treated the same.
-Later versions may add words at the end. No word has a space in it: names have grammars, and the gateway makes the
-request's id itself.
+A message carries one descriptor with one entry: its key is `check` or `report`, or one of these with `shadow_` before
+it for the copy of a request that goes to its route's shadow. Its value are words with a space between, in the order of
+`CHECK` or `SHADOW_CHECK`, or of `REPORT` and then `ATTEMPTS`; a report has two more groups, each behind a `;`: what a
+check says of the request's bounds, and `USAGE` (one entry, because each costs both sides more than all the words). `-`
+stands for what the gateway does not know; what cannot be read as a number is treated the same. Later versions may add
+words at the end. No word has a space in it: names have grammars, and the gateway makes the request's id itself.
 `fairlead.envoy.budgets` writes them; a test holds both against each other.
 """
 
@@ -16,17 +16,20 @@ from fairlead.budget.attempt import Attempt
 from fairlead.budget.belief import NOTHING_SAID, Claim
 from fairlead.budget.estimate import Ask
 
-CHECK = ("consumer", "id", "model", "bytes", "route", "limit", "answers")
+CHECK = ("consumer", "id", "model", "bytes", "route", "limit", "answers", "asked")
+SHADOW_CHECK = ("consumer", "id", "model", "bytes", "route", "target", "limit", "answers")
 REPORT = (
     *("consumer", "id", "model", "bytes", "route", "reservation", "target"),
     *("stream", "status", "flags", "attempts", "sent", "gateway"),
 )
-ATTEMPTS = ("wire", "duration", "tried", "failed", "lost")
+ATTEMPTS = ("wire", "duration", "tried", "failed", "lost", "asked")
 """The words behind those of `REPORT`."""
 _NO_ATTEMPTS = ("-",) * len(ATTEMPTS)
 USAGE = ("status", "input", "output", "cached", "cache_write", "cache_write_1h", "audio_input", "audio_output")
 """The words of the last group; a `-` alone where no provider said anything."""
 ABSENT = "-"
+FREE = "free"
+"""What stands for the number of answers of a request that costs nothing."""
 NOTHING_RESERVED = "none"
 """The reservation of a request whose check was answered without one: no policy matches its consumer."""
 _COMPLETE, _IMPOSSIBLE = "1", "3"
@@ -59,6 +62,22 @@ class Check(NamedTuple):
     body_bytes: int | None
     output_limit: int | None
     choices: int
+    free: bool = False
+    """Nothing is billed for it: tokens that are counted beforehand."""
+    shadow: str = ""
+    """The target of the shadow, where a copy of a request wants to go on, not the request."""
+    asked_routes: tuple[str, ...] = ()
+    """The route that was asked, where a rule of it chose `route` to answer."""
+
+    @property
+    def ask(self) -> Ask:
+        """What bounds the request's cost."""
+        return Ask(body_bytes=self.body_bytes or 0, output_limit=self.output_limit, choices=self.choices)
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """Whose policies count it: the route that was asked, and the one that is to answer."""
+        return (*self.asked_routes, self.route)
 
 
 class Report(NamedTuple):
@@ -95,11 +114,22 @@ class Report(NamedTuple):
     """The last attempt, where its request went out; its status is 0 where its answer did not come to its end."""
     lost: tuple[Attempt, ...] = ()
     """The attempts before it whose requests went out."""
+    asked_routes: tuple[str, ...] = ()
+    """The routes that were asked before, where a rule, a downgrade, or one after the other chose another to answer."""
+    shadow: bool = False
+    """It was the copy of a request, for a shadow."""
+    free: bool = False
+    """As in the check."""
 
     @property
     def ask(self) -> Ask:
         """What bounded the request's cost."""
         return Ask(body_bytes=self.body_bytes or 0, output_limit=self.output_limit, choices=self.choices)
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """Whose policies count it: the routes that were asked, and the one that answered."""
+        return (*self.asked_routes, self.route)
 
     @property
     def unanswered(self) -> bool:
@@ -114,13 +144,20 @@ def read(request: Any) -> Check | Report:
     except IndexError as error:
         raise ValueError("got no descriptor, want one with one entry") from error
     key = entry.key
-    if key == "check":
+    if key in {"check", "shadow_check"}:
         if len(entry.value) > LONGEST_CHECK:
             raise OversizedError(f"got a check of {len(entry.value)} characters, want at most {LONGEST_CHECK}")
-        return check(entry.value)
-    if key == "report":
-        return report(entry.value)
+        return check(entry.value) if key == "check" else shadow_check(entry.value)
+    if key in {"report", "shadow_report"}:
+        found = report(entry.value)
+        return found if key == "report" else found._replace(shadow=True)
     raise ValueError(f"got `{key[:_LONGEST_SHOWN]}`, want `check` or `report`")
+
+
+def shadow_check(text: str) -> Check:
+    """Read the check of a shadow's copy. Raises `ValueError` for too few words."""
+    *who, target, limit, answers = (text if text.count(" ") >= len(SHADOW_CHECK) - 1 else f"{text} {ABSENT}").split(" ")
+    return check(" ".join((*who, limit, answers)))._replace(shadow=target)
 
 
 def check(text: str) -> Check:
@@ -141,6 +178,8 @@ def check(text: str) -> Check:
         body_bytes=_number(size),
         output_limit=_number(limit),
         choices=(_number(more[0]) if more else None) or 1,
+        asked_routes=_routes(more[1]) if len(more) > 1 else (),
+        free=more[:1] == [FREE],
     )
 
 
@@ -150,7 +189,7 @@ def report(text: str) -> Report:
     words = known.split(" ")
     consumer, request, model, size, route, reservation, target = words[:7]
     stream, status, flags, attempts, sent, gateway = words[7 : len(REPORT)]
-    wire, duration, tried, failed, lost = [*words[len(REPORT) :], *_NO_ATTEMPTS][: len(ATTEMPTS)]
+    wire, duration, tried, failed, lost, asked = [*words[len(REPORT) :], *_NO_ATTEMPTS][: len(ATTEMPTS)]
     limit, answers, *_ = (*ask.split(" "), ABSENT)
     claim = _claim(usage.split(" "))
     ended = flags in {ABSENT, ""}
@@ -175,6 +214,8 @@ def report(text: str) -> Report:
         choices=_number(answers) or 1,
         last=_last(tried, wire, status if ended and not _number(failed) else failed, duration),
         lost=_lost(lost),
+        asked_routes=_routes(asked),
+        free=answers == FREE,
     )
 
 
@@ -200,6 +241,10 @@ def _three(text: str) -> tuple[str, str, str]:
     first, _, rest = text.partition(",")
     second, _, third = rest.partition(",")
     return first, second, third
+
+
+def _routes(text: str) -> tuple[str, ...]:
+    return () if text in {ABSENT, ""} else tuple(text.split(","))
 
 
 def _claim(words: Sequence[str]) -> Claim:

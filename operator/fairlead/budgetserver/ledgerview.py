@@ -5,16 +5,21 @@ One read of all counters that run, never more often than somebody asks or the ga
 
 from typing import Any
 
-from fairlead.budget import spend
+from fairlead.budget import baseline, spend
 from fairlead.budget.admission import Standing
+from fairlead.budget.baseline import SavingsAccount
 from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.budget.ledger import Counter
 from fairlead.budget.policy import SHARED, Policy, Scope, counter, unbudgeted
+from fairlead.budget.shadow import ShadowAccount, shown
+from fairlead.budget.unpriced import unpriced, used
 from fairlead.budget.usage import dollars, moment
 from fairlead.budget.window import span
+from fairlead.budgetserver.answer import exact
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
 from fairlead.budgetserver.store import StoreError
+from fairlead.ir import word
 
 
 async def standings(service: RateLimitService) -> list[tuple[str, Standing]]:
@@ -47,6 +52,45 @@ async def unmatched(service: RateLimitService) -> list[tuple[str, Counter]]:
     return list(zip(consumers, counters, strict=True))
 
 
+async def shadowed(service: RateLimitService) -> list[ShadowAccount]:
+    """Return what the copies of each route that has a shadow cost this month, by target."""
+    now_ms = service.now_ms()
+    pairs = [
+        (route, target, shown(route, target, now_ms))
+        for route, terms in sorted(service.configuration.routes.items())
+        if terms.shadow is not None
+        for target in terms.shadow.targets
+    ]
+    found = await service.counters([counter.name for _, _, counter in pairs])
+    return [
+        ShadowAccount(route=route, target=target, spent=counted.spent, since_ms=counter.window.start_ms)
+        for (route, target, counter), counted in zip(pairs, found, strict=True)
+    ]
+
+
+async def saved(service: RateLimitService) -> list[SavingsAccount]:
+    """Return what each route that has a baseline cost this month, and what it would have cost there."""
+    now_ms = service.now_ms()
+    found = [
+        (route, terms.baseline, baseline.counters(route, terms.baseline, now_ms))
+        for route, terms in sorted(service.configuration.routes.items())
+        if terms.baseline is not None
+    ]
+    spent = await service.counters([one.spent for _, _, one in found])
+    there = await service.counters([one.baseline for _, _, one in found])
+    return [
+        SavingsAccount(
+            route=route,
+            baseline=target,
+            spent=of_route.spent,
+            cost_there=of_baseline.spent,
+            estimated=of_route.estimated,
+            since_ms=one.window.start_ms,
+        )
+        for (route, target, one), of_route, of_baseline in zip(found, spent, there, strict=True)
+    ]
+
+
 async def overview(service: RateLimitService) -> dict[str, Any]:
     """Return the document of `/v1/budgets`."""
     policies: dict[str, dict[str, Any]] = {}
@@ -76,13 +120,33 @@ async def overview(service: RateLimitService) -> dict[str, Any]:
         )
     for entry in policies.values():
         entry["consumers"].sort(key=lambda consumer: (-consumer["spent"], consumer["consumer"]))
+    configuration = service.configuration
     return {
         "object": "budgets",
         "policies": [policies[name] for name in sorted(policies)],
         "unbudgeted": [
             {"consumer": consumer, "spent": dollars(found.spent)} for consumer, found in await unmatched(service)
         ],
+        "unpriced": [word.decode(target) for target in used(unpriced(configuration), configuration)],
         "killed": sorted(service.configuration.killed),
+        "shadow": [
+            {
+                "route": one.route,
+                "target": word.decode(one.target),
+                "spentUSD": exact(one.spent),
+                "since": moment(one.since_ms),
+            }
+            for one in await shadowed(service)
+        ],
+        "savings": [
+            {
+                "route": one.route,
+                "baseline": word.decode(one.baseline),
+                **baseline.told(spent=one.spent, cost_there=one.cost_there, estimated=one.estimated),
+                "since": moment(one.since_ms),
+            }
+            for one in await saved(service)
+        ],
     }
 
 
@@ -90,12 +154,20 @@ async def told(service: RateLimitService, configuration: str) -> dict[str, Any]:
     """Return the document of `/v1/spend`: for the operator, also while the store is away."""
     try:
         found = await standings(service) if service.store_up else None
+        shadows = () if found is None else tuple(await shadowed(service))
+        savings = () if found is None else tuple(await saved(service))
     except StoreError:
-        found = None
-    refused = service.refusals.of
-    accounts = () if found is None else spend.accounts(service.configuration.policies, found, service.now_ms(), refused)
+        found, shadows, savings = None, (), ()
+    policies, named = service.configuration.policies, (service.refusals.of, service.refusals.at_end)
+    accounts = () if found is None else spend.accounts(policies, found, service.now_ms(), *named)
     return spend.document(
-        spend.SpendSnapshot(configuration=configuration, store_up=found is not None, accounts=accounts)
+        spend.SpendSnapshot(
+            configuration=configuration,
+            store_up=found is not None,
+            accounts=accounts,
+            shadows=shadows,
+            savings=savings,
+        )
     )
 
 
@@ -105,6 +177,9 @@ async def refresh(service: RateLimitService, metrics: Metrics) -> None:
     metrics.spent_now.clear()
     metrics.limit.clear()
     metrics.stage.clear()
+    metrics.saved.clear()
+    for one in await saved(service):
+        metrics.saved.labels(one.route, word.decode(one.baseline)).set(dollars(one.cost_there - one.spent))
     for policy in service.configuration.policies:
         metrics.limit.labels(policy.name).set(dollars(policy.limit))
     for who, standing in found:

@@ -19,6 +19,22 @@ class Metrics:
             ("consumer", "route", "budgeted"),
             registry=self.registry,
         )
+        self.shadow_checks = self._counter("shadow_checks", "Copies for shadows that asked for room", "verdict")
+        self.shadow_spent = Counter(
+            "fairlead_shadow_spend_usd",
+            "Dollars booked for copies that went to shadows; no part of anybody's budget",
+            ("route", "target"),
+            registry=self.registry,
+        )
+        self.baseline = Counter(
+            "fairlead_baseline_usd",
+            "Dollars that the answers of a route would have cost at its baseline",
+            ("route",),
+            registry=self.registry,
+        )
+        self.saved = self._gauge(
+            "saved_usd", "Dollars saved this month against the route's baseline", "route", "baseline"
+        )
         self.estimated = self._counter("estimated_usd", "Dollars booked without a count of tokens")
         self.doubts = self._counter(
             "doubted", "Requests that were estimated, by what was wrong with the count", "reason"
@@ -49,6 +65,7 @@ class Metrics:
         _begin_at_zero(
             self.checks, "granted", "rejected", "downgraded", "unbudgeted", "killed", "crowded", "unavailable"
         )
+        _begin_at_zero(self.shadow_checks, "granted", "rejected", "crowded", "unavailable")
         _begin_at_zero(self.reports, "metered", "unchecked", "estimated", "released", "rejected", "ignored")
         _begin_at_zero(self.doubts, *(doubt.value for doubt in Doubt))
         _begin_at_zero(self.expired, "booked", "waived")

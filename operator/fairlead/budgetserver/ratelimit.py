@@ -5,33 +5,28 @@ The rules are those of `fairlead.budget`; the store makes them atomic. Nothing h
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
-from fairlead.budget.admission import Closes, Standing, closing, is_exhausted, short
-from fairlead.budget.attempt import Attempt, possible_cost
+from fairlead.budget.admission import Closes, Standing, closing, short
 from fairlead.budget.configuration import BudgetConfiguration
-from fairlead.budget.estimate import LARGEST, Ask, Bound, bounds, reservation
+from fairlead.budget.estimate import Ask, Bound, bounds, reservation
 from fairlead.budget.ledger import (
-    CORRECTABLE_MS,
-    REMEMBERED_MS,
     Admission,
     Counter,
     Hold,
     Plan,
     Posting,
-    Settlement,
     Verdict,
 )
-from fairlead.budget.policy import SHARED, Scope
 from fairlead.budget.price import USD
-from fairlead.budget.reconciliation import Count, UsageCounterKey
-from fairlead.budgetserver import answer
+from fairlead.budgetserver import answer, shadows
 from fairlead.budgetserver.backlog import Backlog
-from fairlead.budgetserver.charge import Bill, charge
-from fairlead.budgetserver.descriptor import ABSENT, Check, Report
+from fairlead.budgetserver.billing import Billing
+from fairlead.budgetserver.charge import Bill, Kind
+from fairlead.budgetserver.descriptor import Check, Report
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.refusals import Refusals
 from fairlead.budgetserver.store import RefusedError, Store, StoreError
@@ -43,12 +38,38 @@ _REMEMBERED_TERMS = 20_000
 _SETTLING = 10_000
 """Reports on their way to the store at a time; more wait in the backlog."""
 
+_NAMED = "/"
+"""In the name of each route of somebody's, and in no other that a gateway has."""
 _FAILURES = 3
 """Failures in a row after which the store is taken for down."""
 
 Clock = Callable[[], int]
 """Returns Unix milliseconds."""
 log = structlog.get_logger("fairlead.budget")
+
+
+class Outage:
+    """Failures of the store in a row. One operation that it refuses is none: the next may be taken."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self.problem = ""
+        """What it said last; empty while it answers."""
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether so many steps in a row failed that nobody waits for the next."""
+        return self._failures >= _FAILURES
+
+    def failed(self, error: Exception) -> None:
+        """Count a failure."""
+        self._failures += 1
+        self.problem = str(error)
+
+    def over(self) -> None:
+        """Forget the failures: a step was taken."""
+        self._failures = 0
+        self.problem = ""
 
 
 class RateLimitService:
@@ -62,8 +83,10 @@ class RateLimitService:
         self._terms: dict[tuple[str, tuple[str, ...]], Terms] = {}
         self._bounds: dict[tuple[str, str, str], tuple[Bound, ...]] = {}
         self._thresholds: dict[str, tuple[int, ...]] = {}
-        self._failures = 0
+        self.outage = Outage()
+        """Of the store."""
         self._settling: set[asyncio.Task[None]] = set()
+        self._billing = Billing(self, metrics)
         self.refusals = Refusals()
         """Who found no room, for people to be told."""
         self.backlog: Backlog[Bill] = Backlog(self._settle, metrics)
@@ -86,7 +109,9 @@ class RateLimitService:
             self._metrics.count(self._metrics.checks, "killed")
             return answer.killed(check.consumer)
         now_ms = self._clock()
-        terms = self.terms(check.consumer, (check.route,), now_ms)
+        if check.shadow:
+            return await self._check_copy(check, now_ms)
+        terms = self.terms(check.consumer, check.routes, now_ms)
         smaller = self._smaller(check, terms, now_ms)
         if not terms.policies and smaller is None:
             self._metrics.count(self._metrics.checks, "unbudgeted")
@@ -95,34 +120,42 @@ class RateLimitService:
         admission = await self._reserve(hold)
         return self._answer(check, hold, admission, terms, smaller)
 
+    async def _check_copy(self, check: Check, now_ms: int) -> bytes:
+        """Judge the copy of a request: its route pays for it, and nobody's budget."""
+        admission = await self._reserve(shadows.hold(check, self._configuration, now_ms))
+        granted = admission.verdict in {Verdict.GRANTED, Verdict.REPLAYED}
+        self._metrics.count(self._metrics.shadow_checks, "granted" if granted else admission.verdict.value)
+        return answer.granted(check.id, None, None) if granted else answer.STOPPED
+
     async def _reserve(self, hold: Hold) -> Admission:
         """Ask the store; a store that failed several times in a row is not waited for until it answers a ping."""
         if not self.store_up:
             raise StoreError("the store does not answer")
         try:
             admission = await self._store.reserve(hold)
-        except StoreError:
-            self._failures += 1
+        except StoreError as error:
+            if not isinstance(error, RefusedError):
+                self.outage.failed(error)
             self._metrics.store_errors.labels("reserve").inc()
             self._metrics.store_up.set(self.store_up)
             raise
-        self._failures = 0
+        self.outage.over()
         return admission
 
     @property
     def store_up(self) -> bool:
         """False after several failures in a row."""
-        return self._failures < _FAILURES
+        return not self.outage.is_on
 
     async def ping(self) -> None:
         """Find out whether the store answers. Raises `StoreError`."""
         try:
             await self._store.ping()
-        except StoreError:
-            self._failures += 1
+        except StoreError as error:
+            self.outage.failed(error)
             raise
         else:
-            self._failures = 0
+            self.outage.over()
         finally:
             self._metrics.store_up.set(self.store_up)
 
@@ -139,7 +172,7 @@ class RateLimitService:
             standings = judged.standings(admission.counters)
             self._metrics.count(self._metrics.checks, "rejected")
             lacking = short(standings, plan.postings, plan.amount)
-            self._note_refusal(check.consumer, lacking, plan.amount)
+            self.refusals.judge(check.consumer, lacking, plan.amount)
             return answer.rejected(lacking, plan.amount, hold.now_ms, self._verdict(check, standings, plan.amount))
         downgrade = smaller.route if admission.downgraded and smaller is not None else None
         self._metrics.count(self._metrics.checks, "downgraded" if downgrade else "granted")
@@ -150,14 +183,7 @@ class RateLimitService:
         found = closing(standings, amount, check.route)
         if found is None or (found.closes is Closes.LARGER and not check.body_bytes):
             return None
-        return answer.closed(found, check, self._configuration.revision)
-
-    def _note_refusal(self, consumer: str, lacking: Sequence[Standing], amount: int) -> None:
-        """Remember whom a policy refused for good, in its window: not for reservations that may soon be released."""
-        for standing in lacking:
-            if is_exhausted(standing, amount):
-                who = SHARED if standing.policy.scope is Scope.SHARED else consumer
-                self.refusals.note(standing.policy.name, who, standing.span.start_ms)
+        return answer.closed(found, check, self._configuration.revision_of(check.consumer))
 
     def _hold(self, check: Check, terms: Terms, smaller: "_Smaller | None", now_ms: int) -> Hold:
         less = (
@@ -175,6 +201,8 @@ class RateLimitService:
 
     def _amount(self, check: Check, route: str) -> int:
         """Return what is reserved when `route` answers; the limit on output is that of the route that was asked."""
+        if check.free:
+            return 0
         key = (check.route, route, check.model)
         bound = self._bounds.get(key)
         if bound is None:
@@ -192,7 +220,7 @@ class RateLimitService:
 
     def _smaller(self, check: Check, terms: Terms, now_ms: int) -> "_Smaller | None":
         """Return what answers under budget pressure; None when no policy downgrades or the route names nothing."""
-        if not terms.downgrades:
+        if not terms.downgrades or check.free:
             return None
         asked = self._configuration.routes.get(check.route)
         if asked is None or asked.downgrade_to is None:
@@ -200,7 +228,7 @@ class RateLimitService:
         if not all(rung.generates for rung in self._configuration.rungs(check.route, check.model)):
             return None  # another model's vectors are no substitute
         route = asked.downgrade_to
-        return _Smaller(route=route, terms=self.terms(check.consumer, (check.route, route), now_ms))
+        return _Smaller(route=route, terms=self.terms(check.consumer, (*check.routes, route), now_ms))
 
     def terms(self, consumer: str, routes: tuple[str, ...], now_ms: int) -> Terms:
         """Return the policies that count requests of a consumer on these routes, with their windows."""
@@ -217,11 +245,11 @@ class RateLimitService:
         if report.rejected:
             self._metrics.count(self._metrics.reports, "rejected")
             return
-        if not report.checked and report.attempts == 0 and report.route == ABSENT:
+        if not report.reserved and _NAMED not in report.route:
             self._metrics.count(self._metrics.reports, "ignored")
             return
         # All of them are on their way before one is waited for: the gateway may cancel its call at any time.
-        for task in [self._take(bill) for bill in self._bills(report)]:
+        for task in [self._take(bill) for bill in self._billing.bills(report)]:
             if task is not None:
                 await asyncio.shield(task)
 
@@ -254,79 +282,21 @@ class RateLimitService:
             log.warning("budget.report_waits", error=str(error))
             self.backlog.put(bill)
 
-    def _bills(self, report: Report) -> Iterator[Bill]:
-        """Make the bill of the answer, and one of the attempts before it that may be billed, if there are such."""
-        bill = self._bill(report)
-        yield bill
-        lost = sum(self._possible(attempt, report) for attempt in report.lost)
-        if lost:
-            self._metrics.estimated.inc(lost / USD)
-            # By an id of its own it draws on no reservation, and so is not cut at one.
-            of_attempts = replace(
-                bill.settlement,
-                request=f"{bill.settlement.request}|lost",
-                cost=min(LARGEST, lost),
-                estimated=True,
-                reserved=False,
-                remembered_ms=CORRECTABLE_MS,
-            )
-            yield replace(bill, settlement=of_attempts, metered=None)
-
-    def _possible(self, attempt: Attempt, report: Report) -> int:
-        """Return what an attempt of a request may have cost without a count."""
-        rung = self._configuration.rung(attempt.target, report.route, report.model)
-        if rung is None:
-            return 0
-        return possible_cost(attempt, report.ask, rung, self._output_limit(report.route), stream=report.stream)
-
-    def _output_limit(self, route: str) -> int | None:
-        terms = self._configuration.routes.get(route)
-        return terms.max_output_tokens if terms else None
-
-    def _bill(self, report: Report) -> Bill:
-        now_ms = self._clock()
-        target = report.target or (report.last.target if report.last else "")
-        rung = self._configuration.rung(target, report.route, report.model)
-        charged = charge(report, rung, self._output_limit(report.route))
-        terms = self.terms(report.consumer, (report.route,), now_ms)
-        self._metrics.count(self._metrics.reports, _kind(report, estimated=charged.estimated))
-        if charged.estimated:
-            self._metrics.estimated.inc(charged.cost / USD)
-        if charged.doubt is not None:
-            self._metrics.count(self._metrics.doubts, charged.doubt.value)
-        for kind in charged.unpriced:
-            self._metrics.count(self._metrics.unpriced, report.target, kind)
-        metered = None
-        if report.metered and report.gateway != ABSENT:
-            key = UsageCounterKey(
-                gateway=report.gateway, consumer=report.consumer, route=report.route, target=report.target
-            )
-            tokens = report.claim.tokens
-            # A count that was not believed is not booked as tokens either: reconciliation drops it by the same rule.
-            metered = (
-                key,
-                (
-                    Count(requests=1)
-                    if charged.dropped
-                    else Count(requests=1, input=tokens.input, output=tokens.output, cached=tokens.cached)
-                ),
-            )
-        settlement = Settlement(
-            request=f"{report.consumer}|{report.id}",
-            payer=report.consumer,
-            cost=charged.cost,
-            estimated=charged.estimated,
-            postings=terms.postings or (unbudgeted_posting(report.consumer, now_ms),),
-            now_ms=now_ms,
-            reserved=report.reserved,
-            remembered_ms=CORRECTABLE_MS if terms.postings and not report.reserved else REMEMBERED_MS,
-        )
-        return Bill(settlement=settlement, metered=metered, route=report.route, budgeted=bool(terms.postings))
-
     async def _settle(self, bill: Bill) -> None:
         settled = await self._store.settle(bill.settlement, bill.metered)
         if settled.cost == 0:
             return
+        match bill.kind:
+            case Kind.SHADOW:
+                self._metrics.count(self._metrics.shadow_spent, bill.route, bill.shadow, by=settled.cost / USD)
+                return
+            case Kind.SPENT:
+                return
+            case Kind.BASELINE:
+                self._metrics.count(self._metrics.baseline, bill.route, by=settled.cost / USD)
+                return
+            case Kind.REQUEST:
+                pass
         consumer = bill.settlement.payer
         budgeted = "true" if bill.budgeted else "false"
         self._metrics.count(self._metrics.spent, consumer, bill.route, budgeted, by=settled.cost / USD)
@@ -382,13 +352,3 @@ class _Smaller:
 
     route: str
     terms: Terms
-
-
-def _kind(report: Report, *, estimated: bool) -> str:
-    if not report.checked and report.attempts:
-        return "unchecked"
-    if estimated:
-        return "estimated"
-    if not report.metered:
-        return "released"
-    return "metered"

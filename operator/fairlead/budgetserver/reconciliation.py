@@ -14,6 +14,7 @@ from fairlead.adapters.exposition import samples
 from fairlead.budget.estimate import LARGEST, believable
 from fairlead.budget.price import USD, Tokens, cost
 from fairlead.budget.reconciliation import NOTHING, Count, UsageCounterKey, read, share_captured
+from fairlead.budgetserver import savings
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
 from fairlead.budgetserver.store import Booking, Store, UsageCounterUpdate
@@ -77,7 +78,7 @@ class UsageReconciliation:
             version=known.version,
             usage_counters=reading.usage_counters,
             gateways=tuple(sorted({name for reading in readings for name in reading.gateways})),
-            bookings=bookings,
+            bookings=(*bookings, *self._saved(reading.bookings, bookings)),
             now_ms=now_ms,
         )
         if await self._store.write_usage_counters(update):
@@ -89,7 +90,7 @@ class UsageReconciliation:
 
     def _booking(self, key: UsageCounterKey, count: Count, at_ms: int) -> Booking:
         rung = self._service.configuration.rung(key.target, key.route, "")
-        tokens = Tokens(input=count.input, output=count.output, cached=count.cached)
+        tokens = _tokens(count)
         true = rung is None or believable(rung, inputs=count.input, outputs=count.output, requests=count.requests)
         if not true:
             log.error("budget.count_unbelievable", gateway=key.gateway, consumer=key.consumer, target=key.target)
@@ -101,6 +102,14 @@ class UsageReconciliation:
             postings=self._service.payers(key.consumer, key.route),
             at_ms=at_ms,
         )
+
+    def _saved(self, found: Mapping[UsageCounterKey, Count], booked: Sequence[Booking]) -> list[Booking]:
+        """Return what is booked besides for routes with a baseline."""
+        return [
+            more
+            for (key, count), booking in zip(found.items(), booked, strict=True)
+            for more in savings.bookings(booking, key.route, _tokens(count), self._service.configuration)
+        ]
 
     def _tell(self, missed: Mapping[UsageCounterKey, Count], bookings: Sequence[Booking]) -> None:
         found = sum(missed.values(), NOTHING)
@@ -131,6 +140,10 @@ class UsageReconciliation:
             else:
                 log.warning("budget.gateway_unread", gateway=answer.gateway, error=answer.problem)
         return found
+
+
+def _tokens(count: Count) -> Tokens:
+    return Tokens(input=count.input, output=count.output, cached=count.cached)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

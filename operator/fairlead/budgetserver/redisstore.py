@@ -8,11 +8,11 @@ server must not evict (`maxmemory-policy noeviction`): a counter that is evicted
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha1
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -25,6 +25,7 @@ from fairlead.budget.ledger import (
     Admission,
     Counter,
     Hold,
+    Phase,
     Plan,
     Posting,
     Settlement,
@@ -32,6 +33,18 @@ from fairlead.budget.ledger import (
 )
 from fairlead.budget.reconciliation import NOTHING, Count, UsageCounter, UsageCounterKey
 from fairlead.budgetserver.batch import Batch
+from fairlead.budgetserver.damaged_keys import (
+    PREFIX,
+    UNKNOWN,
+    Touched,
+    UnreadableFieldsError,
+    aside,
+    decoded,
+    is_damage,
+    suspects,
+    told,
+)
+from fairlead.budgetserver.rows import usage_counter_of
 from fairlead.budgetserver.store import (
     FORGET_GATEWAY_MS,
     Expired,
@@ -42,18 +55,29 @@ from fairlead.budgetserver.store import (
     UsageCounterUpdate,
 )
 
-PREFIX = "{fairlead}:"
+T = TypeVar("T")
+
 _NONE = "-"
 _FORGET_OPEN_MS = 30 * 24 * 60 * 60 * 1000
 """An open entry outlives any outage of all budget servers that somebody would leave so."""
 _LANES = 1
 """Round trips under way at a time. One makes the largest batches, and a batch costs more than what is in it."""
 _FIELDS = 3
+_ATTEMPTS = 4
+"""What cannot be read may be a key, some of its fields, and their names."""
+_OLDEST = 200
+"""Open entries that are looked at when one that is due cannot be read: as many as expire in one step."""
 _REFUSED = "REFUSED"
 """How the scripts begin the error for numbers that no counter holds."""
 _SUFFIXES = {"n": "requests", "i": "input", "o": "output", "c": "cached"}
 
-Command = tuple[str, tuple[Any, ...]]
+
+class Command(NamedTuple):
+    """A script, what it takes, and what it may meet."""
+
+    script: str
+    arguments: tuple[Any, ...]
+    touched: Touched = Touched()
 
 
 def _script(name: str) -> str:
@@ -61,14 +85,15 @@ def _script(name: str) -> str:
     return "".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in ("money", name))
 
 
-_SCRIPTS = {name: _script(name) for name in ("reserve", "settle", "expire", "reconcile", "keep")}
+_SCRIPTS = {name: _script(name) for name in ("reserve", "settle", "expire", "reconcile", "keep", "mend")}
 _DIGESTS = {name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in _SCRIPTS.items()}
 
 
 class RedisStore:
     """Scripts over hashes: counters, entries, open reservations by due time and by payer, usage counters, booked."""
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
+    def __init__(self, url: str, *, timeout_s: float, warn: Callable[[str], None] = lambda _: None) -> None:
+        """`warn` is told of values that cannot be read: they count as none, which nobody may overlook."""
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=_LANES + 2,
@@ -76,18 +101,23 @@ class RedisStore:
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             decode_responses=True,
+            encoding_errors="replace",
             retry=Retry(NoBackoff(), 1),
         )
         self._redis = Redis.from_pool(pool)
+        self._warn = warn
         self._batch: Batch[Command] = Batch(self._execute, lanes=_LANES, timeout_s=timeout_s)
 
     async def reserve(self, hold: Hold) -> Admission:
         """See `Store`."""
         arguments = [hold.request, hold.payer, hold.now_ms, EXPIRES_AFTER_MS, _FORGET_OPEN_MS, hold.most_open]
+        counters: list[str] = []
         for plan in (hold.plan, hold.downgrade):
             if plan is not None:
                 arguments += _plan(plan)
-        verdict, downgraded, *numbers = await self._batch.submit(("reserve", tuple(arguments)))
+                counters += (posting.counter for posting in plan.postings)
+        touched = Touched((hold.request,), tuple(counters))
+        verdict, downgraded, *numbers = await self._batch.submit(Command("reserve", tuple(arguments), touched))
         return Admission(
             verdict=Verdict(verdict),
             downgraded=downgraded == "1",
@@ -116,7 +146,8 @@ class RedisStore:
         ]
         for posting in settlement.postings:
             arguments += [posting.counter, _NONE if posting.keep_ms is None else posting.keep_ms]
-        reply = await self._batch.submit(("settle", tuple(arguments)))
+        touched = Touched((settlement.request,), _names(settlement.postings))
+        reply = await self._batch.submit(Command("settle", tuple(arguments), touched))
         if not reply:
             return Settled(cost=0, counters={})
         spent = {reply[at]: int(reply[at + 1]) for at in range(1, len(reply), 2)}
@@ -124,7 +155,7 @@ class RedisStore:
 
     async def expire(self, now_ms: int, limit: int) -> Sequence[Expired]:
         """See `Store`."""
-        reply = await self._batch.submit(("expire", (now_ms, limit, EXPIRES_AFTER_MS, CORRECTABLE_MS)))
+        reply = await self._batch.submit(Command("expire", (now_ms, limit, EXPIRES_AFTER_MS, CORRECTABLE_MS)))
         return [Expired(payer=reply[at], booked=int(reply[at + 1])) for at in range(0, len(reply), 2)]
 
     async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
@@ -137,15 +168,17 @@ class RedisStore:
                 found: Sequence[Sequence[str | None]] = await pipe.execute()
                 return found
 
-        rows = await self._guard(read)
-        return [Counter(spent=int(s or 0), reserved=int(r or 0), estimated=int(g or 0)) for s, r, g in rows]
+        def decode(rows: Sequence[Sequence[str | None]]) -> Sequence[Counter]:
+            return [Counter(spent=int(s or 0), reserved=int(r or 0), estimated=int(g or 0)) for s, r, g in rows]
+
+        return await self._read(read, decode, Touched(counters=tuple(names)))
 
     async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:  # noqa: ARG002 - the server counts by itself
         """See `Store`."""
         arguments: list[Any] = []
         for posting in postings:
             arguments += [posting.counter, _NONE if posting.keep_ms is None else posting.keep_ms]
-        await self._batch.submit(("keep", tuple(arguments)))
+        await self._batch.submit(Command("keep", tuple(arguments), Touched(counters=_names(postings))))
 
     async def read_usage_counters(self, now_ms: int) -> UsageCounters:
         """See `Store`."""
@@ -159,14 +192,17 @@ class RedisStore:
                     pipe.hgetall(f"{PREFIX}{table}")
                 return await pipe.execute()
 
-        _, since, version, usage_counters, gateways, booked = await self._guard(read)
-        return UsageCounters(
-            version=int(version or 0),
-            since_ms=int(since),
-            usage_counters={_key(field): _usage_counter(state) for field, state in usage_counters.items()},
-            known_gateways={name: int(moment) for name, moment in gateways.items()},
-            booked=_booked(booked),
-        )
+        def decode(found: Any) -> UsageCounters:
+            _, since, version, usage_counters, gateways, booked = found
+            return UsageCounters(
+                version=int(version or 0),
+                since_ms=int(since),
+                usage_counters=decoded(f"{PREFIX}meters", usage_counters, _meter),
+                known_gateways=decoded(f"{PREFIX}gateways", gateways, lambda name, moment: (name, int(moment))),
+                booked=_counts(decoded(f"{PREFIX}booked", booked, _part)),
+            )
+
+        return await self._read(read, decode, Touched())
 
     async def write_usage_counters(self, update: UsageCounterUpdate) -> bool:
         """See `Store`."""
@@ -178,14 +214,15 @@ class RedisStore:
             arguments += [booking.payer, booking.requests, booking.cost, booking.at_ms, len(booking.postings)]
             for posting in booking.postings:
                 arguments += [posting.counter, _NONE if posting.keep_ms is None else posting.keep_ms]
-        written: bool = await self._batch.submit(("reconcile", tuple(arguments))) == 1
+        touched = Touched(counters=tuple(name for one in update.bookings for name in _names(one.postings)))
+        written: bool = await self._batch.submit(Command("reconcile", tuple(arguments), touched)) == 1
         if written:
             await self._forget_gateways(update.now_ms)
         return written
 
     async def ping(self) -> None:
         """See `Store`."""
-        await self._batch.submit(("expire", (0, 1, EXPIRES_AFTER_MS, CORRECTABLE_MS)))
+        await self._batch.submit(Command("expire", (0, 1, EXPIRES_AFTER_MS, CORRECTABLE_MS)))
 
     async def close(self) -> None:
         """See `Store`."""
@@ -203,7 +240,8 @@ class RedisStore:
     async def _forget_gateways(self, now_ms: int) -> None:
         async def forget() -> None:
             seen: Any = await self._redis.hgetall(f"{PREFIX}gateways")
-            gone = {name for name, moment in seen.items() if int(moment) < now_ms - FORGET_GATEWAY_MS}
+            old = now_ms - FORGET_GATEWAY_MS
+            gone = {name for name, moment in seen.items() if moment.isdecimal() and int(moment) < old}
             if not gone:
                 return
             for table in ("meters", "booked"):
@@ -221,20 +259,91 @@ class RedisStore:
         except (RedisError, OSError) as error:
             raise StoreError(f"redis: {error}") from error
 
+    async def _read(self, read: Callable[[], Awaitable[Any]], decode: Callable[[Any], T], touched: Touched) -> T:
+        """Read, and once more when something that stood there could not be read and was set aside."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return decode(await read())
+            except (RedisError, OSError) as error:
+                if not is_damage(error):
+                    raise StoreError(f"redis: {error}") from error
+                await self._mend(suspects([touched]))
+            except UnreadableFieldsError as error:
+                await self._move_fields(error.key, error.fields)
+            except ValueError:
+                await self._mend(suspects([touched]))
+        raise RefusedError("redis: what stands there cannot be read, and cannot be set aside")
+
+    async def _move_fields(self, key: str, fields: Mapping[str, str]) -> None:
+        """Set aside fields that nobody can make sense of; all of the hash where their names are no text."""
+
+        async def move() -> int:
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.hset(aside(key), items=[word for pair in fields.items() for word in pair])
+                pipe.hdel(key, *fields)
+                return int((await pipe.execute())[1])
+
+        if await self._guard(move):
+            self._warn(told([f"{key} {field}" for field in fields]))
+        else:
+            await self._mend([key, UNKNOWN])
+
+    async def _mend(self, arguments: Sequence[str]) -> None:
+        """Set aside what cannot be read, and tell it."""
+        command = Command("mend", tuple(arguments))
+        (moved,) = await self._guard(lambda: self._run([command]))
+        if isinstance(moved, NoScriptError):
+            await self._guard(self._load)
+            (moved,) = await self._guard(lambda: self._run([command]))
+        if isinstance(moved, RedisError):
+            raise StoreError(f"redis: {moved}")
+        if f"{PREFIX}open" in moved:
+            await self._guard(self._reopen)
+        if moved:
+            self._warn(told(moved))
+
+    async def _reopen(self) -> None:
+        """List anew which entries are open: else none of them would ever expire."""
+        async for key in self._redis.scan_iter(match=f"{PREFIX}e:*", count=1_000, _type="hash"):
+            phase, due = map(str, await self._redis.hmget(key, ["p", "t"]))
+            if phase == Phase.OPEN.value and due.isdecimal():
+                await self._redis.zadd(f"{PREFIX}open", {key.removeprefix(f"{PREFIX}e:"): int(due)}, nx=True)
+
     async def _execute(self, commands: Sequence[Command]) -> Sequence[Any]:
         results = await self._guard(lambda: self._run(commands))
         if any(isinstance(result, NoScriptError) for result in results):
             await self._guard(self._load)
-            missed = [index for index, result in enumerate(results) if isinstance(result, NoScriptError)]
-            again = await self._guard(lambda: self._run([commands[index] for index in missed]))
-            for index, result in zip(missed, again, strict=True):
-                results[index] = result
+            await self._again(commands, results, lambda result: isinstance(result, NoScriptError))
+        if any(map(is_damage, results)):
+            met = [command.touched for command, result in zip(commands, results, strict=True) if is_damage(result)]
+            if any(command.script in {"expire", "settle"} for command in commands):
+                met.append(await self._guard(lambda: self._entries(met)))
+            await self._mend(suspects(met))
+            await self._again(commands, results, is_damage)
         return [_failure(found) if isinstance(found, RedisError) else found for found in results]
+
+    async def _again(self, commands: Sequence[Command], results: list[Any], failed: Callable[[Any], bool]) -> None:
+        missed = [index for index, result in enumerate(results) if failed(result)]
+        again = await self._guard(lambda: self._run([commands[index] for index in missed]))
+        for index, result in zip(missed, again, strict=True):
+            results[index] = result
+
+    async def _entries(self, met: Sequence[Touched]) -> Touched:
+        """Return the oldest open entries, and the counters of these and of those that were met."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.zrange(f"{PREFIX}open", 0, _OLDEST)
+            (due,) = await pipe.execute(raise_on_error=False)
+            requests = [*(request for one in met for request in one.requests), *(due if isinstance(due, list) else ())]
+            for request in requests:
+                pipe.hget(f"{PREFIX}e:{request}", "k")
+            names = await pipe.execute(raise_on_error=False)
+        counters = [name for text in names if isinstance(text, str) for name in text.split("\n") if name]
+        return Touched(tuple(requests), tuple(counters))
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
         async with self._redis.pipeline(transaction=False) as pipe:
-            for name, arguments in commands:
-                pipe.evalsha(_DIGESTS[name], 1, PREFIX, "\n".join(map(str, arguments)))
+            for command in commands:
+                pipe.evalsha(_DIGESTS[command.script], 1, PREFIX, "\n".join(map(str, command.arguments)))
             results: list[Any] = await pipe.execute(raise_on_error=False)
             return results
 
@@ -246,7 +355,12 @@ class RedisStore:
 def _failure(error: RedisError) -> StoreError:
     """Tell a script's own refusal, made before it wrote anything, from a server that does not do its work."""
     text = str(error)
-    return RefusedError(f"redis: {text}") if text.startswith(_REFUSED) else StoreError(f"redis: {text}")
+    refused = text.startswith(_REFUSED) or is_damage(error)
+    return RefusedError(f"redis: {text}") if refused else StoreError(f"redis: {text}")
+
+
+def _names(postings: Sequence[Posting]) -> tuple[str, ...]:
+    return tuple(posting.counter for posting in postings)
 
 
 def _plan(plan: Plan) -> list[Any]:
@@ -269,12 +383,16 @@ def _key(field: str) -> UsageCounterKey:
     return UsageCounterKey(gateway=gateway, consumer=consumer, route=route, target=target)
 
 
-def _usage_counter(state: str) -> UsageCounter:
-    return UsageCounter(**{name: Count(**count) for name, count in json.loads(state).items()})
+def _meter(field: str, state: str) -> tuple[UsageCounterKey, UsageCounter]:
+    return _key(field), usage_counter_of(state)
 
 
-def _booked(fields: Mapping[str, str]) -> dict[UsageCounterKey, Count]:
+def _part(field: str, number: str) -> tuple[tuple[UsageCounterKey, str], int]:
+    return (_key(field), _SUFFIXES[field[-1]]), int(number)
+
+
+def _counts(parts: Mapping[tuple[UsageCounterKey, str], int]) -> dict[UsageCounterKey, Count]:
     numbers: dict[UsageCounterKey, dict[str, int]] = {}
-    for field, number in fields.items():
-        numbers.setdefault(_key(field), {})[_SUFFIXES[field[-1]]] = int(number)
+    for (key, name), number in parts.items():
+        numbers.setdefault(key, {})[name] = number
     return {key: Count(**count) for key, count in numbers.items()}

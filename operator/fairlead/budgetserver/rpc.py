@@ -55,7 +55,7 @@ def make_server(service: RateLimitService, metrics: Metrics) -> grpc.aio.Server:
         except StoreError as error:
             # The gateway lets the request pass or refuses it, as the installation's failurePolicy says. The status is
             # one that its outlier detection takes for a 400: this server is well, and its reports must keep arriving.
-            metrics.checks.labels("unavailable").inc()
+            (metrics.shadow_checks if asked.shadow else metrics.checks).labels("unavailable").inc()
             return await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
 
     # The service's answers are bytes already, so there is no serializer: the stubs know no such handler.

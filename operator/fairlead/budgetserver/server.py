@@ -16,7 +16,6 @@ from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import Clock, RateLimitService
 from fairlead.budgetserver.reconciliation import UsageReconciliation
-from fairlead.budgetserver.redisstore import RedisStore
 from fairlead.budgetserver.retention import Retention
 from fairlead.budgetserver.rpc import make_server
 from fairlead.budgetserver.settings import Settings
@@ -32,6 +31,7 @@ _SWEPT = 200
 _PING_S = 1.0
 _REFRESH_S = 10.0
 _GRACE_S = 2.0
+_WARNINGS = 20
 log = structlog.get_logger("fairlead.budget")
 
 
@@ -48,7 +48,10 @@ def open_store(address: str, timeout_s: float, warn: Callable[[str], None] = lam
     if scheme == "sqlite":
         return SqliteStore(Path(rest.removeprefix("//")), timeout_s=timeout_s, warn=warn)
     if scheme in {"redis", "rediss", "unix"}:
-        return RedisStore(address, timeout_s=timeout_s)
+        # Its client is a fifth of what a start loads, and `fairlead up` needs none.
+        from fairlead.budgetserver.redisstore import RedisStore  # noqa: PLC0415
+
+        return RedisStore(address, timeout_s=timeout_s, warn=warn)
     raise BudgetConfigurationError(f"store: got `{scheme}:`, want `redis:`, `rediss:`, `unix:`, `sqlite:` or `memory:`")
 
 
@@ -106,9 +109,11 @@ class BudgetServer:
         for runner in self._runners:
             await runner.cleanup()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.service.settled(), self._settings.store_timeout_s + _GRACE_S)
+            async with asyncio.timeout(self._settings.store_timeout_s + _GRACE_S):
+                await self.service.settled()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.service.backlog.drain(), _GRACE_S)
+            async with asyncio.timeout(_GRACE_S):
+                await self.service.backlog.drain()
         lost = len(self.service.backlog)
         if lost:
             self.metrics.lost.inc(lost)
@@ -126,6 +131,7 @@ class BudgetServer:
         return {
             "ok": up and not self._loops.ended,
             "store": "up" if up else "down",
+            "problem": "" if up else self.service.outage.problem,
             "failure_policy": "Closed" if self.service.configuration.fail_closed else "Open",
             "backlog": len(self.service.backlog),
             "configuration": self._file.digest,
@@ -133,7 +139,8 @@ class BudgetServer:
         }
 
     def _warn(self, what: str) -> None:
-        self._warnings.append(what)
+        """Keep the newest warnings: whoever damages the store again and again fills no memory."""
+        self._warnings = [*(known for known in self._warnings if known != what), what][-_WARNINGS:]
         log.error("budget.state_lost", what=what)
 
     def _begin(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
@@ -152,6 +159,7 @@ class BudgetServer:
             failed=failed,
             errors=StoreError,
             retry_s=(seconds, seconds),
+            now=asyncio.get_running_loop().time,
         )
 
     async def _refresh(self) -> None:

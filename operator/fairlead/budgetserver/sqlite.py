@@ -10,7 +10,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,9 +30,19 @@ from fairlead.budget.ledger import (
     reserve,
     settle,
 )
-from fairlead.budget.reconciliation import Count, UsageCounter, UsageCounterKey
+from fairlead.budget.reconciliation import Count, UsageCounterKey
 from fairlead.budgetserver import database_file
 from fairlead.budgetserver.batch import Batch
+from fairlead.budgetserver.database import Database
+from fairlead.budgetserver.rows import (
+    UnreadableRowError,
+    check_whole,
+    key_of,
+    key_text,
+    names_of,
+    state_text,
+    usage_counter_of,
+)
 from fairlead.budgetserver.store import (
     FORGET_GATEWAY_MS,
     LARGEST_SUM,
@@ -65,8 +74,8 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, timeout_s: float, warn: Callable[[str], None]) -> None:
         """`warn` is told of a file whose spending cannot be read: it counts as none, which nobody may overlook."""
-        self._path, self._warn = path, warn
-        self._connection: sqlite3.Connection | None = None
+        self._path = path
+        self._database = Database(path, warn)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
         self._batch: Batch[Operation] = Batch(self._execute, lanes=1, timeout_s=timeout_s)
 
@@ -112,9 +121,7 @@ class SqliteStore:
         """See `Store`."""
         await self._batch.close()
         self._thread.shutdown(wait=True)
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._database.close()
 
     async def _execute(self, operations: Sequence[Operation]) -> Sequence[Any]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, operations)
@@ -122,35 +129,36 @@ class SqliteStore:
     def _transaction(self, operations: Sequence[Operation]) -> Sequence[Any]:
         """Run operations in one transaction: all of them happen, or none; one that is wrong by itself fails alone."""
         try:
-            connection = self._connection = self._connection or database_file.connect(self._path, self._warn)
+            connection = self._database.connection()
             try:
                 with connection:
                     connection.execute("BEGIN IMMEDIATE")
                     return [operation(connection) for operation in operations]
+            except UnicodeDecodeError as error:  # SQLite's own words quote what is damaged
+                raise sqlite3.DatabaseError("its schema cannot be read") from error
             except _WRONG:  # rare, so a savepoint for each is not paid by every batch
                 with connection:
                     connection.execute("BEGIN IMMEDIATE")
                     return [self._alone(connection, operation) for operation in operations]
         except sqlite3.Error as error:
-            self._drop()
-            raise StoreError(f"{self._path}: {error}") from error
+            self._database.close()
+            raise StoreError(f"{self._path}: {error}{database_file.advice(error)}") from error
 
     def _alone(self, connection: sqlite3.Connection, operation: Operation) -> Any:
         """Run one operation of a transaction; what it wrote before it failed is taken back."""
         connection.execute("SAVEPOINT one")
         try:
-            result = operation(connection)
+            try:
+                result = operation(connection)
+            except UnreadableRowError:
+                connection.execute("ROLLBACK TO one")
+                self._database.set_aside(connection)
+                result = operation(connection)
         except _WRONG as error:
             connection.execute("ROLLBACK TO one")
             result = RefusedError(f"{self._path}: {error}")
         connection.execute("RELEASE one")
         return result
-
-    def _drop(self) -> None:
-        """Forget a connection that failed: the next operation opens the file anew, also when it was replaced."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 def _ping(connection: sqlite3.Connection) -> None:
@@ -162,6 +170,7 @@ def _counters(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str,
     for name in names:
         row = connection.execute("SELECT spent, reserved, estimated FROM counter WHERE name = ?", (name,)).fetchone()
         if row is not None:
+            check_whole(row)
             found[name] = Counter(spent=row[0], reserved=row[1], estimated=row[2])
     return found
 
@@ -173,22 +182,30 @@ def _entry(connection: sqlite3.Connection, request: str) -> Entry | None:
     ).fetchone()
     if row is None:
         return None
+    check_whole((*row[2:6], row[7]))
+    try:
+        phase, counters = Phase(row[1]), names_of(row[6])
+    except ValueError as error:
+        raise UnreadableRowError(str(error)) from error
     return Entry(
         request=request,
         payer=row[0],
-        phase=Phase(row[1]),
+        phase=phase,
         amount=row[2],
         booked=row[3],
         estimated=bool(row[4]),
         downgraded=bool(row[5]),
-        counters=tuple(json.loads(row[6])),
+        counters=counters,
         due_ms=row[7],
     )
 
 
 def _waiver(connection: sqlite3.Connection, payer: str) -> Waiver:
     row = connection.execute("SELECT requests, at_ms FROM waiver WHERE payer = ?", (payer,)).fetchone()
-    return NO_WAIVER if row is None else Waiver(requests=row[0], at_ms=row[1])
+    if row is None:
+        return NO_WAIVER
+    check_whole(row)
+    return Waiver(requests=row[0], at_ms=row[1])
 
 
 def _apply(connection: sqlite3.Connection, before: Entry | None, step: Step, keep: Mapping[str, int | None]) -> None:
@@ -257,7 +274,7 @@ def _settle(
             "INSERT INTO booked VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
             " requests = requests + excluded.requests,"
             " input = input + excluded.input, output = output + excluded.output, cached = cached + excluded.cached",
-            (_text(key), count.requests, count.input, count.output, count.cached),
+            (key_text(key), count.requests, count.input, count.output, count.cached),
         )
     spent = {name: counter.spent for name, counter in step.counters.items()}
     return Settled(cost=step.entry.booked if step.entry else 0, counters=spent)
@@ -283,36 +300,23 @@ def _forget(connection: sqlite3.Connection, now_ms: int) -> None:
     connection.execute(FORGET_COUNTERS, (now_ms, _FORGET))
 
 
-def _text(key: UsageCounterKey) -> str:
-    return json.dumps([key.gateway, key.consumer, key.route, key.target])
-
-
-def _key(text: str) -> UsageCounterKey:
-    gateway, consumer, route, target = json.loads(text)
-    return UsageCounterKey(gateway=gateway, consumer=consumer, route=route, target=target)
-
-
-def _state(counter: UsageCounter) -> str:
-    return json.dumps(asdict(counter))
-
-
-def _usage_counter(text: str) -> UsageCounter:
-    return UsageCounter(**{name: Count(**count) for name, count in json.loads(text).items()})
-
-
 def _read_usage_counters(connection: sqlite3.Connection, now_ms: int) -> UsageCounters:
     connection.execute("UPDATE version SET since_ms = ? WHERE since_ms = 0", (now_ms,))
-    version, since_ms = connection.execute("SELECT number, since_ms FROM version").fetchone()
-    booked = connection.execute("SELECT key, requests, input, output, cached FROM booked")
+    version: Any
+    since_ms: Any
+    version, since_ms = connection.execute("SELECT number, since_ms FROM version").fetchone() or (None, None)
+    known = dict(connection.execute("SELECT name, seen_ms FROM gateway"))
+    booked = connection.execute("SELECT key, requests, input, output, cached FROM booked").fetchall()
+    check_whole([version, since_ms, *known.values(), *(number for row in booked for number in row[1:])])
     return UsageCounters(
         version=version,
         since_ms=since_ms,
         usage_counters={
-            _key(key): _usage_counter(state) for key, state in connection.execute("SELECT key, state FROM meter")
+            key_of(key): usage_counter_of(state) for key, state in connection.execute("SELECT key, state FROM meter")
         },
-        known_gateways=dict(connection.execute("SELECT name, seen_ms FROM gateway")),
+        known_gateways=known,
         booked={
-            _key(key): Count(requests=requests, input=inputs, output=outputs, cached=cached)
+            key_of(key): Count(requests=requests, input=inputs, output=outputs, cached=cached)
             for key, requests, inputs, outputs, cached in booked
         },
     )
@@ -325,7 +329,7 @@ def _write_usage_counters(connection: sqlite3.Connection, update: UsageCounterUp
         return False
     connection.executemany(
         "INSERT OR REPLACE INTO meter VALUES (?, ?)",
-        [(_text(key), _state(counter)) for key, counter in update.usage_counters.items()],
+        [(key_text(key), state_text(counter)) for key, counter in update.usage_counters.items()],
     )
     connection.executemany("INSERT OR REPLACE INTO gateway VALUES (?, ?)", [(name, now_ms) for name in update.gateways])
     for booking in update.bookings:
@@ -355,6 +359,6 @@ def _forget_gateways(connection: sqlite3.Connection, now_ms: int) -> None:
         return
     for table in ("meter", "booked"):
         keys = [key for (key,) in connection.execute(f"SELECT key FROM {table}")]  # noqa: S608 - two constants
-        dead = [(key,) for key in keys if _key(key).gateway in gone]
+        dead = [(key,) for key in keys if key_of(key).gateway in gone]
         connection.executemany(f"DELETE FROM {table} WHERE key = ?", dead)  # noqa: S608 - two constants
     connection.executemany("DELETE FROM gateway WHERE name = ?", [(name,) for name in gone])

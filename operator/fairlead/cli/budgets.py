@@ -9,8 +9,18 @@ from typing import Any
 import click
 
 from fairlead.adapters import budget_server, lock
-from fairlead.cli import cluster, options
+from fairlead.adapters.gateway_metrics import HttpGatewayMetrics
+from fairlead.api.budget import BudgetPolicy
+from fairlead.budget import baseline, shadow
+from fairlead.budget.price import USD
+from fairlead.cli import cluster, options, watching
+from fairlead.cli.greeting import some
+from fairlead.cli.watching import View
 from fairlead.errors import StateError
+from fairlead.runtime import rehearsal
+from fairlead.runtime.rehearsal import Counted, spent_by_consumer
+from fairlead.standalone import request_logs, status
+from fairlead.standalone.kill import Stops
 from fairlead.standalone.state import StateFolder
 
 Json = dict[str, Any]
@@ -23,6 +33,7 @@ SHOWN = 10
 @options.state
 @cluster.context
 @cluster.namespace
+@watching.option
 @options.output
 @click.option("--all", "everybody", is_flag=True, help="Of `fairlead up`: every consumer, not only the top spenders.")
 def command(
@@ -32,45 +43,90 @@ def command(
     context: str | None,
     namespace: str | None,
     all_namespaces: bool,
+    watch: bool,
     output: str,
     everybody: bool,
 ) -> None:
     """Show what everybody spent: each policy's window, who spent most, who has no budget.
 
-    With CONFIG or the state folder, of a running `fairlead up`. With neither, of the cluster that KUBECONFIG names, as
-    the operator last wrote it into status.
+    With CONFIG, the state folder or `.fairlead` in this folder, of a running `fairlead up`. Else of the cluster that
+    KUBECONFIG names, as the operator last wrote it into status. Exit code 1 when `fairlead up` lost what was spent, or
+    cannot tell.
     """
-    is_local = config is not None or state is not None
-    if cluster.is_asked(local=is_local, context=context, namespace=namespace, all_namespaces=all_namespaces):
-        _cluster(context, namespace, output)
-        return
-    folder = options.state_folder(config, state)
-    if lock.holder(folder.root) is None:
-        raise StateError(f"{folder.root}: `fairlead up` does not run here")
-    document = _ask(folder)
-    _show(document, output, lambda: _lines(document, everybody=everybody))
+    del all_namespaces  # the default
+    folder = cluster.place(config, state)
+
+    def look() -> View:
+        if folder is None:
+            return _cluster(context, namespace, output)
+        return _local(folder, output, everybody=everybody)
+
+    watching.show(look, watch=watch, output=output, of_cluster=folder is None)
 
 
-def _cluster(context: str | None, namespace: str | None, output: str) -> None:
+def _cluster(context: str | None, namespace: str | None, output: str) -> View:
     from fairlead.controller import spending  # noqa: PLC0415  what only clusters need
 
     document = cluster.ask(lambda kube: spending.read(kube, namespace=namespace), context)
-    _show(document, output, lambda: spending.lines(document))
+    return View(text=_text(document, output, lambda: spending.lines(document)))
 
 
-def _show(document: Json, output: str, lines: Callable[[], list[str]]) -> None:
-    if output == "json":
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-        return
-    for line in lines():
-        click.echo(line)
+def _local(folder: StateFolder, output: str, *, everybody: bool) -> View:
+    if lock.holder(folder.root) is None:
+        raise StateError(f"{folder.root}: `fairlead up` does not run here")
+    if not folder.budget.places.http.exists() and (nobody := _of_nobody(folder)) is not None:
+        return View(text=_text(nobody, output, lambda: _lines_of_nobody(nobody)))
+    document = _ask(folder)
+    unsure = document["store"] != "up" or bool(document.get("warnings"))
+    return View(text=_text(document, output, lambda: _lines(document, everybody=everybody)), exit_code=int(unsure))
+
+
+def _text(document: Json, output: str, lines: Callable[[], list[str]]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) if output == "json" else "\n".join(lines())
 
 
 def _ask(folder: StateFolder) -> Json:
     places = folder.budget.places
     if not places.http.exists():
-        raise StateError("no budget server runs: nobody has a budget (write a BudgetPolicy)")
+        raise StateError(f"no budget server runs, so nobody knows what is spent; see {places.log}")
     return asyncio.run(budget_server.ask(places.http, "/v1/budgets"))
+
+
+def _of_nobody(folder: StateFolder) -> Json | None:
+    """Say the same where no policy is, and so no server: from the gateways' own counts. None: there is a policy."""
+    said = status.read(folder)
+    if said is None or any(one["kind"] == BudgetPolicy.kind for one in said["objects"]):
+        return None
+    counted = asyncio.run(_counted([region["metrics"] for region in said["regions"]]))
+    spent = spent_by_consumer(counted, request_logs.prices(folder))
+    return {
+        "object": "budgets",
+        "store": None,
+        "policies": [],
+        "unbudgeted": [
+            {"consumer": consumer, "spent": nano / USD}
+            for consumer, nano in sorted(spent.items(), key=lambda one: (-one[1], one[0]))
+        ],
+        "unpriced": sorted(
+            {target["name"] for region in said["regions"] for target in region["targets"] if target["price"] is None}
+        ),
+        "shadow": [],
+        "savings": [],
+        "killed": sorted(Stops(folder, warn=lambda what: click.echo(f"warning: {what}", err=True)).read()),
+    }
+
+
+async def _counted(gateways: list[str]) -> Counted:
+    async with HttpGatewayMetrics() as metrics:
+        return await rehearsal.read(metrics, gateways)
+
+
+def _lines_of_nobody(document: Json) -> list[str]:
+    lines = ["nobody has a budget; a BudgetPolicy gives one"]
+    if document["unbudgeted"]:
+        lines += ["", "spent since the gateways started, by what they counted:"]
+        lines += [f"  {one['consumer']:<40} {_usd(one['spent']):>14}" for one in document["unbudgeted"]]
+    return [*lines, *_of_all(document)]
 
 
 def _lines(document: Json, *, everybody: bool) -> list[str]:
@@ -81,6 +137,17 @@ def _lines(document: Json, *, everybody: bool) -> list[str]:
     if document["unbudgeted"]:
         lines += ["", f"without a budget: {len(document['unbudgeted'])}"]
         lines += [f"  {one['consumer']:<40} {_usd(one['spent']):>14} this month" for one in unbudgeted]
+    if document["shadow"]:
+        lines += ["", *shadow.lines(document["shadow"])]
+    if document["savings"]:
+        lines += ["", *baseline.lines(document["savings"])]
+    return [*lines, *_of_all(document)]
+
+
+def _of_all(document: Json) -> list[str]:
+    lines = []
+    if document["unpriced"]:
+        lines += ["", f"without a price, so not counted in dollars: {some(document['unpriced'])}"]
     if document["killed"]:
         lines += ["", "stopped by hand: " + ", ".join(document["killed"])]
     return lines

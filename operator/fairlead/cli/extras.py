@@ -7,9 +7,26 @@ _BUDGET = frozenset(
     {"aiohttp", "google", "grpc", "hiredis", "httpx", "prometheus_client", "redis", "structlog", "uvloop", "yarl"}
 )
 MODULES: Mapping[str, frozenset[str]] = {
-    "standalone": frozenset({*_BUDGET, "certifi", "envoy", "httpx", "typing_extensions", "watchfiles"}),
-    "operator": frozenset({"aiohttp", "httpx", "kopf", "kubernetes", "prometheus_client", "structlog", "yarl"}),
+    "standalone": frozenset(
+        {*_BUDGET, "certifi", "envoy", "httpx", "jinja2", "markupsafe", "typing_extensions", "watchfiles"}
+    ),
+    "operator": frozenset(
+        {
+            "aiohttp",
+            "certifi",
+            "h11",
+            "httpx",
+            "jinja2",
+            "kopf",
+            "kubernetes",
+            "markupsafe",
+            "prometheus_client",
+            "structlog",
+            "yarl",
+        }
+    ),
     "budget": _BUDGET,
+    "init": frozenset({"genai_prices"}),
     "demo": frozenset({"aiohttp", "gguf", "numpy", "openai", "xllamacpp"}),
 }
 """Modules that come with each extra, as they are imported."""

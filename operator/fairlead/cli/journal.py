@@ -54,6 +54,18 @@ def unfailing(stream: TextIO) -> TextIO:
     return cast("TextIO", _Unfailing(stream))
 
 
+def of_a_server() -> None:
+    """Let what a server says go to standard output, one JSON object a line."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(unfailing(sys.stdout)),
+    )
+
+
 def to_stdout(form: str, threshold: Threshold | None = None) -> FilteringBoundLogger:
     """Make a logger of `form` `text` or `json`. Text has colours on a terminal."""
     text = form == "text"

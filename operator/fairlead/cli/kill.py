@@ -1,5 +1,6 @@
 """`fairlead kill`: stop a consumer now."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,9 @@ def command(
 ) -> None:
     """Stop consumers within a second: each request gets 429 until `--undo`. It holds over restarts.
 
-    With CONFIG or the state folder, consumers of a running `fairlead up`. With neither, of the cluster that KUBECONFIG
-    names, by a BudgetPolicy `kill-NAME` of no dollars beside each; exit code 1 when it is not known to be in effect.
+    With CONFIG, the state folder or `.fairlead` in this folder, consumers of a running `fairlead up`. Else of the
+    cluster that KUBECONFIG names, by a BudgetPolicy `kill-NAME` of no dollars beside each; exit code 1 when it is not
+    known to be in effect.
     """
     if not consumers and not listing:
         raise click.UsageError("name at least one consumer, `namespace/name`, or ask for --list")
@@ -44,15 +46,16 @@ def command(
         namespace, _, name = consumer.partition("/")
         if not namespace or not name or "/" in name:
             raise click.UsageError(f"got `{consumer}`, want `namespace/name` of a ModelConsumer")
-    if cluster.is_asked(local=config is not None or state is not None, context=context):
+    folder = cluster.place(config, state)
+    if folder is None:
         raise SystemExit(_cluster(consumers, context, undo=undo, listing=listing))
-    _local(consumers, options.state_folder(config, state), undo=undo, listing=listing)
+    _local(consumers, folder, undo=undo, listing=listing)
 
 
 def _local(consumers: tuple[str, ...], folder: StateFolder, *, undo: bool, listing: bool) -> None:
     killed = kill.Stops(folder, warn=lambda what: click.echo(f"warning: {what}", err=True)).read()
-    if consumers and not undo:
-        _check_there(consumers, folder)
+    if consumers:
+        _check_there([one for one in consumers if not (undo and one in killed)], folder, undo=undo)
     if consumers:
         killed = killed - set(consumers) if undo else killed | set(consumers)
         kill.write(folder, killed)
@@ -60,17 +63,18 @@ def _local(consumers: tuple[str, ...], folder: StateFolder, *, undo: bool, listi
         click.echo(f"{consumer}: {'stopped' if consumer in killed else 'goes on'}")
 
 
-def _check_there(consumers: tuple[str, ...], folder: StateFolder) -> None:
-    """Refuse a name that is mistyped, before anybody is stopped."""
+def _check_there(consumers: Sequence[str], folder: StateFolder, *, undo: bool) -> None:
+    """Refuse a name that is mistyped, before anybody is stopped, or a wrong one said to go on."""
+    nobody = "nobody goes on" if undo else "nobody was stopped"
     known = kill.callers(folder)
     if known is None and not folder.root.is_dir():
-        raise StateError(f"{folder.root}: no `fairlead up` ever ran with this state: nobody was stopped")
+        raise StateError(f"{folder.root}: no `fairlead up` ever ran with this state: {nobody}")
     if known is None:
         click.echo(f"warning: {folder.status} cannot be read, so names are not checked", err=True)
         return
     for consumer in consumers:
         if consumer not in known:
-            raise StateError(f"ModelConsumer {consumer} is not there: nobody was stopped")
+            raise StateError(f"ModelConsumer {consumer} is not there: {nobody}")
 
 
 def _cluster(consumers: tuple[str, ...], context: str | None, *, undo: bool, listing: bool) -> int:

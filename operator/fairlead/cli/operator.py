@@ -1,7 +1,6 @@
 """`fairlead operator`: what the chart's Deployment runs."""
 
 import asyncio
-import json
 import logging
 import os
 import signal
@@ -11,19 +10,21 @@ import click
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from fairlead.adapters import exchange, installation_file
+from fairlead.adapters import exchange, gateways_file, installation_file
 from fairlead.adapters.budget_answer import HttpBudgetAnswers
+from fairlead.adapters.certificates import ca_bundle
 from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.gateway_answer import HttpGatewayAnswers
 from fairlead.adapters.gateway_metrics import HttpGatewayMetrics
 from fairlead.adapters.kube import Kube, UnreachableError
 from fairlead.adapters.kube_client import connect
+from fairlead.adapters.probe import HttpProbes, trust
 from fairlead.api.installation import Installation
 from fairlead.controller.context import Context
 from fairlead.controller.metrics import PORT, Metrics, serve
 from fairlead.controller.operator import Operator
-from fairlead.errors import ClusterError, InstallationError
-from fairlead.manifests import Settings, decode_settings
+from fairlead.errors import ClusterError, EnvoyError, InstallationError
+from fairlead.manifests import Settings
 
 
 @click.command()
@@ -31,7 +32,7 @@ from fairlead.manifests import Settings, decode_settings
 @click.option("--gateways", type=click.Path(path_type=Path), required=True, help="How gateways run here (the chart's).")
 @click.option("--lease", default="fairlead-operator", show_default=True, help="Lease by which one of several leads.")
 @click.option("--watch-namespace", "watch_namespaces", multiple=True, help="Only these namespaces; default: all.")
-@click.option("--address", default="0.0.0.0", show_default=True, help="Where /metrics and /healthz answer.")  # noqa: S104  a pod's
+@click.option("--address", default="0.0.0.0", show_default=True, help="Where /metrics, /healthz and /readyz answer.")  # noqa: S104  a pod's
 @click.option("--port", default=PORT, show_default=True, help="Their port.")
 def command(  # noqa: PLR0917  click passes them by name
     installation: Path, gateways: Path, lease: str, watch_namespaces: tuple[str, ...], address: str, port: int
@@ -42,7 +43,7 @@ def command(  # noqa: PLR0917  click passes them by name
         asyncio.run(
             _run(
                 installation_file.read(installation),
-                decode_settings(json.loads(gateways.read_text())),
+                gateways_file.read(gateways),
                 log,
                 lease=lease,
                 watch_namespaces=watch_namespaces,
@@ -50,7 +51,7 @@ def command(  # noqa: PLR0917  click passes them by name
                 port=port,
             )
         )
-    except (InstallationError, ClusterError) as error:
+    except (InstallationError, ClusterError, EnvoyError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -84,6 +85,7 @@ async def _run(
         connect() as kube,
         exchange.client() as client,
         HttpGatewayMetrics() as gateway_metrics,
+        HttpProbes(trust(ca_bundle(os.environ))) as probes,
     ):
         context = Context(
             installation=installation,
@@ -91,6 +93,7 @@ async def _run(
             watch_namespaces=watch_namespaces,
             lease=lease,
             identity=os.environ.get("POD_NAME") or f"process-{os.getpid()}",
+            revision=os.environ.get("FAIRLEAD_REVISION", ""),
             owner_uid=await _owner_uid(kube, installation.namespace, settings.owner, log),
         )
         operator_ = Operator(
@@ -99,11 +102,18 @@ async def _run(
             answers=HttpGatewayAnswers(client),
             budget_answers=HttpBudgetAnswers(client),
             gateway_metrics=gateway_metrics,
+            probes=probes,
             context=context,
             metrics=metrics,
             log=log,
         )
-        async with serve(metrics.registry, is_healthy=lambda: operator_.is_healthy, address=address, port=port):
+        async with serve(
+            metrics.registry,
+            is_healthy=lambda: operator_.is_healthy,
+            waits_for=lambda: operator_.waits_for,
+            address=address,
+            port=port,
+        ):
             running = asyncio.create_task(operator_.run())
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, running.cancel)

@@ -21,7 +21,7 @@ def command(*, providers: tuple[str, ...], namespace: str, context: str | None) 
 
     In the cluster that KUBECONFIG names. `fairlead up` reads its Secrets when their file changes.
     """
-    cluster.is_asked(local=False, context=context)
+    cluster.check_installed()
     from fairlead.adapters.clock import SystemClock  # noqa: PLC0415  what only clusters need
     from fairlead.controller import refresh  # noqa: PLC0415  the same
 

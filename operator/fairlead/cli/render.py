@@ -1,16 +1,15 @@
 """`fairlead render`."""
 
-import json
 import os
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
-from fairlead.adapters import disk
+from fairlead.adapters import disk, gateways_file
 from fairlead.cli import options
-from fairlead.errors import FairleadError
-from fairlead.manifests import Settings, decode_settings
+from fairlead.errors import FairleadError, InstallationError
+from fairlead.manifests import Settings
 from fairlead.standalone.diagnostics import Weight, diagnostics
 from fairlead.standalone.offline import compile_offline
 
@@ -74,10 +73,6 @@ def _settings(file: BinaryIO | None) -> Settings | None:
     if file is None:
         return None
     try:
-        return decode_settings(json.load(file))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise click.BadParameter(
-            f"got what is no `gateways.json` of the chart ({error!r}), want that of the release's ConfigMap"
-            " `<release>-installation`",
-            param_hint="--gateways",
-        ) from None
+        return gateways_file.decode(file.read(), file.name)
+    except InstallationError as error:
+        raise click.BadParameter(str(error), param_hint="--gateways") from None

@@ -6,6 +6,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from fairlead.adapters.budget_answer import PORT, BudgetAnswers
+from fairlead.budget.exhaustion import Exhaustions, remembered
 from fairlead.budget.spend import SpendSnapshot, together
 from fairlead.controller.readback import is_ready
 from fairlead.errors import BudgetServerError
@@ -33,6 +34,8 @@ class Budgets:
         """None until it is known how things are."""
         self.expected = ""
         """The digest of the configuration that servers are to decide by."""
+        self.exhaustions: Exhaustions = {}
+        """Who is at the end of a budget."""
         self.behind: frozenset[str] = frozenset()
         """Names of the pods that answered, and decide by another one."""
 
@@ -49,6 +52,7 @@ class Budgets:
         availability, spend = await self._ask(_addresses(pods))
         if availability is Availability.ANSWERS:
             self._failures = 0
+            self.exhaustions = remembered(self.exhaustions, spend)
             self.reading = Reading(availability=availability, spend=spend)
         else:
             self._failures += 1

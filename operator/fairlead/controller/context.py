@@ -24,6 +24,9 @@ class Context:
     owner_uid: str
     """Of the ConfigMap that owns everything that the operator makes."""
 
+    revision: str = ""
+    """Of the release that this operator's pod was made by; empty: nobody said."""
+
     @property
     def namespace(self) -> str:
         """Return the installation's namespace, which is the release's."""
@@ -42,7 +45,7 @@ class Context:
     @property
     def layouts(self) -> Mapping[str, Layout]:
         """Return where each region's Envoy finds its files: every pod is alike."""
-        return pod_layouts(self.installation, self.settings.budget_server)
+        return pod_layouts(self.installation, self.settings.budget_server, recorder=self.settings.recorder)
 
     @property
     def release(self) -> HelmRelease:

@@ -7,28 +7,38 @@ from fairlead.status import CompiledStatus
 
 
 class Credentials:
-    """Of one compilation: the files, `<secret>/<key>`, by region and endpoint."""
+    """Of one compilation: the files, `<secret>/<key>`, by region and endpoint, and by provider."""
 
     def __init__(self, compiled: Compiled | None = None) -> None:
+        gateways = compiled.gateways if compiled else {}
         self._files: Mapping[str, Mapping[str, str]] = {
             region: {
                 f"{target.provider}/{target.endpoint}": "/".join(target.credential.split("/")[:2])
                 for target in gateway.ir.targets
                 if target.credential
             }
-            for region, gateway in (compiled.gateways.items() if compiled else ())
+            for region, gateway in gateways.items()
         }
+        named = compiled.provider_credentials if compiled else {}
+        self._of_providers: Mapping[str, Mapping[str, frozenset[str]]] = {
+            region: {
+                provider: frozenset(f"{secret}/{key}" for secret, key in entries if secret not in gateway.lacking)
+                for provider, entries in named.items()
+            }
+            for region, gateway in gateways.items()
+        }
+        """Pods mount the Secrets of all providers: one that no route uses yet is ready for the first that does."""
 
     def of_region(self, region: str) -> frozenset[str]:
-        """Return all that a region's gateway needs."""
-        return frozenset(self._files.get(region, {}).values())
+        """Return all that a region's gateway is to hold."""
+        return frozenset(self._files.get(region, {}).values()).union(*self._of_providers.get(region, {}).values())
 
     def needed(self, found: CompiledStatus, region: str) -> frozenset[str]:
         """Return what a provider's endpoints, or a route's attempts, need in a region."""
         files, key = self._files.get(region, {}), found.report.key
         match key.kind:
             case "ModelProvider":
-                return frozenset(file for name, file in files.items() if name.startswith(f"{key.name}/"))
+                return self._of_providers.get(region, {}).get(key.name, frozenset())
             case "ModelRoute":
                 named = ("/".join(attempt.split("/")[:2]) for attempt in found.ladders.get(region, ()))
                 return frozenset(files[name] for name in named if name in files)

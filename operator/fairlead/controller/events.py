@@ -1,5 +1,6 @@
 """Kubernetes Events about users' objects: what has happened, once."""
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from fairlead.status import Happening
 Object = Mapping[str, Any]
 
 _LONGEST_MESSAGE = 1024
+_UNTOLD = 1_000
+"""Events that wait to be written; of more the oldest are lost, and status says it all the same."""
 
 
 class Events:
@@ -21,6 +24,19 @@ class Events:
 
     def __init__(self, *, kube: Kube, clock: Clock, metrics: Metrics, log: FilteringBoundLogger) -> None:
         self._kube, self._clock, self._metrics, self._log = kube, clock, metrics, log
+        self._untold: deque[tuple[Object, Happening]] = deque(maxlen=_UNTOLD)
+
+    def note(self, found: Object | None, one: Happening, subject: str) -> None:
+        """Log what has happened; its Event, if its object is there, is written by `tell`."""
+        (self._log.warning if one.warning else self._log.info)(one.reason, what=f"{subject}: {one.message}")
+        if found is not None:
+            self._untold.append((found, one))
+
+    async def tell(self) -> None:
+        """Write the Events that wait."""
+        while self._untold:
+            found, one = self._untold.popleft()
+            await self.record(found, [one])
 
     async def record(self, found: Object, happenings: Iterable[Happening]) -> None:
         """Write Events about an object; one that is refused is lost, and the status stands all the same."""

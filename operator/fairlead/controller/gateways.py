@@ -1,7 +1,8 @@
 """Making the cluster's gateways what was compiled: keys, ConfigMaps, the rest, and a nudge to the kubelets."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
@@ -9,20 +10,21 @@ from structlog.typing import FilteringBoundLogger
 from fairlead import manifests
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.kube import Kube, UnreachableError
-from fairlead.compiler import Compiled
-from fairlead.controller import keys_secret, memory
+from fairlead.compiler import Compiled, CompiledGateway
+from fairlead.controller import keys_secret, load, memory
+from fairlead.controller.changeover import Changeover, Written
 from fairlead.controller.context import Context
 from fairlead.controller.keys import KeyRing
 from fairlead.controller.keys_secret import Keys, KeysSecret
 from fairlead.controller.live import Live
 from fairlead.controller.metrics import Metrics
-from fairlead.controller.nudges import Nudges
+from fairlead.controller.nudges import Metadata, Nudges
 from fairlead.controller.obstacle import obstacle
 from fairlead.controller.readback import is_ready
 from fairlead.controller.refresh import ANNOTATION
 from fairlead.controller.written_objects import Failure, WrittenObjects
 from fairlead.errors import ClusterError, TooLargeError
-from fairlead.manifests import COMPONENT_LABEL, REGION_LABEL, budget_configuration, naming
+from fairlead.manifests import COMPONENT_LABEL, IN_ROTATION_LABEL, REGION_LABEL, budget_configuration, naming
 from fairlead.runtime.snapshot import bound_keys
 from fairlead.status import Keyless
 
@@ -43,8 +45,10 @@ class Applied:
 
     too_large: frozenset[str]
     """Regions whose files do not fit; their gateways keep what they have."""
-    written: frozenset[str]
-    """Regions whose files stand where their pods take them from."""
+    written: Mapping[str, str]
+    """Of regions whose files stand where their pods take them from: the digest of what stands there."""
+    between: frozenset[str]
+    """Those of them whose pods are made ready for what is wanted, and do not serve it yet."""
     obstacles: Mapping[str, str]
     """Of regions whose pods lack a Secret: why they are not replaced yet."""
     keyless: Mapping[str, Keyless]
@@ -76,6 +80,7 @@ class Gateways:
             owner_uid=context.owner_uid,
         )
         self._keys = KeysSecret(kube, metrics, log, namespace=context.namespace, name=context.settings.keys_secret)
+        self._changeovers: dict[str, Changeover] = {}
         self._told: dict[str, str] = {}
 
     @property
@@ -87,33 +92,59 @@ class Gateways:
         """Let the next `apply` compare the Secret of keys, which no watch shows."""
         self._keys.look()
 
-    async def apply(self, compiled: Compiled, keys: KeyRing, born: Callable[[str], str], *, refresh: str) -> Applied:
-        """Write what differs, in an order that no gateway suffers from; raises `ClusterError` where nothing answers.
+    async def apply(
+        self,
+        compiled: Compiled,
+        keys: KeyRing,
+        born: Callable[[str], str],
+        *,
+        refresh: str,
+        rotation: Mapping[str, bool],
+        health: Mapping[str, Mapping[str, Any]],
+        rollouts: bytes,
+    ) -> Applied:
+        """Write what differs, in an order that no gateway suffers from.
 
-        Keys and clusters before the routes that need them, configuration before pods, deletions at the end. `born`
-        says when a consumer was made: where not all keys fit, the oldest consumers keep theirs. `refresh`: see there.
+        Keys, rollouts and clusters before the routes that need them, configuration before pods, deletions at the end.
+        `born` says when a consumer was made: where not all keys fit, the oldest consumers keep theirs. `refresh`: see
+        there. `rotation`: of each region, whether the Service over all regions sends clients there. `health` and
+        `rollouts`: what to keep.
+
+        Raises:
+            ClusterError: nothing answers, or rollouts cannot be kept: what nobody would remember moves no traffic.
+
         """
         too_large = {region: gateway.too_large for region, gateway in compiled.gateways.items() if gateway.too_large}
         desired = [region for region in compiled.gateways if region not in too_large]
-        ours, unfit = self._own(compiled)
+        ours, unfit = self._own(compiled, health, rollouts)
         self._tell_once({**too_large, **unfit})
         keep = [*unfit, *(naming.gateway(self._context.settings, region) for region in too_large)]
+        versions = {region: self._version(region, compiled.gateways[region]) for region in desired}
         planned = self._written.compare(
-            [*ours, *(one for region in desired for one in compiled.gateways[region].manifests)], keep=keep
+            [
+                *ours,
+                *(
+                    one
+                    for region, version in versions.items()
+                    for one in manifests.carrying(compiled.gateways[region].manifests, version.files)
+                ),
+            ],
+            keep=keep,
         )
         rendered = self._keys_of(compiled, keys, born)
         keys_error = await self._write_keys(rendered)
-        brought = await self._written.bring(planned.apply, _lane)
+        await self._keep_rollouts(planned.apply)
+        brought = await self._written.bring([one for one in planned.apply if not self._is_of_rollouts(one)], _lane)
         unwritten = {lane for lane, failure in brought.failed.items() if manifests.is_watched(failure.manifest)}
-        written = frozenset(region for region in desired if region not in unwritten)
-        digests = {region: compiled.gateways[region].digest for region in written}
-        _, nudge_later = await self._nudges.tell(lambda pod: self._wanted_of(pod, digests, refresh))
+        digests = {region: version.digest for region, version in versions.items() if region not in unwritten}
+        _, nudge_later = await self._nudges.tell(lambda pod: self._wanted_of(pod, digests, refresh, rotation))
         errors = [*filter(None, [keys_error]), *(failure.error for failure in brought.failed.values())]
         if not errors:
             await self._written.delete(planned.delete)
         return Applied(
             too_large=frozenset(too_large),
-            written=written,
+            written=digests,
+            between=frozenset(region for region in digests if versions[region].is_between),
             obstacles={
                 region: self._obstacle(region, brought.failed.get(region))
                 for region, gateway in compiled.gateways.items()
@@ -123,9 +154,35 @@ class Gateways:
             keys=rendered if keys_error is None and not self._keys.is_missing else None,
             error=errors[0] if errors else None,
             again_in_s=min(
-                (seconds for seconds in (brought.later_s, nudge_later) if seconds is not None), default=None
+                filter(None, [brought.later_s, nudge_later, *(one.again_in_s for one in versions.values())]),
+                default=None,
             ),
         )
+
+    def forget(self) -> None:
+        """Take nothing for granted that another leader may have written."""
+        self._changeovers.clear()
+
+    def confirm(self, region: str, answers: Collection[str]) -> bool:
+        """Take note of the digests that a region's ready pods serve; tell whether there is more to write by now."""
+        changeover = self._changeovers.get(region)
+        return changeover is not None and changeover.confirm(answers, now=self._clock.monotonic())
+
+    def is_between(self, region: str) -> bool:
+        """Tell whether what is wanted of a region waits for its pods to serve what comes before it."""
+        changeover = self._changeovers.get(region)
+        return changeover is not None and changeover.is_between
+
+    def _version(self, region: str, gateway: CompiledGateway) -> Written:
+        """Choose what a region's pods are to serve next; where none takes requests, that is what is wanted."""
+        now = self._clock.monotonic()
+        if not self._has_ready(region):
+            self._changeovers[region] = Changeover()
+        elif region not in self._changeovers:
+            name = naming.gateway(self._context.settings, region)
+            there = manifests.watched_files(lambda one: self._live.get("ConfigMap", one), name)
+            self._changeovers[region] = Changeover(there, now=now)
+        return self._changeovers[region].write(gateway.files, gateway.digest, now=now)
 
     def mounted(self) -> Mapping[str, frozenset[str]]:
         """Return, by region, the Secrets that all of its pods mount; a region without pods is not named."""
@@ -142,26 +199,41 @@ class Gateways:
         """Return, by region, the Secrets with credentials that its Deployment mounts."""
         return {_region_of(one): manifests.deployed_secrets(one) for one in self._live.of_kind("Deployment")}
 
-    def _own(self, compiled: Compiled) -> tuple[Sequence[Object], Mapping[str, str]]:
-        """Return what is no region's, the memory among it, and the names of what does not fit, with why."""
-        settings, name = self._context.settings, memory_name(self._context)
-        made, unfit = [*compiled.manifests], {}
+    def _own(
+        self, compiled: Compiled, health: Mapping[str, Mapping[str, Any]], rollouts: bytes
+    ) -> tuple[Sequence[Object], Mapping[str, str]]:
+        """Return what is no region's, the memories among it, and the names of what does not fit, with why."""
+        settings, made, unfit = self._context.settings, [*compiled.manifests], dict[str, str]()
         if compiled.too_large and settings.budget_server is not None:
             unfit[settings.budget_server.configuration] = compiled.too_large
-        head = naming.manifest(
-            "v1",
-            "ConfigMap",
-            name,
-            settings=settings,
-            namespace=self._context.namespace,
-            owner_uid=self._context.owner_uid,
-            labels={COMPONENT_LABEL: "operator"},
-        )
-        try:
-            made.append(memory.config_map(head, compiled.last_good))
-        except TooLargeError as error:
-            unfit[name] = str(error)
+        for name, data in (
+            (memory.last_good_name(self._context), partial(memory.last_good_data, compiled.last_good)),
+            (load.CONFIG_MAP, partial(memory.health_data, health)),
+            (memory.rollouts_name(self._context), partial(memory.rollouts_data, rollouts)),
+        ):
+            head = naming.manifest(
+                "v1",
+                "ConfigMap",
+                name,
+                settings=settings,
+                namespace=self._context.namespace,
+                owner_uid=self._context.owner_uid,
+                labels={COMPONENT_LABEL: "operator"},
+            )
+            try:
+                made.append({**head, **data()})
+            except TooLargeError as error:
+                unfit[name] = str(error)
         return made, unfit
+
+    async def _keep_rollouts(self, objects: Iterable[Object]) -> None:
+        """Write down how rollouts stand; raises `ClusterError`."""
+        brought = await self._written.bring([one for one in objects if self._is_of_rollouts(one)], _lane)
+        for failure in brought.failed.values():
+            raise failure.error
+
+    def _is_of_rollouts(self, manifest: Object) -> bool:
+        return bool(manifest["metadata"]["name"] == memory.rollouts_name(self._context))
 
     def _tell_once(self, too_large: Mapping[str, str]) -> None:
         for name, why in too_large.items():
@@ -198,19 +270,25 @@ class Gateways:
             return error
         return None
 
-    def _wanted_of(self, pod: Object, digests: Mapping[str, str], refresh: str) -> Mapping[str, str]:
-        """Return the annotations that a pod is to have, by what it serves."""
+    def _wanted_of(
+        self, pod: Object, digests: Mapping[str, str], refresh: str, rotation: Mapping[str, bool]
+    ) -> Metadata:
+        """Return the annotations and labels that a pod is to have, by what it serves."""
         region = _region_of(pod)
-        if region in digests:
+        if region in rotation:
+            labels = {"labels": {IN_ROTATION_LABEL: str(rotation[region]).lower()}}
             asked = {ANNOTATION: refresh} if refresh else {}
-            return {DIGEST_ANNOTATION: digests[region][:16], KEYS_ANNOTATION: self._keys.version, **asked}
+            if region not in digests:
+                return labels
+            serves = {DIGEST_ANNOTATION: digests[region][:16], KEYS_ANNOTATION: self._keys.version}
+            return {**labels, "annotations": {**serves, **asked}}
         server = self._context.settings.budget_server
         if (
             server is not None
             and pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == budget_configuration.COMPONENT
         ):
             stored = self._live.get("ConfigMap", server.configuration)
-            return {BOOK_ANNOTATION: budget_configuration.stored_version(stored)}
+            return {"annotations": {BOOK_ANNOTATION: budget_configuration.stored_version(stored)}}
         return {}
 
 
@@ -221,8 +299,3 @@ def _region_of(found: Object) -> str:
 def _lane(manifest: Object) -> str:
     """Name the lane of an object: a region's objects stand in one, each other in its own."""
     return _region_of(manifest) or f"{manifest['kind']}/{manifest['metadata']['name']}"
-
-
-def memory_name(context: Context) -> str:
-    """Return the name of the ConfigMap with the last good versions."""
-    return f"{context.settings.name_prefix}-last-good"

@@ -1,48 +1,134 @@
-"""What must survive the operator: of each object the version that serves. One ConfigMap, compressed.
+"""What must survive the operator, a ConfigMap each: the versions that serve, how endpoints stand, and rollouts.
 
-So a bad edit that was made while the operator was away takes no route down when it comes back. Pure.
+So a bad edit that was made while the operator was away takes no route down when it comes back, and no endpoint that is
+down gets its traffic back because somebody else looks after it. Pure.
 """
 
 import base64
 import gzip
 import io
+import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairlead.budget import exhaustion
+from fairlead.budget.exhaustion import Exhaustions
+from fairlead.controller.context import Context
 from fairlead.errors import StateError, TooLargeError
+from fairlead.health import memory as health_memory
+from fairlead.health.fleet import Fleet
+from fairlead.health.standing import Kept
+from fairlead.rollout.state import State, decode
 from fairlead.runtime import memory, saved
 from fairlead.runtime.memory import LastGood
 
 FILE = "last-good.json.gz"
+HEALTH_FILE = "health.json"
+ROLLOUTS_FILE = "rollouts.json.gz"
+EXHAUSTED_FILE = "exhausted.json"
 _LIMIT_BYTES = 900 * 1024
 _UNPACKED_LIMIT_BYTES = 64 * 1024 * 1024
 
 
-def config_map(head: Mapping[str, Any], last_good: LastGood) -> Mapping[str, Any]:
-    """Make the ConfigMap; raises `TooLargeError` if it does not fit one."""
-    content = gzip.compress(memory.encode(last_good), mtime=0)
-    if len(content) > _LIMIT_BYTES:
-        raise TooLargeError("the last good versions do not fit a ConfigMap and are not kept")
-    return {**head, "binaryData": {FILE: base64.b64encode(content).decode()}}
+def last_good_data(last_good: LastGood) -> Mapping[str, Any]:
+    """Make a ConfigMap's content of them; raises `TooLargeError` if it does not fit one."""
+    return _packed(FILE, memory.encode(last_good), "the last good versions do not fit a ConfigMap and are not kept")
 
 
 def remembered(found: Mapping[str, Any] | None) -> LastGood:
     """Read what an operator remembered, {} when there is nothing; raises `StateError` when it is damaged."""
+    return {} if found is None else saved.decoded(_unpacked(found, FILE), memory.decode, f"`binaryData[{FILE}]`")
+
+
+def last_good_name(context: Context) -> str:
+    """Return the name of the ConfigMap with the last good versions."""
+    return f"{context.settings.name_prefix}-last-good"
+
+
+def rollouts_data(document: bytes) -> Mapping[str, Any]:
+    """Make a ConfigMap's content of `Rollouts.kept`; raises `TooLargeError` if it does not fit one."""
+    return _packed(ROLLOUTS_FILE, document, "the rollouts of all routes do not fit a ConfigMap and are not kept")
+
+
+def remembered_rollouts(found: Mapping[str, Any] | None) -> Mapping[str, State]:
+    """Read what an operator remembered of rollouts, {} when there is nothing; raises `StateError` where it cannot."""
     if found is None:
         return {}
-    encoded = (found.get("binaryData") or {}).get(FILE)
+    return saved.decoded(_unpacked(found, ROLLOUTS_FILE), _rollouts, f"`binaryData[{ROLLOUTS_FILE}]`")
+
+
+def rollouts_name(context: Context) -> str:
+    """Return the name of the ConfigMap with the rollouts."""
+    return f"{context.settings.name_prefix}-rollouts"
+
+
+def _rollouts(document: Any) -> Mapping[str, State]:
+    return {route: decode(state) for route, state in document["rollouts"].items()}
+
+
+def _packed(file: str, document: bytes, too_large: str) -> Mapping[str, Any]:
+    content = gzip.compress(document, mtime=0)
+    if len(content) > _LIMIT_BYTES:
+        raise TooLargeError(too_large)
+    return {"binaryData": {file: base64.b64encode(content).decode()}}
+
+
+def _unpacked(found: Mapping[str, Any], file: str) -> bytes:
+    encoded = (found.get("binaryData") or {}).get(file)
     if not isinstance(encoded, str):
-        raise StateError(f"`binaryData[{FILE}]`: got none, want what Fairlead wrote")
-    return saved.decoded(_unpacked(encoded), memory.decode, f"`binaryData[{FILE}]`")
-
-
-def _unpacked(encoded: str) -> bytes:
+        raise StateError(f"`binaryData[{file}]`: got none, want what Fairlead wrote")
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(base64.b64decode(encoded, validate=True))) as packed:
             document = packed.read(_UNPACKED_LIMIT_BYTES + 1)
     except (ValueError, OSError, EOFError, zlib.error):
-        raise StateError(f"`binaryData[{FILE}]`: got no gzip, want what Fairlead wrote") from None
+        raise StateError(f"`binaryData[{file}]`: got no gzip, want what Fairlead wrote") from None
     if len(document) > _UNPACKED_LIMIT_BYTES:
-        raise StateError(f"`binaryData[{FILE}]`: got more than {_UNPACKED_LIMIT_BYTES} bytes unpacked, want fewer")
+        raise StateError(f"`binaryData[{file}]`: got more than {_UNPACKED_LIMIT_BYTES} bytes unpacked, want fewer")
     return document
+
+
+def health_data(documents: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Make a ConfigMap's content of `Health.kept`; raises `TooLargeError` if it does not fit one."""
+    content = {name: json.dumps(one, sort_keys=True, ensure_ascii=False) for name, one in documents.items()}
+    if sum(len(one.encode()) for one in content.values()) > _LIMIT_BYTES:
+        raise TooLargeError("the health of endpoints does not fit a ConfigMap and is not kept")
+    return {"data": content}
+
+
+def remembered_health(found: Mapping[str, Any] | None) -> tuple[Fleet, Sequence[Kept]] | None:
+    """Read how everything stood, and what traffic told of what fails; None when there is nothing.
+
+    Raises:
+        StateError: it is damaged.
+
+    """
+    if found is None:
+        return None
+    written = (found.get("data") or {}).get(HEALTH_FILE)
+    if not isinstance(written, str):
+        raise StateError(f"`data[{HEALTH_FILE}]`: got none, want what Fairlead wrote")
+    return saved.decoded(written.encode(), _health, f"`data[{HEALTH_FILE}]`")
+
+
+def remembered_exhaustions(found: Mapping[str, Any] | None) -> Exhaustions:
+    """Read who was at the end of a budget, from the same ConfigMap; {} when there is nothing.
+
+    Raises:
+        StateError: it is damaged.
+
+    """
+    written = ((found or {}).get("data") or {}).get(EXHAUSTED_FILE)
+    if written is None:
+        return {}
+    place = f"`data[{EXHAUSTED_FILE}]`"
+    if not isinstance(written, str):
+        raise StateError(f"{place}: got no text, want what Fairlead wrote")
+    return saved.decoded(written.encode(), exhaustion.read, place)
+
+
+def _health(document: Any) -> tuple[Fleet, Sequence[Kept]]:
+    fleet, told = health_memory.fleet(document), health_memory.told(document)
+    if fleet is None or told is None:
+        raise ValueError("of another shape")
+    return fleet, told

@@ -14,6 +14,9 @@ from prometheus_client import (
     generate_latest,
 )
 
+from fairlead.controller.health_metrics import HealthMetrics
+from fairlead.controller.rollout_metrics import RolloutMetrics
+
 PORT = 8080
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -85,6 +88,8 @@ class Metrics:
         self.unbudgeted_consumers = Gauge(
             "fairlead_unbudgeted_consumers", "Consumers that no BudgetPolicy bounds.", registry=self.registry
         )
+        self.health = HealthMetrics(self.registry)
+        self.rollouts = RolloutMetrics(self.registry)
         self.errors = Counter(
             "fairlead_errors", "What went wrong and will be tried again.", ["operation"], registry=self.registry
         )
@@ -92,11 +97,17 @@ class Metrics:
 
 @asynccontextmanager
 async def serve(
-    registry: CollectorRegistry, *, is_healthy: Callable[[], bool], address: str, port: int = PORT
+    registry: CollectorRegistry,
+    *,
+    is_healthy: Callable[[], bool],
+    waits_for: Callable[[], str],
+    address: str,
+    port: int = PORT,
 ) -> AsyncIterator[None]:
-    """Answer `/metrics` and `/healthz` until the block ends. `is_healthy`: whether the loops still turn.
+    """Answer `/metrics`, `/healthz` and `/readyz` until the block ends.
 
-    Neither asks the API server: an operator that is cut off from it is not dead.
+    `is_healthy`: whether the loops still turn. `waits_for`: what readiness waits for, empty = nothing. None of it asks
+    the API server: an operator that is cut off from it is not dead.
     """
 
     async def metrics(_: web.Request) -> web.Response:
@@ -105,8 +116,12 @@ async def serve(
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n") if is_healthy() else web.Response(text="the loop stands still\n", status=503)
 
+    async def readyz(request: web.Request) -> web.Response:
+        waiting = waits_for()
+        return web.Response(text=f"waits for {waiting}\n", status=503) if waiting else await healthz(request)
+
     application = web.Application()
-    application.add_routes([web.get("/metrics", metrics), web.get("/healthz", healthz)])
+    application.add_routes([web.get("/metrics", metrics), web.get("/healthz", healthz), web.get("/readyz", readyz)])
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:

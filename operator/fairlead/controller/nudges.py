@@ -16,6 +16,8 @@ from fairlead.controller.metrics import Metrics
 from fairlead.runtime.parallel import each
 
 Object = Mapping[str, Any]
+Metadata = Mapping[str, Mapping[str, str]]
+"""`annotations` and `labels` of a pod."""
 
 AGAIN_ANNOTATION = "fairlead.dev/nudge"
 """On a gateway pod: how often it was nudged once more, because it had not followed."""
@@ -35,8 +37,8 @@ class Nudges:
         self._last: dict[str, float] = {}
         self._again: dict[str, int] = {}
 
-    async def tell(self, wanted: Callable[[Object], Mapping[str, str]]) -> tuple[int, float | None]:
-        """Give each pod the annotations that are wanted of it; raises `ClusterError`.
+    async def tell(self, wanted: Callable[[Object], Metadata]) -> tuple[int, float | None]:
+        """Give each pod the annotations and labels that are wanted of it; raises `ClusterError`.
 
         Returns how many were nudged, and in how many seconds the next may be; None = all have theirs.
         """
@@ -47,7 +49,7 @@ class Nudges:
         lacking = {name: lacks for name, pod in pods.items() if (lacks := _lacking(pod, wanted(pod)))}
         due = {name: self._last.get(name, now - _BETWEEN_S) + _BETWEEN_S for name in lacking}
         ready = [name for name, moment in due.items() if moment <= now]
-        await each(ready, lambda name: self._annotate(name, lacking[name]), at_once=_AT_ONCE)
+        await each(ready, lambda name: self._patch(name, lacking[name]), at_once=_AT_ONCE)
         self._again.update(dict.fromkeys(ready, 0))
         later = [moment - now for moment in due.values() if moment > now]
         return len(ready), min(later, default=None)
@@ -64,10 +66,10 @@ class Nudges:
                 self._again[name] = count + 1
                 before = pod["metadata"].get("annotations", {}).get(AGAIN_ANNOTATION, "")
                 told = int(before) if _COUNT.fullmatch(before) else 0  # anybody may have edited it
-                await self._annotate(name, {AGAIN_ANNOTATION: str(told + 1)})
+                await self._patch(name, {"annotations": {AGAIN_ANNOTATION: str(told + 1)}})
 
-    async def _annotate(self, name: str, annotations: Mapping[str, str]) -> None:
-        patch = {"metadata": {"annotations": dict(annotations)}}
+    async def _patch(self, name: str, metadata: Metadata) -> None:
+        patch = {"metadata": {field: dict(values) for field, values in metadata.items()}}
         patched = await self._kube.merge("Pod", namespace=self._namespace, name=name, patch=patch)
         self._last[name] = self._clock.monotonic()
         if patched is not None:
@@ -75,9 +77,13 @@ class Nudges:
             self._metrics.writes.labels("patch", "Pod").inc()
 
 
-def _lacking(pod: Object, wanted: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the annotations that a pod has not; none for one that is about to end."""
+def _lacking(pod: Object, wanted: Metadata) -> Metadata:
+    """Return what a pod has not of what is wanted; nothing for one that is about to end."""
     if "deletionTimestamp" in pod["metadata"]:
         return {}
-    there = pod["metadata"].get("annotations", {})
-    return {name: value for name, value in wanted.items() if there.get(name) != value}
+    lacks = {}
+    for field, values in wanted.items():
+        there = pod["metadata"].get(field) or {}
+        if missing := {name: value for name, value in values.items() if there.get(name) != value}:
+            lacks[field] = missing
+    return lacks

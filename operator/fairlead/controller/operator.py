@@ -1,7 +1,8 @@
 """The operator's loops: watches and lists fill the view, one pass at a time makes the cluster so, status follows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import random
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from structlog.typing import FilteringBoundLogger
@@ -11,44 +12,46 @@ from fairlead.adapters.clock import Clock
 from fairlead.adapters.gateway_answer import GatewayAnswers
 from fairlead.adapters.gateway_metrics import GatewayMetrics
 from fairlead.adapters.kube import Kube, UnreachableError
-from fairlead.budget.configuration import digest as configuration_digest
-from fairlead.compiler import Compiled, Observed
-from fairlead.compiler import compile as compile_all
+from fairlead.adapters.probe import Probing
+from fairlead.controller.alarms import Alarms
 from fairlead.controller.budget_server import Budgets
 from fairlead.controller.context import Context
-from fairlead.controller.credentials import Credentials
-from fairlead.controller.gateways import Gateways, memory_name
+from fairlead.controller.gateways import Gateways
+from fairlead.controller.health import Health
 from fairlead.controller.inputs import Inputs
 from fairlead.controller.lease import RENEW_EVERY_S, Election
 from fairlead.controller.live import Live, follow
-from fairlead.controller.memory import remembered
 from fairlead.controller.metrics import Metrics
-from fairlead.controller.progress import Progress, essences, keys_of
+from fairlead.controller.observer import Observer
+from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback, metrics_places, ready_pods
-from fairlead.controller.refresh import asked
+from fairlead.controller.readiness import Readiness
+from fairlead.controller.reconciler import FOLLOWED, Reconciler
+from fairlead.controller.rehearsals import EVERY_S as REHEARSE_EVERY_S
+from fairlead.controller.rollouts import EVERY_S as ROLLOUTS_EVERY_S
+from fairlead.controller.rollouts import Rollouts
 from fairlead.controller.status import Statuses
-from fairlead.errors import ClusterError, FairleadError, StateError
-from fairlead.manifests import OWNED_KINDS
+from fairlead.errors import ClusterError, FairleadError
+from fairlead.manifests import naming
+from fairlead.manifests.paths import HTTP_PORT
 from fairlead.runtime.alarm import Alarm
+from fairlead.runtime.health import Direct, Through, Way
 from fairlead.runtime.loops import Loops, repeat
-from fairlead.runtime.memory import LastGood
 from fairlead.runtime.traffic import EVERY_S, TrafficView
 from fairlead.runtime.unread import Unread
-from fairlead.status import Availability, Keyless
 
 KEYS_EVERY_S = 10.0
 """How often consumers' Secrets are read again."""
 KEYS_SECRET_EVERY_S = 60.0
 """How often the Secret of keys is compared, which may be written and not read."""
 _LISTS_EVERY_S = 60.0
-_QUIET_S, _BURST_S = 0.03, 0.15
-"""A pass begins when no event came for so long, or so long after the first one: ten events in a burst are one pass."""
+_TELLS_EVERY_S = 1.0
+"""How often Events are written that nothing waits for."""
 _RETRY_S, _RETRY_RARE_S = (0.5, 2.0), 10.0
 """First and longest pause before a step that failed is taken again; longest for one that is rarely taken anyhow."""
 _TELL_EVERY = 10
 """Of failures in a row, the first is logged and every tenth."""
 _HEALTHY_WITHIN_S = 120.0
-_FOLLOWED = (*OWNED_KINDS, "Pod")
 
 
 class Operator:
@@ -62,73 +65,170 @@ class Operator:
         answers: GatewayAnswers,
         budget_answers: BudgetAnswers,
         gateway_metrics: GatewayMetrics,
+        probes: Probing,
         context: Context,
         metrics: Metrics,
         log: FilteringBoundLogger,
     ) -> None:
         self._kube, self._clock, self._context, self._metrics, self._log = kube, clock, context, metrics, log
+        self._alarms, self._live = Alarms(), Live()
         self._inputs = Inputs(kube=kube, clock=clock, context=context, metrics=metrics, log=log, changed=self._mark)
-        self._live = Live()
-        self._progress, self._key_progress = Progress(), Progress()
-        self._credentials = Credentials()
-        self._readback = Readback(answers, Unread(log, metrics.errors.labels("readback").inc))
+        progress, key_progress = Progress(), Progress()
+        readback = Readback(answers, Unread(log, metrics.errors.labels("readback").inc), clock)
         self._budgets = Budgets(budget_answers, log)
-        self._gateway_metrics = gateway_metrics
         self._traffic = TrafficView(clock, Unread(log, metrics.errors.labels("traffic").inc))
         self._election = Election(
-            kube, clock, namespace=context.namespace, name=context.lease, identity=context.identity, owner=context.owner
+            kube,
+            clock,
+            namespace=context.namespace,
+            name=context.lease,
+            identity=context.identity,
+            owner=context.owner,
+            revision=context.revision,
+            wanted=self._wanted_revision,
         )
         self._gateways = Gateways(kube=kube, clock=clock, context=context, live=self._live, metrics=metrics, log=log)
+        self._health = Health(
+            kube=kube,
+            clock=clock,
+            context=context,
+            view=self._inputs.view,
+            live=self._live,
+            ask=Through(Direct(probes), answers, self._ways),
+            gateway_metrics=gateway_metrics,
+            traffic=self._traffic,
+            draw=random.random,
+            alarms=self._alarms,
+            leads=self._leads,
+            metrics=metrics,
+            log=log,
+        )
+        self._rollouts = Rollouts(
+            kube=kube,
+            clock=clock,
+            context=context,
+            view=self._inputs.view,
+            live=self._live,
+            traffic=self._traffic,
+            health=self._health,
+            gateway_metrics=gateway_metrics,
+            alarms=self._alarms,
+            leads=self._leads,
+            metrics=metrics,
+            log=log,
+        )
+        self._reconciler = Reconciler(
+            kube=kube,
+            clock=clock,
+            context=context,
+            inputs=self._inputs,
+            live=self._live,
+            gateways=self._gateways,
+            budgets=self._budgets,
+            health=self._health,
+            rollouts=self._rollouts,
+            progress=progress,
+            key_progress=key_progress,
+            alarms=self._alarms,
+            leads=self._leads,
+            metrics=metrics,
+            log=log,
+        )
+        self._observer = Observer(
+            clock=clock,
+            live=self._live,
+            reconciler=self._reconciler,
+            gateways=self._gateways,
+            progress=progress,
+            readback=readback,
+            budgets=self._budgets,
+            traffic=self._traffic,
+            health=self._health,
+            gateway_metrics=gateway_metrics,
+            alarms=self._alarms,
+            leads=self._leads,
+            metrics=metrics,
+        )
         self._statuses = Statuses(
             kube=kube,
             clock=clock,
             context=context,
             view=self._inputs.view,
-            progress=self._progress,
-            key_progress=self._key_progress,
-            readback=self._readback,
+            progress=progress,
+            key_progress=key_progress,
+            readback=readback,
             budgets=self._budgets,
+            rollouts=self._rollouts,
             metrics=metrics,
             log=log,
         )
-        self._last_good: LastGood | None = None
-        self._compiled: Compiled | None = None
-        self._too_large: frozenset[str] = frozenset()
-        self._obstacles: Mapping[str, str] = {}
-        self._mounted: Mapping[str, frozenset[str]] = {}
-        self._keyless: Mapping[str, Keyless] = {}
-        self._inputs_changed = True
-        self._due, self._status_due, self._readback_due, self._budgets_due = Alarm(), Alarm(), Alarm(), Alarm()
+        self._readiness = Readiness(
+            self._live,
+            [naming.gateway(context.settings, region) for region in context.settings.regions],
+            leads=self._leads,
+            follows=lambda: self._election.follows,
+            asks=lambda: self._election.asks,
+            brought=lambda: self._reconciler.has_brought,
+        )
         self._back, self._is_cut_off = Alarm(), False
-        self._changed_at: float | None = None
-        self._turned_at = clock.monotonic()
-        self._pending = 0
 
     @property
     def is_healthy(self) -> bool:
         """Tell whether the loops still turn."""
-        return self._clock.monotonic() - self._turned_at < _HEALTHY_WITHIN_S
+        return self._clock.monotonic() - self._reconciler.turned_at < _HEALTHY_WITHIN_S
+
+    @property
+    def waits_for(self) -> str:
+        """What this operator's own readiness waits for; empty = nothing."""
+        return self._readiness.waits_for
+
+    def _wanted_revision(self) -> str:
+        """Return the release's revision, as its ConfigMap says now; empty where nobody knows."""
+        found = self._live.get("ConfigMap", self._context.settings.owner) or {}
+        return str((found.get("data") or {}).get("revision", ""))
+
+    def _leads(self) -> bool:
+        return self._election.leads
+
+    def _ways(self, endpoint: str) -> Sequence[Way]:
+        """List the pods that can ask an endpoint with its credential, which the operator may not read."""
+        compiled = self._reconciler.compiled
+        gateways = {} if compiled is None else compiled.gateways
+        asking = {
+            region for region, one in gateways.items() if any(endpoint == it.endpoint for it in one.ir.keyed_probes)
+        }
+        mark = self._gateways.mark
+        pods = ready_pods(self._live.of_kind("Pod")) if mark else ()
+        return [Way(address=pod.address, port=HTTP_PORT, mark=mark) for pod in pods if pod.region in asking]
+
+    def _mark(self) -> None:
+        self._reconciler.mark()
 
     async def run(self) -> None:
         """Keep the cluster's gateways what users wrote, until cancelled; then give the lease back."""
         steps: dict[str, tuple[float, Callable[[], Awaitable[None]]]] = {
-            **{f"watch {kind}": (0.0, partial(self._follow, kind)) for kind in _FOLLOWED},
+            **{f"watch {kind}": (0.0, partial(self._follow, kind)) for kind in FOLLOWED},
             "lead": (RENEW_EVERY_S, self._lead),
             "list": (_LISTS_EVERY_S, self._inputs.list_all),
             "list again": (0.0, self._list_after_outage),
             "keys": (KEYS_EVERY_S, self._inputs.read_keys),
             "look": (KEYS_SECRET_EVERY_S, self._look_at_keys),
-            "pass": (0.0, self._pass),
+            "pass": (0.0, self._reconciler.step),
             "status": (0.0, self._write_status),
-            "readback": (0.0, self._read_back),
-            "traffic": (EVERY_S, self._look_at_traffic),
+            "readback": (0.0, self._observer.read_back),
+            "traffic": (EVERY_S, self._observer.look_at_traffic),
+            "health": (0.0, self._judge),
+            "rehearse": (REHEARSE_EVERY_S, self._rehearse),
+            "rollouts": (ROLLOUTS_EVERY_S, self._roll),
+            "tell": (_TELLS_EVERY_S, self._tell),
         }
         if self._context.settings.budget_server is not None:
-            steps["budgets"] = (0.0, self._read_budgets)
+            steps["budgets"] = (0.0, self._observer.read_budgets)
         loops = Loops(self._log)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(loops.run("watch", self._inputs.watch()))
+                tasks.create_task(loops.run("probes", self._health.run_probes()))
                 for name, (every_s, step) in steps.items():
                     tasks.create_task(loops.run(name, self._repeat(name, every_s, step)))
         finally:
@@ -152,15 +252,6 @@ class Operator:
             retry_s=(first_s, min(max(every_s, longest_s), _RETRY_RARE_S)),
         )
 
-    def _mark(self) -> None:
-        """Note that something changed: the next pass compiles."""
-        self._inputs_changed = True
-        self._pending += 1
-        self._metrics.pending_events.set(self._pending)
-        if self._changed_at is None:
-            self._changed_at = self._clock.monotonic()
-        self._due.ring()
-
     # What the operator owns
 
     async def _follow(self, kind: str) -> None:
@@ -174,15 +265,19 @@ class Operator:
         )
 
     def _live_changed(self, kind: str) -> None:
-        self._due.ring()
+        self._alarms.reconcile.ring()
         if kind == "Pod":
-            self._readback_due.ring()
+            self._alarms.readback.ring()
 
     async def _list_after_outage(self) -> None:
         """List as soon as the API server is back: watches take their time, and the next list may be a minute away."""
         await self._back.within(None)
         await self._inputs.list_all()
         self._back.silence()
+
+    async def _look_at_keys(self) -> None:
+        self._gateways.look_at_keys()
+        self._alarms.reconcile.ring()
 
     # Leading
 
@@ -201,8 +296,7 @@ class Operator:
             self._metrics.leads.set(1 if leads else 0)
             if leads != led:
                 self._log.info("leads" if leads else "stands by", what=self._context.identity)
-                self._last_good = None
-                self._due.ring()
+                self._reconciler.forget()
 
     async def _resign(self) -> None:
         try:
@@ -210,183 +304,40 @@ class Operator:
         except ClusterError as error:
             self._log.warning("lease kept", what=f"it ends by itself: {error}")
 
-    # The pass
-
-    async def _pass(self) -> None:
-        """Wait for a change, then make the cluster what the view says."""
-        self._turned_at = self._clock.monotonic()
-        if not await self._due.within(_LISTS_EVERY_S):
-            return
-        await self._quiet()
-        if not await self._is_prepared():
-            await self._clock.sleep(0.2)
-            return
-        self._due.silence()
-        began = self._clock.monotonic()
-        try:
-            await self._reconcile()
-        except ClusterError:
-            self._due.ring()
-            self._metrics.reconciles.labels("error").inc()
-            raise
-        self._metrics.reconciles.labels("success").inc()
-        self._metrics.reconcile_seconds.observe(self._clock.monotonic() - began)
-        self._metrics.last_success.set(self._clock.now().timestamp())
-
-    async def _quiet(self) -> None:
-        """Wait until events pause, but not for long: a burst is one pass."""
-        began = self._clock.monotonic()
-        pending = -1
-        while pending != self._pending and self._clock.monotonic() - began < _BURST_S:
-            pending = self._pending
-            await self._clock.sleep(_QUIET_S)
-
-    async def _is_prepared(self) -> bool:
-        """Tell whether the picture is whole: half a picture would take routes away that are only not seen yet."""
-        if not (self._election.leads and self._live.has_listed(_FOLLOWED) and await self._inputs.are_whole()):
-            return False
-        if self._last_good is None:
-            self._last_good = await self._remembered()
-            self._inputs_changed = True
-        return True
-
-    async def _reconcile(self) -> None:
-        compiled, mounted = self._compiled, self._gateways.mounted()
-        if self._inputs_changed or compiled is None or mounted != self._mounted:
-            self._mounted = mounted
-            self._compiled = compiled = await self._compile()
-        refresh = asked(self._inputs.view.of_kind("ModelProvider"))
-        applied = await self._gateways.apply(compiled, self._inputs.keys, self._inputs.born, refresh=refresh)
-        self._too_large, self._obstacles, self._keyless = applied.too_large, applied.obstacles, applied.keyless
-        self._progress.compiled(
-            {region: compiled.gateways[region].digest for region in applied.written}, essences(compiled)
-        )
-        if applied.keys is not None:
-            self._key_progress.compiled(dict.fromkeys(compiled.gateways, applied.keys.mark), keys_of(applied.keys))
-        self._readback_due.ring()
-        self._status_due.ring()
-        expected = configuration_digest(compiled.configuration)
-        if expected != self._budgets.expected:
-            self._budgets.expected = expected
-            self._budgets_due.ring()
-        if applied.again_in_s is not None:
-            self._due.ring_in(applied.again_in_s)
-        if applied.error is not None:
-            raise applied.error
-
-    async def _compile(self) -> Compiled:
-        """Compile in a thread: leases are renewed and probes answered meanwhile."""
-        self._inputs_changed, self._pending = False, 0
-        self._metrics.pending_events.set(0)
-        began = self._clock.monotonic()
-        observed = Observed(
-            last_good=self._last_good or {},
-            layouts=self._context.layouts,
-            release=self._context.release,
-            home_secrets_readable=False,
-            mounted=self._mounted,
-            deployed=self._gateways.deployed(),
-        )
-        compiled = await asyncio.to_thread(compile_all, self._inputs.snapshot(), self._context.installation, observed)
-        self._metrics.compile_seconds.observe(self._clock.monotonic() - began)
-        self._last_good = compiled.last_good
-        self._credentials = Credentials(compiled)
-        self._metrics.unbudgeted_consumers.set(sum(not policies for policies in compiled.budgets.values()))
-        return compiled
-
     # What came of it
 
-    async def _read_back(self) -> None:
-        """Ask the pods: often while some are behind, rarely otherwise."""
-        pods = ready_pods(self._live.of_kind("Pod"))
-        mark = self._gateways.mark
-        if await self._readback.ask(pods, mark=mark, files=self._credentials.of_region):
-            self._status_due.ring()
-        current = self._is_current()
-        if not current and self._compiled is not None and self._election.leads:
-            await self._gateways.nudge_again(
-                self._readback.behind(self._progress.digest, mark, self._credentials.of_region)
-            )
-        if current and self._changed_at is not None and not self._inputs_changed and not self._due.rings:
-            self._metrics.propagation_seconds.observe(self._clock.monotonic() - self._changed_at)
-            self._changed_at = None
-        waiting = self._changed_at is not None and self._clock.monotonic() - self._changed_at < _HEALTHY_WITHIN_S / 10
-        self._readback_due.silence()
-        await self._readback_due.within(0.05 if waiting else 1.0 if not current else 5.0)
-
-    async def _read_budgets(self) -> None:
-        """Ask the budget servers what was spent, and whether they can decide."""
-        if self._election.leads and self._live.has_listed(("Pod",)):
-            if await self._budgets.ask(self._live.of_kind("Pod")):
-                self._status_due.ring()
-            reading = self._budgets.reading
-            if reading is not None:
-                self._metrics.budgets_enforced.set(reading.availability is Availability.ANSWERS)
-            if self._compiled is not None:
-                await self._gateways.nudge_again(self._budgets.behind)
-        self._budgets_due.silence()
-        await self._budgets_due.within(self._budgets.pause_s)
-
-    async def _look_at_traffic(self) -> None:
-        """Read from the gateways what real traffic told them."""
-        if self._compiled is None or not self._election.leads:
-            return
-        served = {region: gateway.ir for region, gateway in self._compiled.gateways.items()}
+    async def _rehearse(self) -> None:
         places = metrics_places(ready_pods(self._live.of_kind("Pod")))
-        # Values of credentials are none of the operator's business: red ends with the first answer.
-        if await self._traffic.look(self._gateway_metrics, places, served, {}):
-            self._status_due.ring()
+        await self._health.rehearse(self._reconciler.compiled, places)
 
-    def _is_current(self) -> bool:
-        """Tell whether every ready pod of every region serves the newest configuration, and keep the gauge."""
-        current = True
-        for region in self._compiled.gateways if self._compiled else ():
-            digest, answers = self._progress.digest(region), self._readback.of_region(region)
-            newest = sum(answer == digest for answer in answers)
-            self._metrics.gateway_pods.labels(region, "true").set(newest)
-            self._metrics.gateway_pods.labels(region, "false").set(len(answers) - newest)
-            current = current and newest == len(answers) > 0
-            current = current and self._holds(region)
-        return current and self._compiled is not None
+    async def _judge(self) -> None:
+        await self._health.step(self._reconciler.compiled, self._mark)
 
-    def _holds(self, region: str) -> bool:
-        """Tell whether all ready pods of a region have the keys and the credentials that they are to have."""
-        mark = self._gateways.mark
-        lacking = self._readback.lacking(region, self._credentials.of_region(region)) if mark else ()
-        return not lacking and (not mark or {*self._readback.marks(region)} <= {mark})
+    async def _roll(self) -> None:
+        await self._rollouts.step(self._reconciler.compiled, self._mark)
+
+    async def _tell(self) -> None:
+        await self._health.tell()
+        await self._rollouts.tell()
 
     async def _write_status(self) -> None:
-        await self._status_due.within(KEYS_EVERY_S)  # an expired consumer says so without an event
-        self._status_due.silence()
-        if self._compiled is None or not self._election.leads:
+        await self._alarms.status.within(KEYS_EVERY_S)  # an expired consumer says so without an event
+        self._alarms.status.silence()
+        compiled, applied = self._reconciler.compiled, self._reconciler.applied
+        if compiled is None or not self._election.leads:
             return
         try:
             waiting = await self._statuses.write(
-                self._compiled,
-                self._credentials,
-                too_large=self._too_large,
-                obstacles=self._obstacles,
-                keyless=self._keyless,
+                compiled,
+                self._reconciler.credentials,
+                too_large=applied.too_large,
+                obstacles=applied.obstacles,
+                keyless=applied.keyless,
                 failing=self._traffic.failing,
+                fleet=self._health.fleet,
             )
         except ClusterError:
-            self._status_due.ring()
+            self._alarms.status.ring()
             raise
         if waiting:
-            self._status_due.ring_in(1.0)
-
-    async def _remembered(self) -> LastGood:
-        """Read what the operator before this one remembered; what is damaged is none. Raises `ClusterError`."""
-        name = memory_name(self._context)
-        found = await self._kube.get("ConfigMap", namespace=self._context.namespace, name=name)
-        try:
-            return remembered(found)
-        except StateError as error:
-            what = f"ConfigMap {name}: {error}; it counts as absent until it is written anew"
-            self._metrics.errors.labels("memory").inc()
-            self._log.warning("forgotten", what=what)
-            return {}
-
-    async def _look_at_keys(self) -> None:
-        self._gateways.look_at_keys()
-        self._due.ring()
+            self._alarms.status.ring_in(1.0)

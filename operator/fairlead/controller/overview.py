@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fairlead.adapters.kube import USER_KINDS, ForbiddenError, Kube, NotFoundError
+from fairlead.api.conditions import EndpointReason
 from fairlead.errors import ClusterError
+from fairlead.status import ill_lines, is_ill, rollout_state
 
 Json = dict[str, Any]
 Object = Mapping[str, Any]
@@ -30,14 +32,59 @@ def describe(found: Iterable[Object]) -> Json:
     """Describe objects: by region what routes are served by, and of each object what its conditions say."""
     objects = sorted(found, key=lambda one: (one["kind"], one["metadata"]["namespace"], one["metadata"]["name"]))
     regions: dict[str, list[Json]] = {}
+    geos: dict[str, str] = {}
     for one in objects:
-        for gateway in one.get("status", {}).get("gateways", ()) if one["kind"] == "ModelRoute" else ():
-            route = {"name": _name(one), "ladder": gateway.get("ladder", []), "digest": gateway.get("digest", "")}
-            regions.setdefault(gateway["region"], []).append(route)
+        for gateway in one.get("status", {}).get("gateways", ()):
+            geos.setdefault(gateway["region"], gateway.get("geo", ""))
+            if one["kind"] == "ModelRoute":
+                regions.setdefault(gateway["region"], []).append(_route(_name(one), gateway))
     return {
-        "regions": [{"name": region, "routes": regions[region]} for region in sorted(regions)],
+        "regions": [
+            {"name": region, "geo": geos[region], "routes": regions.get(region, [])} for region in sorted(geos)
+        ],
+        "endpoints": [
+            _endpoint(one, found)
+            for one in objects
+            if one["kind"] == "ModelProvider"
+            for found in one.get("status", {}).get("endpoints", ())
+        ],
+        "rollouts": [
+            rollout_state.shown(_name(one), said)
+            for one in objects
+            if one["kind"] == "ModelRoute" and (said := one.get("status", {}).get("rollout"))
+        ],
         "objects": [_object(one) for one in objects],
     }
+
+
+def _route(name: str, gateway: Object) -> Json:
+    return {
+        "name": name,
+        "ladder": gateway.get("ladder", []),
+        "digest": gateway.get("digest", ""),
+        "answers": gateway.get("answers", []),
+        "furtherLadders": gateway.get("furtherLadders", 0),
+        "shadow": gateway.get("shadow"),
+    }
+
+
+def _endpoint(provider: Object, found: Object) -> Json:
+    return {
+        "provider": provider["metadata"]["name"],
+        "endpoint": found["name"],
+        "region": found.get("region"),
+        "used": found["reason"] != EndpointReason.NOT_USED,
+        "state": found["state"],
+        "share": found["share"],
+        "since": found.get("since"),
+        "reason": found["reason"],
+        "message": found.get("message", ""),
+    }
+
+
+def is_wrong(described: Json) -> bool:
+    """Tell whether anything wants a look: an object that is not ready, an endpoint that is ill."""
+    return any(not one["ready"] for one in described["objects"]) or any(map(is_ill, described["endpoints"]))
 
 
 def _object(one: Object) -> Json:
@@ -66,18 +113,37 @@ def lines(described: Json) -> list[str]:
     """Write a description for a person."""
     written = []
     for region in described["regions"]:
+        if not region["routes"]:
+            continue
         width = max(len(route["name"]) for route in region["routes"])
         written.append(region["name"])
         written += [f"  {route['name']:<{width}}  {' > '.join(route['ladder'])}" for route in region["routes"]]
         written.append("")
+    rolling = [f"rollout {one['route']} {said}" for one in described["rollouts"] if (said := rollout_line(one))]
+    return written + rolling + [""] * bool(rolling) + unwell(described)
+
+
+def rollout_line(one: Json) -> str:
+    """Say in one line how a rollout stands; empty where nothing is under way and nothing was sent back."""
+    if one["degraded"]:
+        return f"{one['phase']} ({one['reason']}): {one['message']}"
+    if one["candidate"] is None:
+        return ""
+    share = f"{one['traffic']} to" if one["shadow"] == "0%" else f"{one['shadow']} copied to"
+    return f"{one['phase']} ({one['reason']}), step {one['step']} of {one['steps']}, {share} {one['candidate']}"
+
+
+def unwell(described: Json) -> list[str]:
+    """Write what wants a look: endpoints that are ill, and objects that are not ready, or that all are."""
+    written = [*ill, ""] if (ill := ill_lines(described["endpoints"])) else []
     objects = described["objects"]
-    unwell = [one for one in objects if not one["ready"]]
-    written.append(f"{len(objects) - len(unwell)} of {len(objects)} objects are ready" if objects else "no objects")
-    written += [f"  {one['kind']} {one['namespace']}/{one['name']}: {_why(one)}" for one in unwell]
+    waiting = [one for one in objects if not one["ready"]]
+    written.append(f"{len(objects) - len(waiting)} of {len(objects)} objects are ready" if objects else "no objects")
+    written += [f"  {one['kind']} {one['namespace']}/{one['name']}: {why(one)}" for one in waiting]
     return written
 
 
-def _why(one: Json) -> str:
+def why(one: Json) -> str:
     """Say in one condition why an object is not ready: the first that does not hold, in the order of causes."""
     if not one["judged"]:
         return "no operator has judged its present generation yet"

@@ -3,7 +3,7 @@
 An object waits for the pass in which it last changed, not for the newest: a change of one route makes no other wait.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from fairlead.api.meta import ObjectKey
@@ -32,23 +32,33 @@ class Progress:
         self._digests: dict[str, str] = {}
         self._objects: dict[ObjectKey, Waiting] = {}
 
-    def compiled(self, digests: Mapping[str, str], essences: Mapping[ObjectKey, Hashable]) -> None:
-        """Note what a pass made: each region's digest and what each object means for the gateways."""
+    def wanted(self, essences: Mapping[ObjectKey, Hashable]) -> None:
+        """Note what each object is to mean for the gateways from the coming pass on, before anything of it is written.
+
+        Before, since statuses are judged while writes are under way: what is new waits from the moment it is known.
+        """
+        self._objects = {key: self._waiting(key, essence) for key, essence in essences.items()}
+
+    def written(self, digests: Mapping[str, str], *, between: Collection[str] = ()) -> None:
+        """Note the digest that a pass left in each region; a pass that failed before has none.
+
+        In regions `between` the digest is of a version that serves what the one before it did.
+        """
         self._number += 1
         for region, digest in digests.items():
             known = self._passes.setdefault(region, {})
+            number = known.get(self._digests.get(region, ""), 0) if region in between else self._number
             known.pop(digest, None)
-            known[digest] = self._number
+            known[digest] = number
             self._digests[region] = digest
             while len(known) > _REMEMBERED_DIGESTS:
                 del known[next(iter(known))]
-        self._objects = {key: self._waiting(key, essence) for key, essence in essences.items()}
 
     def _waiting(self, key: ObjectKey, essence: Hashable) -> Waiting:
         before = self._objects.get(key)
         if before is not None and before.essence == essence:
             return before
-        return Waiting(essence=essence, number=self._number)
+        return Waiting(essence=essence, number=self._number + 1)
 
     def digest(self, region: str) -> str:
         """Return the digest that a region's gateway is to serve; empty before the first pass."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fairlead.adapters.clock import Clock
 from fairlead.adapters.gateway_answer import GatewayAnswers
 from fairlead.errors import AnswerError
 from fairlead.manifests import REGION_LABEL
@@ -15,6 +16,9 @@ from fairlead.runtime.unread import Unread
 Object = Mapping[str, Any]
 
 _AT_ONCE = 32
+LEAVES_S = 3.0
+"""How long requests may still come to a pod that is ready no more: nodes change their ways to it once a second at most,
+and take their time when they are busy. A pod that ends gets no new files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,17 +76,19 @@ class Answer:
 
 
 class Readback:
-    """The last answer of each ready pod."""
+    """The last answer of each ready pod, and for a moment of each that was."""
 
-    def __init__(self, answers: GatewayAnswers, unread: Unread) -> None:
+    def __init__(self, answers: GatewayAnswers, unread: Unread, clock: Clock) -> None:
         """`unread` is told of the pods whose answers cannot be read."""
-        self._answers, self._unread = answers, unread
+        self._answers, self._unread, self._clock = answers, unread, clock
         self._last: dict[GatewayPod, Answer] = {}
+        self._left: dict[GatewayPod, tuple[Answer, float]] = {}
+        """What pods said that left, and until when requests may come to them."""
 
     async def ask(
         self, pods: Iterable[GatewayPod], *, mark: str = "", files: Callable[[str], Collection[str]] = lambda _: ()
     ) -> bool:
-        """Ask these pods, and forget all others; tell whether anything differs. No answer leaves the last one.
+        """Ask these pods, and soon forget all others; tell whether anything differs. No answer leaves the last one.
 
         `mark` stands for the keys that they are to have; `files`: the credentials that those of a region need.
         """
@@ -101,9 +107,15 @@ class Readback:
         answers = await each(asked, one, at_once=_AT_ONCE)
         self._unread.note(problems)
         last = dict(zip(asked, answers, strict=True))
-        differs = last != self._last
-        self._last = last
+        left = self._leaving(last)
+        differs = (last, left) != (self._last, self._left)
+        self._last, self._left = last, left
         return differs
+
+    def _leaving(self, ready: Collection[GatewayPod]) -> dict[GatewayPod, tuple[Answer, float]]:
+        now = self._clock.monotonic()
+        gone = {pod: (answer, now + LEAVES_S) for pod, answer in self._last.items() if answer.digest}
+        return {pod: one for pod, one in (gone | self._left).items() if pod not in ready and one[1] > now}
 
     async def _holding(self, pod: GatewayPod, answer: Answer, mark: str, files: Collection[str]) -> Answer:
         held = await self._answers.held(pod.address, HTTP_PORT, mark=mark, files=files)
@@ -127,6 +139,16 @@ class Readback:
     def of_region(self, region: str) -> tuple[str, ...]:
         """Return what the ready pods of a region serve, one entry for each that ever answered."""
         return tuple(answer.digest for pod, answer in self._last.items() if pod.region == region and answer.digest)
+
+    def left(self, region: str) -> tuple[Answer, ...]:
+        """Return what pods of a region said last to which requests may still come although they are ready no more."""
+        return tuple(answer for pod, (answer, _) in self._left.items() if pod.region == region)
+
+    @property
+    def leave_in_s(self) -> float | None:
+        """In how many seconds the next of these is out of reach; None = there is none."""
+        now = self._clock.monotonic()
+        return min((max(0.0, until - now) for _, until in self._left.values()), default=None)
 
     def marks(self, region: str) -> tuple[str, ...]:
         """Return the marks of the keys that the ready pods of a region have loaded, one entry for each."""

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fairlead.adapters.kube import Kube
+from fairlead.api import quantity
+from fairlead.budget import baseline, shadow
 from fairlead.controller.overview import listed
 
 Json = dict[str, Any]
@@ -11,8 +13,8 @@ Object = Mapping[str, Any]
 
 
 async def read(kube: Kube, *, namespace: str | None) -> Json:
-    """Read every policy and consumer of a namespace, or of all; raises `ClusterError`, which says what to do."""
-    return describe(await listed(kube, ("BudgetPolicy", "ModelConsumer"), namespace=namespace))
+    """Read every policy, consumer and route of a namespace, or of all; raises `ClusterError`, which says what to do."""
+    return describe(await listed(kube, ("BudgetPolicy", "ModelConsumer", "ModelRoute"), namespace=namespace))
 
 
 def describe(found: Iterable[Object]) -> Json:
@@ -22,7 +24,26 @@ def describe(found: Iterable[Object]) -> Json:
         "object": "budgets",
         "policies": [_policy(one) for one in objects if one["kind"] == "BudgetPolicy"],
         "unbudgeted": [_name(one) for one in objects if one["kind"] == "ModelConsumer" and _is_unbudgeted(one)],
+        "shadow": [
+            {"route": _name(one), **{field: found[field] for field in ("target", "spentUSD", "since")}}
+            for one in objects
+            if one["kind"] == "ModelRoute"
+            for found in one.get("status", {}).get("shadow", ())
+        ],
+        "savings": [
+            _savings(_name(one), found)
+            for one in objects
+            if one["kind"] == "ModelRoute" and (found := one.get("status", {}).get("savings")) is not None
+        ],
     }
+
+
+def _savings(route: str, found: Object) -> Json:
+    spent, there, estimated = (
+        quantity.nanodollars(found[name]) for name in ("spentUSD", "baselineUSD", "estimatedUSD")
+    )
+    money = baseline.told(spent=spent, cost_there=there, estimated=estimated)
+    return {"route": route, "baseline": found["baseline"], **money, "since": found["since"]}
 
 
 def _is_unbudgeted(consumer: Object) -> bool:
@@ -62,8 +83,12 @@ def lines(document: Json) -> list[str]:
         written = ["nobody has a budget", ""]
     unbudgeted = document["unbudgeted"]
     if unbudgeted:
-        written.append(f"without a budget: {', '.join(unbudgeted)}")
-    return written if unbudgeted else written[:-1]
+        written += [f"without a budget: {', '.join(unbudgeted)}", ""]
+    if document["shadow"]:
+        written += [*shadow.lines(document["shadow"]), ""]
+    if document["savings"]:
+        written += [*baseline.lines(document["savings"]), ""]
+    return written[:-1]
 
 
 def _policy_lines(policy: Json) -> list[str]:

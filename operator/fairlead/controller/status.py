@@ -9,10 +9,10 @@ from structlog.typing import FilteringBoundLogger
 from fairlead import status
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.kube import RESOURCES, ConflictError, Kube
-from fairlead.api.conditions import Condition, ConditionStatus, ConditionType
+from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
 from fairlead.api.installation import FailurePolicy
 from fairlead.api.meta import ObjectKey
-from fairlead.compiler import Compiled, CompiledGateway, Report, Served
+from fairlead.compiler import Compiled, CompiledGateway, DeclaredEndpoint, Report, Served
 from fairlead.controller.budget_server import Budgets
 from fairlead.controller.context import Context
 from fairlead.controller.credentials import Credentials
@@ -21,18 +21,23 @@ from fairlead.controller.metrics import Metrics
 from fairlead.controller.obstacle import UNDER_WAY
 from fairlead.controller.progress import Progress
 from fairlead.controller.readback import Readback
+from fairlead.controller.rollouts import Rollouts
 from fairlead.controller.view import View
+from fairlead.health.fleet import Fleet
 from fairlead.runtime.parallel import each
-from fairlead.status import Availability, CompiledStatus, Failing, Happening, Keyless, RegionState, Serving, traffic
+from fairlead.status import Availability, CompiledStatus, Failing, Happening, Keyless, RegionState, Serving, Trouble
+from fairlead.status.standing import EndpointStanding
 
 Object = Mapping[str, Any]
 
 PATIENCE_S = 5.0
 """How long a gateway may take to follow before it is called behind: until then an object's status waits."""
 ROLL_PATIENCE_S = 60.0
-"""How long pods may take to be replaced, as long as nothing is in their way."""
+"""How long pods may take to be replaced, as long as nothing is in their way; those that leave do so in seconds."""
 _LATE = (RegionState.BEHIND, RegionState.WAITS, RegionState.LACKS)
 _AT_ONCE = 8
+_TOLD_ELSEWHERE = (Reason.ROLLED_BACK, Reason.ABORTED)
+"""Rollouts write Events of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +65,24 @@ class Statuses:
         key_progress: Progress,
         readback: Readback,
         budgets: Budgets,
+        rollouts: Rollouts,
         metrics: Metrics,
         log: FilteringBoundLogger,
     ) -> None:
         self._kube, self._clock, self._context, self._view, self._budgets = kube, clock, context, view, budgets
         self._key_progress, self._credentials = key_progress, Credentials()
         self._progress, self._readback, self._metrics, self._log = progress, readback, metrics, log
+        self._rollouts = rollouts
         self._events = Events(kube=kube, clock=clock, metrics=metrics, log=log)
         self._gauges: set[ObjectKey] = set()
         self._keyless: Mapping[str, Keyless] = {}
         self._obstacles: Mapping[str, str] = {}
-        self._behind_since: dict[ObjectKey, tuple[bool, float]] = {}
+        self._behind_since: dict[ObjectKey, tuple[tuple[bool, bool], float]] = {}
+        """What keeps an object, pods that are to come or pods that leave, and since when."""
         """Of objects that are late: whether they wait for pods, and since when."""
-        self._failing: Sequence[Failing] = ()
+        self._declared: Sequence[DeclaredEndpoint] = ()
+        self._standings: Sequence[EndpointStanding] = ()
+        self._troubles: Sequence[Trouble] = ()
 
     async def write(
         self,
@@ -82,14 +92,18 @@ class Statuses:
         too_large: Collection[str],
         obstacles: Mapping[str, str],
         keyless: Mapping[str, Keyless],
-        failing: Sequence[Failing] = (),
+        failing: Sequence[Failing],
+        fleet: Fleet,
     ) -> bool:
         """Write every status that differs; tell whether some wait for their gateways; raises `ClusterError`."""
         self._keyless, self._obstacles, self._credentials = keyless, obstacles, credentials
-        self._failing = failing
+        self._declared = compiled.endpoints
+        without_steps = [region for region, gateway in compiled.gateways.items() if gateway.without_steps]
+        self._standings = status.standings(compiled.endpoints, fleet, failing, without_steps=without_steps)
+        self._troubles = status.troubles(failing, self._standings)
 
         async def one(found: CompiledStatus) -> bool:
-            judged = self._judge(found, compiled.gateways, too_large)
+            judged = self._judge(found, compiled, too_large)
             if judged is None:
                 return True
             self._gauge(judged)
@@ -98,11 +112,9 @@ class Statuses:
         self._forget(compiled.status.keys())
         return any(await each(compiled.status.values(), one, at_once=_AT_ONCE))
 
-    def _judge(
-        self, found: CompiledStatus, gateways: Mapping[str, CompiledGateway], too_large: Collection[str]
-    ) -> Judged | None:
+    def _judge(self, found: CompiledStatus, compiled: Compiled, too_large: Collection[str]) -> Judged | None:
         """State conditions, or None while gateways may still be on their way."""
-        report = found.report
+        report, gateways = found.report, compiled.gateways
         states = {region: self._state(found, gateway, too_large) for region, gateway in gateways.items()}
         if report.served is Served.CURRENT and self._is_on_its_way(report.key, states):
             return None
@@ -110,6 +122,8 @@ class Statuses:
         if report.key.kind == "BudgetPolicy" and enforced is None:
             return None
         name = f"{report.key.namespace}/{report.key.name}"
+        diversion = status.diversion(found.ladders, self._standings)
+        rolling, rolls = self._rollouts.said(report.key, compiled) if report.key.kind == "ModelRoute" else (None, {})
         stated = status.conditions(
             report,
             states.items(),
@@ -117,7 +131,9 @@ class Statuses:
             enforced=enforced,
             lacking={region: self._lacking(found, gateways[region], state) for region, state in states.items()},
             keyless=self._keyless.get(name) if report.key.kind == "ModelConsumer" else None,
-            unwell=traffic.unwell(found, self._failing),
+            unwell=status.unwell(found, self._troubles),
+            diversion=diversion,
+            rolling=rolling,
         )
         serving: tuple[Serving, ...] = ()
         if report.served is Served.LAST_GOOD:
@@ -128,8 +144,20 @@ class Statuses:
                 for region, state in states.items()
                 if state is RegionState.SERVES and _is_served_in(found, region)
             )
-        further = {**found.fields, **(self._window(report.key, name) if report.key.kind == "BudgetPolicy" else {})}
+        further = {**found.fields, **self._own(report.key, diversion), **rolls}
         return Judged(report=report, stated=stated, serving=serving, further=further)
+
+    def _own(self, key: ObjectKey, diversion: str) -> Object:
+        """Return what only objects of a kind say, of what was observed."""
+        match key.kind:
+            case "ModelRoute":
+                return {"diversion": diversion or "-", **self._spending(key, f"{key.namespace}/{key.name}")}
+            case "BudgetPolicy":
+                return self._window(key, f"{key.namespace}/{key.name}")
+            case "ModelProvider" if key.namespace == self._context.namespace:
+                return status.provider_state(key.name, self._declared, self._standings)
+            case _:
+                return {}
 
     def _enforced(self, report: Report) -> Condition | None:
         """Say whether somebody decides by a policy; None = it is none, or nobody knows yet."""
@@ -140,8 +168,23 @@ class Statuses:
         fail_closed = self._context.installation.budgets.failure_policy is FailurePolicy.CLOSED
         return status.enforced(report, reading if runs else None, fail_closed=fail_closed)
 
+    def _spending(self, key: ObjectKey, name: str) -> Object:
+        """Return what a route's shadow costs, and what it saves."""
+        stored = self._stored(key)
+        found = {field: stored[field] for field in ("shadow", "savings") if stored.get(field)}
+        reading = self._budgets.reading
+        if reading is not None and reading.spend is not None and reading.availability is Availability.ANSWERS:
+            now = self._clock.now()
+            shadow = status.shadow_states(reading.spend, name, stored.get("shadow", ()), now=now)
+            savings = status.savings_state(reading.spend, name, stored.get("savings"), now=now)
+            found = ({"shadow": shadow} if shadow else {}) | ({"savings": savings} if savings else {})
+        return found
+
+    def _stored(self, key: ObjectKey) -> Object:
+        return (self._view.get(key) or {}).get("status") or {}
+
     def _window(self, key: ObjectKey, name: str) -> Object:
-        before = ((self._view.get(key) or {}).get("status") or {}).get("budget")
+        before = self._stored(key).get("budget")
         reading = self._budgets.reading
         account = reading.spend.account(name) if reading is not None and reading.spend is not None else None
         if account is None or reading is None or reading.availability is not Availability.ANSWERS:
@@ -155,11 +198,12 @@ class Statuses:
             self._behind_since.pop(key, None)
             return False
         waits = RegionState.WAITS in late.values()
+        leaves = any(self._readback.left(region) for region in late)
         known, since = self._behind_since.get(key, (None, 0.0))
-        if known is not waits:
+        if known != (waits, leaves):
             since = self._clock.monotonic()
-            self._behind_since[key] = waits, since
-        is_roll = waits and all(self._obstacles.get(region, UNDER_WAY) == UNDER_WAY for region in late)
+            self._behind_since[key] = (waits, leaves), since
+        is_roll = leaves or (waits and all(self._obstacles.get(region, UNDER_WAY) == UNDER_WAY for region in late))
         return self._clock.monotonic() - since < (ROLL_PATIENCE_S if is_roll else PATIENCE_S)
 
     def _state(self, found: CompiledStatus, gateway: CompiledGateway, too_large: Collection[str]) -> RegionState:
@@ -168,9 +212,11 @@ class Statuses:
             return RegionState.TOO_LARGE
         if key in gateway.waiting:
             return RegionState.WAITS
-        if not self._progress.serves(key, region, self._readback.of_region(region)):
+        ready, left = self._readback.of_region(region), self._readback.left(region)
+        if not self._progress.serves(key, region, ready and (*ready, *(one.digest for one in left))):
             return RegionState.BEHIND
-        if key.kind == "ModelConsumer" and not self._key_progress.serves(key, region, self._readback.marks(region)):
+        marks = (*self._readback.marks(region), *(one.mark for one in left))
+        if key.kind == "ModelConsumer" and not self._key_progress.serves(key, region, marks):
             return RegionState.BEHIND
         return RegionState.LACKS if self._lacked(found, region) else RegionState.SERVES
 
@@ -194,21 +240,27 @@ class Statuses:
     def _serving(self, found: CompiledStatus, region: str) -> Serving:
         """Keep the digest that was confirmed first: later ones hold the same for this object."""
         generation, ladder = found.report.generation, found.ladders.get(region, ())
+        digest = self._progress.digest(region)
         for gateway in self._stored_gateways(found.report.key):
             is_same = gateway.get("observedGeneration") == generation and gateway.get("ladder", []) == [*ladder]
             if gateway["region"] == region and is_same and gateway.get("digest"):
-                return Serving(region=region, digest=gateway["digest"], generation=generation, ladder=ladder)
-        return Serving(region=region, digest=self._progress.digest(region), generation=generation, ladder=ladder)
+                digest = gateway["digest"]
+        return self._told(found, region, digest, generation)
+
+    def _told(self, found: CompiledStatus, region: str, digest: str, generation: int | None) -> Serving:
+        return Serving(
+            region=region,
+            digest=digest,
+            generation=generation,
+            ladder=found.ladders.get(region, ()),
+            route=found.routes.get(region),
+            geo=next((one.geo for one in self._context.installation.regions if one.name == region), ""),
+        )
 
     def _serving_before(self, found: CompiledStatus, regions: Collection[str]) -> tuple[Serving, ...]:
         """Say where the last good version serves on, and of a route, with what now."""
         return tuple(
-            Serving(
-                region=region,
-                digest=gateway.get("digest", ""),
-                generation=gateway.get("observedGeneration"),
-                ladder=found.ladders.get(region, ()),
-            )
+            self._told(found, region, gateway.get("digest", ""), gateway.get("observedGeneration"))
             for gateway in self._stored_gateways(found.report.key)
             if (region := gateway["region"]) in regions and _is_served_in(found, region)
         )
@@ -248,9 +300,11 @@ class Statuses:
             return True
         if applied["metadata"].get("generation") == generation:
             self._view.put({**found, "metadata": applied["metadata"], "status": applied.get("status", {})})
-        news = tuple(_happening(one) for one in status.news(judged.stated, before))
+        news = tuple(_happening(one) for one in status.news(judged.stated, before) if one.reason not in _TOLD_ELSEWHERE)
         if "budget" in written:
             news += status.stage_news(before.get("budget"), written["budget"])
+        if "diversion" in written:
+            news += status.diverted(before.get("diversion"), written["diversion"])
         for one in news:
             (self._log.warning if one.warning else self._log.info)(one.reason, what=f"{key}: {one.message}")
         await self._events.record(found, news)

@@ -8,8 +8,9 @@ A write whose answer was lost may still land, much later. So each one names the 
 an API server refuses it when the object has another by then (409). What was not there is created, which is refused when
 it is there by then. After a refusal the object is read: if its content is the one that was compared (only others'
 fields changed, a status for example), it is written at the new version; if another operator's stands there, the pass
-fails, and the next one compares anew, if this operator still leads. One case is left, since no API server refuses it: a
-late write that lands after its object was deleted makes it once more; the watch shows it, and the next pass mends it.
+fails, and the next one compares anew, if this operator still leads. Deletions are alike. One case is left, since no API
+server refuses it: a late write that lands after its object was deleted makes it once more; the watch shows it, and the
+next pass mends it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -114,12 +115,32 @@ class WrittenObjects:
         return Brought(failed=failed, later_s=min((seconds for seconds in waits if seconds > 0), default=None))
 
     async def delete(self, objects: Iterable[Object]) -> None:
-        """Delete objects, one after the other; raises `ClusterError`."""
+        """Delete objects of the last comparison, one after the other; raises `ClusterError`."""
         for found in objects:
             kind, name = _key(found)
-            await self._kube.delete(kind, namespace=self._namespace, name=name)
+            await self._delete(found)
             self._live.remove(kind, name)
             self._wrote("delete", kind, name)
+
+    async def _delete(self, compared: Object) -> None:
+        """Delete just what was compared: what somebody made or wrote since is another thing. Who is faster is well."""
+        kind, name = _key(compared)
+        found: Object | None = compared
+        for attempt in range(1, _TRIES + 1):
+            if found is None:
+                return
+            if _content(found) != _content(compared):
+                raise ConflictError(f"delete {kind} {name}: somebody else wrote it since it was compared")
+            try:
+                await self._kube.delete(kind, namespace=self._namespace, name=name, seen=found)
+            except ConflictError:
+                self._metrics.conflicts.labels(kind).inc()
+                if attempt == _TRIES:
+                    raise
+                await self._look(kind, name)
+                found = self._live.get(kind, name)
+            else:
+                return
 
     async def _bring(self, manifest: Object) -> float:
         """Apply an object; return the seconds that it has to wait instead, because it was repaired just now."""

@@ -1,6 +1,7 @@
 """Everybody who answers: llama.cpp servers, simulated providers, `fairlead up` with its gateways."""
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import aiohttp
 
 from fairlead.demo.child import Child, ChildError
 from fairlead.demo.inference import InferenceServer, Served
+from fairlead.demo.provider import RemoteControl
 from fairlead.demo.scene import Place, Region, Scene, environment
 from fairlead.demo.sentence import write_model
 
@@ -35,6 +37,8 @@ class Cast:
         self._stack = AsyncExitStack()
         self.inference: dict[str, InferenceServer] = {}
         """By region."""
+        self.simulated: list[RemoteControl] = []
+        """How to command the simulated providers."""
         self.up: Child | None = None
 
     async def __aenter__(self) -> Self:
@@ -81,7 +85,8 @@ class Cast:
         log = self._scene.folder / f"cloud-{place.region}.log"
         child = await Child.start(f"simulated provider {place.region}", command, log=log, env=env)
         self._stack.push_async_callback(child.stop)
-        await child.receive()
+        ready = json.loads(await child.receive())
+        self.simulated.append(RemoteControl(ready["address"], ready["control_port"]))
 
     async def _start_gateways(self) -> None:
         scene = self._scene

@@ -29,11 +29,19 @@ class Child:
 
     @classmethod
     async def start(
-        cls, name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str], talks: bool = True
+        cls,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        env: Mapping[str, str],
+        talks: bool = True,
+        dies_by: signal.Signals = signal.SIGTERM,
     ) -> Self:
-        """Start a process whose standard error goes to `log`; it gets SIGTERM when this process dies.
+        """Start a process whose standard error goes to `log`; it gets `dies_by` when this process dies.
 
-        `talks`: its standard output is for `receive`; otherwise that goes to `log` too.
+        `talks`: its standard output is for `receive`; otherwise that goes to `log` too. One that may be held when this
+        process dies must die by SIGKILL: it would never see another signal.
         """
         with log.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
@@ -43,7 +51,7 @@ class Child:
                 stderr=file,
                 env=dict(env),
                 start_new_session=True,
-                preexec_fn=_death_wish(),
+                preexec_fn=_death_wish(dies_by),
             )
         return cls(name, process, log)
 
@@ -58,7 +66,8 @@ class Child:
         if self._process.stdout is None:
             raise ChildError(f"{self.name}: no standard output")
         try:
-            line = await asyncio.wait_for(self._process.stdout.readline(), READY_TIMEOUT_S)
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                line = await self._process.stdout.readline()
         except TimeoutError:
             raise ChildError(f"{self.name}: silent for {READY_TIMEOUT_S} s; {self.tail()}") from None
         if not line:
@@ -80,6 +89,14 @@ class Child:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return f"the end of {self.log}:\n{text[-LOG_TAIL:]}"
 
+    def hold(self) -> None:
+        """Let it hang (SIGSTOP): its sockets stay open, and nothing is answered."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on from where it was held."""
+        self._process.send_signal(signal.SIGCONT)
+
     async def kill(self) -> None:
         """End it at once (SIGKILL): a real death."""
         with contextlib.suppress(ProcessLookupError):
@@ -89,17 +106,20 @@ class Child:
     async def stop(self) -> int:
         """Ask it to end (SIGTERM), insist after a while; return its exit code."""
         with contextlib.suppress(ProcessLookupError):
+            # First, since whoever is held sees no SIGTERM, and a signal after the end would poll and take the exit code
+            self.go_on()
             self._process.terminate()
         try:
-            return await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                return await self._process.wait()
         except TimeoutError:
             await self.kill()
             return -signal.SIGKILL
 
 
-def _death_wish() -> Callable[[], object] | None:
-    """Make what a child runs before exec, on Linux: ask the kernel for SIGTERM when the parent dies."""
+def _death_wish(number: signal.Signals) -> Callable[[], object] | None:
+    """Make what a child runs before exec, on Linux: ask the kernel for a signal when the parent dies."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    return lambda: prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)

@@ -21,8 +21,11 @@ INTERRUPTED = 130
     "--replay", "seconds", default=120, type=click.IntRange(1, 120), help="Seconds of the production hour to replay."
 )
 @click.option("--speed", default=8.0, type=click.FloatRange(0.1, 100), help="How many times faster to replay them.")
+@click.option(
+    "--hour", is_flag=True, help="Run nothing: book the whole production hour, and say what each route saves."
+)
 @click.pass_context
-def demo(context: click.Context, *, once: bool, folder: Path, seconds: int, speed: float) -> None:
+def demo(context: click.Context, *, once: bool, folder: Path, seconds: int, speed: float, hour: bool) -> None:
     """Show what Fairlead does, on this machine: three regions, real Envoys, real inference servers."""
     missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
     if missing:
@@ -32,10 +35,24 @@ def demo(context: click.Context, *, once: bool, folder: Path, seconds: int, spee
             err=True,
         )
         context.exit(1)
+    if hour:
+        _book_the_hour()
+        return
     try:
         context.exit(asyncio.run(_perform(folder, once=once, seconds=seconds, speed=speed)))
     except KeyboardInterrupt:
         context.exit(INTERRUPTED)
+
+
+def _book_the_hour() -> None:
+    from fairlead.adapters.clock import SystemClock  # noqa: PLC0415 - imports the extras, which may be missing
+    from fairlead.demo import ledger  # noqa: PLC0415
+    from fairlead.demo.scene import source  # noqa: PLC0415
+    from fairlead.demo.trace import hour  # noqa: PLC0415
+
+    trace, now_ms = hour(), int(SystemClock().now().timestamp() * 1000)
+    found = asyncio.run(ledger.savings(trace, ledger.rules(source()), now_ms=now_ms))
+    click.echo("\n".join(ledger.lines(found, len(trace))))
 
 
 async def _perform(folder: Path, *, once: bool, seconds: float, speed: float) -> int:

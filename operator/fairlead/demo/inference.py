@@ -7,6 +7,7 @@ standard input ends.
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -42,7 +43,9 @@ class InferenceServer:
     async def start(cls, region: str, models: tuple[Served, ...], *, key: str, log: Path) -> Self:
         """Start a server and wait until it listens; raise `ChildError` if it does not."""
         command = (sys.executable, "-m", "fairlead.demo.inference")
-        child = await Child.start(f"inference server {region}", command, log=log, env=os.environ)
+        child = await Child.start(
+            f"inference server {region}", command, log=log, env=os.environ, dies_by=signal.SIGKILL
+        )
         await child.send(json.dumps({"key": key, "models": [asdict(model) for model in models]}))
         return cls(child, json.loads(await child.receive()))
 

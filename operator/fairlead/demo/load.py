@@ -25,11 +25,16 @@ class Load:
     """Asks every gateway in turn, `per_second` times, until the context ends; then all answers are in."""
 
     def __init__(self, regions: Sequence[Region], *, model: str, key: str, per_second: float) -> None:
-        self._regions, self._model, self._key, self._per_second = regions, model, key, per_second
+        self._regions, self._model, self._key = regions, model, key
+        self.per_second = per_second
         self.sent = 0
         self.failures: list[str] = []
         self.answered_by: Counter[tuple[str, str]] = Counter()
         """By the region of the gateway and the region of the endpoint that answered."""
+        self.answered_with: Counter[str] = Counter()
+        """By model."""
+        self.rescued = 0
+        """Answers that took more than one attempt."""
         self.last_text: dict[str, str] = {}
         """The latest answer of each gateway, by region."""
         self._stop = asyncio.Event()
@@ -67,7 +72,7 @@ class Load:
                 turn = self.sent % len(clients)
                 group.create_task(self._ask(clients[turn], self._regions[turn].name))
                 self.sent += 1
-                await asyncio.sleep(max(0.0, start + self.sent / self._per_second - time.monotonic()))
+                await asyncio.sleep(max(0.0, start + self.sent / self.per_second - time.monotonic()))
 
     async def _ask(self, through: openai.AsyncOpenAI, region: str) -> None:
         try:
@@ -77,6 +82,8 @@ class Load:
             self.failures.append(f"{region}: {error}")
         else:
             self.answered_by[region, raw.headers.get("x-fairlead-region", "-")] += 1
+            self.answered_with[raw.headers.get("x-fairlead-target", "-").rpartition("/")[2]] += 1
+            self.rescued += raw.headers.get("x-fairlead-attempts", "1") != "1"
             self.last_text[region] = (text or "").strip()
         async with self._news:
             self._news.notify_all()

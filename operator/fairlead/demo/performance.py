@@ -10,9 +10,10 @@ from fairlead.demo.child import ChildError
 from fairlead.demo.invitation import invitation
 from fairlead.demo.narrator import Narrator
 from fairlead.demo.port import PortError
+from fairlead.demo.promise import StoryError
 from fairlead.demo.runaway import RunawayError
 from fairlead.demo.scene import Scene, SceneError
-from fairlead.demo.story import Pace, Story, StoryError
+from fairlead.demo.story import Pace, Story
 
 ERRORS = (StoryError, SceneError, ChildError, PortError, RunawayError)
 

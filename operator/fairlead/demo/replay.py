@@ -17,7 +17,6 @@ ROUTES: Mapping[Service, str] = {Service.CONVERSATION: "assistant", Service.CODE
 SHARES = (5, 3, 2)
 """How many of ten callers sit in the first, second and third region."""
 TIMEOUT_S = 60
-SHOWN_FAILURES = 3
 CONNECTIONS = 256
 
 

@@ -75,7 +75,8 @@ class Runaway:
     async def stopped(self) -> None:
         """Wait until it is refused every time; raise `RunawayError` if that takes a minute."""
         try:
-            await asyncio.wait_for(self._stopped.wait(), PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                await self._stopped.wait()
         except TimeoutError:
             raise RunawayError(
                 f"the agent still runs after {PATIENCE_S} s and {self.tokens.requests} answers"

@@ -131,6 +131,24 @@ class Scene:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(_PLACE.sub(lambda found: f"{ADDRESS}:{ports[int(found[1])]}", text))
 
+    def edit(self, old: str, new: str) -> None:
+        """Change one string of the routes' file, by rename as editors do.
+
+        Raises:
+            SceneError: it does not stand there once.
+
+        """
+        text = self.routes.read_text()
+        if text.count(old) != 1:
+            raise SceneError(f"{self.routes}: got {text.count(old)} times `{old}`, want once")
+        fresh = self.routes.with_name(f".{self.routes.name}.new")
+        fresh.write_text(text.replace(old, new))
+        fresh.rename(self.routes)
+
+    def up_lines(self) -> list[str]:
+        """Return what `fairlead up` has said; a line that is still being written comes with the next look."""
+        return self.up_log.read_text().rpartition("\n")[0].splitlines()
+
     def regions(self) -> tuple[Region, ...]:
         """Read the regions from the installation's file."""
         found = yaml.safe_load(self.installation.read_text())["regions"]

@@ -3,18 +3,21 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import openai
 
+from fairlead.api.quantity import nanodollars
 from fairlead.demo.bill import Bill, Price, Tokens, dollars, exact, prices, read_log, table
+from fairlead.demo.candidates import Candidates
 from fairlead.demo.cast import Cast, run
 from fairlead.demo.load import QUESTION, Load, client
 from fairlead.demo.narrator import Narrator
-from fairlead.demo.replay import ROUTES, SHOWN_FAILURES, Outcome, replay
+from fairlead.demo.promise import POLL_S, SHOWN_FAILURES, StoryError, expect, no_failures, until
+from fairlead.demo.replay import ROUTES, Outcome, replay
 from fairlead.demo.runaway import Runaway, most, nano, usage
 from fairlead.demo.scene import Region, Scene, environment
 from fairlead.demo.trace import Arrival, arrivals
@@ -30,13 +33,12 @@ LOAD_PER_SECOND = 30
 SWAP_TIMEOUT_S = 10
 HOME_TIMEOUT_S = 60
 LOG_TIMEOUT_S = 30
-POLL_S = 0.02
 VICTIM = 1
 """Which region's provider is killed: the second."""
-
-
-class StoryError(Exception):
-    """A step did not show what it should."""
+HANGING = 2
+"""Which region's provider hangs: the third."""
+HANG_TIMEOUT_S = 60
+"""Two probes, and three steps of three seconds back: a busy machine takes its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +80,16 @@ class Story:
             await self._everywhere()
         with tell(f"The inference server of {self._regions[VICTIM].name} is killed under load"):
             await self._kill()
+        with tell(f"The inference server of {self._regions[HANGING].name} hangs, and nobody notices"):
+            await self._hang()
         with tell("A model is swapped by editing one string in a YAML file"):
             await self._swap()
         with tell("A bad edit is refused, and the old configuration keeps serving"):
             await self._bad_edit()
+        with tell("A new model goes in by steps, each judged by what the gateways count"):
+            await Candidates(self._scene, self._cast, self._narrator).take_in()
+        with tell("A model that fails now and then goes out by itself, and no caller notices"):
+            await Candidates(self._scene, self._cast, self._narrator).send_back()
         agent = Runaway(self._regions, key=self._scene.agent_key)
         with tell("Two minutes of a real production hour (Azure LLM trace 2023), while an agent runs away"):
             await self._replay(agent)
@@ -147,15 +155,49 @@ class Story:
             await self._cast.start_inference(victim)
             load.answered_by.clear()
             at_home = (victim, victim)
-            await self._until(lambda: load.answered_by[at_home] > 0, HOME_TIMEOUT_S, f"{victim} did not come back")
+            await until(lambda: load.answered_by[at_home] > 0, HOME_TIMEOUT_S, f"{victim} did not come back")
             self._narrator.say(f"restarted; {victim} answers at home again {time.monotonic() - began:.1f} s later")
         self._no_failures(load)
+
+    async def _hang(self) -> None:
+        """Hold a server that nobody asks anything: probes find out, and requests never meet it."""
+        victim = self._regions[HANGING].name
+        server = self._cast.inference[victim].child
+        endpoint = next(f"llama/{one.name}" for one in self._scene.places("llama") if one.region == victim)
+        said_before = len(self._shifts(endpoint))
+        began = time.monotonic()
+        server.hold()
+        await until(
+            lambda: "has 0%" in "".join(self._shifts(endpoint)[said_before:]), HANG_TIMEOUT_S, "no probe found out"
+        )
+        self._narrator.say(
+            f"it takes connections and answers nothing; traffic moved {time.monotonic() - began:.1f} s later"
+        )
+        code, printed = await run("status", "-c", str(self._scene.installation), env=environment(self._scene))
+        self._narrator.say(f"`fairlead status` ends with exit code {code}:")
+        self._narrator.show("\n".join(line.strip() for line in printed.splitlines() if f" {endpoint} (" in line))
+        expect(code == 1, f"`fairlead status` ended with exit code {code}, want 1")
+        async with self._load() as load:
+            await load.answers(2 * LOAD_PER_SECOND)
+            expect((victim, victim) not in load.answered_by, f"a server of {victim} answered that hangs")
+            server.go_on()
+            await until(
+                lambda: "has 100%" in "".join(self._shifts(endpoint)[said_before:]), HANG_TIMEOUT_S, "it did not return"
+            )
+            self._narrator.say("it goes on; `fairlead up` says:")
+            self._narrator.show("\n".join(self._shifts(endpoint)[said_before:]))
+            load.answered_by.clear()
+            await until(lambda: load.answered_by[victim, victim] > 0, HOME_TIMEOUT_S, f"{victim} did not return")
+        self._no_failures(load)
+
+    def _shifts(self, endpoint: str) -> list[str]:
+        return [line for line in self._scene.up_lines() if f"{endpoint} has " in line]
 
     async def _swap(self) -> None:
         path = self._scene.routes
         async with self._load() as load:
             await load.answers(LOAD_PER_SECOND // 2)
-            self._edit(BEFORE, AFTER)
+            self._scene.edit(BEFORE, AFTER)
             began = time.monotonic()
             self._narrator.show(f"{path}\n-   {BEFORE}\n+   {AFTER}")
             for region in self._regions:
@@ -168,7 +210,7 @@ class Story:
     async def _bad_edit(self) -> None:
         scene = self._scene
         async with self._load() as load:
-            self._edit(AFTER, WRONG)
+            self._scene.edit(AFTER, WRONG)
             self._narrator.show(f"{scene.routes}\n-   {AFTER}\n+   {WRONG}")
             resources, installation = str(scene.resources), str(scene.installation)
             code, printed = await run("check", "-f", resources, "-c", installation, env=environment(scene))
@@ -176,7 +218,7 @@ class Story:
             self._narrator.show(printed)
             expect(code == 1, f"`fairlead check` ended with exit code {code}, want 1")
             up = self._cast.up
-            await self._until(lambda: up is not None and "herron" in up.tail(), SWAP_TIMEOUT_S, "`up` said nothing")
+            await until(lambda: up is not None and "herron" in up.tail(), SWAP_TIMEOUT_S, "`up` said nothing")
             self._narrator.say("`fairlead up` says:")
             self._narrator.show(next(line for line in scene.up_log.read_text().splitlines() if "herron" in line))
             await load.answers(LOAD_PER_SECOND)
@@ -184,12 +226,13 @@ class Story:
                 answer = await self._ask(region)
                 expect("heron" in answer.split(), f"the gateway of {region.name} no longer serves heron: {answer}")
             self._narrator.say("all three gateways still serve heron")
-            self._edit(WRONG, AFTER)
+            self._scene.edit(WRONG, AFTER)
         self._no_failures(load)
 
     async def _replay(self, agent: Runaway) -> None:
         trace = arrivals(seconds=self._pace.seconds)
         offsets = {region.name: self._log_size(region) for region in self._regions}
+        saved = await self._savings()
         self._narrator.say(f"{len(trace):,} requests, {self._pace.speed:g} times faster, to simulated providers")
         async with asyncio.TaskGroup() as group:
             group.create_task(agent.loop())
@@ -207,6 +250,7 @@ class Story:
         for row in table(bill, costs, costs[PREMIUM]):
             self._narrator.show(row)
         self._compare(bill, trace, costs)
+        await self._say_savings(saved, bill.cost(costs), costs[PREMIUM].of(bill.total()))
 
     async def _settle(self, agent: Runaway) -> None:
         """Compare what the agent's answers cost with what was booked, to the nano-dollar, and with its limit."""
@@ -263,6 +307,31 @@ class Story:
             f"at one premium model: {premium / cost:.1f} times less"
         )
 
+    async def _savings(self) -> dict[str, tuple[int, int]]:
+        """Return by route what `fairlead budgets` says it cost, and what it would have cost at its baseline."""
+        command = ("budgets", "-c", str(self._scene.installation), "-o", "json")
+        _, printed = await run(*command, env=environment(self._scene))
+        return {
+            one["route"]: (nanodollars(one["spentUSD"]), nanodollars(one["baselineUSD"]))
+            for one in json.loads(printed)["savings"]
+        }
+
+    async def _say_savings(self, before: dict[str, tuple[int, int]], cost: int, premium: int) -> None:
+        """Compare the ledger's savings with the gateways' own count; reports may be a moment late."""
+        deadline = time.monotonic() + LOG_TIMEOUT_S
+        while True:
+            now = await self._savings()
+            found = {route: (now[route][0] - spent, now[route][1] - there) for route, (spent, there) in before.items()}
+            told = sum(spent for spent, _ in found.values()), sum(there for _, there in found.values())
+            if told == (cost, premium):
+                break
+            expect(time.monotonic() < deadline, f"`fairlead budgets` counted {told}, want {(cost, premium)}")
+            await asyncio.sleep(1)
+        self._narrator.say("`fairlead budgets` counts the same, to the nano-dollar:")
+        for route, (spent, there) in found.items():
+            share = f"{100 * (there - spent) / there:.0f} %" if there else "nobody asked it"
+            self._narrator.show(f"{route} saves {exact(there - spent)} of {exact(there)} at its baseline: {share}")
+
     def _log_size(self, region: Region) -> int:
         path = self._scene.access_log(region.name)
         return path.stat().st_size if path.exists() else 0
@@ -277,21 +346,7 @@ class Story:
         return Load(self._regions, model=NAME, key=self._key, per_second=LOAD_PER_SECOND)
 
     def _no_failures(self, load: Load) -> None:
-        self._narrator.say(
-            f"{load.sent} requests at {LOAD_PER_SECOND}/s meanwhile, failed requests: {len(load.failures)}"
-        )
-        for failure in load.failures[:SHOWN_FAILURES]:
-            self._narrator.show(failure)
-        expect(not load.failures, f"{len(load.failures)} requests failed")
-
-    def _edit(self, old: str, new: str) -> None:
-        """Change one string of the routes' file, by rename as editors do."""
-        path = self._scene.routes
-        text = path.read_text()
-        expect(text.count(old) == 1, f"{path}: got {text.count(old)} times `{old}`, want once")
-        fresh = path.with_name(f".{path.name}.new")
-        fresh.write_text(text.replace(old, new))
-        fresh.rename(path)
+        no_failures(load, self._narrator)
 
     async def _ask(self, region: Region) -> str:
         answer = await self._clients[region.name].chat.completions.create(model=NAME, messages=QUESTION)
@@ -302,15 +357,3 @@ class Story:
         while model not in (await self._ask(region)).split():
             expect(time.monotonic() < deadline, f"the gateway of {region.name} does not serve {model}")
             await asyncio.sleep(POLL_S)
-
-    async def _until(self, condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            expect(time.monotonic() < deadline, otherwise)
-            await asyncio.sleep(POLL_S)
-
-
-def expect(condition: bool, otherwise: str) -> None:
-    """Raise `StoryError` unless a step's promise holds."""
-    if not condition:
-        raise StoryError(otherwise)

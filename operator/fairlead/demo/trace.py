@@ -4,7 +4,7 @@ import csv
 import gzip
 import importlib.resources
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -26,10 +26,23 @@ class Arrival:
     completion_tokens: int
 
 
+_SCENE_S = 600.0
+"""Where the demo's two minutes begin in the hour."""
+
+
+def hour() -> tuple[Arrival, ...]:
+    """Read all requests of the hour in the order of their arrival."""
+    packed = importlib.resources.files("fairlead.demo").joinpath("azure_llm_2023/hour.csv.gz").read_bytes()
+    return parse(gzip.decompress(packed).decode().splitlines())
+
+
 def arrivals(*, seconds: float = 120) -> tuple[Arrival, ...]:
-    """Read the requests of the first `seconds` (at most 120) in the order of their arrival."""
-    packed = importlib.resources.files("fairlead.demo").joinpath("azure_llm_2023/trace.csv.gz").read_bytes()
-    return tuple(each for each in parse(gzip.decompress(packed).decode().splitlines()) if each.at_s < seconds)
+    """Return the requests of the demo's two minutes, or of their first `seconds`, in the order of their arrival."""
+    return tuple(
+        replace(each, at_s=round(each.at_s - _SCENE_S, 3))
+        for each in hour()
+        if _SCENE_S <= each.at_s < _SCENE_S + seconds
+    )
 
 
 def parse(lines: Iterable[str]) -> tuple[Arrival, ...]:

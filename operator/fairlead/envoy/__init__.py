@@ -5,7 +5,7 @@ Knows the IR only. Every result is plain JSON-able data, sorted and byte-stable.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from fairlead.envoy import (
@@ -17,6 +17,8 @@ from fairlead.envoy import (
     keys,
     listener,
     names,
+    recorder,
+    resources,
     routes,
     trunks,
 )
@@ -26,7 +28,19 @@ from fairlead.envoy.protobuf import packed
 from fairlead.errors import TooLargeError
 from fairlead.ir import Gateway
 
-__all__ = ["BudgetServer", "Drain", "Layout", "api_keys", "digest", "held", "render", "static", "unusable_key"]
+__all__ = [
+    "BudgetServer",
+    "Drain",
+    "Layout",
+    "api_keys",
+    "digest",
+    "has_room",
+    "held",
+    "render",
+    "restamp",
+    "static",
+    "unusable_key",
+]
 
 BOOTSTRAP = "bootstrap.json"
 LISTENERS = "xds/lds.json"
@@ -35,6 +49,8 @@ ROUTES = "xds/rds.json"
 
 LIMIT_BYTES = 900 * 1024
 """Of a file. Leaves 124 KiB of the ConfigMap for metadata, managed fields and the JSON of the update itself."""
+LOCAL_LIMIT_BYTES = 16 * LIMIT_BYTES
+"""Of a file that no ConfigMap carries: room for a few thousand models, which Envoy takes seconds to load."""
 
 UNSTAMPED = "0" * 64
 """The digest in the files that the digest is made from."""
@@ -44,7 +60,7 @@ def render(gateway: Gateway, layout: Layout) -> dict[str, bytes]:
     """Render every file of the gateway except keys and secrets, by path relative to its folder.
 
     Raises:
-        TooLargeError: a file does not fit a ConfigMap.
+        TooLargeError: a file does not fit a ConfigMap, or is larger than any that lies on this machine should be.
 
     """
     files = {
@@ -53,10 +69,20 @@ def render(gateway: Gateway, layout: Layout) -> dict[str, bytes]:
         CLUSTERS: _resources(_by_name(_clusters(gateway, layout))),
         ROUTES: _resources([routes.render(gateway, layout, digest=UNSTAMPED)]),
     }
-    _check_size(files, region=gateway.region)
+    _check_size(files, _limit_bytes(layout), region=gateway.region)
     stamp = _digest(files)
     files[ROUTES] = _resources([routes.render(gateway, layout, digest=stamp)])
     return dict(sorted(files.items()))
+
+
+def has_room(files: Mapping[str, bytes], layout: Layout, ladders: Collection[str]) -> bool:
+    """Tell whether as much as these ladders take fits beside them: those that they replace stay for a while."""
+    taken = resources.size(files[CLUSTERS], {names.ladder_cluster(name) for name in ladders})
+    return len(files[CLUSTERS]) + taken <= _limit_bytes(layout)
+
+
+def _limit_bytes(layout: Layout) -> int:
+    return LIMIT_BYTES if layout.mounted else LOCAL_LIMIT_BYTES
 
 
 def digest(files: Mapping[str, bytes]) -> str:
@@ -68,6 +94,13 @@ def digest(files: Mapping[str, bytes]) -> str:
                 stamp: str = json.loads(route["direct_response"]["body"]["inline_string"])["digest"]
                 return stamp
     raise ValueError("got routes without `ready`, want the output of `render`")
+
+
+def restamp(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Let the routes say the digest of these files instead of the one that they carry."""
+    unstamped = files[ROUTES].replace(digest(files).encode(), UNSTAMPED.encode())
+    stamp = _digest({**files, ROUTES: unstamped})
+    return {**files, ROUTES: unstamped.replace(UNSTAMPED.encode(), stamp.encode())}
 
 
 def api_keys(pairs: Iterable[tuple[str, str]], anonymous: str | None, mark: str | None = None) -> bytes:
@@ -122,6 +155,7 @@ def _clusters(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
         *hops.render_clusters(gateway, crowded),
         *trunks.render_clusters(crowded),
         *budgets.clusters(gateway, layout),
+        *recorder.clusters(gateway, layout),
     ]
 
 
@@ -147,8 +181,8 @@ def _resources(resources: list[dict[str, Any]]) -> bytes:
     return _bytes({"resources": resources})
 
 
-def _check_size(files: Mapping[str, bytes], *, region: str) -> None:
-    """Refuse files that do not fit a ConfigMap, the largest first; nothing is ever cut off.
+def _check_size(files: Mapping[str, bytes], limit: int, *, region: str) -> None:
+    """Refuse files that do not fit where they go, the largest first; nothing is ever cut off.
 
     Raises:
         TooLargeError: names region, file, size, limit and what to do.
@@ -156,9 +190,9 @@ def _check_size(files: Mapping[str, bytes], *, region: str) -> None:
     """
     for path in sorted(files, key=lambda name: (-len(files[name]), name)):
         size = len(files[path])
-        if size > LIMIT_BYTES:
+        if size > limit:
             raise TooLargeError(
-                f"region `{region}`: got `{path}` of {size} bytes, want at most {LIMIT_BYTES},"
+                f"region `{region}`: got `{path}` of {size} bytes, want at most {limit},"
                 " serve fewer models or endpoints in this region (`regions`, `residency`, `models` of an endpoint)"
                 " or split the catalogue over two installations"
             )

@@ -17,17 +17,19 @@ TRACING = (
 )
 BOTH = ("cache-control", "content-length", "content-type", "transfer-encoding", *TRACING)
 TO_PROVIDERS = (
-    *("accept", "anthropic-beta", "anthropic-version", "idempotency-key", "user-agent", "x-fairlead-rule"),
-    *BOTH,
+    *("accept", "anthropic-beta", "anthropic-version", "idempotency-key", "openai-beta", "user-agent"),
+    *("x-fairlead-rule", *BOTH),
 )
+"""Of the clients' own those that say how to answer; none that says for which account (`openai-project`)."""
 TO_CLIENTS = (
-    *("content-disposition", "content-encoding", "content-language", "request-id", "retry-after", "retry-after-ms"),
-    *("traceresponse", "x-should-retry", *BOTH),
+    *("content-disposition", "content-encoding", "content-language", "openai-processing-ms", "openai-version"),
+    *("request-id", "retry-after", "retry-after-ms", "traceresponse", "x-should-retry", *BOTH),
 )
+"""None that tells of the provider's account, which all callers share: who has it, and how much of it is left."""
 OF_COPIES = (names.WAY_HEADER, names.MODEL_HEADER, names.STREAM_HEADER)
 """What a shadow's copy carries over its hop, beside names that begin as all others of shadows do."""
-FAMILIES_TO_PROVIDERS = (":", "openai-", names.SHADOW_HEADER_PREFIX)
-FAMILIES_TO_CLIENTS = (":", "anthropic-", "openai-", "x-ratelimit-")
+FAMILIES_TO_PROVIDERS = (":", names.SHADOW_HEADER_PREFIX)
+FAMILIES_TO_CLIENTS = (":",)
 """Beginnings of names. With a colon begin those of HTTP/2, and what is left to logs."""
 
 

@@ -1,6 +1,6 @@
 """The bootstrap: all that Envoy reads once, at start."""
 
-from fairlead.envoy import drain, names
+from fairlead.envoy import drain, names, telemetry
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source
 from fairlead.ir import Gateway, ListenAddress
@@ -41,9 +41,13 @@ def render(gateway: Gateway, layout: Layout) -> Json:
         "layered_runtime": {"layers": [{"name": "fairlead", "static_layer": RUNTIME}]},
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "stats_config": {
-            "histogram_bucket_settings": [{"match": {"prefix": "fairlead"}, "buckets": list(LATENCY_BUCKETS_MS)}]
+            "histogram_bucket_settings": [
+                {"match": {"prefix": "fairlead"}, "buckets": list(LATENCY_BUCKETS_MS)},
+                *telemetry.bucket_settings(gateway),
+            ]
         },
-        "static_resources": _static(layout, admin),
+        **({"stats_sinks": sinks} if (sinks := telemetry.sinks(gateway)) else {}),
+        "static_resources": _static(gateway, layout, admin),
         "dynamic_resources": {
             "lds_config": file_source(layout.xds_dir, "lds.json", mounted=layout.mounted),
             "cds_config": file_source(layout.xds_dir, "cds.json", mounted=layout.mounted),
@@ -51,10 +55,10 @@ def render(gateway: Gateway, layout: Layout) -> Json:
     }
 
 
-def _static(layout: Layout, admin: Json) -> Json:
+def _static(gateway: Gateway, layout: Layout, admin: Json) -> Json:
     """Make what no file changes: Envoy's own admin interface as a cluster, and the way to drain a pod."""
     static: Json = {
-        "clusters": [_admin_cluster(admin)],
+        "clusters": [_admin_cluster(admin), *telemetry.clusters(gateway)],
         # Here and not in each cluster, to which a name is enough: cds.json has hundreds of them.
         "secrets": [{"name": names.TRUSTED_CA, "validation_context": {"trusted_ca": {"filename": layout.ca_file}}}],
     }

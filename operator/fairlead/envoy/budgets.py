@@ -5,11 +5,12 @@ never limits. What the words of a check and of a report mean stands in `fairlead
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from fairlead.envoy import logs, names
 from fairlead.envoy.layout import BudgetServer, Layout
 from fairlead.envoy.protobuf import Json, duration, extension, packed
-from fairlead.ir import BudgetCheck, Gateway, Plan, Route
+from fairlead.ir import BudgetCheck, Gateway, Plan, Protocol, Route
 
 USAGE_PATH = "/v1/usage"
 NOBODY = """{"object":"usage","budget":null,"budgets":[]}"""
@@ -21,6 +22,9 @@ _MANY = 100_000
 _SERIES = 40_000
 _UNIX = "unix:"
 _ADMISSION = "admission"
+_REPORT = "report"
+_REPORT_MS = 10_000
+"""Nobody waits for a report, and one that a slow server never read leaves a reservation standing."""
 _BACK_OFF_MS = 10
 
 
@@ -37,8 +41,15 @@ def at_rest(gateway: Gateway, layout: Layout) -> Json:
     """
     if gateway.budget is None or layout.budget is None or gateway.budget.asked:
         return {}
+    return {"typed_per_filter_config": off(gateway, layout)}
+
+
+def off(gateway: Gateway, layout: Layout) -> Json:
+    """Turn check and report off in a route whose requests are nobody's; nothing where there are no such filters."""
+    if gateway.budget is None or layout.budget is None:
+        return {}
     disabled = packed("envoy.config.route.v3.FilterConfig", {"disabled": True})
-    return {"typed_per_filter_config": dict.fromkeys((names.RATE_LIMIT_FILTER, _ADMISSION), disabled)}
+    return dict.fromkeys((_REPORT, names.RATE_LIMIT_FILTER, _ADMISSION), disabled)
 
 
 def per_request(gateway: Gateway, layout: Layout, *, admission: str) -> list[Json]:
@@ -48,20 +59,47 @@ def per_request(gateway: Gateway, layout: Layout, *, admission: str) -> list[Jso
     """
     if gateway.budget is None or layout.budget is None:
         return []
-    check = extension(
-        names.RATE_LIMIT_FILTER,
-        "envoy.extensions.filters.http.ratelimit.v3.RateLimit",
-        _rate_limit(gateway.budget, instance(gateway, layout)),
-    )
+    reported = _entry("report", report(instance(gateway, layout)))
     lua = {"default_source_code": {"inline_string": admission}}
-    return [check, extension(_ADMISSION, "envoy.extensions.filters.http.lua.v3.Lua", lua)]
+    return [
+        *_rate_limits(gateway.budget, check=_entry("check", CHECK), report=reported),
+        extension(_ADMISSION, "envoy.extensions.filters.http.lua.v3.Lua", lua),
+    ]
 
 
-def _rate_limit(budget: BudgetCheck, gateway: str) -> Json:
-    return {
+def per_shadow(gateway: Gateway, layout: Layout) -> list[Json]:
+    """Make the filter of the shadows' hop: a copy goes on only when its money was reserved, and is booked at its end.
+
+    A check that nobody answers stops the copy, whatever the `failurePolicy`: no client waits for it, and nobody would
+    book it.
+    """
+    if gateway.budget is None or layout.budget is None:
+        return []
+    budget = replace(gateway.budget, fail_closed=True)
+    reported = _entry("shadow_report", report(instance(gateway, layout), route=logs.SHADOW_ROUTE))
+    return _rate_limits(budget, check=_entry("shadow_check", SHADOW_CHECK), report=reported)
+
+
+def _rate_limits(budget: BudgetCheck, *, check: Json, report: Json) -> list[Json]:
+    """Make the filter that reports at a request's end and the one that checks at its beginning.
+
+    They are two: one whose check is under way when the client leaves cancels it and reports nothing
+    (`Filter::onDestroy` in `source/extensions/filters/http/ratelimit/ratelimit.cc`), and what the server has reserved
+    would stand until it expires. One that only reports has no check under way, and always does.
+    """
+    reports = {"apply_on_stream_done": True, "hits_addend": {"number": 1}, "actions": [report]}
+    checks = {"hits_addend": {"number": 0}, "actions": [check]}
+    return [
+        _filter(_REPORT, budget, reports, timeout_ms=_REPORT_MS),
+        _filter(names.RATE_LIMIT_FILTER, budget, checks, timeout_ms=budget.timeout_ms),
+    ]
+
+
+def _filter(name: str, budget: BudgetCheck, limit: Json, *, timeout_ms: int) -> Json:
+    fields = {
         "domain": "fairlead",
         "stat_prefix": "budget",
-        "timeout": duration(budget.timeout_ms),
+        "timeout": duration(timeout_ms),
         "failure_mode_deny": budget.fail_closed,
         "status_on_error": {"code": "ServiceUnavailable"},
         "disable_x_envoy_ratelimited_header": True,
@@ -69,18 +107,12 @@ def _rate_limit(budget: BudgetCheck, gateway: str) -> Json:
             "transport_api_version": "V3",
             "grpc_service": {
                 "envoy_grpc": {"cluster_name": names.BUDGET_CLUSTER},
-                "retry_policy": _retry(budget.timeout_ms),
+                "retry_policy": _retry(timeout_ms),
             },
         },
-        "rate_limits": [
-            {"hits_addend": {"number": 0}, "actions": [_entry("check", CHECK)]},
-            {
-                "apply_on_stream_done": True,
-                "hits_addend": {"number": 1},
-                "actions": [_entry("report", report(gateway))],
-            },
-        ],
+        "rate_limits": [limit],
     }
+    return extension(name, "envoy.extensions.filters.http.ratelimit.v3.RateLimit", fields)
 
 
 def _retry(timeout_ms: int) -> Json:
@@ -101,8 +133,10 @@ def _retry(timeout_ms: int) -> Json:
 
 
 _WHO = (logs.CONSUMER, "%REQ(x-request-id)%", logs.MODEL_ASKED, "%REQ(content-length)%")
-CHECK = (*_WHO, f"%REQ({names.ROUTE_HEADER})%", logs.of_request(names.ASK_KEY))
-"""The words of a check; the last of them are two."""
+CHECK = (*_WHO, f"%REQ({names.ROUTE_HEADER})%", logs.of_request(names.ASK_KEY), logs.of_request(names.ASKED_ROUTE_KEY))
+"""The words of a check; the last but one are two."""
+SHADOW_CHECK = (*_WHO, logs.SHADOW_ROUTE, logs.of_request(names.SHADOW_TARGET_KEY), logs.of_request(names.ASK_KEY))
+"""The words of a shadow's check; the last of them are two."""
 REPORT = (
     *_WHO,
     logs.ROUTE,
@@ -118,14 +152,15 @@ REPORT = (
 ATTEMPTS = (
     logs.SENT_BY_ATTEMPTS,
     logs.LATENCY_MS,
-    *(logs.of_request(key) for key in (names.TRIED_KEY, names.FAILED_KEY, names.LOST_KEY)),
+    *(logs.of_request(key) for key in (names.TRIED_KEY, names.FAILED_KEY, names.LOST_KEY, names.ASKED_ROUTE_KEY)),
 )
 """The words of a report behind it. What bounds the request's cost follows, then its usage."""
 
 
-def report(gateway: str) -> tuple[str, ...]:
+def report(gateway: str, *, route: str = logs.ROUTE) -> tuple[str, ...]:
     """Return the words of a report. Groups whose number of words is not fixed are set apart by `;`."""
-    return (*REPORT, gateway, *ATTEMPTS, ";", logs.of_request(names.ASK_KEY), ";", logs.USAGE_WORDS)
+    words = (route if word == logs.ROUTE else word for word in REPORT)
+    return (*words, gateway, *ATTEMPTS, ";", logs.of_request(names.ASK_KEY), ";", logs.USAGE_WORDS)
 
 
 def _entry(key: str, words: Iterable[str]) -> Json:
@@ -168,7 +203,8 @@ def _cluster(name: str, address: str, options: Json) -> Json:
         "typed_extension_protocol_options": {_HTTP_OPTIONS: packed(_HTTP_OPTIONS, options)},
     }
     if not address.startswith(_UNIX):
-        cluster |= {"type": "STRICT_DNS", "dns_lookup_family": "V4_PREFERRED"}
+        # In turns, each check would meet one of two servers and each report the other.
+        cluster |= {"type": "STRICT_DNS", "dns_lookup_family": "V4_PREFERRED", "lb_policy": "LEAST_REQUEST"}
     return cluster
 
 
@@ -202,7 +238,7 @@ def _address(address: str) -> Json:
 def usage_route(gateway: Gateway, layout: Layout) -> Json:
     """Make the route of `GET /v1/usage`: a key is needed, the request filter and the check are not."""
     disabled = packed("envoy.config.route.v3.FilterConfig", {"disabled": True})
-    skipped = [names.DIRECTORY_NAMESPACE]
+    skipped = {names.DIRECTORY_NAMESPACE: disabled}
     route: Json = {
         "name": "usage",
         "match": {"path": USAGE_PATH, "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
@@ -211,17 +247,28 @@ def usage_route(gateway: Gateway, layout: Layout) -> Json:
         route["direct_response"] = {"status": 200, "body": {"inline_string": NOBODY}}
     else:
         route["route"] = {"cluster": names.USAGE_CLUSTER, "timeout": "5s"}
-        skipped += [names.RATE_LIMIT_FILTER, _ADMISSION]
-    route["typed_per_filter_config"] = dict.fromkeys(skipped, disabled)
+        skipped |= off(gateway, layout)
+    route["typed_per_filter_config"] = skipped
     return route
 
 
-def downgrade_metadata(route: Route, gateway: Gateway) -> Json:
-    """Make the metadata of a chat route's Envoy routes that says which route answers under budget pressure."""
+def downgrade(route: Route, gateway: Gateway, needs: Protocol | None) -> str:
+    """Say which route answers a chat route's requests under budget pressure, and what is its last resort.
+
+    `needs`: the protocol that a rung must speak; empty where no other route answers. A count of tokens is for the model
+    that was asked, and costs nothing.
+    """
     plan = _downgraded(route, gateway)
-    if plan is None:
+    if plan is None or needs is Protocol.ANTHROPIC or (needs is not None and not plan.speaks(needs)):
+        return ""
+    last = plan if needs is None else plan.apart(needs) or plan
+    return f"{route.downgrade_to} {last.last_model} {last.last_target}"
+
+
+def downgrade_metadata(line: str) -> Json:
+    """Make the metadata of an Envoy route from what `downgrade` says."""
+    if not line:
         return {}
-    line = f"{route.downgrade_to} {plan.last_model} {plan.last_target}"
     return {"metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: {names.DOWNGRADE_KEY: line}}}}
 
 

@@ -5,8 +5,10 @@ bootstrap's runtime (`bootstrap.RUNTIME`) and what is Envoy's default is left ou
 """
 
 import ipaddress
+from collections.abc import Sequence
 
-from fairlead.envoy import names
+from fairlead import statuses
+from fairlead.envoy import dialects, names
 from fairlead.envoy.protobuf import Json, duration, extension, packed
 from fairlead.ir import Breaker, Gateway, Ladder, LastResort, Target, Upstream
 
@@ -18,8 +20,8 @@ ENVOYS_CONSECUTIVE_5XX = 5
 """Envoy's default, left out of cds.json."""
 MANY = 100_000
 """A circuit limit that is never reached: an overflow at a target would be a 503 that is not retried."""
-FAILURE = "3..|401|402|403|429|5.."
-"""Statuses that count against a target. Not 404 and 400: a client could eject a provider with them."""
+FAILURE = statuses.pattern(ejecting=True)
+"""Statuses that count against a target."""
 
 
 Addresses = frozenset[tuple[str, int]]
@@ -32,6 +34,8 @@ def render(gateway: Gateway, crowded: Addresses) -> list[Json]:
     clusters += [_last_resort(last, crowded) for last in gateway.last_resorts]
     attempts = {arm.ladder: route.max_attempts for route in gateway.routes for plan in route.plans for arm in plan.arms}
     clusters += [_ladder(ladder, attempts.get(ladder.name, 1)) for ladder in gateway.ladders]
+    for route in gateway.routes:
+        clusters += [_composite(*one, route.max_attempts) for one in dialects.ladders(route, gateway)]
     return clusters
 
 
@@ -66,7 +70,8 @@ def _last_resort(last: LastResort, crowded: Addresses) -> Json:
 
 def _host_line(host: Target | LastResort, wire_model: str, hop: str = "") -> str:
     """Put what the upstream filters need to know of a host into one value: see `lua/upstream/attempt.lua`."""
-    words = (host.credential, wire_model, host.upstream.base_path, hop, ",".join(host.forward_headers))
+    wanted = (*((names.WANTS_WORDS,) if host.translates_messages else ()), *host.forward_headers)
+    words = (host.credential, wire_model, host.upstream.base_path, hop, ",".join(wanted))
     return " ".join(word or "-" for word in words)
 
 
@@ -149,11 +154,15 @@ def _ladder(ladder: Ladder, attempts: int) -> Json:
 
     There is a rung for each attempt: without one Envoy answers 503 itself, and the last provider's own error is lost.
     """
-    rungs = [names.cluster(rung) for rung in ladder.rungs]
-    rungs += [names.last_resort_cluster(ladder.last_resort)] * max(1, attempts - len(rungs))
+    return _composite(names.ladder_cluster(ladder.name), ladder.rungs, ladder.last_resort, attempts)
+
+
+def _composite(name: str, targets: Sequence[str], last_resort: str, attempts: int) -> Json:
+    rungs = [names.cluster(rung) for rung in targets]
+    rungs += [names.last_resort_cluster(last_resort)] * max(1, attempts - len(rungs))
     return {
         **packed(CLUSTER),
-        "name": names.ladder_cluster(ladder.name),
+        "name": name,
         "lb_policy": "CLUSTER_PROVIDED",
         "cluster_type": extension(
             "envoy.clusters.composite",

@@ -7,32 +7,49 @@ an absent field.
 
     c:<consumer>            -> <expires at, unix seconds> <allowed model names> <scope>|<scope>|...
     s:<consumer>            -> there, where the consumer is stopped
-    b:<consumer>            -> <route> <route> ..., or `*`: where a budget counts what this one spends
-    b                       -> the policies' revision, where a budget server is asked
+    a:<consumer>            -> there, where it is what callers without a key are
+    b:<consumer>            -> <revision of its policies> <route> <route> ..., or `*`: where a budget counts what this
+                               one spends
+    b                       -> there, where a budget server is asked
+    x:<consumer>            -> <until, unix seconds; 0: ever> <route, or `*`> ...: where its budgets are at their end
+    k                       -> there, where a plan keeps consumers on its sides
     n:<scope>|<model name>  -> <route> <kind> <max output tokens> <wire id> <last wire id> <last target> <shape> <stem>
-                               or `-`: a refusal
+                               r <dialects> t; or `-`: a refusal
+    r:<route>               -> <rule> <route that it leads to> <condition>;<condition>...|<rule> ...
+    t:<route>               -> of a route that a rule leads to, the same as of a model's name
     l:<scope>               -> <model name> <model name> ..., refusals with a `!` before the name
 
 - Allowed model names are separated by commas; none at all is one comma. Scopes come last, since their names may hold
   spaces and commas.
 - `wire id` is the most likely one: that of the first rung of the first stable arm; the upstream filter swaps it where
   another host was chosen.
+- `dialects`: there where not all rungs speak OpenAI's API. For each protocol that can be answered, with `|` between
+  them, `<protocol>` where all rungs speak it, and `<protocol>,<last wire id>,<last target>` where its requests pass
+  over others.
 - `shape` (the arms' weights) and `stem` (clusters of the arms' ladders are `<stem>/0`, `<stem>/1`, ...) are there for
-  plans that are picked by a key only.
+  plans that are picked by a key only; `r` only where the route has rules, `t` where a rung wants messages
+  in other words. Before one that is there stand `-`.
+- Conditions are `images=1`, `tools=0`, `json=1`, `prompt=<at least>-<below>` and `output=...` in tokens,
+  `text=<literal>,...`, folded and in hexadecimal digits.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from fairlead.envoy import names
-from fairlead.ir import Consumer, Gateway, Plan, Route, Side
+from fairlead.ir import Consumer, Gateway, ModelKind, Plan, Route, RouteRule, Side, Stickiness, TokenRange, word
 
 ABSENT = "-"
 NO_NAMES = ","
 ALL = "*"
 REFUSED = "!"
-STOPPED = "1"
+STOPPED = ASKED = ANONYMOUS = "1"
+TRANSLATED = "t"
+RULED = "r"
 BUDGETS = "b"
 """Key that is there when a budget server is asked: then the request filter says what bounds a request's cost."""
+STICKY = "k"
+"""Key that is there when the request filter is to say which bucket a consumer falls into."""
 FORBIDDEN = frozenset(' ,|"\\\0')
 """Characters that would end a field, an item, a key or a JSON string. No grammar of the API lets them in."""
 
@@ -44,13 +61,14 @@ def render(gateway: Gateway) -> dict[str, str]:
     first_rungs = {ladder.name: ladder.rungs[0] for ladder in gateway.ladders}
     wire_ids = {target.name: target.wire_model for target in gateway.targets}
 
-    entries: dict[str, str] = {}
-    for consumer in gateway.consumers:
-        entries[f"c:{_word(consumer.name)}"] = _caller(consumer)
-        if consumer.stopped:
-            entries[f"s:{_word(consumer.name)}"] = STOPPED
-        if consumer.budgeted_routes != ():
-            entries[f"b:{_word(consumer.name)}"] = " ".join(map(_word, consumer.budgeted_routes or (ALL,)))
+    entries = _consumers(gateway)
+    for route in (route for route in gateway.routes if route.rules):
+        entries[f"r:{_word(route.name)}"] = "|".join(map(_rule, route.rules))
+    for name in sorted({rule.route for route in gateway.routes for rule in route.rules}):
+        (plan,) = routes[name].plans
+        entries[f"t:{_word(name)}"] = _answer(routes[name], plan, _guess(plan, first_rungs, wire_ids))
+    if any(is_sticky(route, plan) for route in gateway.routes for plan in route.plans):
+        entries[STICKY] = ASKED
     for scope in gateway.scopes:
         entries[f"l:{scope.name}"] = " ".join(
             _word(entry.model_name) if entry.route else REFUSED + _word(entry.model_name) for entry in scope.entries
@@ -65,9 +83,48 @@ def render(gateway: Gateway) -> dict[str, str]:
     return dict(sorted(entries.items()))
 
 
+def _consumers(gateway: Gateway) -> dict[str, str]:
+    entries: dict[str, str] = {}
+    for consumer in gateway.consumers:
+        entries[f"c:{_word(consumer.name)}"] = _caller(consumer)
+        if consumer.name == gateway.anonymous:
+            entries[f"a:{_word(consumer.name)}"] = ANONYMOUS
+        if consumer.stopped:
+            entries[f"s:{_word(consumer.name)}"] = STOPPED
+        if consumer.endings:
+            ends = ((str(ending.until_s), _word(ending.route or ALL)) for ending in consumer.endings)
+            entries[f"x:{_word(consumer.name)}"] = " ".join(word for pair in ends for word in pair)
+        if consumer.budgeted_routes != ():
+            counted = (consumer.budget_revision, *(consumer.budgeted_routes or (ALL,)))
+            entries[f"b:{_word(consumer.name)}"] = " ".join(map(_word, counted))
+    return entries
+
+
+def stable_targets(document: Any) -> Mapping[str, str]:
+    """Return the stable target, `provider/model`, of each route whose names share one, by an `rds.json` of before.
+
+    Whatever a rollout moved: a last resort is where the stable target was declared first. A document of another shape
+    raises what `runtime.saved` takes for damage.
+    """
+    found: dict[str, set[str]] = {}
+    hosts = [host for one in document["resources"] for host in one["virtual_hosts"] if host["name"] == ALL]
+    for route in (route for host in hosts for route in host["routes"]):
+        entries = route.get("metadata", {}).get("filter_metadata", {}).get(names.DIRECTORY_NAMESPACE, {})
+        for answer in (answer for key, answer in entries.items() if key.startswith("n:") and answer != ABSENT):
+            name, _, _, _, _, target, *_ = answer.split(" ")
+            provider, _, model = target.split("/", 2)
+            found.setdefault(name, set()).add(f"{provider}/{word.decode(model)}")
+    return {route: min(targets) for route, targets in sorted(found.items()) if len(targets) == 1}
+
+
 def shape(plan: Plan) -> str:
     """Spell the arms' weights, `5000-5000`; plans of one shape share one route of their virtual host."""
     return "-".join(str(arm.weight) for arm in plan.arms)
+
+
+def is_sticky(route: Route, plan: Plan) -> bool:
+    """Tell whether a consumer stays on its side of a plan: only while there are two, since a spread is drawn anew."""
+    return route.stickiness is Stickiness.CONSUMER and {arm.side for arm in plan.arms} == set(Side)
 
 
 def _caller(consumer: Consumer) -> str:
@@ -89,8 +146,31 @@ def _answer(route: Route, plan: Plan, wire_id: str) -> str:
         plan.last_model,
         plan.last_target,
     )
-    keyed = (shape(plan), names.ladder_cluster(_stem(plan))) if route.keyed else ()
-    return " ".join(_word(field) for field in common + keyed)
+    spoken = "|".join(
+        ",".join(map(_word, (one.protocol.value, *((one.last_model, one.last_target) if one.apart else ()))))
+        for one in plan.dialects
+    )
+    keyed = (shape(plan), names.ladder_cluster(_stem(plan))) if route.keyed else (ABSENT, ABSENT)
+    ruled = RULED if route.rules and plan.kind is ModelKind.CHAT else ABSENT
+    fields = [*map(_word, (*common, *keyed, ruled)), spoken or ABSENT, TRANSLATED if plan.translated else ABSENT]
+    while fields[-1] == ABSENT:
+        fields.pop()
+    return " ".join(fields)
+
+
+def _rule(rule: RouteRule) -> str:
+    wanted = rule.conditions
+    flags = {"images": wanted.images, "tools": wanted.tools, "json": wanted.json}
+    ranges = {"prompt": wanted.prompt_tokens, "output": wanted.max_output_tokens}
+    written = [f"{name}={int(value)}" for name, value in flags.items() if value is not None]
+    written += [f"{name}={_range(value)}" for name, value in ranges.items() if value is not None]
+    if wanted.last_user_contains:
+        written.append("text=" + ",".join(literal.encode().hex() for literal in wanted.last_user_contains))
+    return f"{_word(rule.name)} {_word(rule.route)} {';'.join(written)}"
+
+
+def _range(tokens: TokenRange) -> str:
+    return "-".join("" if bound is None else str(bound) for bound in (tokens.at_least, tokens.below))
 
 
 def _stem(plan: Plan) -> str:

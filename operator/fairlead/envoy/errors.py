@@ -3,7 +3,8 @@
 import json
 from dataclasses import dataclass
 
-from fairlead.envoy import request_filter
+from fairlead import statuses
+from fairlead.envoy import names, request_filter
 from fairlead.envoy.protobuf import Json
 
 OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
@@ -49,6 +50,12 @@ WRONG_ENDPOINT = ApiError(
     message="The model does not answer this endpoint.",
     param="model",
 )
+NO_ORIGIN = ApiError(
+    status=403,
+    type="invalid_request_error",
+    code="origin_not_allowed",
+    message="Pages of this origin may not call this gateway; the installation's `cors.allowOrigins` says whose may.",
+)
 NO_UPGRADE = ApiError(
     status=426,
     type="invalid_request_error",
@@ -61,23 +68,15 @@ REQUEST_TIMEOUT = ApiError(
 TOO_LARGE = ApiError(
     status=413, type="invalid_request_error", code="request_too_large", message="The request body is too large."
 )
-_REFUSED = {
-    "401": "refused the gateway's credential ({}); whoever runs the gateway has to check it.",
-    "402": "says that the gateway's account has no credit left ({}); whoever runs the gateway has to top it up.",
-    "403": "refused the gateway's credential, or its use of this model ({}); whoever runs the gateway has to check it.",
-    "404": "knows no such model or path ({}); whoever runs the gateway has to check the model's id and the base URL"
-    " (does it lack /v1?).",
-    "3xx": "answered with a redirect ({}), which is not followed; whoever runs the gateway has to check the base URL.",
-}
-"""What a provider's refusal of the gateway itself means, by status or class of it."""
 PROVIDER_REFUSED = {
     status: ApiError(
         status=502,
         type="server_error",
         code="provider_refused",
-        message=f"The model's provider {meaning.format(f'status {status}')}",
+        message=f"The model's provider {meaning.told.format(f'status {status}')}",
     )
-    for status, meaning in _REFUSED.items()
+    for status, meaning in statuses.MEANINGS.items()
+    if meaning.told
 }
 """By the status, or its class, that the provider gave."""
 BAD_GATEWAY = ApiError(
@@ -115,7 +114,7 @@ OTHERS = ((500, "server_error", "internal_error"), (400, "invalid_request_error"
 """Type and code of all that is left, by the least status: headers too large, an upgrade, HTTP that is none."""
 OTHER_MESSAGE = "The gateway cannot handle the request: %RESPONSE_CODE_DETAILS%"
 
-DIRECT = (200, 404, 502)
+DIRECT = (200, 403, 404, 502)
 """Statuses of the routes that answer by themselves, and of `filters.refusals`: the body is right, but not always its
 content type."""
 
@@ -127,7 +126,7 @@ ANTHROPIC_TYPES = {
     429: "rate_limit_error",
 }
 """Types of Anthropic's API by status; its SDK picks its exception by them. From 500 on it is `api_error`."""
-ANTHROPIC_PATH = r"[^?]*/messages(\?.*)?"
+ANTHROPIC_PATH = r"[^?]*/messages(/count_tokens)?(\?.*)?"
 """The path of Anthropic's API, also where an attempt has put a provider's base path before it."""
 NO_ROOM = "The budget of this key has no room for the request; `GET /v1/usage` says why."
 
@@ -147,15 +146,30 @@ def _upgrades() -> Json:
 def _for_anthropic() -> list[Json]:
     """Map the same answers for clients of Anthropic's API."""
     path = {"header": {"name": ":path", "string_match": {"safe_regex": {"regex": ANTHROPIC_PATH}}}}
-    there = {"header_filter": path}
+    version = {"header": {"name": "anthropic-version", "present_match": True}}
+    there = {"or_filter": {"filters": [{"header_filter": path}, {"header_filter": version}]}}
     no_http = {"response_flag_filter": {"flags": [NO_HTTP]}}
     no_room = {"response_flag_filter": {"flags": ["RL"]}}
     return [
         _mapper(429, _text(_anthropic(429, NO_ROOM)), there, no_room),
         _mapper(BAD_GATEWAY.status, _text(BAD_GATEWAY.anthropic()), there, no_http),
         *(_mapper(error.status, _text(error.anthropic()), there) for error in (*LOCAL, WRONG_ENDPOINT)),
-        _mapper(502, _text(_anthropic(502, "The model's provider refused the gateway's request.")), there),
+        *(
+            _mapper(error.status, _text(error.anthropic()), there, _failed_with(status))
+            for status, error in PROVIDER_REFUSED.items()
+        ),
+        _mapper(BAD_GATEWAY.status, _text(BAD_GATEWAY.anthropic()), there),
     ]
+
+
+def _failed_with(status: str) -> Json:
+    """Match what the upstream filter wrote down of the last attempt."""
+    matcher = {
+        "filter": names.METADATA_NAMESPACE,
+        "path": [{"key": names.FAILED_KEY}],
+        "value": {"string_match": {"safe_regex": {"regex": status.replace("x", ".")}}},
+    }
+    return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}
 
 
 def local_reply_config() -> Json:

@@ -1,14 +1,19 @@
 """The HTTP filters, in their two ordered lists: once per request, and once per attempt."""
 
+from collections.abc import Sequence
 from importlib import resources
 
 from fairlead.envoy import (
     allow_list,
     budgets,
+    cors,
     errors,
     held,
     logs,
+    messages_filter,
     names,
+    probe,
+    recorder,
     request_filter,
     token_filter,
     upstream_filter,
@@ -20,6 +25,11 @@ from fairlead.ir import Gateway
 HTTP = "envoy.extensions.filters.http"
 
 ENCODINGS = ("gzip", "zstd")
+DEFLATES_RATIO = 1032
+"""How many bytes one byte of deflate can stand for, at most. Envoy gives a body up at a hundred, unless told otherwise:
+it decodes in one step what has come at once, and looks at limits after that."""
+FEW_BYTES = "[0-9]{1,4}"
+"""A content-length that may be decoded whatever comes of it: 10 MB at most."""
 """Of requests' bodies: what coding agents send long prompts in."""
 REFUSALS = "fairlead-refusals"
 REDIRECTED = "3xx"
@@ -27,15 +37,23 @@ REDIRECTED = "3xx"
 CUSTOM_RESPONSE = f"{HTTP}.custom_response.v3.CustomResponse"
 
 
-def per_request(gateway: Gateway, layout: Layout, *, ready_path: str) -> list[Json]:
-    """List the filters of the data listener, except the router that ends them."""
+def per_request(gateway: Gateway, layout: Layout, *, probed: Sequence[str]) -> list[Json]:
+    """List the filters of the data listener, except the router that ends them.
+
+    `probed` are paths of which none is logged, and each is 503 while the process drains.
+    """
     return [
         # First: a draining gateway says 503 here before anything else looks at the request.
         extension(
             "envoy.filters.http.health_check",
             f"{HTTP}.health_check.v3.HealthCheck",
-            {"pass_through_mode": True, "headers": [{"name": ":path", "string_match": {"exact": ready_path}}]},
+            {
+                "pass_through_mode": True,
+                "headers": [{"name": ":path", "string_match": {"safe_regex": {"regex": "|".join(probed)}}}],
+            },
         ),
+        # Whose pages may call: before anybody refuses, so that a page can read why.
+        *cors.filters(gateway),
         _bearer(),
         # Who calls. By a file of its own, because it holds keys.
         {
@@ -46,6 +64,8 @@ def per_request(gateway: Gateway, layout: Layout, *, ready_path: str) -> list[Js
             },
         },
         # Bodies in an encoding become what was encoded, for those who may call at all.
+        _encoded(),
+        _small(),
         *(_decompressor(encoding) for encoding in ENCODINGS),
         # What is asked; chooses the route. Needs the consumer.
         extension(
@@ -53,14 +73,21 @@ def per_request(gateway: Gateway, layout: Layout, *, ready_path: str) -> list[Js
             f"{HTTP}.lua.v3.Lua",
             {
                 "default_source_code": {"inline_string": request_filter.source()},
-                "source_codes": {held.SOURCE: {"inline_string": held.source(gateway, layout)}},
+                "source_codes": {
+                    held.SOURCE: {"inline_string": held.source(gateway, layout)},
+                    **probe.sources(gateway),
+                },
             },
         ),
         # Whether there is room for it, and whether another route answers. Needs the route: Envoy limits no others.
         *budgets.per_request(gateway, layout, admission=_admission()),
         # On the way back: a provider's refusal of our credential or model never reaches the client. Only
         # where a route answered: in virtual host `*` a 401 is our own.
-        {"name": REFUSALS, "typed_config": _refusals()},
+        {"name": REFUSALS, "typed_config": _refusals(gateway)},
+        # Draws what is copied and recorded; on the way back posts the answer as the client gets it.
+        *recorder.per_request(gateway, layout),
+        # On the way back: answers of chat/completions to clients of Messages.
+        messages_filter.render(),
         # On the way back: reads usage. Nearest to the router, so that it sees the provider's answer.
         token_filter.render(),
     ]
@@ -87,9 +114,50 @@ def _bearer() -> Json:
     )
 
 
-def _decompressor(encoding: str) -> Json:
+def _encoded() -> Json:
+    """Look at bodies in an encoding before it is taken off; most have none, and pass by."""
+    encoded = {
+        "input": extension(
+            "encoding", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": "content-encoding"}
+        ),
+        "value_match": {"safe_regex": {"google_re2": {}, "regex": ".+"}},
+    }
+    skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
+    plain = {"not_matcher": {"single_predicate": encoded}}
+    lua = {"default_source_code": {"inline_string": source("encoded.lua")}}
+    return extension(
+        "fairlead-encoded",
+        "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
+        {
+            "extension_config": extension("encoded", f"{HTTP}.lua.v3.Lua", lua),
+            "xds_matcher": {"matcher_list": {"matchers": [{"predicate": plain, "on_match": {"action": skip}}]}},
+        },
+    )
+
+
+def _small() -> Json:
+    """Take gzip off small bodies, however well they pack; others, and those of unknown length, pass by."""
+    few = {
+        "input": extension(
+            "length", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": "content-length"}
+        ),
+        "value_match": {"safe_regex": {"google_re2": {}, "regex": FEW_BYTES}},
+    }
+    skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
+    others = {"not_matcher": {"single_predicate": few}}
+    return extension(
+        "fairlead-gzip-small",
+        "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
+        {
+            "extension_config": _decompressor("gzip", max_inflate_ratio=DEFLATES_RATIO),
+            "xds_matcher": {"matcher_list": {"matchers": [{"predicate": others, "on_match": {"action": skip}}]}},
+        },
+    )
+
+
+def _decompressor(encoding: str, **fields: int) -> Json:
     """Take an encoding off requests; what a provider answers is never touched."""
-    library = packed(f"envoy.extensions.compression.{encoding}.decompressor.v3.{encoding.capitalize()}")
+    library = packed(f"envoy.extensions.compression.{encoding}.decompressor.v3.{encoding.capitalize()}", fields)
     off = {"enabled": {"default_value": False, "runtime_key": errors.NEVER}}
     return extension(
         f"fairlead-{encoding}",
@@ -124,9 +192,10 @@ def per_attempt(gateway: Gateway, layout: Layout) -> list[Json]:
                 }
             },
         ),
-        # The host's credential, model, path, and the headers that it wants besides; what is no answer.
+        # The host's credential, model, path, and the headers that it wants besides; what is no answer. By another name
+        # than the request filter's: what a route says to that one is not said to this one.
         extension(
-            "envoy.filters.http.lua",
+            "fairlead-attempt",
             f"{HTTP}.lua.v3.Lua",
             {"default_source_code": {"inline_string": upstream_filter.source(gateway, layout)}},
         ),
@@ -153,9 +222,9 @@ def _host(gateway: Gateway) -> list[Json]:
     ]
 
 
-def _refusals() -> Json:
-    """Make a provider's 3xx, 401, 402, 403 and 404 a 502 that names the status, without any of its headers."""
-    refusals = {status: _refusal(error) for status, error in errors.PROVIDER_REFUSED.items()}
+def _refusals(gateway: Gateway) -> Json:
+    """Make what a provider says to the gateway alone a 502 that names the status, without any of its headers."""
+    refusals = {status: _refusal(error, cors.headers(gateway)) for status, error in errors.PROVIDER_REFUSED.items()}
     refused = {status: {"matcher": {"matcher_list": refusal}} for status, refusal in refusals.items()}
     class_tree = {
         "input": extension("class", "envoy.type.matcher.v3.HttpResponseStatusCodeClassMatchInput"),
@@ -169,15 +238,15 @@ def _refusals() -> Json:
     return packed(CUSTOM_RESPONSE, {"custom_response_matcher": matcher})
 
 
-def _refusal(error: errors.ApiError) -> Json:
-    """Answer with this error in place of a route's provider."""
+def _refusal(error: errors.ApiError, headers: list[Json]) -> Json:
+    """Answer with this error in place of a route's provider; filters of answers are past by then."""
     answer = extension(
         "refused",
         "envoy.extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy",
         {
             "status_code": error.status,
             "body": {"inline_string": error.body()},
-            "response_headers_to_add": [set_header("content-type", "application/json")["append"]],
+            "response_headers_to_add": [set_header("content-type", "application/json")["append"], *headers],
             "response_code_details": error.code,
         },
     )

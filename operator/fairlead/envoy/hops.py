@@ -7,9 +7,9 @@ connection manager of their own sees their tokens.
 
 from collections.abc import Sequence
 
-from fairlead.envoy import clusters, errors, filters, logs, names, stats, token_filter
+from fairlead.envoy import budgets, clusters, errors, filters, logs, names, recorder, stats, token_filter
 from fairlead.envoy.layout import Layout
-from fairlead.envoy.protobuf import Json, duration, extension, packed
+from fairlead.envoy.protobuf import Json, extension, packed
 from fairlead.ir import Gateway, Route, Target
 
 HTTP = "envoy.extensions.filters.http"
@@ -19,7 +19,12 @@ BULKHEAD_HEADERS = (names.HOP_HEADER, names.HOP_ATTEMPT_HEADER, "x-forwarded-pro
 """What the way into the bulkheads' hop adds, its connection manager included."""
 SHADOWS_IN_FLIGHT = 20
 """Per shadowed target; what comes on top is dropped. A shadow that hangs must not fill the gateway's memory."""
-SHADOW_TIMEOUT_MS = 60_000
+_MARGIN_MS = 500
+_TIMERS = {
+    "x-envoy-upstream-rq-per-try-timeout-ms": names.SHADOW_BEGIN_HEADER,
+    "x-envoy-upstream-rq-timeout-ms": names.SHADOW_END_HEADER,
+}
+"""How Envoy is told of a request's timers: not before the hop, where the mirror's own router would take them."""
 
 
 def render_clusters(gateway: Gateway, crowded: clusters.Addresses) -> list[Json]:
@@ -31,7 +36,7 @@ def render_clusters(gateway: Gateway, crowded: clusters.Addresses) -> list[Json]
     shadowed = _shadowed(gateway)
     if shadowed:
         made.append(_shadow_entry(gateway))
-    made += [_shadow(target, crowded) for target in shadowed]
+    made += [_shadow(target, crowded, longest_ms) for target, longest_ms in shadowed]
     return made
 
 
@@ -46,8 +51,11 @@ def render_listeners(gateway: Gateway, layout: Layout) -> list[Json]:
     return made
 
 
-def mirror(route: Route, gateway: Gateway) -> list[Json]:
-    """Make the mirror policy of a route's shadow; empty without one."""
+def mirror(route: Route, gateway: Gateway, *, attempt_ms: int) -> list[Json]:
+    """Make the mirror policy of a route's shadow; empty without one.
+
+    A copy has the time of a client's attempt, so that one that hangs is known as soon as a client would know it.
+    """
     if route.shadow is None:
         return []
     (target,) = (target for target in gateway.targets if target.name == route.shadow.target)
@@ -55,7 +63,12 @@ def mirror(route: Route, gateway: Gateway) -> list[Json]:
     carried = {
         names.SHADOW_CONSUMER_HEADER: logs.of_request(names.CONSUMER_KEY),
         names.SHADOW_ROUTE_HEADER: route.name,
-        names.SHADOW_HOP_HEADER: names.shadow_cluster(target.name),
+        names.SHADOW_TARGET_HEADER: logs.literal(target.name),
+        names.SHADOW_ASK_HEADER: logs.of_request(names.ASK_KEY),
+        names.SHADOW_HOP_HEADER: logs.literal(names.shadow_cluster(target.name)),
+        names.SHADOW_BEGIN_HEADER: str(attempt_ms),
+        # Before the mirror's own timer, whose end would look like a client that left.
+        names.SHADOW_END_HEADER: str(route.timeouts.request_ms - min(_MARGIN_MS, route.timeouts.request_ms // 10)),
         names.WAY_HEADER: logs.of_request(names.WAY_KEY),
         names.MODEL_HEADER: logs.of_request(names.MODEL_KEY),
         names.STREAM_HEADER: logs.of_request(names.STREAM_KEY),
@@ -72,9 +85,13 @@ def mirror(route: Route, gateway: Gateway) -> list[Json]:
     ]
 
 
-def _shadowed(gateway: Gateway) -> list[Target]:
-    wanted = {route.shadow.target for route in gateway.routes if route.shadow is not None}
-    return [target for target in gateway.targets if target.name in wanted]
+def _shadowed(gateway: Gateway) -> list[tuple[Target, int]]:
+    """Return the targets that get copies, and how long one may take there at most, in milliseconds."""
+    longest: dict[str, int] = {}
+    for route in gateway.routes:
+        if route.shadow is not None:
+            longest[route.shadow.target] = max(longest.get(route.shadow.target, 0), route.timeouts.request_ms)
+    return [(target, longest[target.name]) for target in gateway.targets if target.name in longest]
 
 
 def _entry(target: Target, gateway: Gateway) -> Json:
@@ -106,11 +123,11 @@ def _shadow_entry(gateway: Gateway) -> Json:
     return _into(names.SHADOW_LISTENER, names.SHADOW_CLUSTER, gateway, hostname="", host=host)
 
 
-def _shadow(target: Target, crowded: clusters.Addresses) -> Json:
+def _shadow(target: Target, crowded: clusters.Addresses, longest_ms: int) -> Json:
     return {
         **clusters.single(names.shadow_cluster(target.name), target.upstream, clusters.target_host(target), crowded),
         "circuit_breakers": clusters.circuit_limits(SHADOWS_IN_FLIGHT),
-        "typed_extension_protocol_options": clusters.http1(target.upstream, longest_ms=SHADOW_TIMEOUT_MS),
+        "typed_extension_protocol_options": clusters.http1(target.upstream, longest_ms=longest_ms),
     }
 
 
@@ -164,15 +181,20 @@ def _shadow_manager(gateway: Gateway, layout: Layout) -> Json:
     carried = {
         names.SHADOW_CONSUMER_HEADER: names.CONSUMER_KEY,
         names.SHADOW_ROUTE_HEADER: names.ROUTE_KEY,
+        names.SHADOW_TARGET_HEADER: names.SHADOW_TARGET_KEY,
+        names.SHADOW_ASK_HEADER: names.ASK_KEY,
         names.WAY_HEADER: names.WAY_KEY,
         names.MODEL_HEADER: names.MODEL_KEY,
         names.STREAM_HEADER: names.STREAM_KEY,
     }
     action = {
         "cluster_header": names.SHADOW_HOP_HEADER,
-        "timeout": duration(SHADOW_TIMEOUT_MS),
+        "timeout": "0s",  # the copy's own: `_TIMERS`
         "auto_host_rewrite": True,
     }
+    recording = recorder.per_copy(gateway, layout)
+    if recording:
+        carried[names.SHADOW_RECORD_HEADER] = names.RECORD_KEY
     rules = [
         {
             "header": header,
@@ -181,16 +203,24 @@ def _shadow_manager(gateway: Gateway, layout: Layout) -> Json:
         }
         for header, key in carried.items()
     ]
+    timers = [filters.set_header(header, f"%REQ({carried_by})%") for header, carried_by in _TIMERS.items()]
     return {
-        **_manager("shadow", action, used=(names.SHADOW_HOP_HEADER,)),
+        **_manager("shadow", action, used=(names.SHADOW_HOP_HEADER, *_TIMERS.values())),
         "http_filters": [
             extension("carried", f"{HTTP}.header_to_metadata.v3.Config", {"request_rules": rules}),
+            # Before the filters Envoy takes such headers from whom it does not know.
+            extension(
+                "timers", f"{HTTP}.header_mutation.v3.HeaderMutation", {"mutations": {"request_mutations": timers}}
+            ),
+            *budgets.per_shadow(gateway, layout),
+            *recording,
             token_filter.render(),
             _router(filters.per_attempt(gateway, layout)),
         ],
         "access_log": [
             *logs.shadow_loggers(layout.access_log, gateway.region),
             *stats.shadows(),
+            *stats.copies(),
         ],
     }
 

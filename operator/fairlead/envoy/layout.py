@@ -52,6 +52,8 @@ class Layout:
     """Where `GET` of its path is answered when the last request has ended; None = nowhere."""
     budget: BudgetServer | None = None
     """None = there is none, and budgets have no effect."""
+    recorder: str | None = None
+    """Where the installation's recorder listens: `host:port`, or `unix:/path`; None = there is none."""
     instance: str = ""
     """What tells this Envoy from others of its region in reports and counters; empty = the region's name. On Kubernetes
     the pod's name, as `%ENVIRONMENT(...)%`."""

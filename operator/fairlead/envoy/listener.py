@@ -1,9 +1,9 @@
 """Listeners: the data port, and the port for metrics."""
 
-from fairlead.envoy import budgets, errors, filters, keys, logs, names, stats
+from fairlead.envoy import budgets, errors, filters, keys, logs, names, probe, stats, telemetry
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
-from fairlead.envoy.routes import READY_PATH
+from fairlead.envoy.routes import HEALTH_PATH, READY_PATH
 from fairlead.ir import Gateway, ListenAddress
 
 LISTENER = "envoy.config.listener.v3.Listener"
@@ -34,6 +34,8 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         "skip_xff_append": True,
         "always_set_request_id_in_response": True,
         "normalize_path": True,
+        # No API has names with them, and servers that fold `_` into `-` would take one for another.
+        "common_http_protocol_options": {"headers_with_underscores_action": "DROP_HEADER"},
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "fairlead"},
         "stream_error_on_invalid_http_message": True,  # keep the connection after a 400 of the request filter
         "stream_idle_timeout": "60s",  # until a route is chosen: a client that stalls its upload
@@ -44,13 +46,17 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
             "route_config_name": names.ROUTE_CONFIGURATION,
             "config_source": file_source(layout.xds_dir, "rds.json", mounted=layout.mounted),
         },
-        "http_filters": [*filters.per_request(gateway, layout, ready_path=READY_PATH), router],
+        "http_filters": [*filters.per_request(gateway, layout, probed=(READY_PATH, HEALTH_PATH, probe.PATH)), router],
         "access_log": [
             *logs.request_loggers(layout.access_log, gateway.region),
             *stats.requests(),
+            *stats.rules(gateway),
+            *stats.answers(),
+            *telemetry.loggers(gateway),
             *budgets.stats_logger(gateway, layout),
         ],
         "local_reply_config": errors.local_reply_config(),
+        **telemetry.tracing(gateway),
     }
     return {
         **_listener("data", layout.listen, manager),

@@ -1,11 +1,12 @@
 """The access log: one JSON line per request, per attempt and per shadow, and the values that its fields have.
 
 Never in it: prompts, keys, credentials, query strings, or anything else that a client writes freely, but for the model
-name that it asks for, whose grammar the request filter has checked.
+name that it asks for, as a word (`ir.word`).
 
 Most lines are texts, because Envoy takes four times as long for an object, and a text escapes nothing. So a text holds
-only what needs no escapes: numbers, names out of the configuration (no grammar there has a quote or a backslash), the
-checked model, Envoy's own request id and its own words. What a provider writes goes through `_plain`.
+only what needs no escapes: numbers, names out of the configuration (no grammar there has a quote or a backslash, and
+names of models are words), the model asked for, Envoy's own request id and its own words. What a provider writes goes
+through `_plain`.
 """
 
 import json
@@ -25,6 +26,11 @@ def of_host(key: str) -> str:
 def of_request(key: str) -> str:
     """Read what the request filter found out."""
     return f"%DYNAMIC_METADATA({_NAMESPACE}:{key})%"
+
+
+def literal(text: str) -> str:
+    """Write a text that a format is to give as it is."""
+    return text.replace("%", "%%")
 
 
 def _first_of(*operators: tuple[str, str]) -> str:
@@ -93,12 +99,17 @@ def _status(op: str, status: int) -> Json:
     return {"status_code_filter": {"comparison": {"op": op, "value": value}}}
 
 
+def _without(header: str) -> Json:
+    return {"header_filter": {"header": {"name": header, "present_match": True, "invert_match": True}}}
+
+
 WELL = (_status("GE", 200), _status("LE", 299))
 _ILL: Json = {"or_filter": {"filters": [_status("LE", 199), _status("GE", 300)]}}
 SERVED: Json = {
     "and_filter": {
         "filters": [
             *WELL,
+            _without(names.PROBE_HEADER),
             {
                 "metadata_filter": {
                     "matcher": {**_ANSWERED, "value": {"present_match": True}},
@@ -109,6 +120,24 @@ SERVED: Json = {
     }
 }
 """A provider answered well: all fields have values, and none needs an escape."""
+SERVED_STREAMS: Json = {
+    "and_filter": {
+        "filters": [
+            SERVED,
+            {
+                "metadata_filter": {
+                    "matcher": {
+                        "filter": _NAMESPACE,
+                        "path": [{"key": names.STREAM_KEY}],
+                        "value": {"bool_match": True},
+                    },
+                    "match_if_key_not_found": False,
+                }
+            },
+        ]
+    }
+}
+"""Those of them that are streams."""
 NOT_SERVED: Json = {
     "and_filter": {
         "filters": [
@@ -131,10 +160,19 @@ NOT_SERVED: Json = {
 }
 """The others, probes left out."""
 NOT_PROBES: Json = {"not_health_check_filter": {}}
-NOT_COPIES: Json = {
-    "header_filter": {"header": {"name": names.SHADOW_ROUTE_HEADER, "present_match": True, "invert_match": True}}
+NOT_COPIES: Json = {"and_filter": {"filters": [_without(names.SHADOW_ROUTE_HEADER), _without(names.PROBE_HEADER)]}}
+"""The router that makes a copy for a shadow logs it too, without tokens; behind the hop it has a line of its own.
+Probes with a credential have none."""
+_STREAM_MEMBER = '"stream":true'
+STREAMED: Json = {
+    "or_filter": {
+        "filters": [
+            {"header_filter": {"header": {"name": name, "string_match": {"contains": _STREAM_MEMBER}}}}
+            for name in (names.ATTEMPT_HEADER, names.HOP_ATTEMPT_HEADER)
+        ]
+    }
 }
-"""The router that makes a copy for a shadow logs it too, without tokens; behind the hop it has a line of its own."""
+"""Attempts of requests for a stream, by `ATTEMPT_MEMBERS` that the upstream filter left; for an attempt's log."""
 
 
 def request_loggers(path: str, region: str) -> list[Json]:

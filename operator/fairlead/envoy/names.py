@@ -3,6 +3,8 @@
 The Lua sources carry the same names as written; `tests/unit/envoy/test_names.py` checks that they agree.
 """
 
+from fairlead.ir import word
+
 HEADER_PREFIX = "x-fl-"
 """Headers of this prefix are ours alone: stripped from what clients send, and never sent to a provider."""
 
@@ -16,11 +18,14 @@ NO_ROUTE = "-"
 """`ROUTE_HEADER` before the request filter has decided: no route is called so, which leads to virtual host `*`."""
 
 CONSUMER_HEADER = "x-fl-consumer"
-"""Set by api_key_auth: `namespace/name` of the ModelConsumer. Hash key of sticky arms."""
+"""Set by api_key_auth: `namespace/name` of the ModelConsumer."""
 ANONYMOUS_HEADER = "x-fl-anonymous"
 """Added to every request of an installation that lets callers without a key in; api_key_auth's last key source."""
 ENCODING_HEADER = "x-fl-encoding"
 """The `content-encoding` that a client stated: Envoy takes the header off with the encoding, also where it failed."""
+BUCKET_HEADER = "x-fl-bucket"
+"""Where a plan keeps consumers on its sides: which of the `BUCKETS` the consumer falls into, the same on each route."""
+BUCKETS = 10_000
 ARMS_HEADER = "x-fl-arms"
 """Wildcard routes, plans with more than one arm: the arms' weights, `5000-5000`. See `directory.shape`."""
 LADDER_HEADER_PREFIX = "x-fl-l"
@@ -34,7 +39,7 @@ METADATA_NAMESPACE = "fairlead"
 CONSUMER_KEY = "consumer"
 """String: `namespace/name`."""
 MODEL_KEY = "model"
-"""String: the model name as the client sent it."""
+"""String: the model name that the client sent, as a word."""
 STREAM_KEY = "stream"
 """Bool: the answer is a stream. Routes match it, because the timers differ."""
 WAY_KEY = "way"
@@ -45,10 +50,29 @@ ASK_KEY = "ask"
 """String, with budgets only: what bounds the cost of the request, `<output limit> <n>`, each `-` where not given."""
 UNASKED_KEY = "unasked"
 """Bool: the provider of a stream was asked for usage and the client had not."""
+BROKEN_KEY = "broken"
+"""String, of a stream that brought no answer: see `fairlead.envoy.token_filter`."""
+FINISH_KEY = "finish"
+"""String, of an answer that says why it ended: see `fairlead.envoy.token_filter`."""
+ORIGIN_KEY = "origin"
+"""String: the origin of the page that calls, where pages may."""
 USAGE_KEY = "usage"
 """Struct: what the token filter read, see `fairlead.envoy.token_filter`."""
 ERROR_KEY = "error"
 """String: the code of the error that the request filter answered with."""
+
+TRANSLATED_KEY = "translated"
+"""String, of a request to `/v1/messages`: `1` where the attempt that answers was asked in the words of another API."""
+LEFT_OUT_KEY = "left_out"
+"""String: the hints that those words have no place for, with `, ` between them."""
+UNSAID_KEY = "unsaid"
+"""Bool, on a route with rungs that want other words: the request cannot be said in them."""
+WORDS_NAMESPACE = "fairlead.messages"
+SAID_KEY = "said"
+"""Dynamic metadata apart from the rest, since it is as long as a body: the request in the words of chat/completions."""
+WANTS_WORDS = "!messages"
+"""Among the headers that a host wants besides: it wants messages in the words of chat/completions."""
+MESSAGES_FILTER = "fairlead-messages"
 
 API_KEY_FILTER = "fairlead-api-keys"
 """Name of the api_key_auth filter; routes disable it by this name, and its configuration arrives by ECDS."""
@@ -93,27 +117,47 @@ LAST_WIRE_HEADER = ":fl-model"
 """What the upstream filter leaves to the attempt's log. HTTP/1 sends no header whose name starts with a colon (the last
 thing that Envoy's codec does), and to providers it speaks nothing else; behind a hop HTTP/2 would refuse it. See
 docs/adr/log-lines-as-text.md."""
+PROBE_HEADER = ":fl-probe"
+"""On a probe with a credential, for the attempt's log, which leaves it out."""
 TRIED_KEY = "tried"
 FAILED_KEY = "failed"
 LOST_KEY = "lost"
 """Strings that the upstream filter keeps for the report: of the attempt that runs `<start in ms>,<bytes that went out
 before it>,<target>`; its provider's status, if that is no 2xx or the 2xx is no answer; of each attempt before it that
 sent something `<status>,<ms>,<target>`, with `;` between them."""
+ASKED_ROUTE_KEY = "asked"
+"""String: the route that was asked, where a rule or a downgrade chose another; two, with a comma, where both did."""
+RULE_KEY, RULED_KEY = "rule", "ruled"
+"""Strings, of requests for a route with rules: the name of the one that applied, or `none`; and that route."""
+RULE_HEADER = "x-fairlead-rule"
+"""On answers of routes with rules, and of those that they lead to: `RULE_KEY`."""
 HOP_ATTEMPT_HEADER = "x-fl-attempt"
 """The same as `ATTEMPT_HEADER` for an attempt that goes through a hop, which takes it away."""
 SHADOW_HEADER_PREFIX = "x-fl-shadow-"
 SHADOW_HOP_HEADER = "x-fl-shadow-hop"
 SHADOW_CONSUMER_HEADER = "x-fl-shadow-consumer"
 SHADOW_ROUTE_HEADER = "x-fl-shadow-route"
+SHADOW_TARGET_HEADER = "x-fl-shadow-target"
+SHADOW_ASK_HEADER = "x-fl-shadow-ask"
+SHADOW_BEGIN_HEADER = "x-fl-shadow-begin"
+SHADOW_END_HEADER = "x-fl-shadow-end"
 WAY_HEADER = "x-fl-way"
 MODEL_HEADER = "x-fl-model"
 STREAM_HEADER = "x-fl-stream"
 """A shadow's copy has no metadata: these carry it over the hop. None of them is among what an attempt removes."""
+SHADOW_RECORD_HEADER = "x-fl-shadow-record"
+"""The same, on routes that record: the value of `RECORD_KEY`, or `-`."""
+RECORD_KEY = "record"
+"""String, of a request that is recorded: `<the recorder's cluster> <kinds to take out> <id> <route>`."""
+RECORD_FILTER = "fairlead-record"
+COPIED_KEY = "copied"
+"""Bool, on routes that record: the request was drawn to be copied. Routes match it."""
 SHADOW_HOST = "shadow"
 """The host line of the cluster that leads into the shadows' hop. Upstream filters must leave the copy alone before the
 hop: an answer of their own crashes Envoy there (1.40: a mirrored stream has nobody to answer to)."""
 ROUTE_KEY = "route"
-"""Dynamic metadata behind a shadow's hop: the name of the route that asked for the copy."""
+SHADOW_TARGET_KEY = "shadow_target"
+"""Dynamic metadata behind a shadow's hop: the name of the route that asked for the copy, and of its target."""
 DOWNGRADE_HEADER = "x-fl-downgrade"
 """Set by the budget server's answer: another route is to answer."""
 DOWNGRADE_KEY = "downgrade"
@@ -137,7 +181,8 @@ SHADOW_CLUSTER = "!shadow"
 def cluster(name: str) -> str:
     """Spell the Envoy name of a target, ladder or last resort.
 
-    A dot would end a part of the stat's name; `~` is in no name of the IR, so two names never meet.
+    A dot would end a part of the stat's name; `~` is in no name of the IR (in words it is `%7E`), so two names
+    never meet.
     """
     return name.replace(".", "~")
 
@@ -152,6 +197,15 @@ def ladder_cluster(name: str) -> str:
     return f"@{cluster(name)}"
 
 
+def dialect_cluster(name: str, protocol: str, *, counted: bool = True) -> str:
+    """Name the cluster of a ladder's rungs that speak one protocol.
+
+    Its last part is the arm's, by which rollouts count it. `counted=False`: it lacks the arm's own first rung, so what
+    it does says nothing about that.
+    """
+    return f"{ladder_cluster(name)}{'' if counted else '/'}@{protocol}"
+
+
 def trunk(host: str, port: int) -> str:
     """Name the listener and the cluster that all targets of a crowded address share."""
     return f"{cluster(host)}:{port}!trunk"
@@ -162,9 +216,20 @@ def limited_cluster(target: str) -> str:
     return f"{cluster(target)}!limited"
 
 
+def target_of(cluster_name: str) -> str:
+    """Return the name of the target whose cluster it is, bounded or not; empty for a cluster of anything else."""
+    found = cluster_name.removesuffix("!limited")
+    return "" if "!" in found or found.startswith("@") or "/" not in found else word.decode(found.replace("~", "."))
+
+
 def shadow_cluster(target: str) -> str:
     """Name the cluster that takes a target's share of shadows."""
     return f"{cluster(target)}!shadow"
+
+
+def recorder_cluster(service: str) -> str:
+    """Name the cluster of a recorder: the installation's, or one at `host:port` that a route has of its own."""
+    return f"!recorder/{service}" if service else "!recorder"
 
 
 def last_resort_cluster(name: str) -> str:

@@ -4,7 +4,8 @@ It runs once per request, after api_key_auth and before everything that needs to
 
 **It needs**
 - `x-fl-*` and `x-envoy-*` stripped, and `names.ROUTE_HEADER` set to `names.NO_ROUTE`, before the first route is picked;
-- `names.ENCODING_HEADER` set to the client's `content-encoding`, and gzip and zstd taken off the body before;
+- `names.ENCODING_HEADER` set to the client's `content-encoding`, gzip and zstd taken off the body before, and dynamic
+  metadata `encoded` of what was looked at before that (`lua/encoded.lua`);
 - `names.CONSUMER_HEADER`, forwarded by api_key_auth; without it, or without its entry: 401;
 - the directory (`directory.render`) as metadata `names.DIRECTORY_NAMESPACE` of the catch-all route of virtual host `*`;
 - `stream_error_on_invalid_http_message: true` on the connection manager. Otherwise Envoy closes an HTTP/1 connection
@@ -16,18 +17,27 @@ It runs once per request, after api_key_auth and before everything that needs to
 - header `names.ROUTE_HEADER` = the route's name, then the route is picked anew;
 - for a plan that is picked by a key: `names.ladder_header(0)`, ... = the cluster of each arm's ladder, and, with more
   than one arm, `names.ARMS_HEADER` = `directory.shape`;
-- dynamic metadata `names.METADATA_NAMESPACE`: `consumer`, `model` (as asked), `stream` (bool) and `way`, all that each
-  attempt needs: `<wire id in the body> <last resort's wire id> <last resort's target> <bytes of the body> <path
-  as sent>`;
+- where the directory has `directory.STICKY`: header `names.BUCKET_HEADER`, by a hash of the consumer's name;
+- dynamic metadata `names.METADATA_NAMESPACE`: `consumer`, `model` (as a word: `ir.word`), `stream` (bool) and `way`,
+  all that each attempt needs: `<wire id in the body> <last resort's wire id> <last resort's target> <bytes of the body>
+  <path, without its query>`;
+- for a route with rules, dynamic metadata `ruled`, its name, and `rule`, the name of the one that applies, or `none`
+  (also where the header `names.RULE_HEADER` says `none`). Where one applies, the request goes on as one for the route
+  that it leads to, whose cap holds, and dynamic metadata `asked` is the route that was asked;
 - dynamic metadata `unasked` (bool), in streams that are made to report their usage though the client did not ask;
+- `anthropic-version`, where a client of Anthropic's paths names none;
 - with budgets (the directory has `directory.BUDGETS`), dynamic metadata `ask`: `<output limit> <answers>`, the largest
   of the members that limit the output (`-` where there is none), and the largest of `n`, `best_of` and `n_cmpl` times
   the prompts in `prompt` and `prompt_embeds`. Where a budget counts this caller's spending on this route, these members
   must be whole numbers, at least 1 (else 400): what one server reads as a number and another does not, or as none,
   would be a way around the budget. Elsewhere what is no such number counts as absent;
+  A count of tokens costs nothing, and has `0 free`;
+- for messages on a plan with rungs that want other words: dynamic metadata `names.WORDS_NAMESPACE` with those words,
+  `left_out`, or `unsaid`, see `fairlead.envoy.messages_filter`;
 - `content-length`, the bytes that were read, for a body that came without;
-- the body: `{"model":"<wire id>"` comes first, in these very bytes, so that the upstream filter can swap the id without
-  parsing. All other members keep their bytes and their order, except for these values:
+- the body: `{"model":"<wire id>"` comes first, in these very bytes and with no quote inside the id, so that the
+  upstream filter can swap the id without parsing. All other members keep their bytes and their order, except for these
+  values:
   - `stream_options`, in streams of /v1/chat/completions and /v1/completions: `include_usage` is made true, other
     options stay;
   - `max_tokens`, `max_completion_tokens`, `max_output_tokens` and llama.cpp's `n_predict`, on a route with
@@ -40,21 +50,29 @@ It runs once per request, after api_key_auth and before everything that needs to
 **It answers** by itself, in OpenAI's shape (Anthropic's at /v1/messages, and to `anthropic-version`), with dynamic
 metadata `error` = the code
 - GET /v1/models and /v1/models/{id}: what the caller may use; scopes shadow each other as in routing;
+- 403 `origin_not_allowed` for a page in a browser that brings no key, where callers without one may come but pages of
+  its origin may not (`names.ORIGIN_KEY` is not there);
 - 401 `invalid_api_key`, `expired_api_key`; 429 `insufficient_quota` for a consumer that is stopped: before the body is
   read, since the key alone decides it;
 - 429 `insufficient_quota` for a consumer of whom the budget server has said (`names.CLOSED_KEY` of a check's answer,
   which this filter reads on its way back) that nothing fits any more: on all routes, on one, or nothing that is at
   least as large as the request that was refused. It holds until the moment that the server named, for the directory's
-  revision of the policies. Each worker remembers by itself; an LDS change forgets. Every ten seconds one such request
-  is asked about all the same, with its refusal as dynamic metadata `closed`;
+  revision of the consumer's policies. Each worker remembers by itself; an LDS change forgets. Every ten seconds one
+  such request is asked about all the same, with its refusal as dynamic metadata `closed`. A smaller one of a consumer
+  whose budget is at its end, by such a verdict or the directory, has its refusal as `short`, for when nobody answers;
 - 404 `unknown_url` (any other method or path), `model_not_found` (unknown, refused here, or not among the caller's
-  `allowedModelNames`), `unsupported_endpoint` (embeddings asked of a chat model, or the reverse);
-- 400 `invalid_json` (empty, not one JSON object of RFC 8259 in UTF-8, deeper than 128, more than 100,000 members, a
-  member that is read given twice, or given in a disguise that some servers accept: escapes in the key, other case,
-  `maxTokens`), `missing_model`, `invalid_model`, `invalid_stream`,
-  `invalid_stream_options`, `invalid_number` (more than 15 digits), `invalid_max_tokens`, `invalid_n`,
-  `unsupported_parameter` (what names something that one provider keeps: at /v1/responses `previous_response_id`,
-  `conversation`, `prompt`, `background: true`);
+  `allowedModelNames`), `unsupported_endpoint` (embeddings asked of a chat model, or the reverse; a path that no rung
+  of the model speaks: `directory`'s dialects);
+- 400 `invalid_json` (empty, not one JSON object of RFC 8259 in UTF-8, deeper than 128, more than 100,000 members,
+  100,000 objects and arrays or 1,000 members of its own, a member that is read given twice, or given in a disguise that
+  some servers accept: escapes in the key, other case, `maxTokens`), `missing_model`, `invalid_model`, `invalid_stream`,
+  `invalid_stream_options`, `invalid_number` (more than 15 digits), `invalid_max_tokens`, `invalid_n` (also for more
+  than 10,000 prompts), `invalid_rule` (the route has rules, and `names.RULE_HEADER` says anything but `none`),
+  `unsupported_parameter` (what names something that is kept at the
+  provider's account, anywhere in the body; what chooses a model or a provider there; and, where a budget counts this
+  caller's spending on this route, what costs by another price: `lua/request/references.lua`, `refusals.lua`);
+- 400 `invalid_json`, too, on a route with rules, where a member that they look at is given twice or in a disguise, in
+  the body, a message or a part; `invalid_max_tokens`, where a rule asks for a limit that is no whole number from 1 on;
 - 415 `unsupported_media_type` (a content type other than application/json, a charset other than UTF-8),
   `unsupported_encoding` (a content encoding other than gzip and zstd, or several);
 - 400 `invalid_encoding` (a body that is not in its encoding, or no JSON inside);
@@ -67,22 +85,23 @@ to one of them. `content-type` is set to what was read.
 **It does not** check what values mean: a provider refuses that with words of its own. Nothing is ever repaired.
 """
 
-from importlib import resources
 from typing import Any
 
-from fairlead.envoy import names
+from fairlead.envoy import chunk, messages_filter, names
+from fairlead.ir import fold
 
 PARTS = (
-    *("names", "answers", "members", "scan", "media", "edits", "limits", "directory", "models"),
-    *("verdicts", "decide"),
+    *("names", "said", "answers", "members", "references", "scan", "media", "edits", "limits", "refusals", "directory"),
+    *("rules", "models", "verdicts", "decide"),
 )
 """The files of `lua/request/`, in the order in which they are joined: each sees the locals of those before it."""
 
 
 def source() -> str:
     """Read the Lua source, one chunk of all parts: code, not input."""
-    folder = resources.files("fairlead.envoy").joinpath("lua", "request")
-    return "\n".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in PARTS)
+    pairs = fold.pairs()
+    source = chunk.joined("request", PARTS).replace("@messages@", messages_filter.request_source())
+    return source.replace("@letters@", "".join(pairs)).replace("@folded@", "".join(pairs.values()))
 
 
 def not_answered() -> dict[str, Any]:

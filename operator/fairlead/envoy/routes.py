@@ -3,22 +3,42 @@
 Which virtual host is asked says `x-fl-route`, so a request finds its route by a hash, whatever the number of routes.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
-from fairlead.envoy import budgets, directory, errors, filters, held, hops, keys, logs, names, token_filter
+from fairlead import statuses
+from fairlead.envoy import (
+    budgets,
+    cors,
+    dialects,
+    directory,
+    errors,
+    filters,
+    held,
+    hops,
+    keys,
+    logs,
+    names,
+    probe,
+    recorder,
+    token_filter,
+)
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, packed
-from fairlead.ir import Arm, Gateway, ModelKind, Plan, Route, Side, Stickiness
+from fairlead.ir import Gateway, ModelKind, Plan, Protocol, Route, Side
 
 READY_PATH = "/fairlead/ready"
 """Answers 200 with the configuration's digest once routes and keys are there, 503 while draining; needs no key."""
-CHAT_PATHS = "/v1/(chat/completions|completions|responses|messages)"
+HEALTH_PATH = "/healthz"
+"""Says load balancers whether clients may come: 200, or 503 while the region is drained or the process drains; needs no
+key. Not a pod's readiness: a pod of a drained region serves."""
+GREETING = """{"message":"This is a model gateway. Its API is at /v1, and needs a key."}"""
+_READING = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
 EMBEDDING_PATH = "/v1/embeddings"
 
 RETRY_ON = "5xx,reset,connect-failure,refused-stream,retriable-headers"
-RETRIED_STATUS = "3..|401|402|403|404|429"
-"""3xx: the provider is elsewhere, where no client may be sent. 401, 403: it refuses our credential. 402: our account
-there is empty. 404: it lacks our model. None of it is the client's doing."""
+RETRIED_STATUS = statuses.pattern(ejecting=False)
 ANSWERED_BY = {
     names.ANSWERED_BY_HEADER: logs.ROUTE,
     "x-fairlead-target": logs.TARGET,
@@ -26,6 +46,7 @@ ANSWERED_BY = {
     "x-fairlead-attempts": logs.ATTEMPTS,
 }
 """What every answer of a route says, its own errors included."""
+_MIRRORS = "request_mirror_policies"
 BACK_OFF = "0.001s"
 """The next rung is another provider: there is nothing to wait for."""
 IDLE_MARGIN_MS = 1000
@@ -34,6 +55,7 @@ IDLE_MARGIN_MS = 1000
 
 def render(gateway: Gateway, layout: Layout, *, digest: str) -> Json:
     """Render the route configuration."""
+    ruled = _ruled(gateway)
     return {
         **packed("envoy.config.route.v3.RouteConfiguration"),
         "name": names.ROUTE_CONFIGURATION,
@@ -42,7 +64,10 @@ def render(gateway: Gateway, layout: Layout, *, digest: str) -> Json:
         # Once for all routes, and taken back in virtual host `*`: a header's format is longer than a route's name.
         "response_headers_to_add": _answered_by(),
         "most_specific_header_mutations_wins": True,
-        "virtual_hosts": [_own(gateway, layout, digest), *(_virtual_host(route, gateway) for route in gateway.routes)],
+        "virtual_hosts": [
+            _own(gateway, layout, digest),
+            *(_virtual_host(route, gateway, layout, ruled) for route in gateway.routes),
+        ],
     }
 
 
@@ -52,11 +77,7 @@ def _own(gateway: Gateway, layout: Layout, digest: str) -> Json:
         "name": "ready",
         "match": {"path": READY_PATH},
         "direct_response": {"status": 200, "body": {"inline_string": f'{{"digest":"{digest}"}}'}},
-        # The key filter is there, and lets everybody in: while it has no keys, Envoy answers 500 in its place.
-        "typed_per_filter_config": {
-            names.API_KEY_FILTER: keys.open_to_all(),
-            names.DIRECTORY_NAMESPACE: packed("envoy.config.route.v3.FilterConfig", {"disabled": True}),
-        },
+        "typed_per_filter_config": _without_a_key(),
     }
     rest = {
         "name": "gateway",
@@ -68,30 +89,107 @@ def _own(gateway: Gateway, layout: Layout, digest: str) -> Json:
     return {
         "name": "*",
         "domains": ["*"],
-        "routes": [ready, held.route(), budgets.usage_route(gateway, layout), rest],
+        "routes": [
+            *(
+                ready,
+                _health(gateway),
+                _greeting(),
+                *cors.routes(gateway),
+                held.route(),
+                *probe.routes(gateway, layout),
+            ),
+            *(budgets.usage_route(gateway, layout), rest),
+        ],
         "response_headers_to_remove": sorted(ANSWERED_BY),
+    }
+
+
+def _health(gateway: Gateway) -> Json:
+    return {
+        "name": "health",
+        "match": {"path": HEALTH_PATH, "headers": [_READING]},
+        "direct_response": {
+            "status": 503 if gateway.drained else 200,
+            "body": {"inline_string": json.dumps({"region": gateway.region, "drained": gateway.drained})},
+        },
+        "typed_per_filter_config": _without_a_key(),
+    }
+
+
+def _greeting() -> Json:
+    """Answer who asks whether something is there, as coding agents do before their first request."""
+    return {
+        "name": "greeting",
+        "match": {"safe_regex": {"regex": "/(v1/?)?"}, "headers": [_READING]},
+        "direct_response": {"status": 200, "body": {"inline_string": GREETING}},
+        "typed_per_filter_config": _without_a_key(),
+    }
+
+
+def _without_a_key() -> Json:
+    """Let everybody in, past a key filter that is there: while it has no keys, Envoy answers 500 in its place."""
+    return {
+        names.API_KEY_FILTER: keys.open_to_all(),
+        names.DIRECTORY_NAMESPACE: packed("envoy.config.route.v3.FilterConfig", {"disabled": True}),
     }
 
 
 def _directory(gateway: Gateway, layout: Layout) -> dict[str, str]:
     entries = directory.render(gateway)
     if gateway.budget is not None and budgets.server_of(gateway, layout) is not None:
-        entries[directory.BUDGETS] = gateway.budget.revision
+        entries[directory.BUDGETS] = directory.ASKED
     return entries
 
 
-def _virtual_host(route: Route, gateway: Gateway) -> Json:
-    host = {
+def _told_rule() -> Json:
+    """Make the header that says which rule led to the route that answers."""
+    header = filters.set_header(names.RULE_HEADER, logs.of_request(names.RULE_KEY))["append"]
+    return {"response_headers_to_add": [header]}
+
+
+def _ruled(gateway: Gateway) -> frozenset[str]:
+    """Return the routes that answer requests for routes with rules."""
+    asked = {route.name for route in gateway.routes if route.rules}
+    reached = asked | {rule.route for route in gateway.routes for rule in route.rules}
+    smaller = {route.downgrade_to for route in gateway.routes if route.name in reached and route.downgrade_to}
+    return frozenset(reached | smaller)
+
+
+def _virtual_host(route: Route, gateway: Gateway, layout: Layout, ruled: Collection[str]) -> Json:
+    forms = list(_forms(route, gateway))
+    if recorder.recording(route, layout) is not None:
+        forms = [one for form in forms for one in (_drawn(form) if _MIRRORS in form["route"] else (form,))]
+    return {
         "name": route.name,
         "domains": [route.name],
         "request_body_buffer_limit": gateway.limits.request_bytes,
         "retry_policy": _retry(route, route.timeouts.response_ms),
-        "routes": list(_forms(route, gateway)),
+        "routes": forms,
+        **(_told_rule() if route.name in ruled else {}),
+        **recorder.of_route(route, layout),
     }
-    mirrors = hops.mirror(route, gateway)
-    if mirrors:
-        host["request_mirror_policies"] = mirrors
-    return host
+
+
+def _drawn(form: Json) -> tuple[Json, Json]:
+    """Make two forms of one on a route that records: what was drawn to be copied takes the first, others the second."""
+    action = {key: value for key, value in form["route"].items() if key != _MIRRORS}
+    drawn = {
+        "filter": names.METADATA_NAMESPACE,
+        "path": [{"key": names.COPIED_KEY}],
+        "value": {"bool_match": True},
+    }
+    recorded = filters.set_header(names.SHADOW_RECORD_HEADER, logs.of_request(names.RECORD_KEY))
+    mirrors = [
+        {
+            **mirror,
+            "runtime_fraction": {"default_value": {"numerator": 100, "denominator": "HUNDRED"}},
+            "request_headers_mutations": [*mirror["request_headers_mutations"], recorded],
+        }
+        for mirror in form["route"][_MIRRORS]
+    ]
+    match = {**form["match"], "dynamic_metadata": [*form["match"].get("dynamic_metadata", ()), drawn]}
+    copied = {**form, "match": match, "route": {**action, _MIRRORS: mirrors}}
+    return copied, {**form, "route": action}
 
 
 def _answered_by() -> list[Json]:
@@ -101,12 +199,59 @@ def _answered_by() -> list[Json]:
 def _forms(route: Route, gateway: Gateway) -> Iterable[Json]:
     """Make the route's Envoy routes: one per kind of answer, since the timers differ, and per form of plan."""
     for plan in _shapes(route):
-        if plan.kind is ModelKind.CHAT:
-            pressed = budgets.downgrade_metadata(route, gateway)
-            yield _form(route, plan, streamed=True) | pressed
-            yield _form(route, plan, streamed=False) | pressed
-        else:
-            yield _form(route, plan, streamed=False)
+        for paths, found in _matches(route, plan, gateway):
+            for streamed in (True, False) if plan.kind is ModelKind.CHAT else (False,):
+                for side in (Side.CANDIDATE, Side.STABLE) if directory.is_sticky(route, plan) else (None,):
+                    form = _form(route, plan, gateway, paths, found, streamed=streamed, side=side)
+                    yield form | budgets.downgrade_metadata(found.pressed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Match:
+    """Paths whose requests are treated alike."""
+
+    apart: Protocol | None = None
+    """Of a plan without a key, whose rungs speak several protocols: the one that a rung must speak to be asked."""
+    mirrored: bool = True
+    """Whether the route's shadow gets copies of them."""
+    unsaid: bool = False
+    """Of messages that cannot be said in the words that some rungs want: only Anthropic's own are asked."""
+    pressed: str = ""
+    """What another route needs to know that answers them when a budget says so; empty = none does."""
+
+
+def _matches(route: Route, plan: Plan, gateway: Gateway) -> Iterable[tuple[Json, _Match]]:
+    """Group the paths that a plan answers, so that no more Envoy routes are made than differ."""
+    if plan.kind is not ModelKind.CHAT:
+        return [({"path": EMBEDDING_PATH}, _Match())]
+    groups: dict[_Match, list[str]] = {}
+    if plan.translated and plan.apart(Protocol.ANTHROPIC) and not route.keyed:
+        groups[_Match(apart=Protocol.ANTHROPIC, unsaid=True, mirrored=_is_mirrored(route, None, gateway))] = [
+            "messages"
+        ]
+    for paths, needs in dialects.NEEDS.items():
+        # Which of its plans a keyed route takes is the request filter's word, and so is that it answers.
+        if needs is None or any(one.speaks(needs) for one in route.plans if one.kind is plan.kind):
+            found = _Match(
+                apart=needs if needs is not None and plan.apart(needs) and not route.keyed else None,
+                mirrored=_is_mirrored(route, needs, gateway),
+                pressed=budgets.downgrade(route, gateway, needs),
+            )
+            groups.setdefault(found, []).extend(paths)
+    return [({"safe_regex": {"regex": f"/v1/({'|'.join(paths)})"}}, found) for found, paths in groups.items()]
+
+
+def _is_mirrored(route: Route, needs: Protocol | None, gateway: Gateway) -> bool:
+    """Tell whether a shadow is asked, too; a count of tokens is nothing to compare.
+
+    What was said in other words does not travel with a copy.
+    """
+    if route.shadow is None:
+        return True
+    (shadow,) = (target for target in gateway.targets if target.name == route.shadow.target)
+    if needs is None:
+        return not shadow.translates_messages
+    return needs is Protocol.OPENAI and shadow.protocol is Protocol.OPENAI
 
 
 def _shapes(route: Route) -> list[Plan]:
@@ -115,35 +260,45 @@ def _shapes(route: Route) -> list[Plan]:
     return [forms[key] for key in sorted(forms, key=lambda key: (-len(forms[key].arms), key))]
 
 
-def _form(route: Route, plan: Plan, *, streamed: bool) -> Json:
-    chat = plan.kind is ModelKind.CHAT
-    match: Json = {"safe_regex": {"regex": CHAT_PATHS}} if chat else {"path": EMBEDDING_PATH}
-    if streamed:
+def _form(
+    route: Route, plan: Plan, gateway: Gateway, paths: Json, found: _Match, *, streamed: bool, side: Side | None
+) -> Json:
+    """Make one Envoy route. Of a `side`: for the consumers in its buckets, candidate first, and stable for the rest."""
+    match = dict(paths)
+    flags = [*([names.STREAM_KEY] if streamed else []), *([names.UNSAID_KEY] if found.unsaid else [])]
+    if flags:
         match["dynamic_metadata"] = [
-            {
-                "filter": names.METADATA_NAMESPACE,
-                "path": [{"key": names.STREAM_KEY}],
-                "value": {"bool_match": True},
-            }
+            {"filter": names.METADATA_NAMESPACE, "path": [{"key": key}], "value": {"bool_match": True}} for key in flags
         ]
+    headers: list[Json] = []
     if route.keyed and len(plan.arms) > 1:
-        match["headers"] = [{"name": names.ARMS_HEADER, "string_match": {"exact": directory.shape(plan)}}]
-    form = {"name": route.name, "match": match, "route": _action(route, plan, streamed=streamed)}
-    if not chat:
+        headers.append({"name": names.ARMS_HEADER, "string_match": {"exact": directory.shape(plan)}})
+    if side is Side.CANDIDATE:
+        # The last buckets: a candidate that grows takes callers, and gives none back.
+        ours = {"start": names.BUCKETS - _weight(plan, side), "end": names.BUCKETS}
+        headers.append({"name": names.BUCKET_HEADER, "range_match": ours})
+    if headers:
+        match["headers"] = headers
+    action = _action(route, plan, gateway, found, streamed=streamed, side=side)
+    form = {"name": route.name, "match": match, "route": action}
+    if plan.kind is not ModelKind.CHAT:
         form["typed_per_filter_config"] = {token_filter.NAME: token_filter.of_embeddings()}
     return form
 
 
-def _action(route: Route, plan: Plan, *, streamed: bool) -> Json:
+def _action(route: Route, plan: Plan, gateway: Gateway, found: _Match, *, streamed: bool, side: Side | None) -> Json:
     timeouts = route.timeouts
+    mirrors = hops.mirror(route, gateway, attempt_ms=timeouts.first_byte_ms if streamed else timeouts.response_ms)
     action = {
-        **_clusters(route, plan),
+        **_clusters(route, plan, side, [dialects.cluster(arm, plan, found.apart, gateway) for arm in plan.arms]),
         "auto_host_rewrite": True,
         "timeout": duration(timeouts.request_ms),
         "idle_timeout": duration(_idle_ms(route)) if streamed else "0s",
     }
     if streamed:
         action["retry_policy"] = _retry(route, timeouts.first_byte_ms)
+    if mirrors and found.mirrored:
+        action[_MIRRORS] = mirrors
     return action
 
 
@@ -170,26 +325,25 @@ def _idle_ms(route: Route) -> int:
     return max(route.timeouts.stream_idle_ms, route.max_attempts * route.timeouts.first_byte_ms + IDLE_MARGIN_MS)
 
 
-def _clusters(route: Route, plan: Plan) -> Json:
+def _weight(plan: Plan, side: Side) -> int:
+    return sum(arm.weight for arm in plan.arms if arm.side is side)
+
+
+def _clusters(route: Route, plan: Plan, side: Side | None, ladders: Sequence[str]) -> Json:
+    """Draw an arm for each request: of all, or of one side's, so that health and spread mean requests on both.
+
+    `ladders` are the arms' clusters, where the route has one plan.
+    """
     if len(plan.arms) == 1:
-        if route.keyed:
-            return {"cluster_header": names.ladder_header(0)}
-        return {"cluster": names.ladder_cluster(plan.arms[0].ladder)}
-    weighted: Json = {"clusters": [_arm(route, number, arm) for number, arm in enumerate(plan.arms)]}
-    if not _sticky(route, plan):
-        return {"weighted_clusters": weighted}
-    return {
-        "weighted_clusters": {**weighted, "use_hash_policy": True},
-        "hash_policy": [{"header": {"header_name": names.CONSUMER_HEADER}}],
-    }
-
-
-def _arm(route: Route, number: int, arm: Arm) -> Json:
-    if route.keyed:
-        return {"cluster_header": names.ladder_header(number), "weight": arm.weight}
-    return {"name": names.ladder_cluster(arm.ladder), "weight": arm.weight}
-
-
-def _sticky(route: Route, plan: Plan) -> bool:
-    """Whether a consumer stays on its side: only while there are two, for a spread is drawn per request."""
-    return route.stickiness is Stickiness.CONSUMER and {arm.side for arm in plan.arms} == set(Side)
+        return {"cluster_header": names.ladder_header(0)} if route.keyed else {"cluster": ladders[0]}
+    drawn = [(number, arm) for number, arm in enumerate(plan.arms) if side is None or arm.side is side]
+    weightless = not any(arm.weight for _, arm in drawn)
+    # Envoy refuses a draw of nothing; nobody comes there.
+    made = [
+        {
+            **({"cluster_header": names.ladder_header(number)} if route.keyed else {"name": ladders[number]}),
+            "weight": 1 if weightless else arm.weight,
+        }
+        for number, arm in drawn
+    ]
+    return {"weighted_clusters": {"clusters": made}}

@@ -1,10 +1,20 @@
 """Prometheus series of what requests cost and how long they take, by consumer, route, target, region and model."""
 
-from fairlead.envoy import logs
+from fairlead.envoy import logs, names
 from fairlead.envoy.protobuf import Json, extension
+from fairlead.ir import Gateway
 
 SERIES = 5000
 """Counters, and as many histograms, at most; those that nobody used for an interval make room."""
+
+_FLAGS = "%RESPONSE_FLAGS%"
+
+
+def _tags(labels: dict[str, str]) -> list[Json]:
+    return [{"name": name, "value_format": value} for name, value in labels.items()]
+
+
+_OUTCOME = _tags({"code": logs.STATUS, "flags": _FLAGS})
 
 
 def requests() -> list[Json]:
@@ -19,25 +29,73 @@ def shadows() -> list[Json]:
     return _loggers("fairlead_shadow", labels, every={}, served=logs.SERVED)
 
 
+def rules(gateway: Gateway) -> list[Json]:
+    """Count requests for routes with rules by the rule that applied, or `none`: `envoy_fairlead_rule_requests`."""
+    if not any(route.rules for route in gateway.routes):
+        return []
+    tags = _tags({"route": logs.of_request(names.RULED_KEY), "rule": logs.of_request(names.RULE_KEY)})
+    counts = {"stat": {"name": "requests", "tags": tags}, "value_fixed": 1}
+    only = logs.metadata_filter(names.RULE_KEY, value={"present_match": True})
+    return [_logger("fairlead_rule", [counts], [], only=only)]
+
+
 def attempts() -> list[Json]:
     """Count attempts as their router ends them: `envoy_fairlead_attempt_*`.
 
     Without consumer and without eviction: whoever judges a target or an arm reads totals that only grow. `flags` tells
     a refused connection (`UF`) from an attempt that was given up (`UT`) or cut (`UC`, `UR`); `code` is 0 without an
-    answer.
+    answer. `first_byte_ms` is of streams, until their response headers.
     """
     tags = _tags({"arm": "%UPSTREAM_CLUSTER%", "target": logs.ATTEMPT_TARGET})
-    outcome = _tags({"code": logs.STATUS, "flags": "%RESPONSE_FLAGS%"})
-    counts = {"stat": {"name": "total", "tags": [*tags, *outcome]}, "value_fixed": 1}
+    counts = {"stat": {"name": "total", "tags": [*tags, *_OUTCOME]}, "value_fixed": 1}
+    # Of an answer in one piece the first byte comes with the last: its time is the answer's length, not the provider's.
     first_byte = _histogram("first_byte_ms", tags, logs.FIRST_BYTE_MS)
+    streams = logs.all_of(logs.NOT_COPIES, *logs.WELL, logs.STREAMED)
     return [
         _logger("fairlead_attempt", [counts], [], only=logs.NOT_COPIES, evicted=False),
-        _logger("fairlead_attempt", [], [first_byte], only=logs.all_of(logs.NOT_COPIES, *logs.WELL), evicted=False),
+        _logger("fairlead_attempt", [], [first_byte], only=streams, evicted=False),
     ]
 
 
-def _tags(labels: dict[str, str]) -> list[Json]:
-    return [{"name": name, "value_format": value} for name, value in labels.items()]
+def answers() -> list[Json]:
+    """Count what only a request's log knows of the attempt that answered: `envoy_fairlead_attempt_*`, as `attempts`."""
+    return _answers("fairlead_attempt", {"arm": "%UPSTREAM_CLUSTER%", "target": logs.TARGET})
+
+
+def copies() -> list[Json]:
+    """Count shadows' copies as attempts are counted, and as their answers: `envoy_fairlead_copy_*`."""
+    labels = {"route": logs.SHADOW_ROUTE, "target": logs.TARGET}
+    counts = {"stat": {"name": "total", "tags": [*_tags(labels), *_OUTCOME]}, "value_fixed": 1}
+    first_byte = _histogram("first_byte_ms", _tags(labels), logs.FIRST_BYTE_MS)
+    streams = logs.all_of(*logs.WELL, logs.metadata_filter(names.STREAM_KEY, value={"string_match": {"exact": "true"}}))
+    return [
+        _logger("fairlead_copy", [counts], [], only={}, evicted=False),
+        _logger("fairlead_copy", [], [first_byte], only=streams, evicted=False),
+        *_answers("fairlead_copy", labels),
+    ]
+
+
+def _answers(prefix: str, labels: dict[str, str]) -> list[Json]:
+    """Count tokens, why answers ended, and streams that began with an error or had nothing in them.
+
+    `finished` is of answers that went well; its `reason` is empty where an answer does not say that it has ended, its
+    `flags` are not `-` where the client left. `broken` streams are counted as a 200 by `total`, and here as `finished`.
+    """
+    tags = _tags(labels)
+    ended = _tags({"reason": logs.of_request(names.FINISH_KEY), "flags": _FLAGS})
+    finished = {"stat": {"name": "finished", "tags": [*tags, *ended]}, "value_fixed": 1}
+    broken = {"stat": {"name": "broken", "tags": tags}, "value_fixed": 1}
+    only = logs.metadata_filter(names.BROKEN_KEY, value={"present_match": True})
+    return [
+        _logger(prefix, [finished, *_tokens(tags)], [], only=logs.SERVED, evicted=False),
+        _logger(prefix, [broken], [], only=only, evicted=False),
+    ]
+
+
+def _tokens(tags: list[Json]) -> list[Json]:
+    return [
+        {"stat": {"name": name, "tags": tags}, "value_format": value} for name, value in logs.token_counts().items()
+    ]
 
 
 def _who() -> dict[str, str]:
@@ -54,10 +112,7 @@ def _loggers(prefix: str, labels: dict[str, str], *, every: Json, served: Json) 
         _logger(prefix, [counts], [_histogram("latency_ms", tags, logs.LATENCY_MS)], only=every),
         _logger(
             prefix,
-            [
-                {"stat": {"name": name, "tags": tags}, "value_format": value}
-                for name, value in logs.token_counts().items()
-            ],
+            _tokens(tags),
             [_histogram("first_byte_ms", tags, logs.FIRST_BYTE_MS)],
             only=served,
         ),

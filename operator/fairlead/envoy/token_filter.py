@@ -16,18 +16,25 @@ comes. So there is no length, and no number of events, at which usage is lost.
   `cached`: input from the cache; numbers;
 - `status`: 1 = both sides are known, 2 = one side or none, 3 = they contradict their own total, or one is no whole
   number up to 10^9;
-- `model`: as the provider says, where a log line can hold it without escapes;
+- `model`: what the provider says, as a word (`fairlead.ir.word`);
 - `log`: members of a log line; `report`: `REPORT`, words with a space between.
 
-The output of a stream that was cut is not known, whatever its running counts said.
+The output of a stream that was cut is not known, whatever its running counts said; Anthropic's count is whole once it
+names a reason to stop.
 
-**It takes out** of a stream of `names.UNASKED_KEY` the events whose `choices` is empty and whose usage is not null,
+An answer to a request for a stream is one, unless its type is JSON: some servers name `text/plain`, or nothing.
+
+It sets `names.FINISH_KEY` at the end of an answer that says why it ended: `stop`, `length`, `tool_calls`,
+`content_filter` or `other`, whatever the API calls it.
+
+It sets `names.BROKEN_KEY` for a stream that begins with an error, or ends with nothing in it.
+
+**It takes out** of a stream of `names.UNASKED_KEY` the events without choices whose own usage is not null,
 unless they bring an `error`. Everything else passes byte by byte; of an event that has not ended and may be such a one,
 the bytes wait for its end.
 """
 
-from importlib import resources
-
+from fairlead.envoy import chunk
 from fairlead.envoy.protobuf import Json, extension, packed
 
 PARTS = ("reader", "usage", "events", "answers")
@@ -40,8 +47,7 @@ _LUA = "envoy.extensions.filters.http.lua.v3"
 
 def source() -> str:
     """Read the Lua source, one chunk of all parts: code, not input."""
-    folder = resources.files("fairlead.envoy").joinpath("lua", "tokens")
-    return "\n".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in PARTS)
+    return chunk.joined("tokens", PARTS)
 
 
 def render() -> Json:

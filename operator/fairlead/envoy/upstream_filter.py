@@ -6,15 +6,16 @@ It runs once per attempt, after its host is chosen; copies for shadows get it be
 another provider names it in its `forwardHeaders`. Without the credential no prompt leaves: the attempt fails.
 
 **On the way back** it takes off such headers, too, and makes a 200 that is no answer a failed attempt, which is 502 on
-the last rung: an empty body; and, where the answer is a JSON object that comes as a whole, a body that is none or that
-says that it is an error. Bodies up to 1 MiB are looked into; longer ones with a `content-length`, compressed ones,
-streams, and embeddings in chunks pass as they are.
+the last rung: an empty body; and, where the answer is a JSON object that comes as a whole, a body that is none, that
+says that it is an error, or that lacks the list which its endpoint's clients read. Bodies up to 1 MiB are looked into;
+longer ones with a `content-length`, compressed ones, streams, and embeddings in chunks pass as they are. A status that
+HTTP does not have is a failed attempt, too.
 """
 
 import re
 from collections.abc import Iterable
-from importlib import resources
 
+from fairlead.envoy import chunk
 from fairlead.envoy.allow_list import forwarded
 from fairlead.envoy.errors import BAD_GATEWAY
 from fairlead.envoy.layout import Layout
@@ -26,18 +27,18 @@ PARTS = ("names", "credentials", "headers", "answers", "attempt")
 
 def source(gateway: Gateway, layout: Layout, parts: Iterable[str] = PARTS) -> str:
     """Read the Lua source, one chunk of all parts (or of some), with what it must know of this gateway."""
-    folder = resources.files("fairlead.envoy").joinpath("lua", "upstream")
-    text = "\n".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in parts)
+    text = chunk.joined("upstream", parts)
     known = {
         "credentials_dir": layout.credentials_dir,
         "forwarded": " ".join(forwarded(gateway)),
         "no_answer": BAD_GATEWAY.body(),
+        "no_message": BAD_GATEWAY.anthropic(),
     }
     for name, value in known.items():
-        text = text.replace(f"@{name}@", _quoted(value))
+        text = text.replace(f"@{name}@", quoted(value))
     return text
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     """Escape what cannot stand in a string of Lua."""
     return re.sub(rb'["\\\x00-\x1f]', lambda found: b"\\%03d" % found[0][0], value.encode()).decode()

@@ -1,36 +1,63 @@
 """What one region's gateway must do, in the words of Envoy and HTTP.
 
 Frozen values only: no API types, no Kubernetes, no secrets (a `Credential` names a file, never its content), no I/O.
-`translate` makes them, `envoy` and `manifests` render them. All tuples are sorted by name unless their order means
-something (rungs, scopes of a consumer, arms).
+`translate` makes them, `envoy` and `manifests` render them. Names of models, also where they are part of another name,
+are words (`ir.word`). All tuples are sorted by name unless their order means something (rungs, scopes of a consumer,
+arms).
 """
 
 from fairlead.ir.budget import BudgetCheck
-from fairlead.ir.consumer import Consumer, Entry, Scope
-from fairlead.ir.gateway import Gateway, Limits, ListenAddress
-from fairlead.ir.route import Arm, Ladder, ModelKind, Plan, Route, Shadow, Side, Stickiness, Timeouts
-from fairlead.ir.target import Breaker, Credential, LastResort, Target, Upstream
+from fairlead.ir.consumer import Consumer, Ending, Entry, Scope
+from fairlead.ir.gateway import Gateway, Limits, ListenAddress, Telemetry
+from fairlead.ir.route import (
+    Arm,
+    Dialect,
+    Ladder,
+    ModelKind,
+    Plan,
+    Recording,
+    Route,
+    Shadow,
+    Side,
+    Stickiness,
+    Timeouts,
+    ladder_name,
+    side_of,
+)
+from fairlead.ir.rule import Conditions, RouteRule, TokenRange
+from fairlead.ir.target import Breaker, Credential, KeyedProbe, LastResort, Protocol, Target, Upstream
 
 __all__ = [
     "Arm",
     "Breaker",
     "BudgetCheck",
+    "Conditions",
     "Consumer",
     "Credential",
+    "Dialect",
+    "Ending",
     "Entry",
     "Gateway",
+    "KeyedProbe",
     "Ladder",
     "LastResort",
     "Limits",
     "ListenAddress",
     "ModelKind",
     "Plan",
+    "Protocol",
+    "Recording",
     "Route",
+    "RouteRule",
     "Scope",
     "Shadow",
     "Side",
     "Stickiness",
     "Target",
+    "Telemetry",
     "Timeouts",
+    "TokenRange",
     "Upstream",
+    "ladder_name",
+    "side_of",
 ]

@@ -3,6 +3,16 @@
 from dataclasses import dataclass
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Ending:
+    """A budget that is at its end: where nobody can say what is left, a request is refused."""
+
+    route: str
+    """`namespace/name`; empty = all."""
+    until_s: int
+    """Unix time in seconds at which its window ends; 0 = never."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer:
     """A caller, as the gateway knows it after its key was checked. Keys themselves are not part of the IR."""
@@ -20,8 +30,13 @@ class Consumer:
     budgeted_routes: tuple[str, ...] | None = ()
     """Routes on which a budget counts what this consumer spends, sorted; None = all. Only there a request must say
     plainly how much it may cost."""
+    budget_revision: str = ""
+    """Of the policies that match it, `BudgetConfiguration.revision_of`: a verdict of another one is void. Empty without
+    a policy."""
     stopped: bool = False
     """A policy of no dollars for all routes matches it: the gateway answers 429 by itself, whoever else is away."""
+    endings: tuple[Ending, ...] = ()
+    """Where its budgets are at their end, sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +44,7 @@ class Entry:
     """One name that a scope answers, wildcards already expanded to names of the catalogue."""
 
     model_name: str
-    """As the client sends it; case matters."""
+    """What the client sends, as a word; case matters."""
     route: str
     """Name of a route of the gateway. Empty = a refusal: the name belongs to a route that this gateway may not or
     cannot serve (`regions`, `residency`), so that the caller gets 404 and no later scope is asked: a name that a team

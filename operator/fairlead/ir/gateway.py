@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fairlead.ir.budget import BudgetCheck
 from fairlead.ir.consumer import Consumer, Scope
 from fairlead.ir.route import Ladder, Route
-from fairlead.ir.target import Credential, LastResort, Target
+from fairlead.ir.target import Credential, KeyedProbe, LastResort, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,23 @@ class Limits:
     """What a request may be at most."""
 
     request_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """Where OpenTelemetry's signals go, by OTLP."""
+
+    host: str
+    port: int
+    grpc: bool
+    """OTLP over gRPC; else over HTTP."""
+    sample: int
+    """Requests whose spans are sent, of 10,000, besides those whose caller is sampled."""
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as a URL has them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,3 +57,11 @@ class Gateway:
     credentials: tuple[Credential, ...]
     budget: BudgetCheck | None = None
     """None = nothing is ever asked."""
+    allow_origins: tuple[str, ...] | None = None
+    """Origins of pages in browsers that may call, or `*`; None = of no page."""
+    keyed_probes: tuple[KeyedProbe, ...] = ()
+    """Sorted by endpoint; each has a last resort of its endpoint."""
+    telemetry: Telemetry | None = None
+    """None = nothing is sent anywhere."""
+    drained: bool = False
+    """Whether clients are to go to another region's gateway. This one serves whoever comes all the same."""

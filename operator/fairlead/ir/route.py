@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fairlead.ir.rule import RouteRule
+from fairlead.ir.target import Protocol
+
 
 class ModelKind(StrEnum):
     """What a model makes; decides which paths of the API a plan answers."""
@@ -18,6 +21,9 @@ class Side(StrEnum):
     CANDIDATE = "candidate"
 
 
+_OF_CANDIDATE = "-candidate"
+
+
 class Stickiness(StrEnum):
     """What keeps a request on its side while a rollout runs."""
 
@@ -31,11 +37,22 @@ class Ladder:
 
     name: str
     """`<route>/<arm>`, of a plan with a key `<route>/<key>/<arm>`, arms counted from 0. Unique among the ladders of a
-    gateway and stable from one compilation to the next."""
+    gateway and stable from one compilation to the next. Without a key, a candidate's are `<route>/<arm>-candidate`.
+    Another order than declared is another name: `...-<digest>`, of a plan with a key `<route>/<key>!<digest>/<arm>`."""
     rungs: tuple[str, ...]
     """Names of targets, no target twice, at least one."""
     last_resort: str
     """Name of the `LastResort` that ends the ladder; the same for all ladders of a plan."""
+
+
+def ladder_name(stem: str, arm: int, side: Side) -> str:
+    """Name the ladder of an arm of a plan without a key, so that who counts by ladder can tell the sides apart."""
+    return f"{stem}/{arm}{_OF_CANDIDATE if side is Side.CANDIDATE else ''}"
+
+
+def side_of(ladder: str) -> Side:
+    """Tell whose a ladder is, by its name."""
+    return Side.CANDIDATE if _OF_CANDIDATE in ladder.rpartition("/")[2] else Side.STABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +63,21 @@ class Arm:
     weight: int
     """Share in basis points (10,000 = all); the arms of a plan sum to 10,000."""
     side: Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """What requests meet on a plan that only rungs of one protocol can answer."""
+
+    protocol: Protocol
+    last_resort: str
+    """Name of the `LastResort` that ends their ladders: of the first rung that speaks so."""
+    last_model: str
+    """As `Plan.last_model`."""
+    last_target: str
+    """As `Plan.last_target`."""
+    apart: bool
+    """The plan has rungs of other protocols, which such requests pass over: they have ladders of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +95,21 @@ class Plan:
     """The wire id to use at the last resort (a last resort is shared, so its cluster carries no model)."""
     last_target: str
     """What `x-fairlead-target` says when the last resort answers: `provider/endpoint/model`."""
+    dialects: tuple[Dialect, ...] = ()
+    """The protocols of which every arm has a rung, sorted. None: all rungs speak OpenAI's."""
+
+    translated: bool = False
+    """Some rung wants messages in the words of chat/completions."""
+
+    def speaks(self, protocol: Protocol) -> bool:
+        """Tell whether requests that need this protocol can be answered, whichever arm they take."""
+        if not self.dialects:
+            return protocol is Protocol.OPENAI
+        return any(one.protocol is protocol for one in self.dialects)
+
+    def apart(self, protocol: Protocol) -> Dialect | None:
+        """Return what requests that need this protocol meet where they pass over rungs of another one."""
+        return next((one for one in self.dialects if one.protocol is protocol and one.apart), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +127,18 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """Pairs of answers that a recorder gets, the route's own and the shadow's to the same request."""
+
+    share: int
+    """Share in basis points of the requests that are copied."""
+    redact: tuple[str, ...]
+    """Kinds of what is taken out before anything is written, each one word in lower case."""
+    service: str = ""
+    """`host:port` of a recorder of the route's own; empty = the installation's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shadow:
     """A copy of a share of the requests, whose answers nobody waits for."""
 
@@ -88,6 +147,7 @@ class Shadow:
     own so that its tokens are metered."""
     sample: int
     """Share in basis points of the requests."""
+    recording: Recording | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +169,8 @@ class Route:
     """Set on requests without a limit of their own, cap on those with a larger one."""
     downgrade_to: str | None = None
     """Name of the gateway's route that answers instead when a budget says so; it is not `keyed`."""
+    rules: tuple[RouteRule, ...] = ()
+    """The first that matches applies, to requests of chat. Names of a route's rules are unique."""
 
     @property
     def keyed(self) -> bool:

@@ -1,6 +1,14 @@
 """Where an attempt can go: targets, their endpoints' addresses, credentials by name, breakers."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Protocol(StrEnum):
+    """The API that an endpoint speaks."""
+
+    OPENAI = "OpenAI"
+    ANTHROPIC = "Anthropic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +21,7 @@ class Upstream:
     tls: bool
     base_path: str
     """What stands for `/v1` on this endpoint: `/v1`, `/openai/v1`, or `` (empty). No trailing slash."""
-    idle_timeout_ms: int = 20_000
+    idle_timeout_ms: int = 4_000
     """How long a connection that nobody uses is kept."""
 
 
@@ -62,6 +70,9 @@ class Target:
     """Bulkhead: requests in flight per gateway pod. Puts a hop before the target, so that an overflow is retried."""
     forward_headers: tuple[str, ...] = ()
     """Headers that travel to and from the endpoint besides those that the API knows: lower case, sorted."""
+    protocol: Protocol = Protocol.OPENAI
+    translates_messages: bool = False
+    """Messages go there in the words of chat/completions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,3 +87,16 @@ class LastResort:
     upstream: Upstream
     credential: str
     forward_headers: tuple[str, ...] = ()
+    translates_messages: bool = False
+    """As of a target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedProbe:
+    """What a gateway asks an endpoint, with its credential, when it is told to."""
+
+    endpoint: str
+    """`provider/endpoint`."""
+    path: str
+    """Below `/v1`, which stands for the endpoint's base path: `/v1/models`."""
+    protocol: Protocol = Protocol.OPENAI

@@ -4,14 +4,15 @@ Pure: the IR, the rendered files and the Helm values of a region in, manifests o
 (ServiceAccount, NetworkPolicy, the Secret of keys) is in the chart, so that the operator needs no right to make it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from fairlead.ir import Gateway
 from fairlead.manifests import configuration, naming, paths
-from fairlead.manifests.deployment import deployed_secrets, deployment, mounted_secrets
+from fairlead.manifests.deployment import CONTAINER, deployed_secrets, deployment, mounted_secrets
 from fairlead.manifests.settings import (
     COMPONENT_LABEL,
+    IN_ROTATION_LABEL,
     REGION_LABEL,
     Autoscaling,
     BudgetSettings,
@@ -22,17 +23,21 @@ from fairlead.manifests.settings import (
 
 __all__ = [
     "COMPONENT_LABEL",
+    "CONTAINER",
+    "IN_ROTATION_LABEL",
     "OWNED_KINDS",
     "REGION_LABEL",
     "BudgetSettings",
     "RegionSettings",
     "Settings",
+    "carrying",
     "decode_settings",
     "deployed_secrets",
     "is_watched",
     "mounted_secrets",
     "render",
     "secrets",
+    "watched_files",
 ]
 
 OWNED_KINDS = ("ConfigMap", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Deployment")
@@ -108,6 +113,29 @@ def is_watched(manifest: Mapping[str, Any]) -> bool:
     """Tell whether pods take an object's content while they run, rather than when they start."""
     suffixes = tuple(f"-{part}" for part in configuration.XDS_PARTS)
     return manifest["kind"] == "ConfigMap" and str(manifest["metadata"]["name"]).endswith(suffixes)
+
+
+def carrying(objects: Iterable[Mapping[str, Any]], files: Mapping[str, bytes]) -> tuple[Mapping[str, Any], ...]:
+    """Let the ConfigMaps that pods take while they run carry these files; raises `TooLargeError`."""
+    parts = configuration.parts(files)
+    return tuple(
+        configuration.config_map(dict(one), parts[one["metadata"]["name"].rpartition("-")[2]])
+        if is_watched(one)
+        else one
+        for one in objects
+    )
+
+
+def watched_files(found: Callable[[str], Mapping[str, Any] | None], name: str) -> Mapping[str, bytes] | None:
+    """Return what stands in the ConfigMaps of the gateway `name` that pods take while they run; None = not everything.
+
+    `found` gives a ConfigMap by its name.
+    """
+    stored = [(found(f"{name}-{part}") or {}).get("data") for part in configuration.XDS_PARTS]
+    files = {f"xds/{path}": text for one in stored if isinstance(one, Mapping) for path, text in one.items()}
+    if not all(isinstance(files.get(path), str) for path in configuration.WATCHED_FILES):
+        return None
+    return {path: files[path].encode() for path in configuration.WATCHED_FILES}
 
 
 def _service(head: dict[str, Any], *, selector: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ BOOTSTRAP = "bootstrap"
 CLUSTERS, LISTENERS, ROUTES = "clusters", "listeners", "routes"
 XDS_PARTS: Final = (CLUSTERS, LISTENERS, ROUTES)
 """In the order in which they are to be written."""
+WATCHED_FILES: Final = ("xds/cds.json", "xds/lds.json", "xds/rds.json")
+"""What the three hold."""
 
 _LIMIT_BYTES = 900 * 1024
 _PART_OF = {"xds/cds.json": CLUSTERS, "xds/rds.json": ROUTES, "bootstrap.json": BOOTSTRAP}

@@ -10,9 +10,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from fairlead.manifests import configuration, naming, paths
-from fairlead.manifests.settings import RegionSettings, Settings
+from fairlead.manifests.settings import IN_ROTATION_LABEL, RegionSettings, Settings
 
-_CONTAINER = "envoy"
+CONTAINER = "envoy"
+"""The gateway's container in its pods."""
 _CREDENTIAL = "credential-"
 _SECOND = 1
 _BESIDE_GRACE_S = 10
@@ -38,12 +39,18 @@ def deployment(
         "revisionHistoryLimit": 3,
         "template": {
             "metadata": {
-                "labels": {**values.pod_labels, **selector, "app.kubernetes.io/part-of": "fairlead"},
+                "labels": {
+                    **values.pod_labels,
+                    **selector,
+                    "app.kubernetes.io/part-of": "fairlead",
+                    # A new pod is in rotation; the operator takes it out while its region is drained.
+                    IN_ROTATION_LABEL: "true",
+                },
                 "annotations": {
                     **values.pod_annotations,
                     # Read once at start: another bootstrap, another pod.
                     "fairlead.dev/bootstrap": hashlib.sha256(bootstrap.encode()).hexdigest()[:16],
-                    "kubectl.kubernetes.io/default-container": _CONTAINER,
+                    "kubectl.kubernetes.io/default-container": CONTAINER,
                 },
             },
             "spec": _pod(
@@ -124,7 +131,7 @@ def _pod(
 def _container(settings: Settings, region: RegionSettings, secrets: list[str], drain_path: str) -> dict[str, Any]:
     ready = {"path": paths.READY_PATH, "port": "http"}
     return {
-        "name": _CONTAINER,
+        "name": CONTAINER,
         "image": settings.image,
         "imagePullPolicy": settings.pull_policy,
         "command": ["envoy"],
@@ -136,6 +143,9 @@ def _container(settings: Settings, region: RegionSettings, secrets: list[str], d
             "--disable-hot-restart",
             "--log-level",
             "warning",
+            # At every change it would say some forty times that a filter of it is work in progress.
+            "--component-log-level",
+            "misc:error",
             *(["--concurrency", str(region.concurrency)] if region.concurrency else ["--cpuset-threads"]),
         ],
         # Tells this Envoy from others of its region in reports and counters.

@@ -1,16 +1,23 @@
 """How gateways run in this cluster: the Helm values of each region, as the operator reads them from `gateways.json`.
 
-The chart's `values.schema.json` is what checks them; what arrives here is complete and of the right types.
+The chart's `values.schema.json` is what checks values; here, that all of them came, of the right types.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from fairlead.errors import InstallationError
 
 COMPONENT_LABEL = "app.kubernetes.io/component"
 """On everything of a release: which part of it. The chart says so."""
 REGION_LABEL = "fairlead.dev/region"
 """On everything that belongs to one region's gateway: which region."""
+IN_ROTATION_LABEL = "fairlead.dev/in-rotation"
+"""On a gateway pod, "true" or "false": whether the Service over all regions, which selects by it, has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +93,37 @@ class Settings:
     pull_secrets: tuple[str, ...]
     budget_server: BudgetSettings | None
     """None = there is none, and BudgetPolicies have no effect."""
+    recorder: str | None
+    """`host:port` of the recorder of this cluster; None = there is none."""
     regions: Mapping[str, RegionSettings]
+    serves_when_all_drained: bool
+    """Whether the Service over all regions keeps its pods when every region of this cluster is drained."""
 
 
-def decode_settings(document: Mapping[str, Any]) -> Settings:
-    """Read `gateways.json`, which the chart writes."""
+_SETTINGS: TypeAdapter[Settings] = TypeAdapter(Settings)
+
+
+def decode_settings(document: Any) -> Settings:
+    """Read `gateways.json`, which the chart writes.
+
+    Raises:
+        InstallationError: something is missing in it, or of another type; the message says what.
+
+    """
+    try:
+        settings = _decode(document)
+        # As JSON, since what is strict there are the values, not the classes that hold them.
+        return _SETTINGS.validate_json(json.dumps(asdict(settings)), strict=True)
+    except KeyError as error:
+        raise InstallationError(f"got no {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InstallationError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InstallationError(f"got another form: {error}") from None
+
+
+def _decode(document: Mapping[str, Any]) -> Settings:
     return Settings(
         name_prefix=document["namePrefix"],
         owner=document["owner"],
@@ -102,7 +135,9 @@ def decode_settings(document: Mapping[str, Any]) -> Settings:
         pull_policy=document["pullPolicy"],
         pull_secrets=tuple(document["pullSecrets"]),
         budget_server=BudgetSettings(**document["budgetServer"]) if document["budgetServer"] else None,
+        recorder=document["recorder"] or None,
         regions={name: _region(region) for name, region in document["regions"].items()},
+        serves_when_all_drained=document["whenAllDrained"] == "Serve",
     )
 
 

@@ -39,7 +39,6 @@ class Alarm:
 
     async def within(self, seconds: float | None) -> bool:
         """Wait until it rings, so many seconds at most (None: for ever); tell whether it does."""
-        # Not by `wait_for`: in Python 3.11 it can swallow a cancellation, and the loop would never end.
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._rings.wait()

@@ -56,14 +56,18 @@ async def repeat(
     failed: Callable[[FairleadError, int], None],
     errors: type[FairleadError] = FairleadError,
     retry_s: tuple[float, float],
+    now: Callable[[], float] | None = None,
 ) -> None:
     """Take a step again and again, with `every_s` between the end of one and the next.
 
-    A step that fails with one of `errors` is taken again after a pause that grows from the first to the last of
-    `retry_s`; `failed` is told the error and how many failed in a row. Any other error ends the loop.
+    With a clock, `now` in seconds, it is from the begin of one to the begin of the next: what a step takes does not
+    add to it, up to nine tenths of it. A step that fails with one of `errors` is taken again after a pause that grows
+    from the first to the last of `retry_s`; `failed` is told the error and how many failed in a row. Any other error
+    ends the loop.
     """
     pause, failures = GrowingPause(*retry_s), 0
     while True:
+        began = now() if now else 0.0
         try:
             await step()
         except errors as error:
@@ -73,4 +77,10 @@ async def repeat(
         else:
             failures = 0
             pause.reset()
-            await sleep(every_s)
+            await sleep(max(every_s / 10, every_s - (now() - began)) if now else every_s)
+
+
+def first_of(group: BaseExceptionGroup[FairleadError]) -> FairleadError:
+    """Pick the error that a person is told: several loops that fail together fail for one reason."""
+    error = group.exceptions[0]
+    return first_of(error) if isinstance(error, BaseExceptionGroup) else error

@@ -31,6 +31,6 @@ def encode_key(key: ObjectKey) -> dict[str, str]:
 def decode_key(entry: Any) -> ObjectKey:
     """Read what `encode_key` wrote; raises what `saved` takes for damage."""
     words = (entry["kind"], entry["namespace"], entry["name"])
-    if not all(isinstance(word, str) for word in words):
-        raise TypeError("a name is text")
+    if not all(isinstance(word, str) and "/" not in word for word in words):
+        raise TypeError("a name is text without a slash")
     return ObjectKey(*words)

@@ -8,13 +8,19 @@ from fairlead.adapters.exposition import samples
 from fairlead.adapters.gateway_metrics import GatewayMetrics
 from fairlead.envoy import names
 from fairlead.errors import EnvoyError
+from fairlead.health import attempts
 from fairlead.health.standing import Reading
 from fairlead.runtime.parallel import each
 from fairlead.runtime.unread import Unread
 
+_OVERFLOW = (503, "-")
+"""What a full bulkhead answers is what its provider may answer, too: it is no evidence. A provider that does so is
+ejected behind its bulkhead, and that is."""
 AT_ONCE = 16
 """Gateways that are read at the same time."""
-_ATTEMPTS = "envoy_fairlead_attempt_total"
+_ATTEMPTS, _BROKEN = "envoy_fairlead_attempt_total", "envoy_fairlead_attempt_broken"
+_FIRST_BYTES = "envoy_fairlead_attempt_first_byte_ms_bucket"
+_ABOVE_ALL, _LAST = "+Inf", 2**31
 _EJECTED = "envoy_cluster_outlier_detection_ejections_active"
 _HOSTS = "envoy_cluster_membership_total"
 ONLY = r"^fairlead_attempt\.|\.outlier_detection\.ejections_active$|^cluster\..*\.membership_total$"
@@ -56,20 +62,33 @@ async def read_all(
 
 def reading(text: str, place: GatewayPlace, targets: Iterable[ir.Target]) -> Reading:
     """Take apart what one gateway shows; of targets only."""
+    targets = tuple(targets)
     by_cluster = {
         names.cluster(target.name) if target.max_in_flight is None else names.limited_cluster(target.name): target.name
         for target in targets
     }
     known = set(by_cluster.values())
+    bounded = {target.name for target in targets if target.max_in_flight is not None}
     totals: dict[str, dict[tuple[int, str], int]] = {}
     ejected, nameless = set(), set()
-    for sample in samples(text, {_ATTEMPTS, _EJECTED, _HOSTS}):
+    upto: dict[str, dict[int, int]] = {}
+    for sample in samples(text, {_ATTEMPTS, _BROKEN, _FIRST_BYTES, _EJECTED, _HOSTS}):
         if sample.name == _ATTEMPTS:
             target, code = sample.labels.get("target", ""), sample.labels.get("code", "")
-            if target in known and code.isdecimal():
-                outcome = int(code), sample.labels.get("flags", "-")
+            outcome = int(code) if code.isdecimal() else -1, sample.labels.get("flags", "-")
+            if target in known and code.isdecimal() and not (target in bounded and outcome == _OVERFLOW):
                 counts = totals.setdefault(target, {})
                 counts[outcome] = counts.get(outcome, 0) + sample.value  # summed over arms
+        elif sample.name == _BROKEN:
+            target = sample.labels.get("target", "")
+            if target in known:
+                counts = totals.setdefault(target, {})
+                counts[attempts.BROKEN] = counts.get(attempts.BROKEN, 0) + sample.value
+        elif sample.name == _FIRST_BYTES:
+            target, bound = sample.labels.get("target", ""), sample.labels.get("le", "")
+            if target in known and (bound == _ABOVE_ALL or bound.isdecimal()):
+                buckets, at = upto.setdefault(target, {}), _LAST if bound == _ABOVE_ALL else int(bound)
+                buckets[at] = buckets.get(at, 0) + sample.value  # summed over arms
         elif (target := by_cluster.get(sample.labels.get("envoy_cluster_name", ""), "")) and sample.name == _EJECTED:
             ejected |= {target} if sample.value else set()
         elif target:
@@ -78,6 +97,19 @@ def reading(text: str, place: GatewayPlace, targets: Iterable[ir.Target]) -> Rea
         gateway=place.name,
         region=place.region,
         totals=totals,
+        first_bytes={target: found for target, buckets in upto.items() if (found := _each(buckets))},
         ejected=frozenset(ejected),
         nameless=frozenset(nameless),
     )
+
+
+def _each(upto: Mapping[int, int]) -> dict[int, int]:
+    """Let each bucket of a cumulative histogram count for itself; what is above all bounds counts at the last."""
+    found: dict[int, int] = {}
+    below, last = 0, 0
+    for bound, count in sorted(upto.items()):
+        last = last if bound == _LAST else bound
+        if count > below:
+            found[last] = found.get(last, 0) + count - below
+            below = count
+    return found

@@ -26,6 +26,15 @@ class Addresses:
     metrics: ListenAddress
 
 
+def silent(installation: Installation) -> list[str]:
+    """Say which regions that are served here have no address to listen at."""
+    return [
+        f"region `{region.name}`: listen: got nothing, want an address such as `127.0.0.1:8101`, add it"
+        for region in installation.served
+        if region.listen_address is None
+    ]
+
+
 def choose(installation: Installation) -> Mapping[str, Addresses]:
     """Return the addresses of the regions that are served here, by region.
 
@@ -33,13 +42,12 @@ def choose(installation: Installation) -> Mapping[str, Addresses]:
         InstallationError: a region has no `listen`, or somebody else listens there; all of them are named.
 
     """
-    problems: list[str] = []
+    problems = silent(installation)
     chosen: dict[str, Addresses] = {}
     taken = {address[1] for region in installation.regions if (address := region.listen_address)}
     for region in installation.served:
         where = f"region `{region.name}`: listen"
         if region.listen_address is None:
-            problems.append(f"{where}: got nothing, want an address such as `127.0.0.1:8101`, add it")
             continue
         host, number = region.listen_address
         hindrance = obstacle(host, number)

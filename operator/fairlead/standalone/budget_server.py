@@ -12,11 +12,15 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from fairlead.adapters import budget_server, disk
+from fairlead.adapters.budget_answer import SPEND_PATH
 from fairlead.adapters.budget_places import Places
 from fairlead.adapters.budget_server import BudgetServerProcess
+from fairlead.adapters.standby import Standby
+from fairlead.budget.spend import SpendSnapshot, decode
 from fairlead.envoy import BudgetServer
-from fairlead.errors import BudgetServerError, FairleadError
+from fairlead.errors import BudgetConfigurationError, BudgetServerError, FairleadError
 from fairlead.runtime.children import ended, keep_alive
+from fairlead.standalone.budget_health import BudgetHealth
 from fairlead.standalone.state import StateFolder
 
 START_S = 20.0
@@ -33,10 +37,19 @@ END_S = 10.0
 class Accounts:
     """Writes the configuration and keeps the server alive."""
 
-    def __init__(self, state: StateFolder, environment: Mapping[str, str], log: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        state: StateFolder,
+        environment: Mapping[str, str],
+        log: FilteringBoundLogger,
+        standby: Standby | None = None,
+    ) -> None:
+        """`standby`: what becomes the first server, if there is need of one."""
         self._state = state
         self._environment = environment
         self._log = log
+        self._standby = standby
+        self._health = BudgetHealth(log)
         self._process: BudgetServerProcess | None = None
         self._wanted = asyncio.Event()
         self._stopping = False
@@ -84,6 +97,12 @@ class Accounts:
         for path, content in files.items():
             disk.write(path, content)
 
+    async def do_without(self) -> None:
+        """Let go of what stands by: nobody has a budget."""
+        if self._standby is not None:
+            await self._standby.end()
+            self._standby = None
+
     async def keep_alive(self) -> None:
         """Start the server again whenever it dies or hangs, from the first use on; ends when it stops."""
         await self._wanted.wait()
@@ -100,21 +119,27 @@ class Accounts:
             raise BudgetServerError("got no budget server to keep alive, want one that was started")
         return await ended(self._process, self._lives, patience=PATIENCE, hangs=self._hangs)
 
-    async def _tell_losses(self) -> None:
-        """Say what the server could not read of what was spent."""
-        with contextlib.suppress(BudgetServerError):
-            told = (await budget_server.ask(self._places.http, "/healthz")).get("warnings", ())
-            for what in told:
-                self._log.warning("warning", what=what)
+    async def spend(self) -> SpendSnapshot | None:
+        """Return what everybody has spent; None where there is no server, or none that says so."""
+        if self.pid is None:
+            return None
+        try:
+            return decode(await budget_server.ask(self._places.http, SPEND_PATH))
+        except (BudgetServerError, BudgetConfigurationError):
+            return None  # one that hangs or dies is told about elsewhere
 
     def _hangs(self) -> None:
         self._log.error("budget server hangs", pid=self.pid, what=f"no answer to {PATIENCE} questions; it is ended")
 
     async def _lives(self) -> bool:
+        """Ask whether it is whole, and say what is new about what it counts in."""
         try:
-            return bool((await budget_server.ask(self._places.http, "/livez")).get("ok"))
+            if not (await budget_server.ask(self._places.http, "/livez")).get("ok"):
+                return False
+            self._health.tell(await budget_server.ask(self._places.http, "/healthz"))
         except BudgetServerError:
             return False
+        return True
 
     async def died(self, exit_code: int, again_in_s: float) -> None:
         """Say that the server ended."""
@@ -136,17 +161,19 @@ class Accounts:
     async def _start(self) -> None:
         for socket in (self._places.rpc, self._places.usage, self._places.http):
             disk.remove(socket)
+        self._health.started()
         self._process = await BudgetServerProcess.start(
             self._places,
             store=self._store,
             check_timeout_s=self._check_timeout_s,
             environment=self._environment,
+            standby=self._standby,
         )
+        self._standby = None
         loop = asyncio.get_running_loop()
         until = loop.time() + START_S
         while not self._process.ended and loop.time() < until:
             if self._places.http.exists() and self._places.rpc.exists() and await self._lives():
-                await self._tell_losses()
                 return
             await asyncio.sleep(POLL_S)
         await self._process.end(within_s=END_S)
@@ -156,6 +183,7 @@ class Accounts:
         """End the server, after it booked what waits."""
         self._stopping = True
         self._wanted.set()
+        await self.do_without()
         process = self._process
         if process is None or process.ended:
             return

@@ -1,17 +1,19 @@
 """What `fairlead up` is told when it starts: the command line, the installation, where each Envoy has its files."""
 
 import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fairlead.adapters import installation_file
+from fairlead.adapters.standby import Standby
 from fairlead.api.installation import AccessLog, AnonymousPolicy, Installation
 from fairlead.envoy import BudgetServer, Layout
-from fairlead.errors import EnvoyError, InstallationError
+from fairlead.errors import InstallationError
 from fairlead.standalone.addresses import Addresses
 from fairlead.standalone.state import StateFolder
+
+MOST_WORKERS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,12 @@ class Settings:
     drain_timeout_s: float
     log_bytes: int
     """A log above that is rotated."""
+    standby: Standby | None = None
+    """What becomes the budget server, if there is need of one."""
+
+    def workers_among(self, regions: int) -> int:
+        """Share the cores among the regions; a laptop serves people and needs no more than a few."""
+        return self.workers or max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) // max(1, regions)))
 
 
 def read_installation(path: Path) -> Installation:
@@ -47,6 +55,12 @@ def check_live(old: Installation, new: Installation) -> None:
             f"regions: got another address or another choice of served regions ({', '.join(differing)}), want the ones"
             " that `fairlead up` started with; stop it and start it again"
         )
+    told = [one.telemetry.otlp if one.telemetry else "nothing" for one in (old, new)]
+    if told[0] != told[1]:
+        raise InstallationError(
+            f"telemetry.otlp: got `{told[1]}`, want `{told[0]}`, with which `fairlead up` started;"
+            " stop it and start it again"
+        )
 
 
 def layouts_of(
@@ -56,6 +70,7 @@ def layouts_of(
     *,
     ca_file: str,
     budget: BudgetServer,
+    recorder: str | None = None,
 ) -> dict[str, Layout]:
     """Return a layout for each region that has addresses."""
     no_lines = installation.log.access is AccessLog.NONE
@@ -73,24 +88,6 @@ def layouts_of(
             mounted=False,
             ca_file=ca_file,
             budget=budget,
+            recorder=recorder,
         )
     return found
-
-
-def ca_bundle(environment: Mapping[str, str]) -> Path:
-    """Find the certificates that providers' TLS is checked against.
-
-    `SSL_CERT_FILE` where it is set, the system's, else those that httpx brings. Raises `EnvoyError` for a file that is
-    not there.
-    """
-    chosen = environment.get("SSL_CERT_FILE")
-    if chosen:
-        if not Path(chosen).is_file():
-            raise EnvoyError(f"SSL_CERT_FILE: got `{chosen}`, want a file with certificates in PEM")
-        return Path(chosen).absolute()
-    of_system = ssl.get_default_verify_paths().cafile
-    if of_system and Path(of_system).is_file():
-        return Path(of_system)
-    import certifi  # noqa: PLC0415  a dependency of httpx, needed on systems without certificates only
-
-    return Path(certifi.where())

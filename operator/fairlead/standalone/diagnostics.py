@@ -1,11 +1,13 @@
 """What a person is told about files and objects: one list, for `check`, `up` and `status` alike."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from fairlead.api.meta import ObjectKey
 from fairlead.compiler import Report, Served
 from fairlead.standalone.release import Release
+from fairlead.translate.suggestion import listed
 
 
 class Weight(StrEnum):
@@ -28,9 +30,16 @@ class Diagnostic:
     """`path:line`; empty where that is not known."""
     message: str
 
+    @property
+    def about(self) -> tuple[str, str]:
+        """What it is about, whichever line that stands in now."""
+        path, colon, line = self.source.rpartition(":")
+        return self.subject, path if colon and line.isdecimal() else self.source
+
     def __str__(self) -> str:
         place = f" ({self.source})" if self.subject and self.source else self.source
-        return f"{self.subject}{place}: {self.message}"
+        name = f"{self.subject}{place}"
+        return f"{name}: {self.message}" if name else self.message
 
 
 _IN_EFFECT = {
@@ -60,8 +69,8 @@ def diagnostics(release: Release, *, in_effect: bool) -> tuple[Diagnostic, ...]:
                 Diagnostic(weight=weight, subject=stray.name, source=stray.source, message=message)
                 for message in messages
             ]
-    for report in release.compiled.reports:
-        found += _of(report, release.inputs.sources.get(report.key, ""), in_effect=in_effect)
+    told = [one for report in release.compiled.reports for one in _of(report, release, in_effect=in_effect)]
+    found = causes([*((one, "") for one in found), *told])
     found += [
         Diagnostic(weight=Weight.PROBLEM, subject="", source="", message=message)
         for message in release.too_large.values()
@@ -69,12 +78,41 @@ def diagnostics(release: Release, *, in_effect: bool) -> tuple[Diagnostic, ...]:
     return tuple(found)
 
 
-def _of(report: Report, source: str, *, in_effect: bool) -> list[Diagnostic]:
-    ending = _IN_EFFECT[report.served] if in_effect else ""
+def causes(told: Sequence[tuple[Diagnostic, str]]) -> list[Diagnostic]:
+    """Leave out what follows from another: that an object is missing which is told to be wrong, or missing already.
+
+    With each diagnostic comes the object that it misses, `Kind namespace/name`. The cause says who needs it. Pure.
+    """
+    wrong = {one.subject for one, missing in told if one.weight is Weight.PROBLEM and not missing}
+    kept: dict[str, list[Diagnostic]] = {}
+    followers: dict[str, dict[str, None]] = {}
+    for one, missing in told:
+        if missing and (missing in wrong or missing in followers):
+            followers.setdefault(missing, {})[one.subject] = None
+            continue
+        if missing:
+            followers[missing] = {}
+        kept.setdefault(missing or one.subject, []).append(one)
     return [
-        *(_diagnostic(Weight.PROBLEM, report.key, source, f"{problem}{ending}") for problem in report.problems),
-        *(_diagnostic(Weight.WARNING, report.key, source, warning) for warning in report.warnings),
+        _needed(one, followers.get(cause, {})) if number == 0 else one
+        for cause, ones in kept.items()
+        for number, one in enumerate(sorted(ones, key=lambda one: one.weight is Weight.WARNING))
     ]
+
+
+def _needed(cause: Diagnostic, by: Collection[str]) -> Diagnostic:
+    others = [subject for subject in by if subject != cause.subject]
+    return replace(cause, message=f"{cause.message}; needed by {listed(others)}") if others else cause
+
+
+def _of(report: Report, release: Release, *, in_effect: bool) -> Iterator[tuple[Diagnostic, str]]:
+    ending = _IN_EFFECT[report.served] if in_effect else ""
+    place = release.inputs.place(report.key)
+    for problem in report.problems:
+        told = _diagnostic(Weight.PROBLEM, report.key, place(problem.path), f"{problem}{ending}")
+        yield told, problem.missing
+    for warning in report.warnings:
+        yield _diagnostic(Weight.WARNING, report.key, place(warning.partition(": ")[0]), warning), ""
 
 
 def _diagnostic(weight: Weight, key: ObjectKey, source: str, message: str) -> Diagnostic:

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from fairlead.adapters import disk, envoy_admin
+from fairlead.adapters import disk
 from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
 from fairlead.adapters.envoy_process import EnvoyProcess
 from fairlead.errors import EnvoyError, FairleadError, StateError
@@ -42,8 +42,6 @@ CALM_S = 30.0
 """After a life that long, the first pause is due again."""
 DRAIN_TIME_S = 3600
 """How long requests of a listener that was replaced may go on; Envoy keeps the old listener that long."""
-ORPHAN_S = 5.0
-"""How long an Envoy that an earlier run left behind may take to end."""
 END_S = 2.0
 """How long an Envoy may take to end once it was told to."""
 CREDENTIAL_AGE_S = 0.15
@@ -71,6 +69,7 @@ class LocalGateway:
         self._keys_version = ""
         self.serving: Serving | None = None
         self._readback = Readback(self._admin)
+        self._leftovers = plan.Leftovers()
         self._log_mark = 0
         """How long Envoy's log was when the last change began."""
         self._serving = False
@@ -99,6 +98,7 @@ class LocalGateway:
 
     def _write_all(self, serving: Serving | None) -> None:
         self.folder.make()
+        self._leftovers = plan.Leftovers()
         if serving is None:
             self._files = self._last_files()
             self._written = dict(self._files)
@@ -140,6 +140,7 @@ class LocalGateway:
 
     async def _change(self, serving: Serving) -> None:
         new, before = plan.stamped(serving.files), self._files
+        now = asyncio.get_running_loop().time()
         self._log_mark = _size(self.folder.envoy_log)
         between = listeners_between(self.serving, serving) if self.serving else None
         if between is not None:
@@ -148,17 +149,29 @@ class LocalGateway:
             await asyncio.sleep(CREDENTIAL_AGE_S)
         self._restore()
         try:
-            await self._walk(plan.steps(before, new, listeners_between=between))
+            keep = self._leftovers.left(before, new, now)
+            await self._walk(plan.steps(before, new, listeners_between=between, keep=keep))
         except FairleadError:
             # What was written half-way goes back in the same careful order; a second refusal has nothing to go back to.
             with contextlib.suppress(FairleadError):
                 await self._walk(plan.steps(dict(self._written), before))
             raise
-        self._files = new
+        self._files = dict(self._written)
         self.serving = serving
-        # A key opens what the directory already knows; a credential goes when nothing uses it any more.
+        # A key opens what the directory already knows; a credential goes at once, whoever may still be on its way.
         await self._keys_served(self._write_keys(serving))
         self._prune_secrets(serving)
+
+    async def tidy(self) -> None:
+        """Take away what old routes led to, a minute after them; raises `FairleadError` where Envoy does not."""
+        now = asyncio.get_running_loop().time()
+        async with self._changing:
+            if self.serving is None or not self._leftovers.are_due(now):
+                return
+            keep = self._leftovers.stays(now)
+            await self._walk(plan.steps(self._files, plan.stamped(self.serving.files), keep=keep))
+            self._files = dict(self._written)
+            self._leftovers.forget(now)
 
     def _write_secrets(self, serving: Serving) -> bool:
         """Write the credentials; whether there was anything to write."""
@@ -365,20 +378,6 @@ class LocalGateway:
         """Return what the Envoy complained of since it started, or since the last change began."""
         words = await self._process.last_words(since=self._log_mark, within_s=WORDS_S) if self._process else ""
         return words or f"see {self.folder.envoy_log}"
-
-
-async def end_orphans(folders: Sequence[RegionFolder]) -> None:
-    """End Envoys that an earlier run left behind: it was killed where the kernel does not end its children.
-
-    Raises:
-        EnvoyError: one does not end.
-
-    """
-    gone = await asyncio.gather(*(envoy_admin.gone(folder.admin, within_s=ORPHAN_S) for folder in folders))
-    for has_ended, folder in zip(gone, folders, strict=True):
-        if not has_ended:
-            raise EnvoyError(f"{folder.root}: an Envoy of an earlier run does not end; end it and start again")
-        disk.remove(folder.admin)
 
 
 def _names(document: Any) -> list[str]:

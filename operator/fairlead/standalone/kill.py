@@ -13,6 +13,9 @@ from fairlead.runtime import memory, saved, stop
 from fairlead.standalone import status
 from fairlead.standalone.state import StateFolder
 
+BALLAST_BYTES = 1_048_576
+"""For the list of who is stopped, and for what budget server and gateways are told because of it."""
+
 
 class Stops:
     """Who is stopped, read again at each look."""
@@ -33,7 +36,8 @@ class Stops:
         except StateError as error:
             what_holds = "whoever was stopped stays so"
             if self._known is None:
-                last_good = saved.read(self._state.last_good, memory.decode, warn=self._warn)
+                # Whoever reads the rest of it says what is wrong with it.
+                last_good = saved.read(self._state.last_good, memory.decode, warn=lambda _: None)
                 if last_good is None:
                     what_holds = "nothing else says who was stopped, so nobody is"
                 self._known = stop.stopped(last_good or {})
@@ -43,9 +47,20 @@ class Stops:
         return self._known
 
 
+def keep_room(state: StateFolder) -> None:
+    """Take the room on the disk that a stop needs, before somebody else does."""
+    disk.take_room(state.ballast, BALLAST_BYTES)
+
+
 def write(state: StateFolder, killed: frozenset[str]) -> None:
-    """Write down who is stopped; raises `StateError`."""
-    disk.write(state.killed, json.dumps({"killed": sorted(killed)}).encode())
+    """Write down who is stopped, also on a full disk where `keep_room` found some before; raises `StateError`."""
+    content = json.dumps({"killed": sorted(killed)}).encode()
+    try:
+        disk.write(state.killed, content)
+    except StateError:
+        if not disk.remove(state.ballast):
+            raise
+        disk.write(state.killed, content)
 
 
 def callers(state: StateFolder) -> frozenset[str] | None:

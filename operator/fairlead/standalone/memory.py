@@ -98,5 +98,12 @@ def _parse_content(entry: Mapping[str, Any]) -> FileContent:
     return FileContent(
         objects=tuple(memory.decode_key(key) for key in entry["objects"]),
         namespaces=tuple(dict(namespace) for namespace in entry["namespaces"]),
-        secrets={(secret["namespace"], secret["name"]): dict(secret["fingerprints"]) for secret in entry["secrets"]},
+        secrets=dict(_parse_secret(secret) for secret in entry["secrets"]),
     )
+
+
+def _parse_secret(entry: Mapping[str, Any]) -> tuple[SecretName, Mapping[str, str]]:
+    name, prints = (entry["namespace"], entry["name"]), dict(entry["fingerprints"])
+    if not all(isinstance(word, str) for word in (*name, *prints.values())):
+        raise TypeError("names and fingerprints are text")
+    return name, prints

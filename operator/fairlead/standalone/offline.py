@@ -26,8 +26,9 @@ def compile_offline(
     environment: Mapping[str, str],
     *,
     gateways: Settings | None = None,
+    for_pods: bool = True,
 ) -> tuple[Release, Installation, tuple[ManifestFile, ...]]:
-    """Read, compile and render for pods.
+    """Read, compile and render for pods; unless `for_pods`, within the bounds of whom the installation is for.
 
     `gateways` is what the chart says about a release's gateways; without it the release has the usual name.
     Files without any Secret are taken as Git holds them: the Secrets that they name are elsewhere, and count as
@@ -40,14 +41,20 @@ def compile_offline(
     files = ManifestFiles(paths, without=(config,) if config else ()).read()
     installation = installation_file.read(config) if config else offline_installation(_documents(files))
     inputs = take_in(files, memory=Memory(), environment=environment, default_namespace=installation.namespace)
-    if not (inputs.secrets or _is_for_up(installation) or any(key.kind == "Secret" for key in inputs.sources)):
+    if not (inputs.secrets or is_for_up(installation) or any(key.kind == "Secret" for key in inputs.sources)):
         elsewhere = _elsewhere(_documents(files), installation.namespace)
         inputs = replace(inputs, secrets=elsewhere, assumed=tuple(sorted(elsewhere)))
-    layouts = pod_layouts(installation, _budget_server(installation) if gateways is None else gateways.budget_server)
+    layouts = pod_layouts(
+        installation,
+        _budget_server(installation) if gateways is None else gateways.budget_server,
+        recorder=_recorder(installation) if gateways is None else gateways.recorder,
+    )
+    if not for_pods and is_for_up(installation):  # what no ConfigMap carries may be larger
+        layouts = {region: replace(layout, mounted=False) for region, layout in layouts.items()}
     return release.make(inputs, installation, Memory(), layouts), installation, files
 
 
-def _is_for_up(installation: Installation) -> bool:
+def is_for_up(installation: Installation) -> bool:
     """Tell whether an installation says where gateways listen, which only `fairlead up` needs."""
     return any(region.listen for region in installation.regions)
 
@@ -56,6 +63,11 @@ def _budget_server(installation: Installation) -> BudgetSettings:
     """Return where the budget server of a Helm release of the usual name listens."""
     host = f"fairlead-budget-server.{installation.namespace}.svc"
     return BudgetSettings(rpc=f"{host}:8081", usage=f"{host}:8082", configuration="fairlead-book", shared=False)
+
+
+def _recorder(installation: Installation) -> str | None:
+    """Return where a Helm release's recorder listens; that of `fairlead up` is there as soon as it is asked for."""
+    return None if installation.recorder is None else f"fairlead-recorder.{installation.namespace}.svc:8084"
 
 
 def _documents(files: tuple[ManifestFile, ...]) -> list[Mapping[str, object]]:

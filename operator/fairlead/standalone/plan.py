@@ -8,17 +8,20 @@ which most changes need one or two:
 2. listeners, still with what only old clusters need (the removal of a credential's header, a hop);
 3. clusters as they become, beside those that go: now ladders lead to the new targets;
 4. routes;
-5. clusters that nothing names any more go, then what the listeners kept for them.
+5. clusters that nothing names any more go, then what the listeners kept for them: a minute later (`Leftovers`), since
+   Envoy chooses a request's route when the request begins, and asks for its cluster when the body is there, and again
+   for each retry.
 
 Every file carries its digest as `version_info`, which Envoy shows in the stat `version_text` once it serves the file:
 that is what is waited for between two steps, never time.
 """
 
 import hashlib
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+
+from fairlead.envoy import resources
 
 CLUSTERS = "xds/cds.json"
 LISTENERS = "xds/lds.json"
@@ -28,6 +31,8 @@ _BEGIN = b'{"resources":'
 """How the renderer begins a discovery file, and no other."""
 _VERSION = re.compile(rb',"version_info":"([^"]*)"}$')
 VERSION_CHARACTERS = 16
+LINGER_S = 60.0
+"""How long what routes led to outlives them: a request has so much time to bring its body (`stream_idle_timeout`)."""
 
 Files = Mapping[str, bytes]
 """Content by path, relative to the region's folder."""
@@ -43,6 +48,36 @@ class Step:
     """What Envoy shows when it serves the content; empty when there is nothing to wait for."""
 
 
+class Leftovers:
+    """Clusters and listeners that only old routes lead to, until no request asks for them any more."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def left(self, old: Files, new: Files, now: float) -> frozenset[str]:
+        """Note what a change leaves behind; return all that is to stay. `now`: seconds of one clock, here and below."""
+        wanted = _names(new)
+        left = dict.fromkeys(_names(old) - wanted, now + LINGER_S)
+        self._until = {name: until for name, until in (left | self._until).items() if name not in wanted}
+        return self.stays(now)
+
+    def stays(self, now: float) -> frozenset[str]:
+        """Return what is still to stay."""
+        return frozenset(name for name, until in self._until.items() if until > now)
+
+    def are_due(self, now: float) -> bool:
+        """Tell whether something has to go."""
+        return any(until <= now for until in self._until.values())
+
+    def forget(self, now: float) -> None:
+        """Forget what has gone."""
+        self._until = {name: until for name, until in self._until.items() if until > now}
+
+
+def _names(files: Files) -> frozenset[str]:
+    return frozenset().union(*(resources.names(files[path]) for path in (CLUSTERS, LISTENERS) if path in files))
+
+
 def stamped(files: Files) -> dict[str, bytes]:
     """Return the files with each discovery file's own digest as its version; other files as they are."""
     return {path: _stamp(content) for path, content in files.items()}
@@ -54,15 +89,18 @@ def version(content: bytes) -> str:
     return found[1].decode() if found else ""
 
 
-def steps(old: Files, new: Files, *, listeners_between: bytes | None = None) -> tuple[Step, ...]:
+def steps(
+    old: Files, new: Files, *, listeners_between: bytes | None = None, keep: Collection[str] = ()
+) -> tuple[Step, ...]:
     """Plan the writes from `old` to `new`, both stamped, without those that change nothing.
 
+    `keep` are clusters and listeners of the old files that stay beside the new ones.
     `listeners_between` is what LISTENERS must be while old and new clusters stand side by side, stamped: it takes off
     the credentials' headers of both. None = the new ones do.
     """
     written = dict(old)
     result: list[Step] = []
-    for path, content in _writes(old, new, listeners_between or new[LISTENERS]):
+    for path, content in _writes(old, new, listeners_between or new[LISTENERS], keep):
         if written.get(path) == content:
             continue
         if content is None:
@@ -74,7 +112,9 @@ def steps(old: Files, new: Files, *, listeners_between: bytes | None = None) -> 
     return tuple(result)
 
 
-def _writes(old: Files, new: Files, listeners_between: bytes) -> Iterator[tuple[str, bytes | None]]:
+def _writes(
+    old: Files, new: Files, listeners_between: bytes, keep: Collection[str]
+) -> Iterator[tuple[str, bytes | None]]:
     for path in sorted(new):
         if path not in _ORDERED:
             yield path, new[path]
@@ -86,23 +126,16 @@ def _writes(old: Files, new: Files, listeners_between: bytes) -> Iterator[tuple[
         yield CLUSTERS, new[CLUSTERS]
         yield LISTENERS, new[LISTENERS]
     yield ROUTES, new[ROUTES]
-    yield CLUSTERS, new[CLUSTERS]
-    yield LISTENERS, new[LISTENERS]
+    for path in (CLUSTERS, LISTENERS):
+        yield path, _union(first=new[path], second=old[path], only=keep) if path in old else new[path]
     for path in sorted(old):
         if path not in new:
             yield path, None
 
 
-def _union(*, first: bytes, second: bytes) -> bytes:
-    """Merge the resources of two files by name; where both have one, the first's."""
-    if first == second:
-        return first
-    resources = {item["name"]: item for content in (second, first) for item in json.loads(content)["resources"]}
-    names = [item["name"] for item in json.loads(first)["resources"]]
-    if len(names) == len(resources):
-        return first
-    merged = {"resources": [resources[name] for name in sorted(resources)]}
-    return _stamp(json.dumps(merged, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode())
+def _union(*, first: bytes, second: bytes, only: Collection[str] | None = None) -> bytes:
+    """Merge the resources of two files by name, with a version; where both have one, the first's."""
+    return _stamp(resources.union(first=first, second=second, only=only))
 
 
 def _stamp(content: bytes) -> bytes:

@@ -1,13 +1,16 @@
 """A release: everything that the files of one moment mean, ready to be served."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from fairlead import compiler, envoy, ir
 from fairlead.api.core import Redacted
 from fairlead.api.installation import Installation
+from fairlead.budget.exhaustion import Exhaustions
 from fairlead.compiler import Compiled, Manifest, Observed, SecretRef
 from fairlead.envoy import Layout
+from fairlead.rollout.machine import Shares
 from fairlead.runtime import stop
 from fairlead.runtime.snapshot import bound_keys, snapshot
 from fairlead.standalone import plan
@@ -30,6 +33,8 @@ class Serving:
     digest: str
     keys: bytes = field(repr=False)
     """`keys/ecds.json`: secret."""
+    mark: str = field(repr=False)
+    """The key by which the gateway knows who may let it ask endpoints with their credentials; empty where none asks."""
     credentials: Mapping[tuple[str, str], Redacted]
     """Values by name of the Secret and key. Those that do not exist are left out: their targets answer nothing."""
 
@@ -43,12 +48,17 @@ class Release:
     regions: Mapping[str, Serving]
     too_large: Mapping[str, str]
     """Regions whose files do not fit, with the message; they are not in `regions`."""
+    health: Mapping[str, int]
+    """The shares of endpoints that the ladders are made by; of those that have less than the whole."""
 
     @property
     def budgeted(self) -> bool:
-        """Whether somebody has a budget, so that gateways ask."""
-        checks = (gateway.ir.budget for gateway in self.compiled.gateways.values())
-        return any(check is not None and check.asked for check in checks)
+        """Whether somebody has a budget, or a route has a shadow, so that gateways ask."""
+        gateways = [gateway.ir for gateway in self.compiled.gateways.values()]
+        return any(
+            (one.budget is not None and one.budget.asked) or any(route.shadow is not None for route in one.routes)
+            for one in gateways
+        )
 
 
 def make(
@@ -58,13 +68,27 @@ def make(
     layouts: Mapping[str, Layout],
     *,
     killed: frozenset[str] = frozenset(),
+    exhaustions: Exhaustions | None = None,
+    health: Mapping[str, int] = MappingProxyType({}),
+    drained: frozenset[str] = frozenset(),
+    rollouts: Mapping[str, Shares] = MappingProxyType({}),
 ) -> Release:
-    """Compile and render. `layouts` has each region that is served here, `killed` the consumers that are stopped."""
+    """Compile and render. `layouts` has each region that is served here, `killed` the consumers that are stopped.
+
+    `health`, `drained` and `rollouts` are as in `Observed`.
+    """
     inputs = _with_stops(inputs, killed, installation.namespace)
     compiled = compiler.compile(
         snapshot(inputs.manifests, inputs.values),
         installation,
-        Observed(last_good=memory.objects, layouts=layouts),
+        Observed(
+            last_good=memory.objects,
+            layouts=layouts,
+            exhaustions=exhaustions or {},
+            health=health,
+            drained=drained,
+            rollouts=rollouts,
+        ),
     )
     pairs = bound_keys(compiled, inputs.values)
     regions: dict[str, Serving] = {}
@@ -73,16 +97,22 @@ def make(
         if gateway.too_large:
             too_large[name] = gateway.too_large
             continue
+        mark = _mark(pairs, gateway.ir)
         regions[name] = Serving(
             gateway=gateway.ir,
             routes=gateway.routes,
             layout=layouts[name],
             files=gateway.files,
             digest=gateway.digest,
-            keys=envoy.api_keys(pairs, gateway.ir.anonymous),
+            keys=envoy.api_keys(pairs, gateway.ir.anonymous, mark or None),
+            mark=mark,
             credentials=_credentials(gateway.ir, inputs, installation.namespace),
         )
-    return Release(inputs=inputs, compiled=compiled, regions=regions, too_large=too_large)
+    return Release(inputs=inputs, compiled=compiled, regions=regions, too_large=too_large, health=health)
+
+
+def _mark(pairs: Sequence[tuple[str, str]], gateway: ir.Gateway) -> str:
+    return envoy.held.mark(envoy.api_keys(pairs, gateway.anonymous)) if gateway.keyed_probes else ""
 
 
 def _with_stops(inputs: Inputs, killed: frozenset[str], default_namespace: str) -> Inputs:

@@ -11,6 +11,16 @@
     access.log envoy.log   and one older one of each
     admin.sock             Envoy's admin interface
   killed.json              consumers that `fairlead kill` stopped
+  ballast                  room on the disk for a stop
+  drains.json              endpoints and regions that `fairlead drain` drains, and until when
+  drains.copy.json         the same, for when that is damaged
+  rollouts.json            where each route's rollout stands; kept also of routes that are gone
+  rollouts.copy.json       the same, for when that is damaged
+  rollout-orders.json      what `fairlead rollout` asked last of each
+  health.json              how endpoints and regions stand; no secrets
+  exhausted.json           who is at the end of a budget
+  rehearsals/              reports of drills
+  _served/                 what `fairlead up` without files serves: made anew at each start
   _budget/                 no region has a name like this
     book.json gateways     what the budget server decides by, and whose counters it reads
     budget.db              what was spent
@@ -28,7 +38,13 @@ from fairlead.adapters import disk
 from fairlead.adapters.budget_places import Places
 from fairlead.errors import StateError
 
+NAME = ".fairlead"
+"""Of the folder, beside the installation file."""
 BUDGET_FOLDER = "_budget"
+REHEARSALS_FOLDER = "rehearsals"
+SERVED_FOLDER = "_served"
+PAIRS_FOLDER = "_recorder"
+_NO_REGIONS = (BUDGET_FOLDER, REHEARSALS_FOLDER, SERVED_FOLDER, PAIRS_FOLDER)
 SOCKET_PATH_BYTES = 100
 """The system allows 107 for a unix socket's path."""
 
@@ -81,7 +97,10 @@ class RegionFolder:
         _check_private(self.admin.parent)
         # Envoy would make its logs readable for everybody.
         for log in (self.access_log, self.envoy_log):
-            log.touch(mode=disk.FILE_MODE)
+            try:
+                disk.appending(log).close()  # Envoy would wait for the reader of a pipe
+            except OSError as error:
+                raise StateError(f"{log}: {disk.reason(error)}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +156,7 @@ class StateFolder:
     @classmethod
     def beside(cls, config: Path) -> "StateFolder":
         """Name the folder that belongs to an installation file."""
-        return cls(root=config.absolute().parent / ".fairlead")
+        return cls(root=config.absolute().parent / NAME)
 
     @property
     def status(self) -> Path:
@@ -160,6 +179,77 @@ class StateFolder:
         return self.root / "killed.json"
 
     @property
+    def ballast(self) -> Path:
+        """A file of nothing, which a stop may remove for its room."""
+        return self.root / "ballast"
+
+    @property
+    def drains(self) -> Path:
+        """What a person has drained."""
+        return self.root / "drains.json"
+
+    @property
+    def drains_copy(self) -> Path:
+        """The same, for when that is damaged."""
+        return self.root / "drains.copy.json"
+
+    @property
+    def exhausted(self) -> Path:
+        """Who is at the end of a budget."""
+        return self.root / "exhausted.json"
+
+    @property
+    def rehearsals(self) -> Path:
+        """Reports of drills."""
+        return self.root / REHEARSALS_FOLDER
+
+    @property
+    def served(self) -> Path:
+        """What a `fairlead up` that was given no files serves."""
+        return self.root / SERVED_FOLDER
+
+    @property
+    def rollouts(self) -> Path:
+        """Where each route's rollout stands."""
+        return self.root / "rollouts.json"
+
+    @property
+    def rollouts_copy(self) -> Path:
+        """The same, for when that is damaged."""
+        return self.root / "rollouts.copy.json"
+
+    @property
+    def rollout_orders(self) -> Path:
+        """What people asked of rollouts."""
+        return self.root / "rollout-orders.json"
+
+    @property
+    def pairs(self) -> Path:
+        """What the recorder keeps."""
+        return self.root / PAIRS_FOLDER / "pairs"
+
+    @property
+    def recorder_socket(self) -> Path:
+        """Where gateways post pairs."""
+        return _socket(self.root / PAIRS_FOLDER, "parts.sock")
+
+    @property
+    def recorder_log(self) -> Path:
+        """What the recorder says."""
+        return self.root / PAIRS_FOLDER / "recorder.log"
+
+    def make_recorder(self) -> None:
+        """Make the recorder's folders, which nobody else may enter."""
+        for folder in {self.root / PAIRS_FOLDER, self.recorder_socket.parent}:
+            disk.directory(folder)
+        _check_private(self.recorder_socket.parent)
+
+    @property
+    def health(self) -> Path:
+        """What is remembered of endpoints and regions."""
+        return self.root / "health.json"
+
+    @property
     def budget(self) -> BudgetFolder:
         """The budget server's places."""
         return BudgetFolder(root=self.root / BUDGET_FOLDER)
@@ -168,7 +258,7 @@ class StateFolder:
         """List the folders of all regions that were ever served here."""
         if not self.root.is_dir():
             return ()
-        folders = sorted(path for path in self.root.iterdir() if path.is_dir() and path.name != BUDGET_FOLDER)
+        folders = sorted(path for path in self.root.iterdir() if path.is_dir() and path.name not in _NO_REGIONS)
         return tuple(RegionFolder(root=path) for path in folders)
 
     def forget_secrets_but_of(self, regions: Collection[str]) -> None:

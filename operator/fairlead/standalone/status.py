@@ -1,26 +1,43 @@
 """What a running `fairlead up` serves, as plain data for `status.json` and `fairlead status`. No secrets."""
 
+import functools
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from fairlead import ir
 from fairlead.adapters import disk
 from fairlead.adapters.envoy_admin import ClusterHealth
+from fairlead.budget.configuration import decode as decode_prices
+from fairlead.budget.price import FREE, Price
 from fairlead.envoy import names
+from fairlead.ir import word
 from fairlead.runtime import saved
-from fairlead.runtime.traffic import TrafficView
+from fairlead.runtime.rollouts import RolloutWatch
 from fairlead.standalone import addresses
 from fairlead.standalone.addresses import Addresses
 from fairlead.standalone.diagnostics import Diagnostic
 from fairlead.standalone.gateways import LocalGateway
+from fairlead.standalone.health import SAY_S, LocalHealth
 from fairlead.standalone.release import Release
 from fairlead.standalone.state import StateFolder
 from fairlead.standalone.status_document import Document, Region, decode
-from fairlead.status import EndpointStanding, Failing, ServedRoute, percent
+from fairlead.status import (
+    EndpointStanding,
+    Failing,
+    ServedRoute,
+    endpoints,
+    percent,
+    rfc3339,
+    rollout,
+    rollout_state,
+    standings,
+)
 
 Json = dict[str, Any]
+STALE_S = 3 * SAY_S
+"""Older than that, a document is of an `up` that hangs."""
 
 
 def write(
@@ -31,19 +48,50 @@ def write(
     regions: Mapping[str, LocalGateway],
     release: Release,
     diagnostics: tuple[Diagnostic, ...],
-    traffic: TrafficView,
+    health: LocalHealth,
+    rollouts: RolloutWatch,
+    now_ms: int,
 ) -> None:
-    """Write `status.json` anew. Regions come in the order of `listening`."""
+    """Write `status.json` anew, at this moment. Regions come in the order of `listening`."""
+    carried, prices = health.now.carried, _prices(release.compiled.configuration)
+    gateways, shares = [one.ir for one in release.compiled.gateways.values()], rollouts.shares
+    stand = standings(
+        release.compiled.endpoints,
+        health.now.fleet,
+        health.view.failing,
+        without_steps=[name for name, one in release.compiled.gateways.items() if one.without_steps],
+    )
     document = {
-        "regions": [_region(regions[name], geos[name], listening[name]) for name in listening],
+        "written": rfc3339(now_ms),
+        "regions": [_region(regions[name], geos[name], listening[name], prices) for name in listening],
+        "drainedRegions": sorted(health.now.drained),
         "consumers": sorted(release.compiled.budgets),
         "objects": _objects(release),
         "diagnostics": [
             {"weight": one.weight.value, "subject": one.subject, "source": one.source, "message": one.message}
             for one in diagnostics
         ],
-        "endpoints": [_endpoint(one) for one in traffic.endpoints],
-        "failing": [_failing(one) for one in traffic.failing],
+        "endpoints": [
+            {
+                **_endpoint(standing),
+                "probeUSD": "0" if endpoints.is_free(one) else None,
+                "requestsPerMinute": carried.get(one.name, 0),
+                "capacity": {"requestsPerMinute": one.capacity.requests, "tokensPerMinute": one.capacity.tokens},
+            }
+            for one, standing in zip(release.compiled.endpoints, stand, strict=True)
+        ],
+        "failing": [_failing(one) for one in health.view.failing],
+        "rollouts": [
+            rollout_state.document(
+                route,
+                plan,
+                rollouts.states[route],
+                cohort=rollout.small_cohort(gateways, route, shares[route]),
+                order=rollouts.applied.get(route, ""),
+            )
+            for route, plan in sorted(rollouts.plans.items())
+            if rollout.is_worth_saying(plan, rollouts.states[route])
+        ],
     }
     disk.write(state.status, json.dumps(document, indent=1, ensure_ascii=False).encode())
 
@@ -52,6 +100,20 @@ def read(state: StateFolder) -> Document | None:
     """Read `status.json`; None when there is none. Raises `StateError` where it cannot be read, or is not ours."""
     content = disk.read(state.status)
     return None if content is None else saved.decoded(content, decode, str(state.status))
+
+
+def staleness(document: Document, now_ms: int, *, stopped: bool) -> str:
+    """Say why a document of an `up` that runs speaks of the past; empty where it does not. `stopped`: by a signal."""
+    if stopped:
+        return "`fairlead up` is stopped (SIGSTOP, or a debugger): nobody judges or says anything; continue it"
+    written = document.get("written", "")
+    try:
+        age_s = abs(now_ms / 1000 - datetime.fromisoformat(written).timestamp())
+    except ValueError:
+        return "`fairlead up` does not say when it wrote this: it is of another version; start it anew"
+    if age_s <= STALE_S:
+        return ""
+    return f"`fairlead up` has said nothing since {written} (it does every {SAY_S:g} s): it hangs, or cannot write here"
 
 
 def with_health(region: Region, clusters: tuple[ClusterHealth, ...]) -> Json:
@@ -73,7 +135,7 @@ def with_health(region: Region, clusters: tuple[ClusterHealth, ...]) -> Json:
     return {**region, "targets": targets}
 
 
-def _region(region: LocalGateway, geo: str, listening: Addresses) -> Json:
+def _region(region: LocalGateway, geo: str, listening: Addresses, prices: Mapping[str, Price]) -> Json:
     serving = region.serving
     gateway = serving.gateway if serving else None
     return {
@@ -85,7 +147,7 @@ def _region(region: LocalGateway, geo: str, listening: Addresses) -> Json:
         "admin": str(region.folder.admin),
         "digest": serving.digest if serving else None,
         "routes": [_route(route) for route in serving.routes] if serving else [],
-        "targets": [_target(target) for target in gateway.targets] if gateway else [],
+        "targets": [_target(target, prices.get(target.name, FREE)) for target in gateway.targets] if gateway else [],
     }
 
 
@@ -108,12 +170,21 @@ def _route(route: ServedRoute) -> Json:
     }
 
 
-def _target(target: ir.Target) -> Json:
+@functools.lru_cache(maxsize=1)
+def _prices(configuration: bytes) -> Mapping[str, Price]:
+    """Read what targets cost; status is written often, and this is large."""
+    return {name: rung.price for name, rung in decode_prices(configuration).targets.items()}
+
+
+def _target(target: ir.Target, price: Price) -> Json:
     limited = target.max_in_flight is not None
     return {
-        "name": target.name,
+        "name": word.decode(target.name),
         "region": target.region or None,
         "cluster": names.limited_cluster(target.name) if limited else names.cluster(target.name),
+        "price": {"input": price.input, "output": price.output, "cachedInput": price.cached_input}
+        if price.known
+        else None,
     }
 
 
@@ -122,11 +193,12 @@ def _endpoint(one: EndpointStanding) -> Json:
         "provider": one.provider,
         "endpoint": one.endpoint,
         "region": one.region or None,
+        "used": one.used,
         "state": one.state.value,
-        "share": percent(10_000),
-        "since": None if one.failing is None else _time(one.failing.since_ms),
-        "reason": None if one.failing is None else one.failing.failure.value,
-        "message": "" if one.failing is None else one.failing.message,
+        "share": percent(100 * one.share),
+        "since": None if one.since_ms is None else rfc3339(one.since_ms),
+        "reason": one.reason,
+        "message": one.message,
     }
 
 
@@ -134,15 +206,11 @@ def _failing(one: Failing) -> Json:
     return {
         "subject": one.subject,
         "targets": list(one.targets),
-        "since": _time(one.since_ms),
+        "since": rfc3339(one.since_ms),
         "reason": one.failure.value,
         "message": one.message,
         "seenBy": list(one.regions),
     }
-
-
-def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _objects(release: Release) -> list[Json]:

@@ -1,6 +1,6 @@
 """The shape of `status.json`: what `fairlead up` writes and `fairlead status` believes."""
 
-from typing import Any
+from typing import Any, NotRequired
 
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
@@ -32,12 +32,22 @@ class Route(TypedDict):
     answers: list[Answer]
 
 
+class Price(TypedDict):
+    """What a million tokens cost, in nano-dollars."""
+
+    input: int
+    output: int
+    cachedInput: int
+
+
 class Target(TypedDict):
     """One target of a gateway, and the cluster whose host says how it is."""
 
     name: str
     region: str | None
     cluster: str
+    price: Price | None
+    """None: the catalogue names none."""
 
 
 class Region(TypedDict):
@@ -83,19 +93,33 @@ class Diagnostic(TypedDict):
     message: str
 
 
+class Capacity(TypedDict):
+    """What an endpoint can carry, as its owner says; None: unknown."""
+
+    requestsPerMinute: int | None
+    tokensPerMinute: int | None
+
+
 class Endpoint(TypedDict):
-    """One endpoint that a gateway serves, by what real traffic told."""
+    """One endpoint that is declared, and how it stands."""
 
     provider: str
     endpoint: str
     region: str | None
+    used: bool
+    """Whether a route uses it."""
     state: str
     share: str
     """Of its traffic, what it may have now: `100%`."""
     since: str | None
-    """RFC 3339; None where nothing is wrong."""
+    """RFC 3339; None where nothing is known."""
     reason: str | None
     message: str
+    probeUSD: str | None
+    """What a probe of it costs in dollars; None where only its provider knows."""
+    requestsPerMinute: int
+    """What it carried in the last five minutes."""
+    capacity: Capacity
 
 
 class Failing(TypedDict):
@@ -110,15 +134,91 @@ class Failing(TypedDict):
     """Regions whose gateways see it."""
 
 
+class RolloutVerdict(TypedDict):
+    """What one look at a step came to."""
+
+    outcome: str
+    measure: str | None
+    message: str
+    at: str
+
+
+class FinishReason(TypedDict):
+    """The share of the answers that ended for one reason."""
+
+    reason: str
+    share: str
+
+
+class RolloutArm(TypedDict):
+    """What one side of a rollout counted in its step."""
+
+    requests: int
+    failed: int
+    errorRate: str | None
+    worseRate: str | None
+    """Of requests without a whole answer: failed, cut, or ended without saying why."""
+    firstByteP95Ms: int | None
+    usdPerRequest: str | None
+    tokensPerRequest: int | None
+    finishReasons: list[FinishReason]
+    """Of the answers that say why they ended."""
+
+
+class RolloutProgress(TypedDict):
+    """What a step waits for."""
+
+    stable: RolloutArm
+    candidate: RolloutArm
+    minRequests: int
+    holdLeftSeconds: int | None
+    leftSeconds: int | None
+    """At the rate since the step began; None where nobody knows."""
+    waitsFor: str
+
+
+class Rollout(TypedDict):
+    """How one route's rollout stands."""
+
+    route: str
+    phase: str
+    reason: str
+    step: int
+    steps: int
+    traffic: str
+    shadow: str
+    stable: str
+    candidate: str | None
+    previous: str | None
+    since: str
+    verdicts: list[RolloutVerdict]
+    message: str
+    degraded: bool
+    """Whether Git asks for a target that was sent back."""
+    order: str
+    """Mark of the last order that was answered."""
+    declined: str
+    """Why it changed nothing; empty where it was carried out."""
+    cohort: str
+    """That the share is of too few callers; empty where it is not."""
+    progress: RolloutProgress
+
+
 class Document(TypedDict):
     """All of it."""
 
+    written: NotRequired[str]
+    """When, RFC 3339; an older version does not say."""
     regions: list[Region]
+    drainedRegions: list[str]
+    """Those that clients are to leave."""
     consumers: list[str]
     objects: list[Object]
     diagnostics: list[Diagnostic]
     endpoints: list[Endpoint]
     failing: list[Failing]
+    rollouts: list[Rollout]
+    """Of routes that have a rollout, or whose target can go back."""
 
 
 _DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)

@@ -1,47 +1,49 @@
 """`fairlead up`: files in, local Envoys out.
 
-One task sees changes, one reads and applies, one per region keeps its Envoy alive, one looks after logs; all end
-together. Any change of a file means "read everything again": there are no incremental edits.
+One task sees changes, one reads and applies, one judges health, one per region keeps its Envoy alive, one looks after
+logs; all end together. Any change of a file means "read everything again": there are no incremental edits.
 """
 
 import asyncio
 import contextlib
-import os
 import signal
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from fairlead.adapters import watch
+from fairlead.adapters import envoy_admin, signals
+from fairlead.adapters.certificates import ca_bundle
 from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.lock import StateLock
-from fairlead.adapters.manifest_files import ManifestFiles
+from fairlead.adapters.probe import HttpProbes, trust
 from fairlead.api import quantity
 from fairlead.api.installation import Installation
-from fairlead.errors import EnvoyError, FairleadError, InstallationError, StateError
+from fairlead.errors import EnvoyError, FairleadError, StateError
 from fairlead.runtime.alarm import Alarm
-from fairlead.runtime.loops import Loops
+from fairlead.runtime.loops import Loops, first_of
 from fairlead.runtime.parallel import each
 from fairlead.runtime.pause import GrowingPause
 from fairlead.standalone import addresses, change, diagnostics, kill, memory, release, status
 from fairlead.standalone.budget_server import Accounts
-from fairlead.standalone.context import Settings, ca_bundle, check_live, layouts_of, read_installation
+from fairlead.standalone.context import Settings, layouts_of, read_installation
 from fairlead.standalone.diagnostics import Diagnostic, Weight
-from fairlead.standalone.gateways import LocalGateway, end_orphans
-from fairlead.standalone.inputs import Inputs, take_in
+from fairlead.standalone.exhaustion import LocalExhaustion
+from fairlead.standalone.gateways import LocalGateway
+from fairlead.standalone.health import LocalHealth
+from fairlead.standalone.inputs import Inputs
+from fairlead.standalone.recorder import LocalRecorder
 from fairlead.standalone.release import Release
-from fairlead.standalone.traffic import LocalTraffic
+from fairlead.standalone.rollouts import LocalRollouts
+from fairlead.standalone.sources import Sources
 
 RETRY_S = (0.5, 60.0)
 """First and longest pause before what failed is tried again without a change of a file."""
 STAYS = "; the configuration before stays in effect"
-SETTLE_S = 0.15
-"""How long something must be gone before it counts as removed: editors empty or move a file before they write it."""
-SETTLE_TIMES = 3
-MOST_WORKERS = 4
 LOG_LOOK_S = 5.0
 """How often the size of logs is looked at."""
 
@@ -49,19 +51,32 @@ LOG_LOOK_S = 5.0
 class Up:
     """One run of the command."""
 
-    def __init__(self, settings: Settings, *, log: FilteringBoundLogger, set_log_level: Callable[[str], None]) -> None:
-        """`set_log_level` is told the installation's `log.level` whenever that may have changed."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        log: FilteringBoundLogger,
+        set_log_level: Callable[[str], None],
+        on_listening: Callable[[frozenset[str]], None] = lambda _: None,
+    ) -> None:
+        """`set_log_level` is told the installation's `log.level` whenever that may have changed.
+
+        `on_listening` is told the names of models that a region answers, when it does.
+        """
+        self._on_listening = on_listening
         self._settings = settings
         self._log = log
         self._set_log_level = set_log_level
-        self._files = ManifestFiles(settings.paths, without=(settings.config,))
-        self._config = ManifestFiles((settings.config,))
+        self._sources = Sources(settings, log)
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._regions: dict[str, LocalGateway] = {}
-        self._accounts = Accounts(settings.state, settings.environment, log)
+        self._accounts = Accounts(settings.state, settings.environment, log, settings.standby)
+        self._exhaustion = LocalExhaustion(self._accounts, settings.state, self._warn)
+        self._recorder = LocalRecorder(settings.state, settings.environment, log)
         self._stops = kill.Stops(settings.state, self._warn)
-        self._traffic = LocalTraffic(SystemClock(), log)
+        self._health: LocalHealth
+        self._rollouts = LocalRollouts(settings.state, SystemClock(), log)
         self._due = Alarm()
         self._failed = False
         self._told: tuple[Diagnostic, ...] = ()
@@ -82,16 +97,15 @@ class Up:
                 await self._end()
 
     def _hear_signals(self) -> None:
-        def told(number: signal.Signals) -> None:
-            if self._stop.is_set():
-                self._log.warning("stopping", what=f"{number.name} again: requests in flight are cut")
-                self._hurry.set()
-            else:
-                self._log.info("stopping", what=f"{number.name}: requests in flight finish first")
-                self._stop.set()
+        def first(number: signal.Signals) -> None:
+            self._log.info("stopping", what=f"{number.name}: requests in flight finish first")
+            self._stop.set()
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, told, number)
+        def again(number: signal.Signals) -> None:
+            self._log.warning("stopping", what=f"{number.name} again: requests in flight are cut")
+            self._hurry.set()
+
+        signals.hear(first, again)
 
     async def _until_stopped(self, serving: Coroutine[Any, Any, None]) -> None:
         work = asyncio.create_task(serving)
@@ -112,30 +126,50 @@ class Up:
                 for name, region in self._regions.items():
                     group.create_task(loops.run(name, self._keep(region)))
                 group.create_task(loops.run("budget server", self._accounts.keep_alive()))
+                group.create_task(loops.run("recorder", self._recorder.keep_alive()))
+                group.create_task(loops.run("spend", self._exhaustion.watch(self._due.ring)))
                 group.create_task(loops.run("files", self._follow()))
                 group.create_task(loops.run("reconcile", self._reconcile()))
-                group.create_task(loops.run("logs", self._keep_logs_small()))
-                watching = self._traffic.watch(self._regions, self._addresses, self._write_status)
-                group.create_task(loops.run("traffic", watching))
+                group.create_task(loops.run("logs", self._keep_small()))
+                watching = self._health.watch(
+                    self._regions,
+                    self._addresses,
+                    lambda: self._release.compiled.endpoints,
+                    changed=self._write_status,
+                    moved=self._due.ring,
+                )
+                group.create_task(loops.run("health", watching))
+                rolling = self._rollouts.watch(
+                    self._regions,
+                    self._addresses,
+                    lambda: self._release.compiled,
+                    lambda: (self._health.now.fleet, self._health.view),
+                    changed=self._write_status,
+                    moved=self._due.ring,
+                )
+                group.create_task(loops.run("rollouts", rolling))
         except* FairleadError as group_of_errors:
-            raise _first(group_of_errors) from None
+            raise first_of(group_of_errors) from None
 
     async def _prepare(self) -> None:
         settings = self._settings
         self._installation = read_installation(settings.config)
         self._set_log_level(self._installation.log.level)
-        await end_orphans(settings.state.regions())
+        await envoy_admin.end_orphans([folder.admin for folder in settings.state.regions()])
         self._addresses = await addresses.choose_patiently(self._installation)
         self._ca_file = str(ca_bundle(settings.environment))
         self._memory = memory.load(settings.state, self._warn)
+        self._exhaustion.go_on()
         settings.state.forget_secrets_but_of(self._addresses.keys())
-        self._release = self._make(self._read(self._installation), self._installation)
+        probes = HttpProbes(trust(Path(self._ca_file)))
+        self._health = LocalHealth(settings.state, probes, SystemClock(), self._log)
+        self._release = await self._make(self._sources.read(self._installation, self._memory), self._installation)
         self._accepted = self._release.inputs
         self._regions = {
             name: LocalGateway(
                 name=name,
                 folder=settings.state.region(name),
-                concurrency=settings.workers or _workers(len(self._addresses)),
+                concurrency=settings.workers_among(len(self._addresses)),
                 log_level=settings.envoy_log_level,
                 log=self._log,
             )
@@ -145,16 +179,19 @@ class Up:
         # Neither keeps gateways from serving; `_reconcile` tries again.
         for problem in self._remember(self._release):
             self._log.error("refused", what=problem)
+            self._failed = True
         try:
             await self._account(self._release, self._installation)
         except StateError as error:
             self._log.error("refused", what=f"{error}; budgets are not enforced until it is mended")
+            self._failed = True
 
     async def _account(self, release: Release, installation: Installation) -> None:
         """Let the budget server know before the gateways do: a consumer that they let in has its budget already.
 
         One that runs is told also that nobody has a budget any more.
         """
+        self._recorder.use(installation.recorder)
         if release.budgeted or self._accounts.pid is not None:
             await self._accounts.use(
                 release.compiled.configuration,
@@ -162,6 +199,8 @@ class Up:
                 check_timeout_s=quantity.milliseconds(installation.budgets.timeout) / 1000,
                 metrics=[f"http://{addresses.shown(address.metrics)}/metrics" for address in self._addresses.values()],
             )
+        else:
+            await self._accounts.do_without()
 
     async def _keep(self, region: LocalGateway) -> None:
         """Start one region's Envoy and keep it alive."""
@@ -169,6 +208,8 @@ class Up:
             await region.start(self._release.regions.get(region.name))
         except (StateError, OSError) as error:  # a full disk, say: what stands there already can serve
             self._log.error("refused", what=f"{error}; {region.name} starts on the files of before")
+            self._failed = True
+            self._due.ring()
             with contextlib.suppress(EnvoyError):
                 await region.start(None)
             if region.pid is None:
@@ -177,17 +218,14 @@ class Up:
         listen, metrics = addresses.shown(address.listen), addresses.shown(address.metrics)
         what = f"{region.name} on http://{listen}/v1, metrics on http://{metrics}/metrics"
         self._log.info("listening", what=what, region=region.name, ms=_ms_since(self._began))
+        self._on_listening(self._release.compiled.gateways[region.name].names)
         self._write_status()
         await region.keep_alive(self._write_status)
 
     # Changes
 
     async def _follow(self) -> None:
-        def signature() -> object:
-            return self._files.signature(), self._config.signature(), watch.content(self._settings.state.killed)
-
-        paths = (*self._settings.paths, self._settings.config, self._settings.state.killed)
-        async for _ in watch.changes(paths, signature):
+        async for _ in self._sources.changes():
             self._due.ring()
 
     async def _reconcile(self) -> None:
@@ -212,9 +250,9 @@ class Up:
     async def _take_over(self) -> tuple[str, ...]:
         """Read everything and apply it; returns what failed and may succeed when it is tried again."""
         started = time.monotonic()
-        installation = self._reread_installation()
-        inputs = await self._settled(installation)
-        new = await asyncio.to_thread(self._make, inputs, installation)
+        installation = self._sources.installation(self._installation)
+        inputs = await self._sources.settled(installation, self._memory, self._release.inputs)
+        new = await self._make(inputs, installation)
         old = self._release
         self._tell(new)
         lines = [
@@ -229,15 +267,18 @@ class Up:
         failures = tuple(f"{outcome}{STAYS}" for outcome in outcomes if outcome)
         for failure in new.too_large.values():
             self._log.error("refused", what=f"{failure}{STAYS}")
+        self._rollouts.now.note_applied()
         if failures or new.too_large:
             # What is kept as last good must be able to serve: the next change is compared with what serves now.
-            self._release = replace(new, compiled=replace(new.compiled, last_good=old.compiled.last_good))
+            last_good = old.compiled.last_good
+            self._release = replace(new, compiled=replace(new.compiled, last_good=last_good), health=old.health)
         else:
             self._release, self._accepted = new, new.inputs
             self._installation = installation
             self._set_log_level(installation.log.level)
             for line in lines:
                 self._log.info("accepted", what=line, ms=_ms_since(started))
+            self._health.tell_shifts(old.health, new.health)
             failures = self._remember(new)
         self._write_status()
         return failures
@@ -249,55 +290,29 @@ class Up:
             return str(error)
         return None
 
-    async def _settled(self, installation: Installation) -> Inputs:
-        """Read, and look again a little later when something is gone that was there before, or is being written."""
-        inputs = await asyncio.to_thread(self._read, installation)
-        before = self._release.inputs.sources.keys()
-        for _ in range(SETTLE_TIMES):
-            if before <= inputs.sources.keys() and not inputs.being_written:
-                break
-            await asyncio.sleep(SETTLE_S)
-            again = await asyncio.to_thread(self._read, installation)
-            same = again.sources.keys() == inputs.sources.keys() and not again.being_written
-            inputs = again
-            if same:
-                break
-        return inputs
-
-    def _read(self, installation: Installation) -> Inputs:
-        return take_in(
-            self._files.read(),
-            memory=self._memory,
-            environment=self._settings.environment,
-            default_namespace=installation.namespace,
-        )
-
-    def _make(self, inputs: Inputs, installation: Installation) -> Release:
+    async def _make(self, inputs: Inputs, installation: Installation) -> Release:
         killed = self._stops.read()
         state, budget = self._settings.state, self._accounts.addresses
-        layouts = layouts_of(installation, self._addresses, state, ca_file=self._ca_file, budget=budget)
-        return release.make(inputs, installation, self._memory, layouts, killed=killed)
+        recorder = self._recorder.address_for(installation)
+        layouts = layouts_of(
+            installation, self._addresses, state, ca_file=self._ca_file, budget=budget, recorder=recorder
+        )
+        health = self._health.now
+        make = partial(
+            release.make,
+            inputs,
+            installation,
+            self._memory,
+            layouts,
+            killed=killed,
+            exhaustions=self._exhaustion.known,
+            health=health.shares,
+            drained=health.drained,
+        )
+        return await self._rollouts.settled(lambda shares: asyncio.to_thread(make, rollouts=shares))
 
     def _warn(self, what: str) -> None:
         self._log.warning("warning", what=what)
-
-    def _reread_installation(self) -> Installation:
-        """Return the installation of now, or the one before where it cannot be taken while the gateways run."""
-        try:
-            new = read_installation(self._settings.config)
-            check_live(self._installation, new)
-        except InstallationError as error:
-            problem = str(error)
-        else:
-            problem, self._installation_problem = "", ""
-            return new
-        if problem != self._installation_problem:
-            self._installation_problem = problem
-            for line in problem.splitlines():
-                self._log.error("refused", what=f"{line}; the installation before stays in effect")
-        return self._installation
-
-    _installation_problem = ""
 
     def _remember(self, served: Release) -> tuple[str, ...]:
         """Keep what serves as last good; returns why a restart would not know it."""
@@ -307,6 +322,7 @@ class Up:
             memory.save(self._settings.state, last_good=last_good, files=files)
         except StateError as error:
             return (f"{error}; what serves now is not remembered over a restart",)
+        kill.keep_room(self._settings.state)
         return ()
 
     # What people see
@@ -318,11 +334,10 @@ class Up:
             if one not in self._told:
                 level = self._log.error if one.weight is Weight.PROBLEM else self._log.warning
                 level("refused" if one.weight is Weight.PROBLEM else "warning", what=str(one))
-        subjects = {(one.subject, one.source.rpartition(":")[0]) for one in found}
+        subjects = {one.about for one in found}
         for one in self._told:
-            subject = (one.subject, one.source.rpartition(":")[0])
-            if one.weight is Weight.PROBLEM and subject not in subjects:
-                subjects.add(subject)
+            if one.weight is Weight.PROBLEM and one.about not in subjects:
+                subjects.add(one.about)
                 self._log.info("mended", what=one.subject or one.source)
         self._told = found
 
@@ -335,55 +350,49 @@ class Up:
                 regions=self._regions,
                 release=self._release,
                 diagnostics=self._told,
-                traffic=self._traffic.view,
+                health=self._health,
+                rollouts=self._rollouts.now,
+                now_ms=int(SystemClock().now().timestamp() * 1000),
             )
         except StateError as error:
             self._log.warning("warning", what=f"{error}; `fairlead status` shows something older")
 
-    async def _keep_logs_small(self) -> None:
+    async def _keep_small(self) -> None:
         while True:
             for region in self._regions.values():
                 try:
                     await region.rotate_logs(above_bytes=self._settings.log_bytes)
                 except OSError as error:
                     self._warn(f"{error}; the logs of {region.name} grow until it is mended")
+                try:
+                    await region.tidy()
+                except (FairleadError, OSError) as error:
+                    self._warn(f"{error}; {region.name} keeps what old routes led to until that is mended")
             await asyncio.sleep(LOG_LOOK_S)
 
     # The end
 
     async def _end(self) -> None:
         regions = self._regions.values()
-        limit = self._settings.drain_timeout_s
-        drain = asyncio.ensure_future(self._drain(limit))
+        within_s = self._settings.drain_timeout_s
+        drain: asyncio.Future[Any] = asyncio.gather(*(region.drain(within_s=within_s) for region in regions))
         hurry = asyncio.create_task(self._hurry.wait())
         await asyncio.wait({drain, hurry}, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
         if drain.done():
-            cut = drain.result()
+            cut = sum(drain.result())
         else:
             drain.cancel()
+            await asyncio.gather(drain, return_exceptions=True)
             cut = sum(await asyncio.gather(*(region.in_flight() for region in regions)))
         if cut:
             self._log.warning("stopping", what=f"{cut} requests were still in flight and are cut")
         await asyncio.gather(*(region.stop() for region in regions))
-        await self._accounts.stop()
+        await asyncio.gather(self._accounts.stop(), self._recorder.stop())
         if self._regions:
+            self._health.save()
             self._log.info("stopped", what="all gateways have ended")
-
-    async def _drain(self, limit_s: float) -> int:
-        return sum(await asyncio.gather(*(region.drain(within_s=limit_s) for region in self._regions.values())))
-
-
-def _first(group: BaseExceptionGroup[FairleadError]) -> FairleadError:
-    """Pick the error that a person is told: several tasks that fail together fail for one reason."""
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _ms_since(moment: float) -> int:
     return round(1000 * (time.monotonic() - moment))
-
-
-def _workers(regions: int) -> int:
-    """Share the cores among the regions; a laptop serves people and needs no more than a few."""
-    return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) // max(1, regions)))

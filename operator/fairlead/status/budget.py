@@ -14,10 +14,12 @@ from typing import Any
 from fairlead.api import quantity
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
 from fairlead.api.status import Reach
+from fairlead.budget import baseline
 from fairlead.budget.policy import SHARED
 from fairlead.budget.price import decimal
 from fairlead.budget.spend import Account, Reached, SpendSnapshot
 from fairlead.budget.usage import moment
+from fairlead.ir import word
 from fairlead.status.serving import percent
 from fairlead.translate import Report, Served
 
@@ -96,6 +98,48 @@ def budget_state(account: Account, before: Json | None, *, now: datetime) -> Jso
     step = account.limit // _HUNDREDTH
     moved = abs(account.spent - quantity.nanodollars(before["spentUSD"])) >= max(1, step)
     return fresh if age_s >= (SOON_S if moved else LATER_S) else before
+
+
+def shadow_states(spend: SpendSnapshot, route: str, before: Sequence[Json], *, now: datetime) -> Sequence[Json]:
+    """Return a route's `status.shadow`: a new one if it is news, else the one `before`, which is stored."""
+    fresh = [
+        {
+            "target": word.decode(one.target),
+            "spentUSD": decimal(one.spent),
+            "since": moment(one.since_ms),
+            "observedAt": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        for one in spend.shadows
+        if one.route == route
+    ]
+    if [_place(one) for one in fresh] != [_place(one) for one in before]:
+        return fresh
+    ages_s = [(now - datetime.fromisoformat(one["observedAt"])).total_seconds() for one in before]
+    moved = any(new["spentUSD"] != old["spentUSD"] for new, old in zip(fresh, before, strict=True))
+    return fresh if moved and (max(ages_s) >= LATER_S or min(ages_s) < 0) else before
+
+
+def savings_state(spend: SpendSnapshot, route: str, before: Json | None, *, now: datetime) -> Json | None:
+    """Return a route's `status.savings`: a new one if it is news, else the one `before`, which is stored."""
+    one = next((found for found in spend.savings if found.route == route), None)
+    if one is None:
+        return None
+    money = baseline.told(spent=one.spent, cost_there=one.cost_there, estimated=one.estimated)
+    del money["savedUSD"]  # no dollars of a resource are negative
+    fresh = {"baseline": word.decode(one.baseline), **money, "since": moment(one.since_ms)}
+    if before is None or any(fresh[name] != before.get(name) for name in ("baseline", "since")):
+        return fresh | {"observedAt": _observed(now)}
+    age_s = (now - datetime.fromisoformat(before["observedAt"])).total_seconds()
+    moved = any(before.get(name) != value for name, value in money.items())
+    return fresh | {"observedAt": _observed(now)} if moved and (age_s >= LATER_S or age_s < 0) else before
+
+
+def _observed(now: datetime) -> str:
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _place(shadow: Json) -> tuple[Any, Any]:
+    return shadow["target"], shadow["since"]
 
 
 def reach(*, is_fleet_wide: bool) -> str:

@@ -18,6 +18,10 @@ class CompiledStatus:
     report: Report
     ladders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Of a route, by each region that serves it: where attempts can go."""
+    routes: Mapping[str, ServedRoute] = field(default_factory=dict)
+    """Of a route, by the same regions: who answers what."""
+    shares: Hashable = ()
+    """Of a route: how its requests are shared out between ladders, and where copies go, by region."""
     expires_at: int | None = None
     """Of a consumer in the version that serves: when gateways begin to refuse its keys, Unix seconds."""
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -26,7 +30,8 @@ class CompiledStatus:
     @property
     def essence(self) -> Hashable:
         """What gateways are to do for the object: while it is equal, nobody need wait for them again."""
-        return self.report.generation, self.report.served, self.report.conditions, tuple(sorted(self.ladders.items()))
+        ladders = tuple(sorted(self.ladders.items()))
+        return self.report.generation, self.report.served, self.report.conditions, ladders, self.shares
 
 
 def compiled_statuses(
@@ -43,16 +48,24 @@ def compiled_statuses(
     `namespace/name`; `is_fleet_wide`: whether limits hold for all clusters, None = nobody enforces any here.
     """
     ladders: dict[str, dict[str, tuple[str, ...]]] = {}
+    shares: dict[str, list[Hashable]] = {}
+    served_in: dict[str, dict[str, ServedRoute]] = {}
     for region, served in routes.items():
         for route in served:
             ladders.setdefault(route.name, {})[region] = ladder(route)
+            served_in.setdefault(route.name, {})[region] = route
+            weights = tuple(share.weight for answer in route.answers for share in answer.ladders)
+            shares.setdefault(route.name, []).append((region, weights, route.shadow))
     limits = {} if is_fleet_wide is None else {"reach": reach(is_fleet_wide=is_fleet_wide)}
 
     def of(report: Report) -> CompiledStatus:
         name = f"{report.key.namespace}/{report.key.name}"
         match report.key.kind:
             case "ModelRoute":
-                return CompiledStatus(report=report, ladders=ladders.get(name, {}))
+                mine = frozenset(shares.get(name, ()))
+                return CompiledStatus(
+                    report=report, ladders=ladders.get(name, {}), routes=served_in.get(name, {}), shares=mine
+                )
             case "ModelConsumer":
                 return CompiledStatus(
                     report=report, expires_at=expiry.get(name), fields=consumer_state(budgets.get(name))

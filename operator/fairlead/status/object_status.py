@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.api.conditions import Condition, ConditionStatus, ConditionType
+from fairlead.api.conditions import ABNORMAL, Condition, ConditionStatus, ConditionType
+from fairlead.status.answers import answers, any_model
 from fairlead.status.conditions import merge
 from fairlead.status.serving import ServedRoute
 
@@ -26,6 +27,10 @@ class Serving:
     """Of the object: an older one than the present where the last good version serves. None = it has none."""
     ladder: tuple[str, ...] = ()
     """For a route: where attempts can go."""
+    route: ServedRoute | None = None
+    """For a route: who answers what."""
+    geo: str = ""
+    """Of the region."""
 
 
 def ladder(route: ServedRoute) -> tuple[str, ...]:
@@ -33,13 +38,8 @@ def ladder(route: ServedRoute) -> tuple[str, ...]:
     targets = []
     for answer in route.answers:
         rungs = [target for share in answer.ladders for target in share.targets] + [answer.last_resort]
-        targets += rungs if len(route.answers) == 1 else [_any_model(target) for target in rungs]
+        targets += rungs if len(route.answers) == 1 else [any_model(target) for target in rungs]
     return tuple(dict.fromkeys(targets))[:_LONGEST_LADDER]
-
-
-def _any_model(target: str) -> str:
-    provider, endpoint, _ = target.split("/", 2)
-    return f"{provider}/{endpoint}/*"
 
 
 def status(
@@ -52,7 +52,8 @@ def status(
     further: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Write the status. `before` is what is stored, `now` the time in RFC 3339, `further` what only its kind has."""
-    ours = [found for found in before.get("conditions", ()) if found.get("type") in _OURS]
+    gone = ABNORMAL - {one.type for one in stated}
+    ours = [found for found in before.get("conditions", ()) if found.get("type") in _OURS - gone]
     gateways = [_gateway(one) for one in sorted(serving, key=lambda one: one.region)]
     written = {
         "conditions": merge(ours, stated, now=now),
@@ -67,7 +68,15 @@ def _gateway(one: Serving) -> dict[str, Any]:
     gateway: dict[str, Any] = {"region": one.region, "digest": one.digest}
     if one.generation is not None:
         gateway["observedGeneration"] = one.generation
-    return gateway | ({"target": one.ladder[0], "ladder": list(one.ladder)} if one.ladder else {})
+    if one.geo:
+        gateway["geo"] = one.geo
+    if one.ladder:
+        gateway |= {"target": one.ladder[0], "ladder": list(one.ladder)}
+    if one.route is not None:
+        gateway |= answers(one.route.answers)
+        if one.route.shadow is not None:
+            gateway["shadow"] = one.route.shadow
+    return gateway
 
 
 def differs(written: Mapping[str, Any], before: Mapping[str, Any]) -> bool:

@@ -1,9 +1,13 @@
-"""What one gateway serves, route by route: for `fairlead status` and for `status.gateways[]` of a ModelRoute."""
+"""What one gateway serves, route by route: for `fairlead status` and for `status.gateways[]` of a ModelRoute.
+
+People read it, so names of models are what they are, and no words.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fairlead import ir
+from fairlead.ir import word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,7 @@ def served_routes(gateway: ir.Gateway) -> tuple[ServedRoute, ...]:
             region=gateway.region,
             answers=tuple(_answer(plan, names.get((route.name, plan.key), ()), rungs) for plan in route.plans),
             max_attempts=route.max_attempts,
-            shadow=None if route.shadow is None else route.shadow.target,
+            shadow=None if route.shadow is None else word.decode(route.shadow.target),
         )
         for route in gateway.routes
     )
@@ -64,10 +68,12 @@ def served_routes(gateway: ir.Gateway) -> tuple[ServedRoute, ...]:
 
 def _answer(plan: ir.Plan, names: Iterable[str], rungs: Mapping[str, tuple[str, ...]]) -> Answer:
     return Answer(
-        names=tuple(sorted(names)),
+        names=tuple(sorted(map(word.decode, names))),
         kind=plan.kind,
-        ladders=tuple(Share(weight=arm.weight, targets=rungs[arm.ladder]) for arm in plan.arms),
-        last_resort=plan.last_target,
+        ladders=tuple(
+            Share(weight=arm.weight, targets=tuple(map(word.decode, rungs[arm.ladder]))) for arm in plan.arms
+        ),
+        last_resort=word.decode(plan.last_target),
     )
 
 

@@ -1,28 +1,18 @@
 """What real traffic told of targets and endpoints, in words that say what to do. No secrets: names of Secrets only."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
 
 from fairlead import ir
-from fairlead.api.conditions import Reason
-from fairlead.health.attempts import Failure
+from fairlead.health import attempts
+from fairlead.health.record import Record
 from fairlead.health.standing import Evidence, Standing
-from fairlead.status.compiled_status import CompiledStatus
-from fairlead.status.verdict import Unwell
+from fairlead.ir import word
+from fairlead.statuses import Failure
 
 Gateways = Mapping[str, ir.Gateway]
 """What is served, by region."""
-
-
-class EndpointState(StrEnum):
-    """How an endpoint stands."""
-
-    UNKNOWN = "Unknown"
-    """Nobody has asked it anything yet."""
-    HEALTHY = "Healthy"
-    SUSPECT = "Suspect"
-    """Real traffic fails there; requests still go to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,34 +20,24 @@ class Failing:
     """An endpoint, or one of its targets where others of it are well, that real traffic fails at."""
 
     subject: str
-    """`provider/endpoint`, or `provider/endpoint/model`."""
+    """`provider/endpoint`, or `provider/endpoint/model`, as people write it."""
     provider: str
     endpoint: str
     targets: tuple[str, ...]
-    """Those that are known to fail, sorted."""
+    """Those that are known to fail, as people write them, sorted."""
     failure: Failure
     message: str
     """One line, no final period, no count and no time: the same as long as it fails the same way."""
     since_ms: int
     regions: tuple[str, ...]
     """Whose gateways see it, sorted."""
+    failed_ms: int | None = field(default=None, compare=False)
+    """When an attempt failed there for the last time; None where none did, and gateways leave it out by themselves."""
 
     @property
     def whole(self) -> bool:
         """Whether nothing of the endpoint is known to be well."""
         return self.subject == f"{self.provider}/{self.endpoint}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointStanding:
-    """One endpoint that a gateway serves."""
-
-    provider: str
-    endpoint: str
-    region: str
-    """Empty for an anycast endpoint."""
-    state: EndpointState
-    failing: Failing | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,38 +48,37 @@ class _Seen:
     failure: Failure | None
 
 
-def failing(evidence: Evidence, gateways: Gateways, *, now_ms: int) -> tuple[Failing, ...]:
-    """List what fails, sorted by subject: an endpoint as a whole unless one of its targets is known to be well."""
+def failing(
+    evidence: Evidence, gateways: Gateways, *, now_ms: int, records: Mapping[str, Record] | None = None
+) -> tuple[Failing, ...]:
+    """List what fails, sorted by subject: an endpoint as a whole unless one of its targets is known to be well.
+
+    `records` is what health remembers of endpoints: what probes have disproved since fails no longer.
+    """
     found = []
     for (provider, endpoint), seen in sorted(_by_endpoint(evidence, gateways, now_ms).items()):
         bad = [one for one in seen if one.failure is not None]
         well = any(one.failure is None and one.standing.well_ms is not None for one in seen)
         if bad and not well:
-            found.append(_failing(f"{provider}/{endpoint}", bad))
+            whole = _failing(f"{provider}/{endpoint}", bad)
+            found += [] if _is_disproved(whole, (records or {}).get(whole.subject)) else [whole]
         else:
             names = sorted({one.target.name for one in bad})
             found += [_failing(name, [one for one in bad if one.target.name == name]) for name in names]
     return tuple(found)
 
 
-def endpoints(evidence: Evidence, gateways: Gateways, *, now_ms: int) -> tuple[EndpointStanding, ...]:
-    """List every endpoint that a gateway serves, sorted by name."""
-    whole = {(one.provider, one.endpoint): one for one in failing(evidence, gateways, now_ms=now_ms) if one.whole}
-    listed = []
-    for name, seen in sorted(_by_endpoint(evidence, gateways, now_ms).items()):
-        problem = whole.get(name)
-        judged = any(one.standing.well_ms is not None or one.failure is not None for one in seen)
-        state = EndpointState.HEALTHY if judged else EndpointState.UNKNOWN
-        listed.append(
-            EndpointStanding(
-                provider=name[0],
-                endpoint=name[1],
-                region=seen[0].target.region,
-                state=state if problem is None else EndpointState.SUSPECT,
-                failing=problem,
-            )
-        )
-    return tuple(listed)
+def _is_disproved(one: Failing, record: Record | None) -> bool:
+    """Tell whether an endpoint is well without a request that went well since.
+
+    A probe that brought the key says so; one without only as the last of a whole return, and only of what it would see.
+    """
+    if record is None or one.failed_ms is None:
+        return False
+    if record.row.keyed_ms is not None and record.row.keyed_ms > one.failed_ms and not record.row.bad:
+        return True
+    recovered_ms = record.recovered_ms
+    return attempts.seen_by_probes(one.failure) and recovered_ms is not None and recovered_ms > one.failed_ms
 
 
 def _by_endpoint(evidence: Evidence, gateways: Gateways, now_ms: int) -> dict[tuple[str, str], list[_Seen]]:
@@ -116,15 +95,17 @@ def _failing(subject: str, bad: Sequence[_Seen]) -> Failing:
     """Describe the failure that has lasted longest; of equals the first by target and region."""
     first = min(bad, key=lambda one: (one.standing.since_ms or 0, one.target.name, one.region))
     failure = first.failure or Failure.EJECTED
+    cause = first.standing.cause
     return Failing(
-        subject=subject,
+        subject=word.decode(subject),
         provider=first.target.provider,
         endpoint=first.target.endpoint,
-        targets=tuple(sorted({one.target.name for one in bad})),
+        targets=tuple(sorted({word.decode(one.target.name) for one in bad})),
         failure=failure,
-        message=message(first.target, failure, status=first.standing.outcome[0] if first.standing.outcome else 0),
+        message=message(first.target, failure, status=cause[0] if cause else 0),
         since_ms=first.standing.since_ms or 0,
         regions=tuple(sorted({one.region for one in bad})),
+        failed_ms=max((one.standing.failed_ms for one in bad if one.standing.failed_ms is not None), default=None),
     )
 
 
@@ -138,7 +119,7 @@ def _meaning(target: ir.Target, failure: Failure) -> str:
     values = {
         "at": f"{'https' if upstream.tls else 'http'}://{_host(upstream)}{upstream.base_path}",
         "host": upstream.host,
-        "model": target.wire_model,
+        "model": word.decode(target.wire_model),
         "secret": "/".join(target.credential.split("/")[:2]),
     }
     if failure is Failure.CREDENTIAL_REJECTED and not target.credential:
@@ -160,7 +141,7 @@ _MEANINGS = {
     Failure.TIMED_OUT: "no answer in time; see its status page or its log",
     Failure.CONNECTION_FAILED: "no connection to `{at}`: refused, unreachable, or its TLS fails; check `baseURL`",
     Failure.CONNECTION_CUT: "it ends connections before the answer is whole; see its status page or its log",
-    Failure.NO_HTTP: "no HTTP is spoken at `{at}`; is `baseURL` right about `https`?",
+    Failure.NO_HTTP: "`{at}` speaks no HTTP, or ended an answer half-way; see its log, and `https` in `baseURL`",
     Failure.UNRESOLVABLE: "the name `{host}` leads to no address; check `baseURL`, and the DNS of the gateway",
     Failure.EJECTED: "it failed so often that gateways leave it out for a while",
 }
@@ -174,52 +155,22 @@ def _host(upstream: ir.Upstream) -> str:
 def identities(gateways: Gateways, credentials: Mapping[str, str]) -> dict[tuple[str, str], str]:
     """Name every served target, by region, with what its address and credential are: evidence holds for these alone.
 
-    `credentials` has a digest for each credential whose value is known.
+    `credentials` has a digest for each credential whose value is known. An identity is kept over a restart: a digest.
     """
     return {
-        (region, target.name): " ".join(
-            (
-                repr(target.upstream),
-                target.wire_model,
-                target.credential,
-                credentials.get("/".join(target.credential.split("/")[:2]), ""),
-            )
+        (region, target.name): _identity(
+            repr(target.upstream),
+            target.wire_model,
+            target.credential,
+            credentials.get("/".join(target.credential.split("/")[:2]), ""),
         )
         for region, gateway in gateways.items()
         for target in gateway.targets
     }
 
 
-def unwell(found: CompiledStatus, failing: Sequence[Failing]) -> Unwell | None:
-    """Say what an object fails at: a provider at an endpoint, a route where every target of a region fails."""
-    match found.report.key.kind:
-        case "ModelProvider":
-            ours = [one for one in failing if one.provider == found.report.key.name]
-            return Unwell(reason=Reason[ours[0].failure.name], message=_seen(ours)) if ours else None
-        case "ModelRoute":
-            return _all_down(found.ladders, failing)
-        case _:
-            return None
-
-
-def _seen(failing: Sequence[Failing]) -> str:
-    more = f"; {len(failing) - 1} more of its endpoints or models fail" if len(failing) > 1 else ""
-    return f"{failing[0].subject}: {failing[0].message}{more}"
-
-
-def _all_down(ladders: Mapping[str, Sequence[str]], failing: Sequence[Failing]) -> Unwell | None:
-    for region, ladder in sorted(ladders.items()):
-        here = [one for one in failing if region in one.regions]
-        causes = [next((one for one in here if _covers(one, target)), None) for target in ladder]
-        if ladder and causes[0] is not None and None not in causes:
-            message = f"every target fails in {region}; {causes[0].subject}: {causes[0].message}"
-            return Unwell(reason=Reason.ALL_TARGETS_DOWN, message=message)
-    return None
-
-
-def _covers(failing: Failing, target: str) -> bool:
-    """Tell whether a target fails with it: by name, or because nothing of its endpoint is known to be well."""
-    return target in failing.targets or (failing.whole and target.startswith(f"{failing.subject}/"))
+def _identity(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def news(before: Iterable[Failing], now: Iterable[Failing]) -> tuple[tuple[Failing, ...], tuple[Failing, ...]]:

@@ -24,6 +24,16 @@ class Unwell:
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rolling:
+    """A rollout that is under way, or whose target was sent back."""
+
+    reason: Reason
+    message: str
+    stalled: bool
+    """Whether Git asks for a target that does not serve."""
+
+
 class RegionState(StrEnum):
     """How far an object's present version has come in one region's gateway."""
 
@@ -55,18 +65,33 @@ def conditions(
     lacking: Mapping[str, str] | None = None,
     keyless: Keyless | None = None,
     unwell: Unwell | None = None,
+    diversion: str = "",
+    rolling: Rolling | None = None,
 ) -> tuple[Condition, ...]:
     """State the conditions of one object: Accepted, ResolvedRefs, Programmed, Enforced, Ready, in this order.
 
+    After them stands `Reconciling` or `Stalled`, of a route whose rollout is `rolling`: kstatus' words for it.
+
     `expired`: a consumer whose `expiresAt` has passed. `enforced`: of a policy, whether somebody decides by it.
     `lacking`: by region, which Secrets its pods lack, and why; or why none of them runs.
-    `keyless`: of a consumer, why no gateway has its keys. `unwell`: of a provider or route, what real traffic fails at.
+    `keyless`: of a consumer, why no gateway has its keys. `unwell`: of a provider or route, what it fails at.
+    `diversion`: of a route that is served by another than its primary, by whom, since when and why.
     """
     programmed = _programmed(report, tuple(regions), lacking or {}, keyless)
     ready = _ready(report, programmed, expired=expired, enforced=enforced)
     if unwell is not None and ready.status is ConditionStatus.TRUE:
         ready = replace(ready, status=ConditionStatus.FALSE, reason=unwell.reason, message=unwell.message)
-    return (*report.conditions, programmed, *([enforced] if enforced else ()), ready)
+    elif rolling is not None and rolling.stalled and ready.status is ConditionStatus.TRUE:
+        ready = replace(ready, status=ConditionStatus.FALSE, reason=rolling.reason, message=rolling.message)
+    elif diversion and ready.status is ConditionStatus.TRUE:
+        ready = replace(ready, message=diversion)
+    stated = (*report.conditions, programmed, *([enforced] if enforced else ()), ready)
+    return stated if rolling is None else (*stated, _of_rollout(rolling, report.generation))
+
+
+def _of_rollout(rolling: Rolling, generation: int | None) -> Condition:
+    kind = ConditionType.STALLED if rolling.stalled else ConditionType.RECONCILING
+    return _condition(kind, ConditionStatus.TRUE, rolling.reason, rolling.message, generation)
 
 
 def _programmed(

@@ -1,11 +1,13 @@
 """The budget server's configuration: who falls under which policy, what each target costs, what may answer a route."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from fairlead import ir
 from fairlead.api.installation import FailurePolicy, Installation
 from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
 from fairlead.budget.estimate import Rung
+from fairlead.budget.shadow import ShadowLimit, ShadowTerms
+from fairlead.ir import word
 from fairlead.translate.budgets import Bounds
 from fairlead.translate.providers import Provider
 
@@ -16,6 +18,8 @@ def configuration(
     gateways: Iterable[ir.Gateway],
     providers: Mapping[str, Provider],
     bounds: Bounds,
+    shadows: Mapping[str, ShadowLimit | None],
+    baselines: Mapping[str, str],
 ) -> BudgetConfiguration:
     """Make the configuration. It knows all targets of all providers: one that goes is still priced as it was."""
     return BudgetConfiguration(
@@ -24,30 +28,35 @@ def configuration(
         policies=bounds.policies,
         consumers=bounds.consumers,
         killed=bounds.stopped,
-        routes=_routes(gateways),
+        routes=_routes(gateways, shadows, baselines),
         targets=_targets(providers),
     )
 
 
 def _targets(providers: Mapping[str, Provider]) -> dict[str, Rung]:
     return {
-        f"{provider.name}/{endpoint.name}/{model}": rung
+        f"{provider.name}/{endpoint.name}/{word.encode(model)}": rung
         for _, provider in sorted(providers.items())
         for endpoint in provider.endpoints
         for model, rung in sorted(endpoint.terms.items())
     }
 
 
-def _routes(gateways: Iterable[ir.Gateway]) -> dict[str, RouteTerms]:
+def _routes(
+    gateways: Iterable[ir.Gateway], limits: Mapping[str, ShadowLimit | None], baselines: Mapping[str, str]
+) -> dict[str, RouteTerms]:
     """Merge what the gateways say: a route may have other targets in each region, and the dearest of all counts."""
     plans: dict[str, dict[str, dict[str, None]]] = {}
     routes: dict[str, ir.Route] = {}
+    shadows: dict[str, dict[str, None]] = {}
     for gateway in gateways:
         rungs = {ladder.name: ladder.rungs for ladder in gateway.ladders}
         for route in gateway.routes:
             known = routes.setdefault(route.name, route)
             if known.downgrade_to is None:
                 routes[route.name] = route
+            if route.shadow is not None:
+                shadows.setdefault(route.name, {})[route.shadow.target] = None
             for plan in route.plans:
                 targets = plans.setdefault(route.name, {}).setdefault(plan.key, {})
                 targets |= dict.fromkeys((target for arm in plan.arms for target in rungs[arm.ladder]), None)
@@ -57,6 +66,12 @@ def _routes(gateways: Iterable[ir.Gateway]) -> dict[str, RouteTerms]:
             max_output_tokens=route.max_output_tokens,
             downgrade_to=route.downgrade_to,
             plans={model: tuple(sorted(targets)) for model, targets in sorted(plans[name].items())},
+            shadow=_shadow(shadows.get(name, ()), limits.get(name)),
+            baseline=baselines.get(name),
         )
         for name, route in sorted(routes.items())
     }
+
+
+def _shadow(targets: Collection[str], limit: ShadowLimit | None) -> ShadowTerms | None:
+    return ShadowTerms(targets=tuple(sorted(targets)), limit=limit) if targets else None

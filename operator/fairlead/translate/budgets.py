@@ -6,18 +6,17 @@ from typing import assert_never
 
 from fairlead.api import quantity
 from fairlead.api.budget import Action as WrittenAction
-from fairlead.api.budget import BudgetPolicy, BudgetScope, Window
+from fairlead.api.budget import BudgetPolicy, BudgetScope
 from fairlead.api.conditions import Reason
 from fairlead.api.selector import From
 from fairlead.budget.configuration import revision
 from fairlead.budget.policy import Action, Policy, Scope, Stage
-from fairlead.budget.window import Calendar, Every, Forever, InCalendar
-from fairlead.budget.window import Window as BudgetWindow
 from fairlead.translate.audience import Audience, Caller
 from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.known_names import KnownNames
 from fairlead.translate.references import References
 from fairlead.translate.routes import shares_from_home
+from fairlead.translate.window import window
 
 _SECOND_MS = 1000
 
@@ -44,13 +43,11 @@ class Bounds:
     """Consumer, `namespace/name` -> names of the policies that match it, sorted."""
     routes: Mapping[str, tuple[str, ...] | None]
     """Consumer -> the routes on which a policy counts what it spends, sorted; None = all."""
+    revisions: Mapping[str, str]
+    """Consumer -> what names this version of its policies, as the budget server, which gets the same, has it. Those
+    without a policy are left out."""
     stopped: frozenset[str]
     """Consumers whose every request is refused by a policy of no dollars. That must hold without any store, too."""
-
-    @property
-    def revision(self) -> str:
-        """Name this version; the budget server, which gets the same, has the same name for it."""
-        return revision(self.policies, self.consumers)
 
 
 def bounds(budgets: Sequence[Budget], callers: Iterable[Caller], references: References) -> Bounds:
@@ -59,10 +56,12 @@ def bounds(budgets: Sequence[Budget], callers: Iterable[Caller], references: Ref
         str(caller): tuple(one.policy for one in budgets if one.matches(caller, references))
         for caller in sorted(callers, key=str)
     }
+    of_policies = {found: revision(found) for found in set(matching.values()) if found}
     return Bounds(
         policies=tuple(sorted((budget.policy for budget in budgets), key=lambda policy: policy.name)),
         consumers={caller: tuple(sorted(one.name for one in found)) for caller, found in matching.items()},
         routes={caller: _counted(found) for caller, found in matching.items()},
+        revisions={caller: of_policies[found] for caller, found in matching.items() if found},
         stopped=frozenset(caller for caller, found in matching.items() if any(one.stops_everything for one in found)),
     )
 
@@ -102,7 +101,7 @@ def budget(
             name=f"{own}/{policy.metadata.name}",
             scope=_scope(spec.scope),
             limit=quantity.nanodollars(spec.limit.usd),
-            window=_window(spec.window),
+            window=window(spec.window),
             stages=tuple(
                 sorted(
                     (Stage(at=quantity.basis_points(stage.at), action=_action(stage.action)) for stage in spec.stages),
@@ -120,7 +119,7 @@ def _counts_as(policy: BudgetPolicy, before: BudgetPolicy, diagnostics: Diagnost
     changed = []
     if policy.spec.scope is not before.spec.scope:
         changed.append(("spec.scope", f"`{policy.spec.scope.value}`", f"`{before.spec.scope.value}`"))
-    if _window(policy.spec.window) != _window(before.spec.window):
+    if window(policy.spec.window) != window(before.spec.window):
         changed.append(("spec.window", "another window", "the one"))
     for path, got, want in changed:
         diagnostics.refuse(
@@ -169,14 +168,3 @@ def _action(written: WrittenAction) -> Action:
         case WrittenAction.REJECT:
             return Action.REJECT
     assert_never(written)
-
-
-def _window(written: Window | None) -> BudgetWindow:
-    if written is None:
-        return Forever()
-    if written.every is not None:
-        anchor_s = 0 if written.starting_at is None else quantity.unix_seconds(written.starting_at)
-        return Every(length_ms=quantity.milliseconds(written.every), anchor_ms=anchor_s * _SECOND_MS)
-    if written.calendar is not None:
-        return InCalendar(unit=Calendar(written.calendar.value), zone=written.time_zone or "UTC")
-    return Forever()

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from fairlead import ir
 from fairlead.api.conditions import Reason
-from fairlead.api.route import FallbackTarget, ModelRouteSpec, ShadowTarget
+from fairlead.api.route import BaselineTarget, FallbackTarget, ModelRouteSpec, ShadowTarget
+from fairlead.ir import word
 from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.providers import Provider
 from fairlead.translate.references import References
@@ -39,7 +40,7 @@ class Resolver:
 
     def candidates(self, spec: ModelRouteSpec) -> Candidates | None:
         """Return what answers a route whose names share one model; None when nothing can."""
-        if spec.primary is None or spec.primary.model is None:
+        if spec.primary.model is None:
             return None
         models = []
         kind = None
@@ -63,7 +64,7 @@ class Resolver:
 
     def candidates_per_name(self, spec: ModelRouteSpec, names: tuple[str, ...]) -> Mapping[str, Candidates]:
         """Return what answers each name of a wildcard route: the model of that name at the primary's provider first."""
-        primary = self.providers.get(spec.primary.provider) if spec.primary is not None else None
+        primary = self.providers.get(spec.primary.provider)
         if primary is None or not names:
             return {}
         kinds = {name: primary.kinds[name] for name in names}
@@ -84,7 +85,7 @@ class Resolver:
         Where all names share one model (a list of candidates), only names of that model's kind.
         """
         primary = spec.primary
-        if primary is None or (primary.model is not None and candidates is None):
+        if primary.model is not None and candidates is None:
             return ()
         found = self._provider(primary.provider, "spec.primary", quiet=primary.model is not None)
         if found is None:
@@ -106,6 +107,15 @@ class Resolver:
             f" route ({other})",
         )
         return None
+
+    def baseline(self, written: BaselineTarget) -> str | None:
+        """Return the target whose prices a route is compared with: the provider's first that serves the model."""
+        candidate = self._candidate(written.provider, written.model, "spec.baseline")
+        if candidate is None:
+            return None
+        found = self.providers[candidate.provider]
+        endpoint = next(one.name for one in found.endpoints if candidate.model in one.terms)
+        return f"{found.name}/{endpoint}/{word.encode(candidate.model)}"
 
     def _fallback_per_name(
         self, fallback: FallbackTarget, kinds: Mapping[str, ir.ModelKind], path: str
@@ -202,7 +212,10 @@ class Resolver:
             want = f"a ModelProvider of namespace `{self.references.home}`"
             want += f" ({listed(usable)})" if usable else ", create it"
             self.diagnostics.miss(
-                Reason.PROVIDER_NOT_FOUND, f"{path}.provider", f"got `{name}`, want {want}{meant(name, usable)}"
+                Reason.PROVIDER_NOT_FOUND,
+                f"{path}.provider",
+                f"got `{name}`, want {want}{meant(name, usable)}",
+                missing=f"ModelProvider {self.references.home}/{name}",
             )
         else:
             self.diagnostics.miss(

@@ -53,16 +53,18 @@ class Diagnostics:
         self.contest(reason, path, message)
         self.standing = Standing.NOT_AT_ALL
 
-    def miss(self, reason: Reason, path: str, message: str) -> None:
-        """Name a reference that leads nowhere; the rest of the version serves, unless an older one is whole."""
-        self.note(reason, path, message)
+    def miss(self, reason: Reason, path: str, message: str, *, missing: str = "") -> None:
+        """Name a reference that leads nowhere; the rest of the version serves, unless an older one is whole.
+
+        `missing` is the object that it should lead to, `Kind namespace/name`.
+        """
+        self.note(reason, path, message, missing=missing)
         self.standing = max(self.standing, Standing.PARTLY)
 
-    def note(self, reason: Reason, path: str, message: str) -> None:
+    def note(self, reason: Reason, path: str, message: str, *, missing: str = "") -> None:
         """Name a reference that leads nowhere, where an older version is no remedy: this one serves."""
-        self.diagnostics.append(
-            Diagnostic(type=ConditionType.RESOLVED_REFS, reason=reason, problem=Problem(path=path, message=message))
-        )
+        problem = Problem(path=path, message=message, missing=missing)
+        self.diagnostics.append(Diagnostic(type=ConditionType.RESOLVED_REFS, reason=reason, problem=problem))
 
     def contest(self, reason: Reason, path: str, message: str) -> None:
         """Say what another object takes away from this one; what is left serves."""

@@ -27,6 +27,11 @@ def objection(route: Route, other: Route) -> tuple[Reason, str] | None:
             Reason.MODEL_NOT_FOUND,
             f"got `{name}`, which answers with a whole catalogue, want a route whose names share one model",
         )
+    if route.speaks_openai and not other.speaks_openai:
+        return (
+            Reason.MODEL_TYPE_MISMATCH,
+            f"got `{name}`, whose models speak Anthropic's API alone, want a route that answers the same requests",
+        )
     if _STRICTNESS.index(other.residency) < _STRICTNESS.index(route.residency):
         return (
             Reason.NO_TARGET_IN_RESIDENCY,
@@ -35,11 +40,22 @@ def objection(route: Route, other: Route) -> tuple[Reason, str] | None:
     return None
 
 
+def objection_to_downgrade(route: Route, other: Route) -> tuple[Reason, str] | None:
+    """Return why `other` cannot answer for `route` once its budget was asked: by then requests are in their words."""
+    if other.translates_messages and not route.translates_messages:
+        message = (
+            f"got `{other.key.name}`, whose providers want messages translated, want a route like this one, where none"
+            " does, write `messages: Translate` on both sides or on neither"
+        )
+        return Reason.MODEL_TYPE_MISMATCH, message
+    return objection(route, other)
+
+
 def downgrade(route: Route, here: Mapping[str, Route]) -> str | None:
     """Return the route that answers under budget pressure at a gateway with these routes, by `namespace/name`."""
     if route.downgrade_to is None or ModelKind.CHAT not in route.kinds:
         return None
     other = here.get(f"{route.key.namespace}/{route.downgrade_to}")
-    if other is None or other.name == route.name or objection(route, other) is not None:
+    if other is None or other.name == route.name or objection_to_downgrade(route, other) is not None:
         return None
     return other.name

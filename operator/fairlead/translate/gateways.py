@@ -1,11 +1,12 @@
 """One `ir.Gateway` per region that runs here, from routes and consumers whose references were followed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead import ir
 from fairlead.api import quantity
 from fairlead.api.installation import FailurePolicy, Installation
+from fairlead.ir import word
 from fairlead.translate.budgets import Bounds
 from fairlead.translate.consumers import Consumer
 from fairlead.translate.downgrade import downgrade
@@ -13,6 +14,7 @@ from fairlead.translate.plans import Planner
 from fairlead.translate.providers import Provider
 from fairlead.translate.references import References
 from fairlead.translate.routes import Route
+from fairlead.translate.rules import rules
 from fairlead.translate.scopes import Directory, Outcome, Scopes
 
 
@@ -51,7 +53,8 @@ def fleet(
 ) -> Fleet:
     """Make every gateway. Routes without candidates keep their names, which are then refused.
 
-    As soon as somebody has a budget, gateways ask before each request.
+    As soon as somebody has a budget, gateways ask before each request; and where a route has a baseline, since whoever
+    is asked is told what it cost.
     """
     callers = [consumer.caller for consumer in consumers]
     directory = Directory(routes, callers, references)
@@ -67,13 +70,15 @@ def fleet(
             _gateway(
                 region=region.name,
                 limits=ir.Limits(request_bytes=installation.limits.request_bytes),
+                telemetry=_telemetry(installation),
+                allow_origins=None if installation.cors is None else tuple(sorted(installation.cors.allow_origins)),
                 anonymous=None if references.anonymous is None else f"{references.home}/{references.anonymous}",
                 consumers=consumers,
                 routes=[(route, scopes.won[route.name]) for route in entering if route.name in scopes.won],
                 scopes=scopes,
                 planner=planner,
                 bounds=bounds,
-                budget=_budget(installation, bounds),
+                budget=_budget(installation, bounds, compared=any(route.baseline is not None for route in routes)),
             )
         )
         for route in entering:
@@ -113,6 +118,8 @@ def _gateway(
     *,
     region: str,
     limits: ir.Limits,
+    telemetry: ir.Telemetry | None,
+    allow_origins: tuple[str, ...] | None,
     anonymous: str | None,
     consumers: Iterable[Consumer],
     routes: Sequence[tuple[Route, frozenset[str]]],
@@ -126,19 +133,24 @@ def _gateway(
     here = {route.name: route for route, _ in routes}
     for route, names in routes:
         plans, found = planner.plans(route, names)
-        rendered.append(_route(route, plans, found, planner, downgrade(route, here)))
+        made = _route(route, plans, found, planner)
+        rendered.append(replace(made, downgrade_to=downgrade(route, here), rules=rules(route, here)))
         ladders.extend(found)
+    keyed_probes = planner.keyed_probes()
     return ir.Gateway(
         region=region,
         limits=limits,
+        telemetry=telemetry,
+        allow_origins=allow_origins,
         anonymous=anonymous,
         consumers=tuple(
             ir.Consumer(
                 name=str(consumer.caller),
                 scopes=scopes.of_caller[str(consumer.caller)],
-                allowed_model_names=consumer.allowed_model_names,
+                allowed_model_names=_words(consumer.allowed_model_names),
                 expires_at=consumer.expires_at,
                 budgeted_routes=bounds.routes.get(str(consumer.caller), ()),
+                budget_revision=bounds.revisions.get(str(consumer.caller), ""),
                 stopped=str(consumer.caller) in bounds.stopped,
             )
             for consumer in sorted(consumers, key=lambda consumer: str(consumer.caller))
@@ -149,16 +161,28 @@ def _gateway(
         targets=planner.targets(),
         last_resorts=planner.last_resorts(),
         credentials=planner.credentials(),
+        keyed_probes=keyed_probes,
         budget=budget,
     )
 
 
-def _budget(installation: Installation, bounds: Bounds) -> ir.BudgetCheck:
+def _words(patterns: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if patterns is None else tuple(word.encode_pattern(pattern) for pattern in patterns)
+
+
+def _telemetry(installation: Installation) -> ir.Telemetry | None:
+    told = installation.telemetry
+    if told is None:
+        return None
+    scheme, host, port = told.receiver
+    return ir.Telemetry(host=host, port=port, grpc=scheme == "grpc", sample=quantity.basis_points(told.sample))
+
+
+def _budget(installation: Installation, bounds: Bounds, *, compared: bool) -> ir.BudgetCheck:
     return ir.BudgetCheck(
         timeout_ms=quantity.milliseconds(installation.budgets.timeout),
         fail_closed=installation.budgets.failure_policy is FailurePolicy.CLOSED,
-        asked=bool(bounds.policies),
-        revision=bounds.revision,
+        asked=bool(bounds.policies) or compared,
     )
 
 
@@ -167,7 +191,6 @@ def _route(
     plans: tuple[ir.Plan, ...],
     ladders: Sequence[ir.Ladder],
     planner: Planner,
-    downgrade_to: str | None,
 ) -> ir.Route:
     rungs = max(len(ladder.rungs) for ladder in ladders) + 1
     target = None if route.shadow is None else planner.shadow(route.shadow.candidate, route.residency)
@@ -177,7 +200,8 @@ def _route(
         stickiness=route.stickiness,
         max_attempts=rungs if route.max_attempts is None else min(route.max_attempts, rungs),
         timeouts=route.timeouts,
-        shadow=None if route.shadow is None or target is None else ir.Shadow(target=target, sample=route.shadow.sample),
+        shadow=None
+        if route.shadow is None or target is None
+        else ir.Shadow(target=target, sample=route.shadow.sample, recording=route.shadow.recording),
         max_output_tokens=route.max_output_tokens,
-        downgrade_to=downgrade_to,
     )

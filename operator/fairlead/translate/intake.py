@@ -69,7 +69,7 @@ def intake(
         for content in unpack(manifest.content):
             one = Manifest(content=content if isinstance(content, Mapping) else {}, source=manifest.source)
             decoded = decode(content, default_namespace=default_namespace)
-            key = decoded.key or _probable_key(one.content, default_namespace)
+            key = decoded.key or probable_key(one.content, default_namespace)
             if isinstance(decoded.object, Namespace):
                 namespaces.append(decoded.object)
             elif key is not None and key.kind in _KINDS and not decoded.warnings:
@@ -158,7 +158,7 @@ def _generation(content: Mapping[str, Any]) -> int | None:
     return generation if isinstance(generation, int) and not isinstance(generation, bool) else None
 
 
-def _probable_key(content: Mapping[str, Any], default_namespace: str) -> ObjectKey | None:
+def probable_key(content: Mapping[str, Any], default_namespace: str) -> ObjectKey | None:
     """Guess which object a manifest is meant to be whose kind or version is wrong, so that it keeps what it had."""
     version, kind, metadata = content.get("apiVersion"), content.get("kind"), content.get("metadata")
     if not isinstance(kind, str) or not isinstance(metadata, Mapping):

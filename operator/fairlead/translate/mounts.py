@@ -8,11 +8,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from fairlead.api.meta import ObjectKey
+from fairlead.api.provider import ProviderCredential
 from fairlead.translate.intake import Manifest
 
 Versions = Mapping[ObjectKey, Mapping[str, Any]]
 
 _PROVIDER = "ModelProvider"
+_KEY = ProviderCredential.model_fields["key"].default
 
 
 def credential_secrets(versions: Versions) -> frozenset[str]:
@@ -22,13 +24,18 @@ def credential_secrets(versions: Versions) -> frozenset[str]:
 
 def secrets_of(provider: Mapping[str, Any]) -> Iterator[str]:
     """Yield the Secrets that a provider names; it may be of any shape."""
+    return (secret for secret, _ in entries_of(provider))
+
+
+def entries_of(provider: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the Secrets that a provider names, each with its key; it may be of any shape."""
     spec = provider.get("spec")
     endpoints = spec.get("endpoints") if isinstance(spec, Mapping) else None
     for endpoint in endpoints if isinstance(endpoints, list) else ():
         credential = endpoint.get("credential") if isinstance(endpoint, Mapping) else None
-        name = credential.get("secretName") if isinstance(credential, Mapping) else None
-        if isinstance(name, str):
-            yield name
+        written = credential if isinstance(credential, Mapping) else {}
+        if isinstance(written.get("secretName"), str):
+            yield written["secretName"], str(written.get("key", _KEY))
 
 
 def without(manifests: Iterable[Manifest], lacking: Collection[str], *, last_good: Versions) -> tuple[Manifest, ...]:

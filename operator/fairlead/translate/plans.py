@@ -1,16 +1,17 @@
 """What answers a route at one gateway: candidates become ladders, rung by rung, within residency."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from fairlead import ir
 from fairlead.api.route import Residency
+from fairlead.ir import word
 from fairlead.translate.candidates import Candidates, ModelReference
 from fairlead.translate.geography import Geography
 from fairlead.translate.providers import Endpoint, Provider
 from fairlead.translate.routes import Route
-from fairlead.translate.spread import Groups, rotations, weights
+from fairlead.translate.spread import ALL, Groups, rotations, weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,30 +52,79 @@ class Planner:
         """Return plans and ladders of the names that a route answers; at least one of them has a rung."""
         plans = []
         ladders: list[ir.Ladder] = []
-        for model, candidates in sorted(route.candidates.items()):
+        for model, candidates in sorted(route.candidates.items(), key=lambda one: word.encode(one[0])):
             ladder_set = self.ladder_set(candidates, route.residency)
             if ladder_set is None or (route.wildcard and model not in names):
                 continue
+            sides = [(ir.Side.STABLE, ladder_set, ALL)]
+            candidate = self._candidate(route)
+            if candidate is not None:
+                sides = [
+                    (ir.Side.STABLE, ladder_set, ALL - route.candidate_traffic),
+                    (ir.Side.CANDIDATE, candidate, route.candidate_traffic),
+                ]
             first = self._rungs[ladder_set[0][0]]
             last_resort = f"{first.endpoint.provider}/{first.endpoint.name}"
             self._used_last_resorts[last_resort] = first.endpoint
-            stem = f"{route.name}/{model}" if model else route.name
-            for arm, rungs in enumerate(ladder_set):
-                ladders.append(ir.Ladder(name=f"{stem}/{arm}", rungs=rungs, last_resort=last_resort))
-            self._used_targets.update(ladder_set[0])
+            key = word.encode(model)
+            stem = f"{route.name}/{key}" if key else route.name
+            arms: list[ir.Arm] = []
+            for side, rungs, weight in _arms(sides):
+                name = f"{stem}/{len(arms)}" if key else ir.ladder_name(stem, len(arms), side)
+                ladder = ir.Ladder(name=name, rungs=rungs, last_resort=last_resort)
+                ladders.append(ladder)
+                arms.append(ir.Arm(ladder=ladder.name, weight=weight, side=side))
+                self._used_targets.update(rungs)
             plans.append(
                 ir.Plan(
-                    key=model,
+                    key=key,
                     kind=candidates.kind,
-                    arms=tuple(
-                        ir.Arm(ladder=f"{stem}/{arm}", weight=weight, side=ir.Side.STABLE)
-                        for arm, weight in enumerate(weights(len(ladder_set)))
-                    ),
-                    last_model=first.endpoint.wire_models[first.model],
+                    arms=tuple(arms),
+                    last_model=word.encode(first.endpoint.wire_models[first.model]),
                     last_target=ladder_set[0][0],
+                    translated=any(self._translates(rung) for _, some, _ in sides for rungs in some for rung in rungs),
+                    dialects=self._dialects(ladder_set[0], [rungs for _, some, _ in sides for rungs in some]),
                 )
             )
         return tuple(plans), tuple(ladders)
+
+    def _dialects(self, declared: tuple[str, ...], arms: Sequence[tuple[str, ...]]) -> tuple[ir.Dialect, ...]:
+        """Return what requests meet that need one protocol, and keep their last resorts.
+
+        `declared` are the rungs of the first arm, of which the last resort is made.
+        """
+        spoken = [frozenset(self._protocol(rung) for rung in rungs) for rungs in arms]
+        every = frozenset[ir.Protocol]().union(*spoken)
+        if every == {ir.Protocol.OPENAI}:
+            return ()
+        dialects = []
+        for protocol in sorted(frozenset(every).intersection(*spoken)):
+            name = next(rung for rung in declared if self._protocol(rung) is protocol)
+            rung = self._rungs[name]
+            last_resort = f"{rung.endpoint.provider}/{rung.endpoint.name}"
+            self._used_last_resorts[last_resort] = rung.endpoint
+            dialects.append(
+                ir.Dialect(
+                    protocol=protocol,
+                    last_resort=last_resort,
+                    last_model=word.encode(rung.endpoint.wire_models[rung.model]),
+                    last_target=name,
+                    apart=len(every) > 1,
+                )
+            )
+        return tuple(dialects)
+
+    def _translates(self, target: str) -> bool:
+        return self._providers[self._rungs[target].endpoint.provider].translates_messages
+
+    def _protocol(self, target: str) -> ir.Protocol:
+        return self._providers[self._rungs[target].endpoint.provider].protocol
+
+    def _candidate(self, route: Route) -> LadderSet | None:
+        """Return the ladders of a rollout's side; None where nothing rolls out, or residency keeps it out."""
+        if route.candidate is None or not self._grouped(route.candidate.models[0], route.residency):
+            return None
+        return self.ladder_set(route.candidate, route.residency)
 
     def nearest(self, candidate: ModelReference, residency: Residency) -> str | None:
         """Return the nearest target of a model within residency."""
@@ -87,6 +137,19 @@ class Planner:
         if target is not None:
             self._used_targets.add(target)
         return target
+
+    def keyed_probes(self) -> tuple[ir.KeyedProbe, ...]:
+        """Return what is asked of used endpoints with their credential, and keep their last resorts."""
+        found = {}
+        for name in self._used_targets:
+            endpoint = self._rungs[name].endpoint
+            probing = self._providers[endpoint.provider].probing
+            if probing.enabled and probing.sends_credential and endpoint.credential is not None:
+                full = f"{endpoint.provider}/{endpoint.name}"
+                protocol = self._providers[endpoint.provider].protocol
+                found[full] = ir.KeyedProbe(endpoint=full, path=f"/v1{probing.path}", protocol=protocol)
+                self._used_last_resorts[full] = endpoint
+        return tuple(found[name] for name in sorted(found))
 
     def targets(self) -> tuple[ir.Target, ...]:
         """Return every target that a ladder or a shadow names."""
@@ -103,6 +166,7 @@ class Planner:
                 upstream=endpoint.upstream,
                 credential=_credential_name(endpoint),
                 forward_headers=self._providers[endpoint.provider].forward_headers,
+                translates_messages=self._providers[endpoint.provider].translates_messages,
             )
             for name, endpoint in sorted(self._used_last_resorts.items())
         )
@@ -123,7 +187,7 @@ class Planner:
                     continue
                 if not self._geography.allows(residency, self.region, endpoint.region):
                     continue
-                name = f"{candidate.provider}/{endpoint.name}/{candidate.model}"
+                name = f"{candidate.provider}/{endpoint.name}/{word.encode(candidate.model)}"
                 self._rungs[name] = Rung(endpoint=endpoint, model=candidate.model)
                 by_distance.setdefault(self._geography.distance(self.region, endpoint.region), []).append(name)
             self._groups[key] = tuple(tuple(by_distance[distance]) for distance in sorted(by_distance))
@@ -137,14 +201,23 @@ class Planner:
             provider=rung.endpoint.provider,
             endpoint=rung.endpoint.name,
             region=rung.endpoint.region,
-            model=rung.model,
-            wire_model=rung.endpoint.wire_models[rung.model],
+            model=word.encode(rung.model),
+            wire_model=word.encode(rung.endpoint.wire_models[rung.model]),
             upstream=rung.endpoint.upstream,
             credential=_credential_name(rung.endpoint),
             breaker=owner.breaker,
             max_in_flight=owner.max_in_flight,
             forward_headers=owner.forward_headers,
+            protocol=owner.protocol,
+            translates_messages=owner.translates_messages,
         )
+
+
+def _arms(sides: Iterable[tuple[ir.Side, LadderSet, int]]) -> Iterable[tuple[ir.Side, tuple[str, ...], int]]:
+    """Lay the arms of both sides out, stable first: a candidate that grows takes callers, and gives none back."""
+    for side, ladder_set, whole in sides:
+        for rungs, weight in zip(ladder_set, weights(len(ladder_set), whole), strict=True):
+            yield side, rungs, weight
 
 
 def _credential_name(endpoint: Endpoint) -> str:

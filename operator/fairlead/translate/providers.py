@@ -5,21 +5,47 @@ from dataclasses import dataclass
 
 from fairlead import ir
 from fairlead.api import quantity
+from fairlead.api.base_url import split_base_url
 from fairlead.api.conditions import Reason
+from fairlead.api.health_check import HealthCheckType, ProbeCredential
+from fairlead.api.protocol import MessagesWay, api_root
 from fairlead.api.provider import Endpoint as EndpointSpec
-from fairlead.api.provider import Model, ModelProvider, ModelType, split_base_url
+from fairlead.api.provider import Model, ModelProvider, ModelType
 from fairlead.api.provider import Price as PriceSpec
 from fairlead.api.selector import Namespaces
 from fairlead.budget.estimate import Rung
-from fairlead.budget.price import Price
+from fairlead.budget.price import UNKNOWN, Price
 from fairlead.translate.audience import includes
 from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.geography import ANYCAST
 from fairlead.translate.references import References, SecretRef
 from fairlead.translate.suggestion import listed, meant
 
-_DEFAULT_HEADER = "Authorization"
-_DEFAULT_PREFIX = "Bearer "
+_DEFAULTS = {ir.Protocol.OPENAI: ("Authorization", "Bearer "), ir.Protocol.ANTHROPIC: ("x-api-key", "")}
+"""The header of a credential whose resource names none, and what stands before it there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probing:
+    """How a provider's endpoints are asked whether they are alive. Durations in milliseconds."""
+
+    enabled: bool
+    """False: never; real traffic alone decides."""
+    sends_credential: bool
+    path: str
+    """Appended to the endpoint's base path."""
+    interval_ms: int
+    timeout_ms: int
+    unhealthy_threshold: int
+    healthy_threshold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """What an endpoint carries in a minute; None is unknown."""
+
+    requests: int | None = None
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +62,7 @@ class Endpoint:
     """Everything that it serves: the catalogue's name to the id on the wire."""
     terms: Mapping[str, Rung]
     """What each of those costs here, and what bounds an answer."""
+    capacity: Capacity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +78,11 @@ class Provider:
     """Names of the catalogue that at least one endpoint serves."""
     breaker: ir.Breaker
     max_in_flight: int | None
+    probing: Probing
     forward_headers: tuple[str, ...]
     allowed: Namespaces
+    protocol: ir.Protocol = ir.Protocol.OPENAI
+    translates_messages: bool = False
 
     def permits(self, namespace: str, references: References) -> bool:
         """Tell whether routes of a namespace may send requests here."""
@@ -104,14 +134,17 @@ def provider(written: ModelProvider, references: References, diagnostics: Diagno
             open_for_ms=quantity.milliseconds(spec.circuit_breaker.open_for),
         ),
         max_in_flight=spec.circuit_breaker.max_in_flight,
+        probing=_probing(written),
         forward_headers=tuple(sorted({name.lower() for name in spec.forward_headers})),
         allowed=spec.allowed_routes.namespaces,
+        protocol=ir.Protocol(spec.protocol),
+        translates_messages=spec.messages is MessagesWay.TRANSLATE,
     )
 
 
 def _endpoint(written: ModelProvider, endpoint: EndpointSpec, ids: Mapping[str, str]) -> Endpoint:
     catalogue = written.spec.models
-    tls, host, port, base_path = split_base_url(endpoint.base_url)
+    tls, host, port, base_path = split_base_url(api_root(endpoint.base_url, written.spec.protocol))
     if endpoint.models is None:
         wire_models = ids
     else:
@@ -128,28 +161,54 @@ def _endpoint(written: ModelProvider, endpoint: EndpointSpec, ids: Mapping[str, 
             base_path=base_path,
             idle_timeout_ms=quantity.milliseconds(written.spec.idle_timeout),
         ),
-        credential=_credential(endpoint),
+        credential=_credential(endpoint, ir.Protocol(written.spec.protocol)),
         wire_models=wire_models,
         terms={model.name: _terms(model, own.get(model.name)) for model in catalogue if model.name in wire_models},
+        capacity=_capacity(endpoint),
+    )
+
+
+def _capacity(endpoint: EndpointSpec) -> Capacity:
+    written = endpoint.capacity
+    if written is None:
+        return Capacity()
+    return Capacity(requests=written.requests_per_minute, tokens=written.tokens_per_minute)
+
+
+def _probing(written: ModelProvider) -> Probing:
+    check = written.spec.health_check
+    return Probing(
+        enabled=check.type is HealthCheckType.HTTP,
+        sends_credential=check.credential is ProbeCredential.SEND,
+        path=check.path,
+        interval_ms=quantity.milliseconds(check.interval),
+        timeout_ms=quantity.milliseconds(check.timeout),
+        unhealthy_threshold=check.unhealthy_threshold,
+        healthy_threshold=check.healthy_threshold,
     )
 
 
 def _terms(model: Model, own: PriceSpec | None) -> Rung:
     """Say what a model costs at an endpoint: its own price there, else the catalogue's."""
-    price = own or model.usd_per_million_tokens
     return Rung(
-        price=Price(
-            input=quantity.nanodollars(price.input),
-            output=quantity.nanodollars(price.output or "0"),
-            cached_input=quantity.nanodollars(price.cached_input or price.input),
-            cache_write=_own(price.cache_write),
-            cache_write_1h=_own(price.cache_write_1h),
-            audio_input=_own(price.audio_input),
-            audio_output=_own(price.audio_output),
-        ),
+        price=_price(own or model.usd_per_million_tokens),
         max_output_tokens=model.max_output_tokens,
         context_window=model.context_window,
         generates=model.type is not ModelType.EMBEDDING,
+    )
+
+
+def _price(written: PriceSpec | None) -> Price:
+    if written is None:
+        return UNKNOWN
+    return Price(
+        input=quantity.nanodollars(written.input),
+        output=quantity.nanodollars(written.output or "0"),
+        cached_input=quantity.nanodollars(written.cached_input or written.input),
+        cache_write=_own(written.cache_write),
+        cache_write_1h=_own(written.cache_write_1h),
+        audio_input=_own(written.audio_input),
+        audio_output=_own(written.audio_output),
     )
 
 
@@ -157,17 +216,18 @@ def _own(dollars: str | None) -> int | None:
     return None if dollars is None else quantity.nanodollars(dollars)
 
 
-def _credential(endpoint: EndpointSpec) -> ir.Credential | None:
+def _credential(endpoint: EndpointSpec, protocol: ir.Protocol) -> ir.Credential | None:
     written = endpoint.credential
     if written is None:
         return None
     file = f"{written.secret_name}/{written.key}"
+    header, prefix = _DEFAULTS[protocol] if written.header is None else (written.header, "")
     return ir.Credential(
-        name=file if written.header is None else f"{file}/{written.header}",
+        name=file if prefix else f"{file}/{header}",
         secret_name=written.secret_name,
         key=written.key,
-        header=written.header or _DEFAULT_HEADER,
-        prefix=_DEFAULT_PREFIX if written.header is None else "",
+        header=header,
+        prefix=prefix,
     )
 
 
@@ -185,12 +245,14 @@ def missing_secret(
 ) -> None:
     """Say that a Secret, or one of its keys, does not exist."""
     keys = references.secrets.keys(ref)
+    missing = f"Secret {ref.namespace}/{ref.name}"
     if keys:
         diagnostics.note(
             Reason.SECRET_NOT_FOUND,
             f"{path}.key",
             f"got `{ref.key}`, want a key of Secret `{ref.name}` ({listed(keys)}){meant(ref.key, keys)}, or"
             f" {consequence}",
+            missing=missing,
         )
     else:
         diagnostics.note(
@@ -198,4 +260,5 @@ def missing_secret(
             f"{path}.secretName",
             f"got `{ref.name}`, want a Secret of namespace `{ref.namespace}` with the key `{ref.key}`, create it,"
             f" or {consequence}",
+            missing=missing,
         )

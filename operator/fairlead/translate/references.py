@@ -1,9 +1,11 @@
 """What surrounds the objects: the installation's regions, labels of namespaces, which secrets exist."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from fairlead.rollout.machine import Shares
+from fairlead.rollout.plan import Source
 from fairlead.translate.geography import Geography
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
@@ -73,6 +75,15 @@ class References:
     """Name of the consumer, in `home`, that callers without a key are; None = they are refused."""
     budget_server: bool = True
     """Whether gateways have a budget server to ask; else policies have no effect."""
+    prometheus: Source | None = None
+    """Who answers the queries of rollouts."""
+    recorder: bool = True
+    """Whether the installation has a recorder; else a route records only where it names one of its own."""
+    in_cluster: bool = False
+    """Whether the name of a Service is to be completed by its namespace."""
+    rollouts: Mapping[str, Shares] = field(default_factory=dict)
+    """By route, `namespace/name`, which targets may answer it and with which share; a route that is not named serves
+    what is written."""
 
     def labels_of(self, namespace: str) -> Mapping[str, str]:
         """Return a namespace's labels, its name included."""

@@ -52,14 +52,13 @@ def report(resolved: Resolved[Any], pending: tuple[Problem, ...]) -> Report:
     refusals = [diagnostic for diagnostic in found if diagnostic.type is ConditionType.ACCEPTED]
     missing = [diagnostic for diagnostic in found if diagnostic.type is ConditionType.RESOLVED_REFS]
     broken = tuple(resolved.problems)
-    reserved = [diagnostic.problem for diagnostic in refusals if diagnostic.reason is Reason.RESERVED]
     return Report(
         key=resolved.key,
         generation=resolved.generation,
         served=resolved.served,
         conditions=(_accepted(resolved, broken, refusals), _resolved_refs(resolved, broken, refusals, missing)),
         warnings=tuple(dict.fromkeys([*(str(problem) for problem in pending), *resolved.diagnostics.warnings])),
-        problems=broken or tuple(diagnostic.problem for diagnostic in found if diagnostic.problem not in reserved),
+        problems=broken or tuple(diagnostic.problem for diagnostic in found),
     )
 
 

@@ -5,10 +5,11 @@ from collections.abc import Collection, Mapping
 from fairlead.api.conditions import Reason
 from fairlead.ir import ModelKind
 from fairlead.translate.diagnostics import Diagnostics
-from fairlead.translate.downgrade import objection
+from fairlead.translate.downgrade import objection_to_downgrade
 from fairlead.translate.gateways import Presence
 from fairlead.translate.known_names import KnownNames
 from fairlead.translate.routes import Claim, Route
+from fairlead.translate.rules import judge_rules
 from fairlead.translate.scopes import Outcome, Overlap
 from fairlead.translate.suggestion import listed
 
@@ -27,6 +28,7 @@ def judge(
     _judge_names(route, outcome, diagnostics)
     _judge_residency(route, presences, diagnostics)
     _judge_downgrade(route, routes, written, diagnostics)
+    judge_rules(route, routes, written, diagnostics)
     _judge_timers(route, presences, diagnostics)
 
 
@@ -124,7 +126,7 @@ def _judge_downgrade(route: Route, routes: Mapping[str, Route], written: KnownNa
     other = routes.get(f"{namespace}/{name}")
     if other is None or not other.candidates:
         return
-    against = objection(route, other)
+    against = objection_to_downgrade(route, other)
     if against is not None:
         reason, message = against
         diagnostics.note(reason, path, message)

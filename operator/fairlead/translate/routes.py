@@ -10,13 +10,18 @@ from fairlead import ir
 from fairlead.api import quantity
 from fairlead.api.conditions import Reason
 from fairlead.api.meta import ObjectKey
-from fairlead.api.route import ModelRoute, Residency
+from fairlead.api.route import ModelRoute, ModelRouteSpec, Redaction, Residency, ShadowTarget
+from fairlead.api.route_rules import RouteRule
+from fairlead.budget.shadow import ShadowLimit
+from fairlead.rollout.plan import Plan
 from fairlead.translate.audience import Audience
 from fairlead.translate.candidates import Candidates, ModelReference, Resolver
 from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.providers import Provider
 from fairlead.translate.references import References
+from fairlead.translate.rollouts import Served, served
 from fairlead.translate.suggestion import listed, meant
+from fairlead.translate.window import window
 
 EXACT = 1 << 16
 """Specificity of a name that is written in full: above every prefix, whose specificity is its length."""
@@ -39,6 +44,8 @@ class Shadow:
 
     candidate: ModelReference
     sample: int
+    limit: ShadowLimit | None = None
+    recording: ir.Recording | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +66,25 @@ class Route:
     regions_written: bool
     residency: Residency
     shadow: Shadow | None
+    baseline: str | None
+    """The target whose prices its answers are compared with."""
     max_attempts: int | None
     max_output_tokens: int | None
     timeouts: ir.Timeouts
     stickiness: ir.Stickiness
     downgrade_to: str | None
+    rules: tuple[RouteRule, ...] = ()
+    """As they are written: where they lead shows only beside all other routes."""
+    candidate: Candidates | None = None
+    """What a rollout's side of the traffic meets: the candidate, then what is stable. None while nothing rolls out."""
+    candidate_traffic: int = 0
+    """That side's basis points of the requests."""
+    rollout: Plan | None = None
+    """What is asked of the rollout machine; None for a wildcard route, whose primary is a catalogue."""
+    translates_messages: bool = False
+    """Some of its models want messages in the words of another API."""
+    speaks_openai: bool = True
+    """Each of its names has a model whose provider speaks OpenAI's API."""
 
     @property
     def name(self) -> str:
@@ -86,32 +107,34 @@ class Route:
 
 
 def route(
-    written: ModelRoute, references: References, providers: Mapping[str, Provider], diagnostics: Diagnostics
+    written: ModelRoute,
+    references: References,
+    providers: Mapping[str, Provider],
+    diagnostics: Diagnostics,
+    before: ModelRoute | None = None,
 ) -> Route | None:
-    """Follow what a route refers to: providers, their models, regions."""
+    """Follow what a route refers to: providers, their models, regions. `before` is the version that served last."""
     spec = written.spec
-    if not _is_acceptable(written, references, diagnostics):
+    if not _is_acceptable(written, references, diagnostics) or not _counts_as(written, before, diagnostics):
         return None
     resolver = Resolver(
         namespace=written.metadata.namespace, references=references, providers=providers, diagnostics=diagnostics
     )
     regions = _regions(written, references, diagnostics)
-    wildcard = spec.primary is not None and spec.primary.model is None
+    wildcard = spec.primary.model is None
     candidates: Mapping[str, Candidates]
+    rolling = Served(stable=None)
     if wildcard:
         claims = _claims(written, resolver, None, wildcard=True)
         candidates = resolver.candidates_per_name(spec, tuple(claim.name for claim in claims))
     else:
-        only = resolver.candidates(spec)
+        rolling = served(spec, resolver, references.rollouts.get(f"{written.key.namespace}/{written.key.name}"))
+        only = rolling.stable
         candidates = {} if only is None else {"": only}
         claims = _claims(written, resolver, only, wildcard=False)
     if not candidates or not regions:
         diagnostics.give_up()
-    shadow = None
-    if spec.shadow is not None:
-        candidate = resolver.shadow(spec.shadow, frozenset(one.kind for one in candidates.values()))
-        if candidate is not None:
-            shadow = Shadow(candidate=candidate, sample=quantity.basis_points(spec.shadow.sample))
+    shadow = _shadow(spec, resolver, frozenset(one.kind for one in candidates.values()), rolling)
     created = written.metadata.creation_timestamp
     return Route(
         key=written.key,
@@ -124,23 +147,104 @@ def route(
         regions_written=spec.regions is not None,
         residency=spec.residency,
         shadow=shadow,
+        baseline=None if spec.baseline is None else resolver.baseline(spec.baseline),
         max_attempts=spec.max_attempts,
         max_output_tokens=spec.max_output_tokens,
         timeouts=_timeouts(written),
         stickiness=ir.Stickiness.CONSUMER if spec.rollout is None else ir.Stickiness(spec.rollout.stickiness),
         downgrade_to=spec.downgrade_to,
+        rules=spec.rules,
+        candidate=rolling.candidate if rolling.traffic else None,
+        candidate_traffic=rolling.traffic,
+        rollout=rolling.plan,
+        translates_messages=any(
+            resolver.providers[model.provider].translates_messages
+            for one in candidates.values()
+            for model in one.models
+        ),
+        speaks_openai=_speaks_openai(spec, candidates, resolver),
     )
+
+
+def _speaks_openai(spec: ModelRouteSpec, candidates: Mapping[str, Candidates], resolver: Resolver) -> bool:
+    """Tell whether all names have a model that answers OpenAI's API, and warn of rungs that not all requests meet."""
+    protocols = {name: found.protocol for name, found in resolver.providers.items()}
+    first = None if spec.primary is None else protocols.get(spec.primary.provider)
+    for position, fallback in enumerate(spec.fallbacks):
+        other = protocols.get(fallback.provider)
+        if first is not None and other is not None and other is not first:
+            anthropics = spec.primary.provider if first is ir.Protocol.ANTHROPIC and spec.primary else fallback.provider
+            resolver.diagnostics.warn(
+                f"spec.fallbacks[{position}].provider",
+                f"got `{fallback.provider}`, which speaks {other}'s API and the primary {first}'s, want one API: only"
+                f" requests to `/v1/messages` meet models of `{anthropics}`",
+            )
+    return all(
+        any(protocols[model.provider] is ir.Protocol.OPENAI for model in one.models) for one in candidates.values()
+    )
+
+
+def _shadow(spec: ModelRouteSpec, resolver: Resolver, kinds: frozenset[ir.ModelKind], rolling: Served) -> Shadow | None:
+    """Return what receives copies: during a shadow step the candidate, else what is written."""
+    written = None if spec.shadow is None else resolver.shadow(spec.shadow, kinds)
+    if rolling.candidate is not None and rolling.shadow:
+        return Shadow(
+            candidate=rolling.candidate.models[0],
+            sample=rolling.shadow,
+            limit=_limit(spec.shadow),
+            recording=_recording(spec.shadow, resolver),
+        )
+    if written is None or spec.shadow is None:
+        return None
+    return Shadow(
+        candidate=written,
+        sample=quantity.basis_points(spec.shadow.sample),
+        limit=_limit(spec.shadow),
+        recording=_recording(spec.shadow, resolver),
+    )
+
+
+def _recording(written: ShadowTarget | None, resolver: Resolver) -> ir.Recording | None:
+    if written is None or written.record is None:
+        return None
+    record, service = written.record, ""
+    if record.service is not None:
+        suffix = f".{resolver.namespace}.svc" if resolver.references.in_cluster else ""
+        service = f"{record.service.name}{suffix}:{record.service.port}"
+    elif not resolver.references.recorder:
+        resolver.diagnostics.warn(
+            "spec.shadow.record",
+            "got no `service`, and the installation has no recorder, want one of them, or no pairs are kept",
+        )
+    return ir.Recording(
+        share=quantity.basis_points(record.share),
+        redact=tuple(sorted({one.value.lower() for one in (*(record.redact or Redaction), Redaction.KEY)})),
+        service=service,
+    )
+
+
+def _limit(written: ShadowTarget | None) -> ShadowLimit | None:
+    if written is None or written.limit is None:
+        return None
+    return ShadowLimit(limit=quantity.nanodollars(written.limit.usd), window=window(written.limit.window))
+
+
+def _counts_as(written: ModelRoute, before: ModelRoute | None, diagnostics: Diagnostics) -> bool:
+    """Refuse another window of a shadow's limit than the version had that served last: spending is counted by it."""
+    old, new = (None if one is None else _limit(one.spec.shadow) for one in (before, written))
+    if old is None or new is None or old.window == new.window:
+        return True
+    diagnostics.refuse(
+        Reason.IMMUTABLE,
+        "spec.shadow.limit.window",
+        "got another window, want the one that the shadow has counted by so far: what is spent would be forgotten,"
+        " write the one before",
+    )
+    return False
 
 
 def _is_acceptable(written: ModelRoute, references: References, diagnostics: Diagnostics) -> bool:
     spec = written.spec
-    if spec.primary is None:
-        diagnostics.refuse(
-            Reason.RESERVED,
-            "spec.rules",
-            "got `rules`, which are reserved for a later version, want `primary`, name the model that answers",
-        )
-        return False
     if Audience(own=written.metadata.namespace, consumers=spec.consumers).shared:
         return shares_from_home(written.metadata.namespace, spec.consumers.namespaces.from_, references, diagnostics)
     return True

@@ -18,6 +18,7 @@ from hashlib import sha256
 from typing import TypeAlias
 
 from fairlead import ir
+from fairlead.ir import word
 from fairlead.translate.audience import Caller
 from fairlead.translate.references import References
 from fairlead.translate.routes import Claim, Route
@@ -227,10 +228,10 @@ def _scope(name: str, table: Table) -> ir.Scope:
         name=name,
         entries=tuple(
             ir.Entry(
-                model_name=model,
+                model_name=word.encode(model),
                 route=bid.route.name if bid.served else "",
-                plan=model if bid.served and bid.route.wildcard else "",
+                plan=word.encode(model) if bid.served and bid.route.wildcard else "",
             )
-            for model, bid in sorted(table.items())
+            for model, bid in sorted(table.items(), key=lambda one: word.encode(one[0]))
         ),
     )

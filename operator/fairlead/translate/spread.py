@@ -36,9 +36,9 @@ def rotations(groups: Groups) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(name for group in distinct for name in _rotated(group, arm)) for arm in range(arms))
 
 
-def weights(arms: int) -> tuple[int, ...]:
-    """Divide ALL evenly; what does not divide goes to the first arms, one basis point each."""
-    share, rest = divmod(ALL, arms)
+def weights(arms: int, whole: int = ALL) -> tuple[int, ...]:
+    """Divide ALL, or a part of it, evenly; what does not divide goes to the first arms, one basis point each."""
+    share, rest = divmod(whole, arms)
     return tuple(share + (1 if arm < rest else 0) for arm in range(arms))
 
 

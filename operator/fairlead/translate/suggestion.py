@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from difflib import get_close_matches
 
+from fairlead.api.validation import legible
+
 _LISTED = 6
 
 
@@ -11,12 +13,12 @@ def listed(names: Collection[str]) -> str:
     shown = sorted(names)
     more = len(shown) - _LISTED
     if more <= 0:
-        return ", ".join(f"`{name}`" for name in shown)
-    return ", ".join(f"`{name}`" for name in shown[:_LISTED]) + f" and {more} more"
+        return ", ".join(f"`{legible(name)}`" for name in shown)
+    return ", ".join(f"`{legible(name)}`" for name in shown[:_LISTED]) + f" and {more} more"
 
 
 def meant(got: str, names: Collection[str]) -> str:
     """Return `, did you mean X` for the nearest name, or nothing."""
     lowered = {name.lower(): name for name in sorted(names, reverse=True)}
     near = get_close_matches(got.lower(), sorted(lowered), n=1, cutoff=0.6)
-    return f", did you mean `{lowered[near[0]]}`" if near else ""
+    return f", did you mean `{legible(lowered[near[0]])}`" if near else ""

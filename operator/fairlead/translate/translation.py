@@ -14,21 +14,21 @@ from fairlead.api.provider import ModelProvider
 from fairlead.api.resource import Resource
 from fairlead.api.route import ModelRoute
 from fairlead.budget.configuration import BudgetConfiguration
+from fairlead.rollout.plan import Plan
 from fairlead.translate.audience import Caller
 from fairlead.translate.budget_configuration import configuration
 from fairlead.translate.budgets import Budget, bounds, budget
 from fairlead.translate.consumers import ANONYMOUS, Consumer, KeyBinding, bindings, consumer
 from fairlead.translate.diagnostics import Diagnostics, Resolved, Served, Versions, resolve
+from fairlead.translate.endpoints import DeclaredEndpoint, declared_endpoints
 from fairlead.translate.gateways import Fleet, fleet
 from fairlead.translate.known_names import KnownNames
-from fairlead.translate.providers import provider
+from fairlead.translate.providers import Provider, provider
 from fairlead.translate.references import References
 from fairlead.translate.report import Report, report
 from fairlead.translate.route_diagnostics import judge
 from fairlead.translate.routes import Route, route
-
-_NOT_YET = "not enforced yet: this version accepts it and gives it no effect"
-_RESERVED = "reserved: a later version gives it an effect, the route answers nothing until then"
+from fairlead.translate.unpriced import judge_prices
 
 V = TypeVar("V")
 R = TypeVar("R", bound=Resource)
@@ -57,6 +57,10 @@ class Translation:
     """The version that each object stands by. A report says NOTHING where a good version lost all that it wanted."""
     configuration: BudgetConfiguration
     """What the budget server decides by."""
+    endpoints: tuple[DeclaredEndpoint, ...]
+    """Of all providers that count, sorted by name."""
+    rollouts: Mapping[str, Plan]
+    """By route, `namespace/name`, what is asked of the rollout machine; none of wildcard routes."""
 
 
 def anonymous_of(installation: Installation) -> str | None:
@@ -72,7 +76,7 @@ def translate(objects: Objects, installation: Installation, references: Referenc
     }
     by_name = {p.name: p for p in (_value(r) for r in providers.values()) if p is not None}
     routes = {
-        versions.key: resolve(versions, lambda written, diagnostics: route(written, references, by_name, diagnostics))
+        versions.key: resolve(versions, _routing_as(versions, references, by_name))
         for versions in _sorted(objects.routes)
     }
     consumers = {
@@ -84,7 +88,8 @@ def translate(objects: Objects, installation: Installation, references: Referenc
     callers = _with_anonymous(calling, references)
     written = KnownNames(
         routes=frozenset(f"{key.namespace}/{key.name}" for key in routes),
-        consumers=frozenset(f"{key.namespace}/{key.name}" for key in consumers),
+        # Callers without a key are somebody whom policies and routes may name, whether or not an object says more.
+        consumers=frozenset(f"{key.namespace}/{key.name}" for key in (*consumers, *(one.key for one in callers))),
     )
     policies = {
         versions.key: resolve(versions, _counting_on(versions, references, written))
@@ -103,6 +108,15 @@ def translate(objects: Objects, installation: Installation, references: Referenc
     serving = {route.name: route for route in standing}
     for resolved in routes.values():
         _judge(resolved, made, serving, written)
+    counted = configuration(
+        installation=installation,
+        gateways=made.gateways,
+        providers=by_name,
+        bounds=bound,
+        shadows={one.name: one.shadow.limit for one in standing if one.shadow is not None},
+        baselines={one.name: one.baseline for one in standing if one.baseline is not None},
+    )
+    judge_prices(_with_diagnostics(policies.values()), _with_diagnostics(routes.values()), references, counted)
     key_bindings = bindings(consumers.values(), references)
     current = {v.key: v.current for v in _all(objects)}
     idle = _idle(standing, made)
@@ -118,13 +132,18 @@ def translate(objects: Objects, installation: Installation, references: Referenc
         ),
         key_bindings=key_bindings,
         chosen={key: resolved.served for key, resolved in every.items()},
-        configuration=configuration(
-            installation=installation,
-            gateways=made.gateways,
-            providers=by_name,
-            bounds=bound,
-        ),
+        configuration=counted,
+        endpoints=declared_endpoints(by_name.values(), made.gateways, references),
+        rollouts={one.name: one.rollout for one in standing if one.rollout is not None},
     )
+
+
+def _routing_as(
+    versions: Versions[ModelRoute], references: References, providers: Mapping[str, Provider]
+) -> Callable[[ModelRoute, Diagnostics], Route | None]:
+    """Return the meaning of a route's versions: none may count its shadow otherwise than the one that served last."""
+    before = None if versions.last_good is None else versions.last_good()
+    return lambda written, diagnostics: route(written, references, providers, diagnostics, before)
 
 
 def _counting_on(
@@ -167,6 +186,14 @@ def _value(resolved: Resolved[V]) -> V | None:
     return None if resolved.served is Served.NOTHING else resolved.value
 
 
+def _with_diagnostics(every: Iterable[Resolved[V]]) -> Iterable[tuple[V, Diagnostics]]:
+    """Return what serves, with what is said of it."""
+    for resolved in every:
+        value = _value(resolved)
+        if value is not None:
+            yield value, resolved.diagnostics
+
+
 def _standing(resolved: Resolved[Route]) -> Route | None:
     """Return a route that serves, or one that has served and still owns its names."""
     return resolved.value if resolved.served is not Served.NOTHING or resolved.known else None
@@ -193,19 +220,18 @@ def _pending(written: Resource | None, references: References) -> tuple[Problem,
     """Return what the current version says without effect; nothing where it cannot be decoded."""
     if isinstance(written, BudgetPolicy) and not references.budget_server:
         return (Problem("spec", "not enforced: gateways have no budget server to ask"),)
-    return () if written is None else pending(written)
+    if written is None:
+        return ()
+    return _unkept(written, references)
 
 
-def pending(resource: Resource) -> tuple[Problem, ...]:
-    """Return a warning for each field of an object that is written, well-formed and without effect."""
-    if isinstance(resource, ModelProvider):
-        return (Problem("spec.healthCheck", _NOT_YET),) if "health_check" in resource.spec.model_fields_set else ()
-    if isinstance(resource, ModelRoute):
-        spec = resource.spec
-        fields = (
-            ("rollout", spec.rollout, _NOT_YET),
-            ("rules", spec.rules, _RESERVED),
-            ("classifier", spec.classifier, _RESERVED),
-        )
-        return tuple(Problem(f"spec.{name}", message) for name, value, message in fields if value is not None)
-    return ()
+def _unkept(written: Resource, references: References) -> tuple[Problem, ...]:
+    """Say of a shadow's limit and of a baseline that nobody counts by them."""
+    if references.budget_server or not isinstance(written, ModelRoute):
+        return ()
+    found = []
+    if written.spec.shadow is not None and written.spec.shadow.limit is not None:
+        found.append(Problem("spec.shadow.limit", "not enforced: gateways have no budget server to ask"))
+    if written.spec.baseline is not None:
+        found.append(Problem("spec.baseline", "not counted: gateways have no budget server to ask"))
+    return tuple(found)

@@ -94,9 +94,68 @@ def test_json_is_read() -> None:
         ('{"a": NaN}', "f.json: got `NaN`, want a number that JSON knows"),
         ("[]", "f.json:1: got a list, want a mapping with `apiVersion` and `kind`"),
         ("[" * 100_000, "f.json: nested too deeply"),
+        ('{"a": "\\ud83d"}', "f.json: got U+D83D, half a character of UTF-16, want whole ones, write both"),
+        ('{"a\\udfff": [{}]}', "f.json: got U+DFFF, half a character"),
+        ('{"\\ud800": 1, "\\ud800": 2}', "f.json: got the key `?` twice in one mapping"),
     ],
 )
 def test_what_is_no_json_is_refused(text: str, message: str) -> None:
     with pytest.raises(DocumentError) as caught:
         parse(text, "f.json")
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("field", "line"),
+    [
+        ("spec", 3),
+        ("spec.endpoints[0].baseURL", 6),
+        ("spec.endpoints[1]", 7),
+        ("spec.endpoints[1].name", 7),
+        ("spec.endpoints[9].name", 4),
+        ("spec.unknown.deep", 3),
+        ("stringData[a.b]", 9),
+        ("nowhere", 2),
+        ("", 2),
+        ("(document)", 2),
+    ],
+)
+def test_a_field_knows_its_line_or_that_of_the_nearest_above(field: str, line: int) -> None:
+    text = """# a comment
+kind: K
+spec:
+  endpoints:
+  - name: a
+    baseURL: x
+  - {name: b}
+stringData:
+  a.b: c
+"""
+    (document,) = parse(text, "f.yaml")
+    assert document.place(field) == f"f.yaml:{line}"
+
+
+def test_a_field_of_json_is_where_its_document_is() -> None:
+    (document,) = parse('{"spec": {"a": 1}}', "f.json")
+    assert document.place("spec.a") == "f.json:1"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: 1\nname: {{ .Values.name }}\n", 2),
+        ("{{- if .Values.on }}\na: 1\n{{- end }}\n", 1),
+        ('a:\n  {{- include "labels" . | nindent 4 }}\n', 2),
+        ("{{/* a comment */}}\na: 1\n", 1),
+    ],
+)
+def test_a_template_is_named_as_one(text: str, line: int) -> None:
+    with pytest.raises(DocumentError, match=rf"^f\.yaml:{line}: got `\{{\{{`, a template"):
+        parse(text, "f.yaml")
+
+
+def test_what_only_looks_like_a_template_is_told_as_what_it_is() -> None:
+    (document,) = parse('a: "{{ .Values.name }}"\n', "f.yaml")
+    assert document.manifest == {"a": "{{ .Values.name }}"}
+    with pytest.raises(DocumentError, match="that is a list or a mapping, want a string; quote it"):
+        parse("? [a]\n: b\n", "f.yaml")

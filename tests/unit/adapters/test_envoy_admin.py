@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.adapters import envoy_admin
+from fairlead.adapters import envoy_admin, exchange
 from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
 from fairlead.errors import EnvoyError
 
@@ -133,3 +133,34 @@ def test_somebody_who_does_not_go(asked: tuple[Path, list[str]]) -> None:
     path, requests = asked
     assert asyncio.run(envoy_admin.gone(path, within_s=0.1)) is False
     assert set(requests) == {"POST /quitquitquit"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        "x",
+        {"stats": 1, "cluster_statuses": 1},
+        {"stats": [{"name": [], "value": 1}], "cluster_statuses": [{"host_statuses": [{"stats": [{}]}]}]},
+        {"stats": [{"name": "a", "value": {}}], "cluster_statuses": [{"host_statuses": [{"stats": [], "name": 1}]}]},
+        {"stats": ["a"], "cluster_statuses": [{"host_statuses": [{"stats": [{"name": "a", "value": "many"}]}]}]},
+        json.loads("[" * 500 + "]" * 500),
+    ],
+)
+def test_nothing_of_another_form_is_believed(
+    asked: tuple[Path, list[str]], answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in ("/stats", "/clusters"):
+        monkeypatch.setitem(ANSWERS, path, answer)
+    for act in (lambda admin: admin.stats("a"), EnvoyAdmin.clusters):
+        with pytest.raises(EnvoyError, match="Envoy's admin interface"):
+            call(asked[0], act)
+
+
+def test_an_answer_without_an_end_is_given_up(asked: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "MOST_BYTES", 100)
+    monkeypatch.setitem(ANSWERS, "/ready", "LIVE" + " " * exchange.MOST_BYTES)
+    monkeypatch.setitem(ANSWERS, "/clusters", {"cluster_statuses": [], "more": "x" * exchange.MOST_BYTES})
+    with pytest.raises(EnvoyError, match="more than 100 bytes"):
+        call(asked[0], EnvoyAdmin.clusters)
+    assert call(asked[0], EnvoyAdmin.live) is False

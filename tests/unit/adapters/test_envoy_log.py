@@ -55,6 +55,12 @@ def test_what_the_machine_lacks_is_the_cause_whatever_follows(log: str, words: s
     assert words in envoy_log.cause(log)
 
 
+@pytest.mark.parametrize("log", [f"{INOTIFY}\n{STACK}", "inotify_init1: Too many open files\n"])
+def test_who_has_no_file_events_left_is_told_the_setting(log: str) -> None:
+    assert "; raise fs.inotify.max_user_instances: `sudo sysctl " in envoy_log.cause(log)
+    assert "sysctl" not in envoy_log.cause(PIPE)
+
+
 def test_a_long_complaint_keeps_what_the_machine_lacks() -> None:
     said = envoy_log.cause(f"{CAN} Permission denied: {'y' * 2000}\n")
     assert "Permission denied" in said

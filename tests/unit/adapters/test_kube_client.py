@@ -25,6 +25,7 @@ from fairlead.adapters.kube import (
 from fairlead.errors import ClusterError
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+SEEN = {"metadata": {"name": "a", "uid": "u", "resourceVersion": "7"}}
 MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}, "data": {"k": "v"}}
 CONFIG_MAPS = "/api/v1/namespaces/n/configmaps"
 DEEP = b"[" * 100_000
@@ -117,12 +118,13 @@ Ask = Callable[[Kube], Awaitable[Any]]
             None,
             None,
         ),
+        (lambda kube: kube.delete("ConfigMap", namespace="n", name="a"), "DELETE", f"{CONFIG_MAPS}/a", None, None),
         (
-            lambda kube: kube.delete("ConfigMap", namespace="n", name="a"),
+            lambda kube: kube.delete("ConfigMap", namespace="n", name="a", seen=SEEN),
             "DELETE",
             f"{CONFIG_MAPS}/a",
-            None,
-            None,
+            "application/json",
+            {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": "u", "resourceVersion": "7"}},
         ),
     ],
 )

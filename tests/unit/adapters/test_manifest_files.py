@@ -63,14 +63,25 @@ def test_a_file_that_begins_with_no_bytes_held_something_unknown(tmp_path: Path,
     assert (file.being_written, file.never_read) == (True, True)
 
 
-@pytest.mark.parametrize("text", ["# nothing here any more\n", "---\n", "\n", "null\n"])
-def test_a_file_that_holds_nothing_on_purpose_holds_nothing(tmp_path: Path, text: str) -> None:
-    path = write(tmp_path / "a.yaml", "kind: K")
+@pytest.mark.parametrize("text", ["# nothing here any more\n", "---\n# none\n", "# head\n# but none below\n"])
+def test_a_file_with_a_comment_holds_nothing_on_purpose(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "a.yaml", "# head\nkind: K\n")
     files = ManifestFiles((tmp_path,))
     files.read()
     write(path, text)
     (file,) = files.read()
     assert (file.documents, file.error) == ((), None)
+
+
+@pytest.mark.parametrize("text", ["---\n", "\n", " \n\n", "null\n", "# he", "# head\n", "# head\n---\n"])
+def test_nothing_but_blanks_or_the_comment_of_before_keeps_what_the_file_held(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "a.yaml", "# head\n---\nkind: K\n")
+    files = ManifestFiles((tmp_path,))
+    files.read()
+    write(path, text)
+    (file,) = files.read()
+    assert (len(file.documents), file.being_written, file.never_read) == (1, True, False)
+    assert "want manifests, or a comment of its own where it holds none on purpose" in str(file.error)
 
 
 def test_a_mounted_config_map_is_read_once_and_its_swap_is_seen(tmp_path: Path) -> None:

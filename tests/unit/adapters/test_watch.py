@@ -1,17 +1,19 @@
 import asyncio
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from fairlead.adapters import watch
+from fairlead.adapters import inotify, watch
 from fairlead.adapters.manifest_files import ManifestFiles
 
 
 def seen_after(paths: tuple[Path, ...], act: Callable[[], Awaitable[None]]) -> bool:
     async def run() -> bool:
         files = ManifestFiles(paths)
-        bursts = watch.changes(paths, files.signature)
+        bursts = watch.changes(paths, files.signature, told=print)
         await anext(bursts)
         first = asyncio.ensure_future(anext(bursts))
         await asyncio.sleep(0.2)  # the listeners start; the look twice a second would see the change all the same
@@ -82,7 +84,7 @@ def test_a_burst_is_seen_once(tmp_path: Path) -> None:
 
         async def consume() -> None:
             nonlocal count
-            async for _ in watch.changes((tmp_path,), files.signature):
+            async for _ in watch.changes((tmp_path,), files.signature, told=print):
                 count += 1
 
         task = asyncio.create_task(consume())
@@ -96,3 +98,89 @@ def test_a_burst_is_seen_once(tmp_path: Path) -> None:
         return count
 
     assert asyncio.run(run()) <= 3, "the first, and that one in two at most"
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_it_ends_when_it_is_told_to_in_the_moment_of_a_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    listening: list[asyncio.Event] = []
+
+    async def listen(_: Path, woken: asyncio.Event, *__: object, **___: object) -> None:
+        listening.append(woken)
+
+    monkeypatch.setattr(watch, "_listen", listen)
+
+    async def follow() -> None:
+        async for _ in watch.changes((tmp_path,), lambda: "always the same", told=print):
+            pass
+
+    async def run() -> None:
+        following = asyncio.ensure_future(follow())
+        while not listening:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        listening[0].set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        following.cancel()
+        done, _ = await asyncio.wait({following}, timeout=10)
+        assert done, "a second cancellation would be needed, which nobody sends"
+
+    asyncio.run(run())
+
+
+WITHOUT_EVENTS = """
+import asyncio, pathlib, sys
+from fairlead.adapters import watch
+
+async def run(path):
+    said = []
+    bursts = watch.changes((path,), lambda: path.read_text(), told=said.append)
+    await anext(bursts)
+    async with asyncio.timeout(60):
+        while not said:
+            await asyncio.sleep(0.01)
+        path.write_text("other")
+        await anext(bursts)
+    await bursts.aclose()
+    print(said)
+
+asyncio.run(run(pathlib.Path(sys.argv[1])))
+"""
+
+
+def test_a_system_without_events_is_named_with_its_setting_and_changes_are_seen(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("one")
+    # In a user namespace of its own, which has no inotify instance to give.
+    none = (
+        f"echo 0 >/proc/sys/user/max_inotify_instances || exit 77; exec {sys.executable} -c '{WITHOUT_EVENTS}' {path}"
+    )
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "sh", "-c", none],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    if "unshare" in done.stderr or done.returncode == 77:
+        pytest.skip(f"got no user namespace here: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    assert "Too many open files" in done.stdout
+    assert "raise fs.inotify.max_user_instances: `sudo sysctl fs.inotify.max_user_instances=1024`" in done.stdout
+    assert done.stdout.count("sysctl") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "setting"),
+    [
+        ('OS file watch limit reached. about ["/a"]', "fs.inotify.max_user_watches"),
+        ("unable to add filesystem watch for file /a: No space left on device", "fs.inotify.max_user_watches"),
+        ("No space left on device", ""),
+        ('No path was found. about ["/a"]', ""),
+    ],
+)
+def test_what_is_full_is_told_from_what_is_not(words: str, setting: str) -> None:
+    advice = inotify.advice(words)
+    assert (setting in advice) if setting else (advice == "")

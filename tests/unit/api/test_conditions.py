@@ -1,6 +1,6 @@
 import pytest
 
-from fairlead.api.conditions import REASONS, Condition, ConditionStatus, ConditionType, Reason
+from fairlead.api.conditions import ABNORMAL, REASONS, Condition, ConditionStatus, ConditionType, Reason
 
 
 def _condition(**fields: object) -> Condition:
@@ -14,7 +14,8 @@ def _condition(**fields: object) -> Condition:
 
 
 def test_every_type_has_reasons_for_every_status() -> None:
-    assert set(REASONS) == {(kind, status) for kind in ConditionType for status in ConditionStatus}
+    whole = {(kind, status) for kind in ConditionType for status in ConditionStatus if kind not in ABNORMAL}
+    assert set(REASONS) == whole | {(kind, ConditionStatus.TRUE) for kind in ABNORMAL}
     assert all(REASONS.values())
 
 

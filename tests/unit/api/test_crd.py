@@ -8,7 +8,14 @@ from fairlead.api.crd import crds, definition, status_part
 from fairlead.api.form import Items, Text
 from fairlead.api.provider import ModelProvider
 from fairlead.api.route import ModelRoute
-from fairlead.api.status import BudgetPolicyStatus, ModelConsumerStatus, ModelRouteStatus, Status
+from fairlead.api.status import (
+    BudgetPolicyStatus,
+    HealthState,
+    ModelConsumerStatus,
+    ModelProviderStatus,
+    ModelRouteStatus,
+)
+from fairlead.health.endpoint import State
 
 
 def test_the_yaml_reads_back_as_the_definition() -> None:
@@ -23,7 +30,11 @@ def test_what_only_a_kind_says_in_its_status() -> None:
     assert status_part(ModelRoute) is ModelRouteStatus
     assert status_part(BudgetPolicy) is BudgetPolicyStatus
     assert status_part(ModelConsumer) is ModelConsumerStatus
-    assert status_part(ModelProvider) is Status
+    assert status_part(ModelProvider) is ModelProviderStatus
+
+
+def test_a_status_has_the_words_of_the_machine() -> None:
+    assert [word.value for word in HealthState] == [word.value for word in State]
 
 
 def test_bounds_stand_in_the_schema() -> None:

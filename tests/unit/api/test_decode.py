@@ -58,16 +58,22 @@ def test_status_is_the_operator_s_and_is_not_read() -> None:
 @pytest.mark.parametrize(
     ("manifest", "problems"),
     [
+        pytest.param(None, ["got nothing, want an object with `apiVersion` and `kind`, remove it"], id="null"),
+        pytest.param("text", ["got `text`, want an object with `apiVersion` and `kind`, remove it"], id="a string"),
         pytest.param(
-            None, ["(document): got nothing, want an object with `apiVersion` and `kind`, remove it"], id="null"
+            {"replicas": 3},
+            [
+                (
+                    "got a mapping with neither `apiVersion` nor `kind`, want a resource, leave the file"
+                    " out of `-f` if it is something else, such as a chart's values"
+                )
+            ],
+            id="what is no resource",
         ),
         pytest.param(
-            "text", ["(document): got `text`, want an object with `apiVersion` and `kind`, remove it"], id="a string"
-        ),
-        pytest.param(
-            {},
-            ["apiVersion: got nothing, want a string, add it", "kind: got nothing, want a string, add it"],
-            id="an empty mapping",
+            {"kind": "ModelRoute", "metadata": {"name": "x"}},
+            ["apiVersion: got nothing, want `fairlead.dev/v1alpha1`, add it"],
+            id="a resource without its version",
         ),
         pytest.param(
             {"apiVersion": "fairlead.dev/v1alpha1", "kind": 5},
@@ -145,6 +151,45 @@ def test_a_misspelt_field_gets_the_name_that_was_meant(typo: str, meant: str) ->
     ]
 
 
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        ({**builders.budget("b"), "window": {"every": "5h"}}, "window: got an unknown field, want it at `spec.window`"),
+        (builders.budget("b", every="5h"), "spec.every: got an unknown field, want it at `spec.window.every`"),
+        (
+            builders.budget("b", limit={"usd": "1", "window": {"every": "5h"}}),
+            "spec.limit.window: got an unknown field, want it at `spec.window`",
+        ),
+        (
+            builders.route("chat", firstByte="8s"),
+            "spec.firstByte: got an unknown field, want it at `spec.timeouts.firstByte`",
+        ),
+    ],
+    ids=["beside spec", "not below its own", "below another", "of timeouts"],
+)
+def test_a_field_in_the_wrong_place_gets_the_right_one(manifest: dict[str, Any], said: str) -> None:
+    assert _problems(manifest) == [f"{said}, move it"]
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        ("fairlead.oi/v1alpha1", "ModelRoute"),
+        ("fairlead/v1alpha1", "BudgetPolicy"),
+        ("fairlead.io/v1alpha1", "ModelRout"),
+        ("fairlaed.dev/v1alpha1", "Anything"),
+        ("Fairlead.dev/v1alpha1", "ModelConsumer"),
+        ("v1alpha1", "ModelProvider"),
+        ("v1", "ModelRoute"),
+        ("fairlead.dev", "ModelRoute"),
+    ],
+)
+def test_a_slip_in_the_group_makes_no_object_of_somebody_else(version: str, kind: str) -> None:
+    assert _problems({**builders.route("chat"), "apiVersion": version, "kind": kind}) == [
+        f"apiVersion: got `{version}`, want `fairlead.dev/v1alpha1`, change it"
+    ]
+
+
 def test_all_problems_come_at_once_in_the_order_of_the_fields() -> None:
     manifest = builders.route(
         "Chat",
@@ -176,7 +221,14 @@ def test_rules_of_the_whole_object_wait_until_its_parts_are_sound() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "kind"), [("v1", "Service"), ("apps/v1", "Deployment"), ("kustomize.config.k8s.io/v1", "Kustomization")]
+    ("version", "kind"),
+    [
+        ("v1", "Service"),
+        ("apps/v1", "Deployment"),
+        ("kustomize.config.k8s.io/v1", "Kustomization"),
+        ("networking.serving.volcano.sh/v1alpha1", "ModelRoute"),
+        ("fairwinds.dev/v1", "Policy"),
+    ],
 )
 def test_an_object_of_another_group_is_skipped_with_a_warning(version: str, kind: str) -> None:
     manifest = {"apiVersion": version, "kind": kind, "metadata": {"name": "a.b", "namespace": "x"}}

@@ -29,7 +29,7 @@ def test_defaults() -> None:
     installation = _decoded()
     assert installation.namespace == "fairlead"
     assert installation.anonymous is None
-    assert installation.limits.request_bytes == 32 * 2**20
+    assert installation.limits.request_bytes == 16 * 2**20
     assert (installation.budgets.store, installation.budgets.failure_policy) == (None, "Open")
     assert installation.budgets.timeout == "250ms"
     assert (installation.log.level, installation.log.access) == ("Info", "All")
@@ -47,6 +47,39 @@ def test_the_whole_of_the_design_s_example() -> None:
     assert installation.anonymous == "Deny"
 
 
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "https://chat.example.com",
+        "http://localhost:3000",
+        "http://[::1]:5173",
+        "app://obsidian.md",
+        "tauri://localhost",
+        "chrome-extension://abcdefghijklmnop",
+    ],
+)
+def test_origins_as_browsers_state_them(origin: str) -> None:
+    cors = _decoded(cors={"allowOrigins": [origin]}).cors
+    assert cors
+    assert cors.allow_origins == (origin,)
+
+
+@pytest.mark.parametrize(
+    ("address", "receiver"),
+    [
+        ("grpc://otel-collector.monitoring.svc", ("grpc", "otel-collector.monitoring.svc", 4317)),
+        ("grpc://127.0.0.1:14317", ("grpc", "127.0.0.1", 14317)),
+        ("http://collector", ("http", "collector", 4318)),
+        ("http://[::1]:4318", ("http", "::1", 4318)),
+    ],
+)
+def test_who_takes_telemetry(address: str, receiver: tuple[str, str, int]) -> None:
+    telemetry = _decoded(telemetry={"otlp": address}).telemetry
+    assert telemetry
+    assert (telemetry.receiver, telemetry.sample) == (receiver, "5%")
+
+
 def test_all_regions_are_served_unless_some_are_named() -> None:
     assert [region.name for region in _decoded().served] == ["us-east-1", "eu-west-1", "eu-central-1"]
     # In the order of `regions`, whatever the order of `serve`.
@@ -62,7 +95,7 @@ def test_listen_addresses() -> None:
     [
         pytest.param(
             None,
-            ["(document): got nothing, want a mapping with `regions`"],
+            ["got nothing, want a mapping with `regions`"],
             id="empty",
         ),
         pytest.param({}, ["regions: got nothing, want a list, add it"], id="no regions"),
@@ -103,6 +136,42 @@ def test_listen_addresses() -> None:
             {"regions": [{"name": "a", "geo": "x", "listen": "localhost:8101"}]},
             ["regions[0].listen: got `localhost:8101`, want an IP address and a port in quotes"],
             id="a name for an address",
+        ),
+        *(
+            pytest.param(
+                {"regions": [{"name": "a", "geo": "x"}], "telemetry": {"otlp": address}},
+                [f"telemetry.otlp: got `{address}`, want the address of an OTLP receiver without a path"],
+                id=address,
+            )
+            for address in ("https://collector", "collector:4317", "http://collector/v1/traces", "grpc://collector:0")
+        ),
+        *(
+            pytest.param(
+                {"regions": [{"name": "a", "geo": "x"}], "cors": {"allowOrigins": origins}}, [problem], id=f"{origins}"
+            )
+            for origins, problem in (
+                ([], "cors.allowOrigins: got an empty list, want at least 1 entry, leave `cors` out for nobody"),
+                (
+                    ["*", "https://a.example.com"],
+                    "cors.allowOrigins: got `*` beside others, which it includes, want it alone",
+                ),
+                (
+                    ["https://a.example.com", "https://a.example.com"],
+                    "cors.allowOrigins[1]: got `https://a.example.com`",
+                ),
+                (
+                    ["https://a.example.com/"],
+                    "cors.allowOrigins[0]: got `https://a.example.com/`, want an origin as browsers state it: scheme",
+                ),
+                (["a.example.com"], "cors.allowOrigins[0]: got `a.example.com`, want an origin"),
+                (["https://*.example.com"], "cors.allowOrigins[0]: got `https://*.example.com`, want an origin"),
+                (["https://A.example.com"], "cors.allowOrigins[0]: got `https://A.example.com`, want an origin"),
+                (["null"], "cors.allowOrigins[0]: got `null`, want an origin"),
+                (
+                    ["https://a.example.com:443"],
+                    "cors.allowOrigins[0]: got `https://a.example.com:443`, want no port that the scheme has anyway",
+                ),
+            )
         ),
         pytest.param(
             {"regions": [{"name": "a", "geo": "x"}], "anonymous": "allow"},

@@ -5,4 +5,4 @@ def test_defaults() -> None:
     rollout = Rollout.model_validate({"steps": [{"traffic": "5%"}]})
     assert rollout.stickiness == "Consumer"
     assert rollout.steps[0].hold is None
-    assert rollout.analysis == Analysis(min_requests=100, failure_limit=2)
+    assert rollout.analysis == Analysis(min_requests=100, failure_limit=0)

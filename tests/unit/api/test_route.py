@@ -6,7 +6,7 @@ def test_defaults() -> None:
     assert spec.residency == "Any"
     assert spec.consumers.namespaces.from_ == "Same"
     assert spec.timeouts == Timeouts(first_byte="8s", response="60s", stream_idle="60s", request="300s")
-    assert spec.fallbacks == ()
+    assert (spec.fallbacks, spec.rules) == ((), ())
     assert {
         spec.model_names,
         spec.regions,
@@ -15,8 +15,9 @@ def test_defaults() -> None:
         spec.max_output_tokens,
         spec.shadow,
         spec.rollout,
-        spec.rules,
         spec.classifier,
+        spec.cascade,
+        spec.cache,
     } == {None}
 
 

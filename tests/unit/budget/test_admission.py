@@ -96,10 +96,13 @@ def test_a_policy_of_the_smaller_route_alone_closes_no_more_than_what_was_asked(
 def test_what_does_not_fit_any_more_closes_what_is_as_large() -> None:
     found = closing([on(None, 95, 5)], 6, "t/chat")
     assert found is not None
-    assert (found.closes, found.until_ms, found.again) == (Closes.LARGER, 5, True)
+    assert (found.closes, found.until_ms, found.again, found.at_end) == (Closes.LARGER, 5, True, True)
     never = closing([on(None, 0, 5)], 101, "t/chat")
     assert never is not None
-    assert (never.closes, never.again) == (Closes.LARGER, False)
+    assert (never.closes, never.again, never.at_end) == (Closes.LARGER, False, False)
+    prepaid = closing([on(None, 95, None)], 6, "t/chat")
+    assert prepaid is not None
+    assert (prepaid.again, prepaid.at_end) == (False, True), "no window ends, and it is what was spent all the same"
 
 
 def test_reservations_close_nothing() -> None:

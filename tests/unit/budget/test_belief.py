@@ -21,6 +21,17 @@ def nothing(doubt: Doubt) -> Belief:
 CASES = [
     (CHAT, Claim(input=11, output=22), 90, Belief(input=11, output=22, doubt=None), "both sides"),
     (CHAT, Claim(input=11, output=0), 90, Belief(input=11, output=0, doubt=None), "an answer may end at once"),
+    (CHAT, Claim(input=11, output=0), 4000, Belief(input=11, output=None, doubt=Doubt.ZERO), "no text is zero tokens"),
+    (CHAT, Claim(input=11, output=2, cached=12), 90, nothing(Doubt.CONTRADICTORY), "more from the cache than came in"),
+    (CHAT, Claim(input=9, output=2, cached=5, cache_write=5), 90, nothing(Doubt.CONTRADICTORY), "cached and written"),
+    (
+        CHAT,
+        Claim(input=9, output=2, cached=4, cache_write_1h=5),
+        90,
+        Belief(input=9, output=2, doubt=None),
+        "all of it",
+    ),
+    (CHAT, Claim(input=9, output=2, audio_output=3), 90, nothing(Doubt.CONTRADICTORY), "more spoken than came out"),
     (CHAT, Claim(input=0, output=0), 0, Belief(input=0, output=0, doubt=None), "nothing in, nothing out"),
     (CHAT, Claim(), 90, nothing(Doubt.ABSENT), "not a word"),
     (CHAT, Claim(input=0, output=0), 400, nothing(Doubt.ZERO), "zeros beside text"),
@@ -41,6 +52,7 @@ CASES = [
         "no model reads more",
     ),
     (UNDECLARED, Claim(input=LARGEST_WINDOW + 1, output=1), 9, nothing(Doubt.TOO_LARGE), "no model reads that much"),
+    (VECTORS, Claim(input=812), 9000, Belief(input=812, output=0, doubt=None), "vectors are long and no output"),
     (VECTORS, Claim(input=812), 90, Belief(input=812, output=0, doubt=None), "embeddings have no output"),
     (VECTORS, Claim(input=0), 90, nothing(Doubt.ZERO), "vectors of nothing"),
 ]

@@ -10,6 +10,7 @@ from fairlead.budget.admission import Standing
 from fairlead.budget.ledger import Counter
 from fairlead.budget.policy import SHARED, Action, Policy, Scope, Stage
 from fairlead.budget.price import USD
+from fairlead.budget.shadow import ShadowAccount
 from fairlead.budget.spend import TOP, Account, Spender, SpendSnapshot, accounts, decode, document, together
 from fairlead.budget.window import Every, span
 from fairlead.errors import BudgetConfigurationError
@@ -70,6 +71,38 @@ def test_who_was_refused_in_the_window_that_runs() -> None:
     assert account.refused == tuple(f"t/{n:03}" for n in range(TOP))
 
 
+def test_who_is_at_the_end() -> None:
+    shared, each, _ = _accounts()
+    assert (shared.exhausted, each.exhausted) == ((), ("team-web/y",)), "all of $5 is spent; reservations are no end"
+    (account,) = accounts((_policy("many"),), [], NOW, exhausted=lambda _policy, start_ms: {f"t/{start_ms // HOUR}"})
+    assert account.exhausted == ("t/10",), "or a server refused a request that fits into an empty window"
+
+
+def test_a_snapshot_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fairlead.budget.spend.MOST_EXHAUSTED", 2)
+    policies = [_policy(f"{number:02}") for number in range(30)]
+    found = accounts(policies, [], NOW, exhausted=lambda _policy, _start_ms: {"t/a", "t/b", "t/c"})
+    assert {len(account.exhausted) for account in found[:10]} == {2}
+    assert not any(account.exhausted for account in found[10:])
+
+
+def test_servers_know_together_who_is_at_the_end() -> None:
+    one, two = (
+        SpendSnapshot(
+            configuration="b", store_up=True, accounts=tuple(replace(found, exhausted=(who,)) for found in _accounts())
+        )
+        for who in ("t/b", "t/a")
+    )
+    assert {account.exhausted for account in together([one, two]).accounts} == {("t/a", "t/b")}
+
+
+def test_a_server_of_before_names_nobody() -> None:
+    found = document(SpendSnapshot(configuration="b", store_up=True, accounts=_accounts()))
+    for account in found["accounts"]:
+        del account["exhausted"]
+    assert not any(account.exhausted for account in decode(found).accounts)
+
+
 def test_servers_know_together_whom_they_refused() -> None:
     one = SpendSnapshot(
         configuration="b", store_up=True, accounts=tuple(replace(found, refused=("t/b",)) for found in _accounts())
@@ -85,8 +118,12 @@ def test_servers_know_together_whom_they_refused() -> None:
 
 def test_there_and_back() -> None:
     accounts_ = tuple(replace(account, refused=("t/x",)) for account in _accounts())
-    spend = SpendSnapshot(configuration="0123456789abcdef", store_up=True, accounts=accounts_)
-    assert decode(json.loads(json.dumps(document(spend)))) == spend
+    copies = ShadowAccount(route="team-web/chat", target="vllm/v/owl", spent=5, since_ms=HOUR)
+    spend = SpendSnapshot(configuration="0123456789abcdef", store_up=True, accounts=accounts_, shadows=(copies,))
+    told = json.loads(json.dumps(document(spend)))
+    assert decode(told) == spend
+    del told["shadows"]
+    assert decode(told) == replace(spend, shadows=()), "a server of a version before"
     assert spend.account("team-web/a") == spend.accounts[0]
     assert spend.account("team-web/none") is None
 

@@ -155,9 +155,9 @@ CHECK = Check(consumer="t/a", id="1", route="t/chat", model="chat", body_bytes=8
 @pytest.mark.parametrize(
     ("spent", "amount", "words"),
     [
-        (5 * USD, 1, "t/a * 1001 1001 r1 0 - 0"),
-        (4 * USD, 2 * USD, "t/a t/chat|chat 1001 1001 r1 83 - 2"),
-        (4 * USD, 6 * USD, "t/a t/chat|chat 1001 0 r1 83 - 2"),
+        (5 * USD, 1, "t/a * 1001 1001 r1 0 - 0 1"),
+        (4 * USD, 2 * USD, "t/a t/chat|chat 1001 1001 r1 83 - 2 1"),
+        (4 * USD, 6 * USD, "t/a t/chat|chat 1001 0 r1 83 - 2 0"),
     ],
 )
 def test_a_verdict_says_what_is_closed_until_when(spent: int, amount: int, words: str) -> None:

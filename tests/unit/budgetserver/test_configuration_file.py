@@ -26,7 +26,7 @@ def configuration(request_bytes: int) -> BudgetConfiguration:
 
 def test_a_missing_or_wrong_book_is_an_error(tmp_path: Path) -> None:
     file = BudgetConfigurationFile(tmp_path / "book.json", Metrics())
-    with pytest.raises(BudgetConfigurationError, match="No such file"):
+    with pytest.raises(BudgetConfigurationError, match="no such file"):
         file.load()
     (tmp_path / "book.json").write_text("{}")
     with pytest.raises(BudgetConfigurationError, match=r"book\.json: version"):

@@ -29,7 +29,14 @@ WORDS = {
 
 
 COUNTED = "1 11 22 4 3 2 5 6"
-TRIED = {"wire": "900", "duration": "1200", "tried": "1795906512236,400,p/e/m", "failed": "-", "lost": "-"}
+TRIED = {
+    "wire": "900",
+    "duration": "1200",
+    "tried": "1795906512236,400,p/e/m",
+    "failed": "-",
+    "lost": "-",
+    "asked": "-",
+}
 
 
 def text(usage: str = COUNTED, ask: str = "77 4", **changes: str) -> str:
@@ -172,3 +179,39 @@ def test_a_report_without_attempts() -> None:
     words = " ".join(WORDS[name] for name in descriptor.REPORT)
     found = descriptor.report(f"{words} ; - ; -")
     assert (found.last, found.lost, found.output_limit, found.choices) == (None, (), None, 1)
+
+
+def test_the_check_of_a_copy() -> None:
+    found = descriptor.shadow_check("t/a r1 chat 100 t/chat p/e/copy 50 2")
+    assert found == descriptor.check("t/a r1 chat 100 t/chat 50 2")._replace(shadow="p/e/copy")
+    unbounded = descriptor.shadow_check("t/a r1 chat - t/chat p/e/copy -")
+    assert (unbounded.shadow, unbounded.body_bytes, unbounded.output_limit, unbounded.choices) == (
+        "p/e/copy",
+        None,
+        None,
+        1,
+    )
+    for words in ("", "t/a r1 chat 100 t/chat"):
+        with pytest.raises(ValueError, match="values to unpack"):
+            descriptor.shadow_check(words)
+
+
+def test_policies_of_the_asked_route_count_what_another_answered() -> None:
+    assert report().routes == (report().route,)
+    assert report(asked="t/chat", route="t/small").routes == ("t/chat", "t/small")
+    assert report(asked="t/chat,t/large", route="t/small").routes == ("t/chat", "t/large", "t/small")
+
+
+def test_a_check_says_which_route_was_asked_where_a_rule_chose_another() -> None:
+    words = "t/a r1 chat 9 t/large 50 1"
+    assert check(f"{words} t/chat").routes == ("t/chat", "t/large")
+    assert check(f"{words} -").routes == ("t/large",)
+    assert check(words).routes == ("t/large",), "as a gateway of the version before sends it"
+
+
+def test_what_costs_nothing_says_so() -> None:
+    assert descriptor.check("t/a r1 chat 100 t/chat 0 free").free
+    assert not descriptor.check("t/a r1 chat 100 t/chat 0 1").free
+    words = " ".join(WORDS[name] for name in descriptor.REPORT)
+    assert descriptor.report(f"{words} ; 0 free ; -").free
+    assert not descriptor.report(f"{words} ; 0 1 ; -").free

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from fairlead.budget.belief import NOTHING_SAID, Claim
 from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
 from fairlead.budget.estimate import Rung
 from fairlead.budget.ledger import Settlement
-from fairlead.budget.policy import Policy, Scope
+from fairlead.budget.policy import Action, Policy, Scope, Stage
 from fairlead.budget.price import Price
 from fairlead.budget.reconciliation import Count, UsageCounterKey
 from fairlead.budget.window import Forever
@@ -122,6 +123,39 @@ UNANSWERED: dict[str, object] = {"status": 504, "metered": False, "claim": NOTHI
 )
 def test_what_is_booked(reports: list[Report], spent: int, estimated: int) -> None:
     assert asyncio.run(Desk().after(*reports)) == (spent, 0, estimated)
+
+
+def test_after_a_downgrade_the_answer_and_what_was_lost_before_it_are_booked_on_both_routes() -> None:
+    smaller = Stage(at=1, action=Action.DOWNGRADE)
+    policies = tuple(
+        Policy(name=name, scope=Scope.PER_CONSUMER, limit=10_000, window=Forever(), stages=(smaller,), routes=routes)
+        for name, routes in (("t/chat", frozenset({"t/chat"})), ("t/every", None), ("t/small", frozenset({"t/small"})))
+    )
+    rules = replace(
+        configuration(),
+        policies=policies,
+        consumers={"t/a": tuple(policy.name for policy in policies)},
+        routes={
+            "t/chat": RouteTerms(max_output_tokens=None, downgrade_to="t/small", plans={"": (DEAR,)}),
+            "t/small": RouteTerms(max_output_tokens=None, downgrade_to=None, plans={"": (CHEAP,)}),
+        },
+    )
+
+    async def run() -> dict[str, int]:
+        desk = Desk()
+        desk.service.use(rules)
+        await desk.service.check(descriptor.check("t/a r1 chat 100 t/chat 50 1"))
+        await desk.service.report(ended(target=DEAR))
+        await desk.service.check(descriptor.check("t/a r2 chat 100 t/chat 50 1"))
+        await desk.service.report(ended(id="r2", route="t/small", asked_routes=("t/chat",), lost=(timeout(CHEAP),)))
+        return {one.policy.name: one.counter.spent for one in await desk.service.standings("t/a")}
+
+    first, answer, lost = 70, 7, 10
+    assert asyncio.run(run()) == {
+        "t/chat": first + answer + lost,
+        "t/every": first + answer + lost,
+        "t/small": answer + lost,
+    }
 
 
 class SlowStore(MemoryStore):

@@ -272,6 +272,14 @@ def test_requests_that_reached_no_route_are_ignored() -> None:
     assert world.sample("fairlead_budget_reports_total", kind="ignored") == 1
 
 
+def test_a_request_of_the_gateways_own_is_nobodys_and_booked_nowhere() -> None:
+    # A probe with a credential, say, which is an attempt and has a usage of its own
+    world = World(configuration(policy("t/p", 1_000)))
+    world.report("r1", route="probe", reservation="-")
+    assert world.sample("fairlead_budget_reports_total", kind="ignored") == 1
+    assert world.spent("t/p") == (0, 0)
+
+
 def test_stages_are_told_once() -> None:
     world = World(configuration(policy("t/p", 1_000, stages=(Stage(at=1_000, action=Action.NOTIFY),))))
     for number in range(4):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from fairlead.budget.policy import Action, Policy, Scope, Stage
 from fairlead.budget.price import Price
 from fairlead.budget.window import Forever
 from fairlead.budgetserver import descriptor, reconciliation
+from fairlead.budgetserver.charge import charge
 from fairlead.budgetserver.descriptor import Check, Report
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.metrics import Metrics
@@ -58,12 +60,14 @@ class Gateway:
 
     def __init__(self) -> None:
         self.requests = 0
+        self.cached = 0
+        """Input tokens of each request that its provider found in its cache."""
         self.uptime_s = 1
         self.status = 200
 
     async def show(self, _request: web.BaseRequest) -> web.StreamResponse:
         labels = 'gateway="eu-1",consumer="t/a",route="t/chat",target="p/e/m"'
-        counted = {"requests": 1, "input_tokens": 30, "output_tokens": 40}
+        counted = {"requests": 1, "input_tokens": 30, "output_tokens": 40, "cached_tokens": self.cached}
         lines = [f"envoy_fairlead_metered_{name}{{{labels}}} {each * self.requests}" for name, each in counted.items()]
         return web.Response(text="\n".join([f"envoy_server_uptime{{}} {self.uptime_s}", *lines]), status=self.status)
 
@@ -84,10 +88,10 @@ class Cut(MemoryStore):
 
 
 class Server:
-    def __init__(self, world: "World", store: MemoryStore) -> None:
+    def __init__(self, world: "World", store: MemoryStore, book: BudgetConfiguration = BOOK) -> None:
         self.metrics = Metrics()
         self.service = RateLimitService(
-            store=store, configuration=BOOK, clock=lambda: world.now_ms, metrics=self.metrics
+            store=store, configuration=book, clock=lambda: world.now_ms, metrics=self.metrics
         )
         self.world = world
         world.servers.append(self)
@@ -264,5 +268,35 @@ def test_a_reading_that_was_overtaken_books_nothing() -> None:
             version=known.version + 1, usage_counters={}, gateways=(), bookings=(), now_ms=world.now_ms
         )
         assert await world.store.write_usage_counters(update) is False
+
+    play(story)
+
+
+def test_tokens_that_only_reconciliation_finds_cost_as_text_but_for_those_from_the_cache() -> None:
+    dear = Price(
+        input=10**6, output=10**6, cached_input=0, cache_write=9 * 10**6, audio_input=9 * 10**6, audio_output=9 * 10**6
+    )
+    book = replace(BOOK, targets={"p/e/m": replace(BOOK.targets["p/e/m"], price=dear)})
+    usage = "1 30 40 10 5 0 5 20"
+    """Of 30 tokens in, 10 were in the cache, 5 were written into it, 5 were audio; of 40 tokens out, 20 were audio."""
+
+    async def story(world: World) -> None:
+        server = Server(world, world.store, book)
+        world.gateway.cached = 10
+        await server.service.check(check("r1"))
+        world.gateway.requests = 1
+        for _ in range(2):
+            await server.read()
+        found, _ = await world.spent()
+        assert found == (30 - 10) + 40, "as if all of it were text: 10 from the cache for nothing"
+        told = _priced(book, usage)
+        assert told == (10 + 9 * 5 + 9 * 5) + (20 + 9 * 20), "what its report would have booked"
+        world.now_ms += 16 * 60_000
+        await world.store.expire(world.now_ms, 10)
+        assert await world.spent() == (found, 0), "and its reservation is given up"
+
+    def _priced(book: BudgetConfiguration, usage: str) -> int:
+        words = f"t/a r1 chat 100 t/chat r1 p/e/m false 200 - 1 500 eu-1 ; 50 1 ; {usage}"
+        return charge(descriptor.report(words), book.targets["p/e/m"]).cost
 
     play(story)

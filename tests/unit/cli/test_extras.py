@@ -32,8 +32,8 @@ def test_every_requirement_of_an_extra_is_known(extra: str) -> None:
 @pytest.mark.parametrize(
     ("module", "words", "advice"),
     [
-        ("watchfiles", ["up", "-f", "/", "-c", "/dev/null"], "'fairlead[standalone]'"),
-        ("structlog", ["up", "-f", "/", "-c", "/etc/hosts"], "'fairlead[standalone]'"),
+        ("watchfiles", ["up", "-f", "FOLDER", "-c", "/dev/null"], "'fairlead[standalone]'"),
+        ("structlog", ["up", "-f", "FOLDER", "-c", "/etc/hosts"], "'fairlead[standalone]'"),
         ("kopf", ["operator", "--help"], "'fairlead[operator]'"),
         ("grpc", ["budget-server", "--config", "/nowhere"], "'fairlead[budget]'"),
         ("kubernetes", ["status"], "'fairlead[operator]'"),
@@ -42,7 +42,8 @@ def test_every_requirement_of_an_extra_is_known(extra: str) -> None:
         ("httpx", ["status", "--state", "/nowhere"], "'fairlead[standalone]'"),
     ],
 )
-def test_what_is_missing_is_one_line(module: str, words: list[str], advice: str) -> None:
+def test_what_is_missing_is_one_line(module: str, words: list[str], advice: str, tmp_path: Path) -> None:
+    words = [str(tmp_path) if word == "FOLDER" else word for word in words]
     code = f"import sys; sys.modules[{module!r}] = None\nfrom fairlead.cli import main; main({words!r})"
     told = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
     assert (told.returncode, told.stdout, told.stderr.count("\n")) == (1, "", 1), told

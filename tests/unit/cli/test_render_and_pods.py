@@ -87,5 +87,5 @@ def test_gateways_that_the_chart_does_not_write_are_one_line(files: Path, text: 
     arguments = ("-c", files / "fairlead.yaml", "-o", files / "out", "--gateways", files / "gateways.json")
     result = run("render", "-f", files / "m", *arguments)
     assert result.exit_code == 2
-    assert "want that of the release's ConfigMap" in result.output
+    assert "want `gateways.json` of the ConfigMap" in result.output
     assert not (files / "out").exists()

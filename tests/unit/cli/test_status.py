@@ -1,7 +1,9 @@
 """`fairlead status`: without a run of `fairlead up`, and against an API server that answers lists."""
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -72,9 +74,20 @@ def api() -> Iterator[ApiServer]:
 
 
 @pytest.fixture
-def kubeconfig(api: ApiServer, tmp_path: Path) -> str:
-    """Two contexts; nobody listens where the current one leads."""
-    servers = {"there": f"http://127.0.0.1:{api.server_port}", "away": "http://127.0.0.1:1"}
+def silent() -> Iterator[int]:
+    """Return a port that takes connections and answers nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@pytest.fixture
+def kubeconfig(api: ApiServer, silent: int, tmp_path: Path) -> str:
+    """Return one with three contexts; nobody listens where the current one leads."""
+    servers = {
+        "there": f"http://127.0.0.1:{api.server_port}",
+        "silent": f"http://127.0.0.1:{silent}",
+        "away": "http://127.0.0.1:1",
+    }
     path = tmp_path / "kubeconfig"
     path.write_text(
         yaml.safe_dump(
@@ -133,6 +146,37 @@ def test_a_cluster_that_does_not_answer(kubeconfig: str) -> None:
     assert result.stderr.startswith("error: list ModelProvider: ")
 
 
+def test_several_clusters_are_asked_at_once_and_none_waits_for_another(
+    api: ApiServer, kubeconfig: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fairlead.cli.status.CLUSTER_S", 3.0)
+    api.serves(None, modelroutes=[ROUTE])
+    began = time.monotonic()
+    result = run("status", "--context", "silent,away,nowhere,there", KUBECONFIG=kubeconfig)
+    assert 3 < time.monotonic() - began < 25
+    assert (result.stderr, result.exit_code) == ("", 1)
+    rows = result.stdout.splitlines()
+    assert rows[1] == "silent   tells nothing: no answer within 3 s"
+    assert rows[2].startswith("away     tells nothing: list ModelProvider: ")
+    assert "got context `nowhere`, want one of `there`" in rows[3]
+    assert rows[4].split() == ["there", "us-east-1", "1", "of", "1", "0", "well"]
+    assert rows[6:] == ["route          there", "team-web/chat  p/us/small"]
+
+
+def test_several_clusters_for_a_machine(api: ApiServer, kubeconfig: str) -> None:
+    api.serves("team-web", modelroutes=[ROUTE])
+    result = run("status", "--context", "there,away", "-n", "team-web", "-o", "json", KUBECONFIG=kubeconfig)
+    assert result.exit_code == 1
+    there, away = json.loads(result.stdout)["clusters"]
+    assert (there["context"], there["error"], there["regions"][0]["name"]) == ("there", "", "us-east-1")
+    assert (away["context"], set(away)) == ("away", {"context", "error"})
+
+
+@pytest.mark.parametrize("names", ["a,", ",a", "a,a", "a,,b"])
+def test_names_of_contexts_are_names(names: str) -> None:
+    assert run("status", "--context", names).exit_code == 2
+
+
 def test_no_such_context(kubeconfig: str) -> None:
     result = run("status", "--context", "nowhere", KUBECONFIG=kubeconfig)
     assert result.exit_code == 1
@@ -152,6 +196,7 @@ def test_no_kubeconfig_at_all(tmp_path: Path) -> None:
     result = run("status", KUBECONFIG=str(tmp_path / "none"))
     assert result.exit_code == 1
     assert "not found" in result.stderr
+    assert result.stderr.startswith("error: no `.fairlead` of a `fairlead up` is in this folder, and no cluster")
 
 
 @pytest.mark.parametrize(
@@ -159,3 +204,47 @@ def test_no_kubeconfig_at_all(tmp_path: Path) -> None:
 )
 def test_a_cluster_and_a_state_folder_are_not_asked_at_once(arguments: tuple[str, ...]) -> None:
     assert run("status", *arguments).exit_code == 2
+
+
+def test_the_state_folder_here_goes_before_a_cluster(
+    api: ApiServer, kubeconfig: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.serves(None, modelroutes=[ROUTE])
+    (tmp_path / ".fairlead").mkdir()
+    monkeypatch.chdir(tmp_path)
+    here, there = run("status", KUBECONFIG=kubeconfig), run("status", "--context", "there", KUBECONFIG=kubeconfig)
+    assert "`fairlead up` never ran here" in here.stderr
+    assert (there.exit_code, there.stdout.splitlines()[0]) == (0, "us-east-1")
+
+
+def test_watching_shows_it_again_until_it_is_interrupted(
+    api: ApiServer, kubeconfig: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.serves(None, modelroutes=[ROUTE])
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 1:
+            api.serves(None, modelroutes=[ROUTE, BROKEN])
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("fairlead.cli.watching.time.sleep", pause)
+    result = run("status", "--watch", "--context", "there", KUBECONFIG=kubeconfig)
+    assert "1 of 1 objects are ready" in result.stdout
+    assert "1 of 2 objects are ready" in result.stdout
+    assert result.exit_code == 1  # as the last look says
+
+
+def test_a_watch_outlives_what_cannot_be_asked(kubeconfig: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fairlead.cli.watching.time.sleep", interrupt)
+    result = run("status", "--watch", KUBECONFIG=kubeconfig)
+    assert (result.exit_code, result.stdout[:7]) == (1, "error: ")
+
+
+def test_a_machine_does_not_watch(tmp_path: Path) -> None:
+    assert run("status", "--watch", "-o", "json", "--state", tmp_path).exit_code == 2

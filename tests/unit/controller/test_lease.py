@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 from fairlead.adapters.kube import UnreachableError
-from fairlead.controller.lease import GIVE_UP_AFTER_S, LEASE_S, Election
+from fairlead.controller.lease import ASK_S, GIVE_UP_AFTER_S, HAND_OVER_S, LEASE_S, RENEW_EVERY_S, Election
 from fast_clock import FastClock
 from memory_cluster import MemoryCluster
 
@@ -104,5 +104,102 @@ def test_an_outage_shorter_than_the_lease_changes_nothing() -> None:
         with contextlib.suppress(UnreachableError):
             await election.step()
         assert election.leads
+
+    asyncio.run(story())
+
+
+class Upgrade:
+    """Two operators of two revisions, and what the release wants."""
+
+    def __init__(self, *, old: str = "one", new: str = "two", wanted: str = "two") -> None:
+        self.cluster, self.clock, self.wanted = MemoryCluster(), FastClock(), wanted
+        self.old, self.new = self.operator("old", old), self.operator("new", new)
+
+    def operator(self, identity: str, revision: str) -> Election:
+        return Election(
+            self.cluster,
+            self.clock,
+            namespace="fairlead",
+            name="lease",
+            identity=identity,
+            owner=OWNER,
+            revision=revision,
+            wanted=lambda: self.wanted,
+        )
+
+    async def go_on(self, seconds: float) -> None:
+        for _ in range(int(seconds / RENEW_EVERY_S)):
+            for one in (self.old, self.new):
+                await one.step()
+            assert not (self.old.leads and self.new.leads)
+            self.clock.ahead(RENEW_EVERY_S)
+
+
+def test_who_is_of_the_revision_that_is_wanted_gets_the_lease_and_nobody_writes_at_the_same_time() -> None:
+    async def story() -> None:
+        both = Upgrade(wanted="one")
+        await both.go_on(10)
+        assert (both.old.leads, both.new.leads, both.new.asks) == (True, False, False)
+        both.wanted = "two"
+        await both.new.step()
+        assert both.new.asks
+        await both.old.step()
+        assert not both.old.leads, "it stops as soon as it is asked"
+        both.clock.ahead(HAND_OVER_S - 1)
+        await both.old.step()
+        await both.new.step()
+        assert not both.new.leads, "what the old one writes has time to end"
+        await both.go_on(10)
+        assert (both.old.leads, both.new.leads, both.new.asks) == (False, True, False)
+        await both.go_on(60)
+        assert (both.old.leads, both.new.leads) == (False, True), "and keeps it"
+
+    asyncio.run(story())
+
+
+def test_one_that_is_no_more_wanted_leads_where_who_asked_is_gone() -> None:
+    async def story() -> None:
+        both = Upgrade()
+        await both.go_on(4)
+        await both.new.step()
+        for _ in range(20):  # only the old one lives
+            await both.old.step()
+            both.clock.ahead(RENEW_EVERY_S)
+        assert both.old.leads
+
+    asyncio.run(story())
+
+
+def test_a_leader_of_another_version_that_knows_nothing_of_it_is_not_asked() -> None:
+    async def story() -> None:
+        both = Upgrade(old="")
+        await both.go_on(20)
+        assert (both.old.leads, both.new.leads, both.new.asks) == (True, False, False)
+
+    asyncio.run(story())
+
+
+def test_one_that_asks_in_vain_stands_by_after_a_while() -> None:
+    async def story() -> None:
+        both = Upgrade(wanted="")  # nobody says what the release wants
+        await both.go_on(10)
+        assert both.new.asks
+        await both.go_on(ASK_S)
+        assert (both.old.leads, both.new.asks) == (True, False)
+
+    asyncio.run(story())
+
+
+def test_one_that_ends_while_it_hands_over_need_not_be_waited_for() -> None:
+    async def story() -> None:
+        both = Upgrade(wanted="one")
+        await both.go_on(4)
+        both.wanted = "two"
+        await both.new.step()
+        await both.old.step()
+        assert not both.old.leads
+        await both.old.resign()
+        await both.new.step()
+        assert both.new.leads
 
     asyncio.run(story())

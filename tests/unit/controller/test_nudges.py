@@ -26,7 +26,7 @@ class Stage:
         self.nudges = Nudges(self.cluster, self.clock, namespace="fairlead", live=self.live, metrics=Metrics())
 
     def tell(self, digest: str) -> tuple[int, float | None]:
-        return asyncio.run(self.nudges.tell(lambda _: {DIGEST: digest}))
+        return asyncio.run(self.nudges.tell(lambda _: {"annotations": {DIGEST: digest}}))
 
     def again(self, after_s: float) -> str | None:
         """Ask some seconds later for one more nudge; return how often there was one."""

@@ -10,6 +10,7 @@ import pytest
 from builders import US, budget, consumer, provider, route, target
 from fairlead.adapters.kube import ForbiddenError, UnreachableError
 from fairlead.budget.price import USD
+from fairlead.budget.shadow import ShadowAccount
 from fairlead.controller.gateways import DIGEST_ANNOTATION
 from fairlead.controller.status import PATIENCE_S
 from fairlead.errors import ClusterError
@@ -137,7 +138,7 @@ def _reasons(stage: Stage, name: str) -> list[str]:
 
 def test_a_credential_is_mounted_before_a_route_needs_it() -> None:
     credential = {"secretName": "global-api", "key": "us"}
-    stage = Stage(provider("p"), route("chat"))
+    stage = Stage(provider("p"), route("chat"), faster=10)  # or a loaded machine is a late gateway
     stage.pod("old")
 
     async def story() -> None:
@@ -283,6 +284,9 @@ def test_who_does_not_lead_writes_nothing() -> None:
     asyncio.run(while_it_runs(stage, story))
 
 
+EPOCH = "1970-01-01T00:00:00Z"
+
+
 @pytest.fixture
 def asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Budget servers are asked, and status is judged, as often as a fast clock wants it."""
@@ -307,6 +311,13 @@ def _budget(stage: Stage) -> dict[str, Any]:
     return found
 
 
+def _shadow(stage: Stage) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (stage.cluster.find("ModelRoute", "chat", "team-web") or {})["status"].get(
+        "shadow", []
+    )
+    return found
+
+
 def _told(stage: Stage) -> list[str]:
     return [one["reason"] for one in stage.cluster.all("Event") if one["involvedObject"]["kind"] == "BudgetPolicy"]
 
@@ -318,21 +329,28 @@ def test_a_budget_from_its_policy_to_its_status_and_its_events() -> None:
     async def story() -> None:
         await until(stage.is_ready("BudgetPolicy", "agents"))
         assert stage.condition("BudgetPolicy", "agents", "Enforced")["reason"] == "Enforced"
-        assert _budget(stage)["consumers"] == 1
+        await until(lambda: _budget(stage).get("consumers") == 1)
         policy = stage.cluster.find("BudgetPolicy", "agents", "team-web") or {}
         assert policy["status"]["reach"] == "FleetWide", "the only region is served here"
         await until(stage.is_ready("ModelConsumer", "agent"))
         status = (stage.cluster.find("ModelConsumer", "agent", "team-web") or {})["status"]
         assert status["budgetedBy"] == "team-web/agents"
         stage.servers.spent["team-web/agent"] = 4_100_000_000
-        await until(lambda: _budget(stage)["top"] == "team-web/agent 4.10")
+        await until(lambda: _budget(stage).get("top") == "team-web/agent 4.10")
         stage.servers.spent["team-web/agent"] = 5 * USD
         await until(lambda: "BudgetReject" in _told(stage))
+        await until(
+            lambda: '"x:team-web/agent":"0 *"' in stage.cluster.find("ConfigMap", f"{NAME}-routes")["data"]["rds.json"]
+        )
+        copies = ShadowAccount(route="team-web/chat", target="p/us/m", spent=USD // 4, since_ms=0)
+        stage.servers.shadows = (copies,)
+        await until(lambda: _shadow(stage))
+        assert _shadow(stage)[0].items() >= {"target": "p/us/m", "spentUSD": "0.25", "since": EPOCH}.items()
         # when nobody can decide, what was spent stays
         stage.servers.store_up = False
         await until(lambda: not stage.is_ready("BudgetPolicy", "agents")())
         assert stage.condition("BudgetPolicy", "agents", "Enforced")["reason"] == "FailingOpen"
-        assert _budget(stage)["spentUSD"] == "5.00"
+        assert (_budget(stage)["spentUSD"], _shadow(stage)[0]["spentUSD"]) == ("5.00", "0.25")
         stage.servers.store_up = True
         await until(stage.is_ready("BudgetPolicy", "agents"))
         await until(lambda: len(_told(stage)) == 5)

@@ -32,16 +32,21 @@ def _found(
 
 READY = _condition("Ready", "True")
 GATEWAYS = [
-    {"region": "us-east-1", "digest": "d1", "ladder": ["p/us/m", "p/eu/m"]},
-    {"region": "eu-west-1", "digest": "d2", "ladder": ["p/eu/m", "p/us/m"]},
+    {"region": "us-east-1", "geo": "us", "digest": "d1", "ladder": ["p/us/m", "p/eu/m"]},
+    {"region": "eu-west-1", "geo": "eu", "digest": "d2", "ladder": ["p/eu/m", "p/us/m"]},
 ]
+
+
+def _served(ladder: list[str], digest: str) -> dict[str, Any]:
+    told: dict[str, Any] = {"answers": [], "furtherLadders": 0, "shadow": None}
+    return {"name": "team-web/chat", "ladder": ladder, "digest": digest, **told}
 
 
 def test_routes_are_shown_by_region_in_the_order_of_attempts() -> None:
     described = overview.describe([_found("ModelRoute", "chat", READY, gateways=GATEWAYS)])
     assert described["regions"] == [
-        {"name": "eu-west-1", "routes": [{"name": "team-web/chat", "ladder": ["p/eu/m", "p/us/m"], "digest": "d2"}]},
-        {"name": "us-east-1", "routes": [{"name": "team-web/chat", "ladder": ["p/us/m", "p/eu/m"], "digest": "d1"}]},
+        {"name": "eu-west-1", "geo": "eu", "routes": [_served(["p/eu/m", "p/us/m"], "d2")]},
+        {"name": "us-east-1", "geo": "us", "routes": [_served(["p/us/m", "p/eu/m"], "d1")]},
     ]
     assert overview.lines(described) == [
         "eu-west-1",
@@ -56,7 +61,9 @@ def test_routes_are_shown_by_region_in_the_order_of_attempts() -> None:
 
 def test_gateways_of_other_kinds_are_no_routes() -> None:
     serving = [{"region": "us-east-1", "digest": "d"}]
-    assert overview.describe([_found("ModelProvider", "p", READY, gateways=serving)])["regions"] == []
+    described = overview.describe([_found("ModelProvider", "p", READY, gateways=serving)])
+    assert described["regions"] == [{"name": "us-east-1", "geo": "", "routes": []}]
+    assert overview.lines(described) == ["1 of 1 objects are ready"]
 
 
 @pytest.mark.parametrize(
@@ -122,3 +129,65 @@ def test_a_refusal_says_what_to_do(refusal: ClusterError, namespace: str | None,
     cluster.refusals["list", "*"] = refusal
     with pytest.raises(ClusterError, match=advice):
         asyncio.run(overview.read(cluster, namespace=namespace))
+
+
+def _provider(**endpoint: str) -> dict[str, Any]:
+    found = _found("ModelProvider", "p", READY)
+    plain = {"name": "us", "region": "us-east-1", "state": "Healthy", "share": "100%", "reason": "Healthy"}
+    found["status"]["endpoints"] = [{**plain, **endpoint}, {**plain, "name": "any", "reason": "NotUsed", **endpoint}]
+    return found
+
+
+def test_endpoints_say_how_they_stand() -> None:
+    down = {"state": "Down", "share": "0%", "since": "2026-03-01T10:00:00Z", "reason": "ConnectionFailed"}
+    described = overview.describe([_provider(**down, message="connection refused")])
+    assert described["endpoints"][0] == {
+        "provider": "p",
+        "endpoint": "us",
+        "region": "us-east-1",
+        "used": True,
+        **down,
+        "message": "connection refused",
+    }
+    assert overview.lines(described)[:2] == [
+        "2 of 2 endpoints have less than their traffic, or fail",
+        "  p/us (us-east-1) Down, 0% since 2026-03-01T10:00:00Z: connection refused",
+    ]
+    assert overview.is_wrong(described)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "wrong"),
+    [
+        ({}, False),
+        ({"state": "Unknown", "reason": "Pending"}, False),
+        ({"share": "50%"}, True),
+        ({"state": "Drained", "share": "0%", "reason": "Drained"}, True),
+        ({"state": "Suspect", "reason": "TimedOut"}, True),
+        ({"state": "Unknown", "reason": "NotUsed"}, False),
+    ],
+)
+def test_an_endpoint_in_use_that_is_not_whole_wants_a_look(endpoint: dict[str, str], wrong: bool) -> None:
+    assert overview.is_wrong(overview.describe([_provider(**endpoint)])) is wrong
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (
+            {"phase": "Paused", "reason": "ByHand", "step": 1, "steps": 2, "traffic": "10%", "candidate": "p/next"},
+            "rollout team-web/chat Paused (ByHand), step 1 of 2, 10% to p/next",
+        ),
+        (
+            {"phase": "RolledBack", "reason": "BoundBroken", "refused": "p/next", "message": "Git asks for p/next"},
+            "rollout team-web/chat RolledBack (BoundBroken): Git asks for p/next",
+        ),
+        ({"phase": "Stable", "reason": "Promoted", "stable": "p/next"}, None),
+    ],
+)
+def test_a_rollout_that_is_under_way_or_was_sent_back_is_a_line(said: dict[str, Any], line: str | None) -> None:
+    found = _found("ModelRoute", "chat", READY)
+    found["status"]["rollout"] = said
+    described = overview.describe([found])
+    assert described["rollouts"][0]["route"] == "team-web/chat"
+    assert [one for one in overview.lines(described) if one.startswith("rollout")] == ([line] if line else [])

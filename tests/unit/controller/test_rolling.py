@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from builders import budget, consumer, provider, route, target
 from fairlead.adapters.kube import ForbiddenError, InvalidError
 from fairlead.controller import refresh
+from fairlead.controller.readback import LEAVES_S
 from fairlead.errors import ClusterError
+from memory_cluster import MemoryCluster
 from operator_stage import NAME, Stage, until, while_it_runs
 
 ENDPOINT = {"name": "us", "region": "us-east-1", "baseURL": "https://q.example.com/v1"}
@@ -21,6 +24,22 @@ def _stage(*objects: Any) -> Stage:
     stage = Stage(provider("p"), route("chat"), *objects)
     stage.pod("old")
     return stage
+
+
+class SlowCluster(MemoryCluster):
+    """Whose API server keeps writes of gateways' files waiting as long as the test wants."""
+
+    def __init__(self, *objects: Mapping[str, Any]) -> None:
+        super().__init__(*objects)
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+        self.waits = False
+
+    async def apply(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        if manifest["kind"] == "ConfigMap" and manifest["metadata"]["name"].startswith(NAME):
+            self.waits = not self.go_on.is_set()
+            await self.go_on.wait()
+        return await super().apply(manifest)
 
 
 def _served(stage: Stage) -> str:
@@ -46,7 +65,8 @@ def test_a_deployment_that_cannot_roll_holds_back_no_change_that_its_pods_can_se
         stage.cluster.put(route("chat", target("q", "small")))
         for kind, name, namespace in (("ModelProvider", "q", "fairlead"), ("ModelRoute", "chat", "team-web")):
             await until(lambda k=kind, n=name, ns=namespace: _reason(stage, k, n, ns) == "CredentialNotMounted")  # type: ignore[misc]
-            assert "exceeded quota: pods" in stage.condition(kind, name, "Programmed", namespace)["message"]
+            # The Deployment says so in a moment of its own.
+            await until(lambda k=kind, n=name, ns=namespace: "exceeded quota: pods" in _told(stage, k, n, ns))  # type: ignore[misc]
         assert "q/us/small" not in _served(stage)
         # Others' changes do not: routes come, go and change
         stage.cluster.put(route("other"))
@@ -87,6 +107,10 @@ def test_a_region_without_a_pod_that_runs_says_why_on_its_objects() -> None:
         assert told == f"no gateway in `us-east-1` is ready: pod old: {why}"
 
     asyncio.run(while_it_runs(stage, story))
+
+
+def _told(stage: Stage, kind: str, name: str, namespace: str) -> str:
+    return str(stage.condition(kind, name, "Programmed", namespace).get("message"))
 
 
 def _reason(stage: Stage, kind: str, name: str, namespace: str) -> object:
@@ -241,6 +265,24 @@ def test_a_provider_is_ready_when_gateways_hold_its_credential() -> None:
     asyncio.run(while_it_runs(stage, story))
 
 
+def test_a_provider_that_no_route_uses_is_ready_when_gateways_hold_its_credential() -> None:
+    keys = [{"secretName": "q-key", "key": "us"}, {"secretName": "q-key"}]
+    endpoints = [{**ENDPOINT, "name": f"us-{number}", "credential": key} for number, key in enumerate(keys)]
+    stage = _stage(provider("q", endpoints=endpoints))
+    stage.cluster.take("Pod", "old")
+    stage.pod("new", "q-key")
+    stage.answers.absent = {"q-key/us"}
+
+    async def story() -> None:
+        await until(lambda: _reason(stage, "ModelProvider", "q", "fairlead") == "SecretNotFound")
+        assert "`q-key/us`" in stage.condition("ModelProvider", "q", "Programmed", "fairlead")["message"]
+        await until(stage.is_ready("ModelRoute", "chat"))
+        stage.answers.absent = set()
+        await until(stage.is_ready("ModelProvider", "q", "fairlead"))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
 def test_a_person_lets_gateways_look_at_a_rotated_credential() -> None:
     stage = _stage(Q)
     stage.cluster.take("Pod", "old")
@@ -268,3 +310,48 @@ def test_a_person_lets_gateways_look_at_a_rotated_credential() -> None:
 def _secret(name: str, value: str) -> dict[str, Any]:
     data = {"apiKey": base64.b64encode(value.encode()).decode()}
     return {"kind": "Secret", "metadata": {"name": name, "namespace": "team-web"}, "data": data}
+
+
+def test_what_is_new_waits_until_no_request_comes_to_a_pod_that_leaves() -> None:
+    stage = Stage(provider("p"), route("chat"), faster=5)
+    stage.pod("old")
+    stage.pod("new")
+
+    async def leaves() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        left_at = stage.clock.monotonic()
+        stage.cluster.take("Pod", "old")
+        await until(lambda: len(stage.operator._live.of_kind("Pod")) == 1)
+        # A node's rules may lead there a moment longer, and it serves what it did
+        stage.cluster.put(route("second"))
+        await until(stage.is_ready("ModelRoute", "second"))
+        assert stage.clock.monotonic() - left_at >= LEAVES_S
+        assert stage.is_ready("ModelRoute", "chat")()
+
+    asyncio.run(while_it_runs(stage, leaves))
+
+
+def test_nothing_is_ready_by_what_pods_served_before_it_was_written() -> None:
+    cluster = SlowCluster({"kind": "ConfigMap", "metadata": {"name": "fairlead-installation", "namespace": "fairlead"}})
+    cluster.put({"kind": "Secret", "metadata": {"name": "fairlead-keys", "namespace": "fairlead"}})
+    for one in (provider("p"), provider("q"), route("chat")):
+        cluster.put(one)
+    stage = Stage(cluster=cluster)
+    stage.pod("gateway")
+
+    async def edited() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        cluster.go_on.clear()
+        other = cluster.put(route("chat", target("q", "small")))
+        await until(lambda: cluster.waits)
+        # The API server takes its time: statuses are written meanwhile, of the configuration that is not written yet
+        for _ in range(3):
+            await stage.operator._write_status()
+        found = cluster.find("ModelRoute", "chat", "team-web") or {}
+        ready = next(one for one in found["status"]["conditions"] if one["type"] == "Ready")
+        assert (ready["status"], ready["observedGeneration"]) != ("True", other["metadata"]["generation"])
+        cluster.go_on.set()
+        await until(stage.is_ready("ModelRoute", "chat"))
+        assert "q/us/small" in _served(stage)
+
+    asyncio.run(while_it_runs(stage, edited))

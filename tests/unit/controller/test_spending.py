@@ -54,6 +54,22 @@ def test_windows_spenders_and_the_unbudgeted() -> None:
     assert (policy["spentUSD"], policy["windowEnd"]) == ("5.50", "2026-11-21T13:00:00Z")
 
 
+def _route(name: str, **status: Any) -> dict[str, Any]:
+    return {"kind": "ModelRoute", "metadata": {"name": name, "namespace": "team-web"}, "status": status}
+
+
+def test_what_shadows_cost() -> None:
+    spent = {"target": "vllm/v/owl", "spentUSD": "0.75", "since": "2026-11-01T00:00:00Z"}
+    document = _read(_route("chat", shadow=[{**spent, "observedAt": "2026-11-21T12:00:00Z"}]), _route("plain"))
+    assert document["shadow"] == [{"route": "team-web/chat", **spent}]
+    assert spending.lines(document) == [
+        "nobody has a budget",
+        "",
+        "shadows, in nobody's budget:",
+        f"  {'team-web/chat':<40} {'$0.75':>14} spent at vllm/v/owl, since 2026-11-01T00:00:00Z",
+    ]
+
+
 def test_a_policy_that_nobody_enforces_says_so() -> None:
     prepaid = {field: value for field, value in BUDGET.items() if not field.startswith("window")}
     lines = spending.lines(_read(_policy("agents", reason="FailingOpen", budget=prepaid)))
@@ -71,3 +87,18 @@ def test_nothing_is_known_yet() -> None:
 
 def test_only_one_namespace() -> None:
     assert spending.lines(_read(_policy("agents"), namespace="other")) == ["nobody has a budget"]
+
+
+def test_savings_stand_in_the_routes_status() -> None:
+    told = {
+        "baseline": "big/e/best",
+        "spentUSD": "1.00",
+        "baselineUSD": "10.00",
+        "estimatedUSD": "0.00",
+        "since": "2026-11-01T00:00:00Z",
+        "observedAt": "2026-11-21T12:00:00Z",
+    }
+    document = _read(_route("chat", savings=told), _route("other"))
+    (one,) = document["savings"]
+    assert (one["route"], one["savedUSD"]) == ("team-web/chat", "9.00")
+    assert spending.lines(document)[-1].split()[:3] == ["team-web/chat", "$9.00", "saved:"]

@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 from builders import provider, route
+from fairlead.adapters.probe import Finding
+from fairlead.statuses import Failure
 from operator_stage import Stage, until, while_it_runs
 
 
@@ -44,5 +46,27 @@ def test_a_route_whose_next_rung_answers_is_ready_while_its_provider_is_not() ->
         )
         await until(stage.is_ready("ModelProvider", "q", "fairlead"))
         assert stage.is_ready("ModelRoute", "chat")()
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_red_ends_without_a_request_when_probes_have_seen_the_whole_way_back() -> None:
+    check = {"interval": "1s", "timeout": "500ms"}
+    stage = Stage(provider("p", healthCheck=check), route("chat"), faster=4.0)
+    stage.pod("one")
+
+    def endpoint() -> dict[str, Any]:
+        found = stage.cluster.find("ModelProvider", "p") or {}
+        return next(iter(found.get("status", {}).get("endpoints", [])), {})
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelProvider", "p", "fairlead"))
+        stage.probes.findings["us.example.com"] = Finding(status=0, failure=Failure.CONNECTION_FAILED)
+        stage.counters.count("p/us/small", 0, "UF")
+        await until(lambda: endpoint().get("state") == "Down")
+        assert not stage.is_ready("ModelProvider", "p", "fairlead")()
+        stage.probes.findings.clear()
+        await until(lambda: endpoint().get("state") == "Healthy")
+        await until(stage.is_ready("ModelProvider", "p", "fairlead"))
 
     asyncio.run(while_it_runs(stage, story))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import structlog
 
+from fairlead.adapters.kube import ConflictError
 from fairlead.controller.live import Live
 from fairlead.controller.metrics import Metrics
 from fairlead.controller.written_objects import Brought, WrittenObjects
@@ -55,6 +56,17 @@ class World:
         assert brought.failed == {}
         await self.written.delete(planned.delete)
         return brought
+
+    async def compared(self) -> tuple[Object, ...]:
+        """Return the Services as an operator has judged them."""
+        self._live.replace("Service", await self._cluster.list("Service", namespace="fairlead"))
+        return self._live.of_kind("Service")
+
+    def write(self, name: str, *, annotations: Object | None = None, **fields: Any) -> None:
+        """Let somebody write a Service, or make it."""
+        found = self._cluster.find("Service", name) or dict(_service(name))
+        metadata = {**found["metadata"], "annotations": annotations or found["metadata"].get("annotations", {})}
+        self._cluster.put({**found, **fields, "metadata": metadata})
 
     def harm(self, *names: str) -> None:
         """Let somebody delete Services."""
@@ -133,5 +145,31 @@ def test_nothing_is_kept_of_what_nobody_wants() -> None:
             assert {"_written", "_repaired", "_compared"} <= set(_kept(world))
         await world.bring()
         assert _kept(world) == set()
+
+    play(story)
+
+
+def test_what_somebody_wrote_since_is_not_deleted_and_others_fields_are_no_reason() -> None:
+    async def story(world: World) -> None:
+        await world.bring(EAST, WEST)
+        (judged,) = [one for one in await world.compared() if one["metadata"]["name"] == "east"]
+        # A status that changes meanwhile is nobody's wish
+        world.write("east", status={"loadBalancer": {}})
+        await world.written.delete([judged])
+        assert not world.is_there("east")
+        # what another operator wrote, or made anew, is
+        await world.bring(EAST, WEST)
+        (judged,) = [one for one in await world.compared() if one["metadata"]["name"] == "east"]
+        world.write("east", annotations={"fairlead.dev/rendered": "by another operator"})
+        with pytest.raises(ConflictError, match="somebody else wrote it"):
+            await world.written.delete([judged])
+        world.harm("east")
+        world.write("east", annotations=dict(judged["metadata"]["annotations"]))
+        with pytest.raises(ConflictError, match="somebody else wrote it"):
+            await world.written.delete([judged])
+        assert world.is_there("east")
+        # and what is gone is well
+        world.harm("east")
+        await world.written.delete([judged])
 
     play(story)

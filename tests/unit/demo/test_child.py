@@ -51,3 +51,18 @@ def test_one_that_does_not_talk_writes_to_its_log(tmp_path: Path) -> None:
         await child.kill()
 
     asyncio.run(scenario())
+
+
+def test_one_that_is_held_says_nothing_until_it_goes_on_and_ends_like_any_other(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        child = await start(ECHO, tmp_path / "log")
+        child.hold()
+        await child.send("hello")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(child.receive(), 0.5)
+        child.go_on()
+        assert await child.receive() == "HELLO"
+        child.hold()
+        assert await child.stop() == -signal.SIGTERM
+
+    asyncio.run(scenario())

@@ -16,7 +16,7 @@ from fairlead.translate.references import SecretRef
 ROOT = Path(__file__).resolve().parents[3]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT / "examples" / "demo").rglob("*.yaml"))}
 BLOCKS = re.findall(r"^```yaml\n# (\S+)\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-TEXTS |= {f"README.md: {name}": text for name, text in BLOCKS}
+TEXTS |= {f"README.md: {name.removeprefix('gateway/')}": text for name, text in BLOCKS}
 QUICKSTART = (ROOT / "docs" / "quickstart.md").read_text()
 TEXTS |= {
     f"docs/quickstart.md: {name.replace('fairlead.yaml', 'installation.yaml')}": text
@@ -60,4 +60,4 @@ def test_compiles_without_a_word(prefix: str) -> None:
 
 
 def test_the_readme_has_both_files() -> None:
-    assert [name for name, _ in BLOCKS] == ["installation.yaml", "resources/all.yaml"]
+    assert [name for name, _ in BLOCKS] == ["gateway/installation.yaml", "gateway/resources/all.yaml"]

@@ -26,8 +26,8 @@ def test_places_are_what_the_yaml_declares(tmp_path: Path) -> None:
         places = {place.name: place for place in scene.places("cloud")}
         ports = [place.port for name in ("llama", "cloud") for place in scene.places(name)]
     assert (places["eu"].header, places["us"].header) == ("api-key", "Authorization")
-    assert places["us"].models == ("open-chat", "open-code", "premium")
-    assert places["ap"].models == ("open-chat-ap", "open-code-ap")
+    assert places["us"].models == ("open-chat", "open-code", "premium", "wren", "robin", "cuckoo")
+    assert places["ap"].models == ("open-chat-ap", "open-code-ap", "wren", "robin", "cuckoo")
     assert places["ap"].key_variable == "FAIRLEAD_DEMO_CLOUD_AP"
     assert len(set(ports)) == len(ports)
 
@@ -44,3 +44,13 @@ def test_no_place_is_where_a_gateway_shows_its_metrics(tmp_path: Path) -> None:
     assert not ports & metrics
     # Nor after a move to other ports, which keeps the last two digits.
     assert not {port % STEP for port in ports} & {port % STEP for port in metrics}
+
+
+def test_edits_one_string_by_rename_and_nothing_else(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        before = scene.routes.stat().st_ino
+        scene.edit("model: wren", "model: robin")
+        assert "model: robin" in scene.routes.read_text()
+        assert scene.routes.stat().st_ino != before
+        with pytest.raises(SceneError, match="got 0 times `model: wren`, want once"):
+            scene.edit("model: wren", "model: robin")

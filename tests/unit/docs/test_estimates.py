@@ -83,3 +83,13 @@ def test_what_the_page_says_of_its_example() -> None:
 def test_a_refusal_is_free(status: int) -> None:
     assert row("the provider refused") == ["$0", "$0"]
     assert charge(report(stream=False, sent=90, ms=60_000, status=status), PREMIUM).cost == 0
+
+
+def test_below_the_truth_is_only_what_the_page_names() -> None:
+    """Where each byte is a token, in a request or in an answer, an estimate is less than the bill."""
+    ended = stream(3_000, 500)
+    dense = cost(PREMIUM.price, Tokens(input=BODY_BYTES, output=3_000))
+    assert charge(ended, PREMIUM).cost == cost(PREMIUM.price, Tokens(input=BODY_BYTES // 2, output=3_000)) < dense
+    longer = stream(9_000, 500)
+    assert charge(longer, PREMIUM).cost < cost(PREMIUM.price, Tokens(input=INPUT, output=9_000)), "half a token each"
+    assert "only for text that takes more than half a token for each byte" in PAGE

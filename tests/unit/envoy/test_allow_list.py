@@ -28,9 +28,17 @@ def test_what_no_provider_and_no_client_gets() -> None:
         "x-fl-consumer",
         "content-types",
         "openai",
+        "openai-organization",
     ):
         assert re.fullmatch(out, name), name
-    for name in ("set-cookie", "location", "x-envoy-ratelimited", "x-fairlead-route", "x-ratelimit", "content-typ"):
+    for name in (
+        "set-cookie",
+        "location",
+        "x-envoy-ratelimited",
+        "x-fairlead-route",
+        "x-ratelimit-limit",
+        "openai-project",
+    ):
         assert re.fullmatch(back, name), name
-    for name in (":path", "content-type", "openai-organization", "x-request-id"):
+    for name in (":path", "content-type", "openai-beta", "x-request-id"):
         assert not re.fullmatch(out, name), name

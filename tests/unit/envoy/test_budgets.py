@@ -1,13 +1,29 @@
 """What gateways say to the budget server is what it reads."""
 
+from types import SimpleNamespace
+from typing import Any
+
 from fairlead.budgetserver import descriptor
-from fairlead.envoy import budgets, token_filter
+from fairlead.envoy import budgets, logs, names, probe, token_filter
 
 
 def test_a_check_has_the_words_that_the_server_reads() -> None:
     *words, ask = budgets.CHECK
     assert len(words) + len(["77", "1"]) == len(descriptor.CHECK)
     assert "ask" in ask
+
+
+def test_a_shadows_check_has_the_words_that_the_server_reads() -> None:
+    *words, ask = budgets.SHADOW_CHECK
+    assert len(words) + len(["77", "1"]) == len(descriptor.SHADOW_CHECK)
+    for format_, name in zip(words, descriptor.SHADOW_CHECK, strict=False):
+        assert {"id": "x-request-id", "bytes": "content-length"}.get(name, name) in format_
+    assert "ask" in ask
+
+
+def test_a_shadows_report_differs_by_its_route_only() -> None:
+    own, copy = budgets.report("gateway"), budgets.report("gateway", route=logs.SHADOW_ROUTE)
+    assert [pair for pair in zip(own, copy, strict=True) if pair[0] != pair[1]] == [(logs.ROUTE, logs.SHADOW_ROUTE)]
 
 
 def test_a_report_has_the_words_that_the_server_reads() -> None:
@@ -37,4 +53,15 @@ def test_usage_has_the_words_that_the_server_reads() -> None:
 
 
 def test_no_format_has_a_space_in_it() -> None:
-    assert not [format_ for format_ in (*budgets.CHECK, *budgets.report("gateway")) if " " in format_]
+    assert not [
+        format_ for format_ in (*budgets.CHECK, *budgets.SHADOW_CHECK, *budgets.report("gateway")) if " " in format_
+    ]
+
+
+def test_a_probe_with_a_credential_is_neither_checked_nor_reported() -> None:
+    gateway: Any = SimpleNamespace(budget=object(), keyed_probes=(object(),))
+    layout: Any = SimpleNamespace(budget=object())
+    (route,) = probe.routes(gateway, layout)
+    filters = route["typed_per_filter_config"]
+    assert filters[names.RATE_LIMIT_FILTER]["disabled"]
+    assert filters["report"]["disabled"]

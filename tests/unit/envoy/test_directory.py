@@ -2,11 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from fairlead.envoy import directory
+from fairlead.envoy import directory, names
 from fairlead.ir import (
     Arm,
     Breaker,
     Consumer,
+    Ending,
     Entry,
     Gateway,
     Ladder,
@@ -116,6 +117,20 @@ def test_render_of_a_small_gateway() -> None:
     }
 
 
+def test_what_is_served_is_read_back_where_the_names_of_a_route_share_a_target() -> None:
+    several = route("team/all", *(plan(key=key, arms=GATEWAY.routes[0].plans[0].arms) for key in ("a", "b")))
+    other = replace(several.plans[1], last_target="api/us/%7Eb")
+    named = replace(GATEWAY.routes[1], plans=(replace(GATEWAY.routes[1].plans[0], last_target="api/us/acme/%7Ev2"),))
+    for plans, targets in ((several.plans, {"team/all": "api/flash"}), ((several.plans[0], other), {})):
+        entries = tuple(Entry(model_name=one, route="team/all", plan=one) for one in ("a", "b"))
+        scopes = (Scope(name="*", entries=entries), GATEWAY.scopes[1])
+        gateway = replace(GATEWAY, scopes=scopes, routes=(replace(several, plans=plans), named))
+        carrier = {"metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: directory.render(gateway)}}}
+        hosts = [{"name": "*", "routes": [{"name": "ready"}, carrier]}, {"name": "team/all"}]
+        served = directory.stable_targets({"resources": [{"virtual_hosts": hosts}]})
+        assert served == {**targets, "team/chat": "api/acme/~v2"}
+
+
 def test_render_is_sorted_by_key() -> None:
     assert list(directory.render(GATEWAY)) == sorted(directory.render(GATEWAY))
 
@@ -140,11 +155,19 @@ def test_who_is_stopped_stands_in_a_line_of_its_own() -> None:
     assert entries["c:team/alice"] == "- - team|*"
 
 
+def test_where_a_budget_is_at_its_end() -> None:
+    ends = (Ending(route="", until_s=0), Ending(route="team/a", until_s=9))
+    entries = directory.render(replace(GATEWAY, consumers=(consumer(endings=ends),)))
+    assert entries["x:team/alice"] == "0 * 9 team/a"
+
+
 @pytest.mark.parametrize(
-    ("routes", "line"), [((), None), (None, "*"), (("team/a", "team/b"), "team/a team/b")], ids=["none", "all", "some"]
+    ("routes", "line"),
+    [((), None), (None, "r1 *"), (("team/a", "team/b"), "r1 team/a team/b")],
+    ids=["none", "all", "some"],
 )
 def test_where_a_budget_counts_a_callers_spending(routes: tuple[str, ...] | None, line: str | None) -> None:
-    entries = directory.render(replace(GATEWAY, consumers=(consumer(budgeted_routes=routes),)))
+    entries = directory.render(replace(GATEWAY, consumers=(consumer(budgeted_routes=routes, budget_revision="r1"),)))
     assert entries.get("b:team/alice") == line
     assert entries["c:team/alice"] == "- - team|*"
 

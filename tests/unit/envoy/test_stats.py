@@ -44,3 +44,12 @@ def test_tokens_are_counted_of_answers_that_have_some() -> None:
     every, served = stats.requests()
     assert every["filter"] == logs.NOT_PROBES
     assert served["filter"] == logs.SERVED
+
+
+def test_what_a_candidate_is_judged_by_is_told_by_arm_and_of_copies_by_route() -> None:
+    arm, copy = {"arm", "target"}, {"route", "target"}
+    counted = {"prompt_tokens": set(), "completion_tokens": set(), "cached_tokens": set(), "broken": set()}
+    counted["finished"] = {"reason", "flags"}
+    assert series(stats.answers()) == {f"fairlead_attempt_{name}": arm | more for name, more in counted.items()}
+    counted |= {"total": {"code", "flags"}, "first_byte_ms": set()}
+    assert series(stats.copies()) == {f"fairlead_copy_{name}": copy | more for name, more in counted.items()}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+from lupa.lua51 import LuaRuntime  # as Argo CD has it
 
 from fairlead.api.conditions import ConditionStatus
 from fairlead.api.installation import Installation, decode_installation
@@ -83,3 +84,31 @@ def test_namespaces_are_there_before_the_chart_needs_them() -> None:
     flux = {one["metadata"]["name"]: one["spec"] for one in cluster}
     assert flux["llm-namespaces"]["path"] == "./namespaces"
     assert flux["fairlead-install"]["dependsOn"] == [{"name": "llm-namespaces"}]
+
+
+@pytest.mark.parametrize(
+    ("said", "health"),
+    [
+        ({}, "Progressing"),
+        ({"Ready": ("Unknown", "Pending")}, "Progressing"),
+        ({"Ready": ("True", "Ready")}, "Healthy"),
+        ({"Ready": ("False", "Expired")}, "Degraded"),
+        ({"Ready": ("True", "Ready"), "Reconciling": ("True", "RollingOut")}, "Progressing"),
+        ({"Ready": ("True", "Ready"), "Reconciling": ("True", "AwaitingPromotion")}, "Suspended"),
+        ({"Ready": ("True", "Ready"), "Reconciling": ("True", "PausedByHand")}, "Suspended"),
+        ({"Ready": ("False", "CredentialRejected"), "Reconciling": ("True", "RollingOut")}, "Degraded"),
+        ({"Ready": ("False", "RolledBack"), "Stalled": ("True", "RolledBack")}, "Degraded"),
+    ],
+)
+def test_argo_cd_sees_an_object_as_it_is(said: dict[str, tuple[str, str]], health: str) -> None:
+    written = yaml.safe_load((ROOT / "argocd" / "health.yaml").read_text())["data"]
+    (script,) = written.values()
+    lua = LuaRuntime()
+    judge = lua.execute(f"return function(obj) {script} end")
+    conditions = [
+        {"type": kind, "status": status, "reason": why, "message": "so"} for kind, (status, why) in said.items()
+    ]
+    for generation, wanted in ((3, health), (4, "Progressing")):
+        found = {"metadata": {"generation": generation}, "status": {"observedGeneration": 3, "conditions": conditions}}
+        assert judge(lua.table_from(found, recursive=True)).status == wanted
+    assert judge(lua.table_from({"metadata": {"generation": 1}}, recursive=True)).status == "Progressing"

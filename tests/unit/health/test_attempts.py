@@ -1,7 +1,13 @@
+import re
+
 import pytest
 
+from fairlead import statuses
 from fairlead.health import attempts
-from fairlead.health.attempts import Failure
+from fairlead.health.attempts import BROKEN, Outcome
+from fairlead.statuses import Failure
+
+WELL: Outcome = 200, "-"
 
 
 @pytest.mark.parametrize(
@@ -26,6 +32,13 @@ from fairlead.health.attempts import Failure
         ((0, "UT"), Failure.TIMED_OUT),
         ((200, "UC"), Failure.CONNECTION_CUT),
         ((502, "UPE"), Failure.NO_HTTP),
+        ((0, "UPE"), Failure.NO_HTTP),
+        ((200, "UPE"), Failure.CONNECTION_CUT),
+        ((405, "-"), Failure.NOT_FOUND),
+        ((407, "-"), Failure.CREDENTIAL_REJECTED),
+        ((408, "-"), Failure.TIMED_OUT),
+        ((409, "-"), None),
+        ((498, "-"), Failure.RATE_LIMITED),
     ],
 )
 def test_an_outcome_says_who_has_to_look_at_what(outcome: attempts.Outcome, failure: Failure | None) -> None:
@@ -38,6 +51,14 @@ def test_an_outcome_says_who_has_to_look_at_what(outcome: attempts.Outcome, fail
 )
 def test_only_a_whole_answer_went_well(outcome: attempts.Outcome, well: bool) -> None:
     assert attempts.went_well(outcome) is well
+
+
+@pytest.mark.parametrize("status", range(200, 600))
+def test_who_judges_an_attempt_and_who_retries_it_read_one_table(status: int) -> None:
+    retried = re.fullmatch(statuses.pattern(ejecting=False), str(status)) is not None
+    ejects = re.fullmatch(statuses.pattern(ejecting=True), str(status)) is not None
+    assert (attempts.failure((status, "-")) is not None) == retried
+    assert attempts.moves_traffic((status, "-")) == ejects
 
 
 def test_the_most_frequent_failure_is_foremost() -> None:
@@ -61,3 +82,23 @@ def test_totals_are_told_apart_by_readings(
     before: attempts.Counts | None, now: attempts.Counts, told: attempts.Counts
 ) -> None:
     assert attempts.since(before, now) == told
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        pytest.param({}, {WELL: 3, BROKEN: 1}, {WELL: 2, BROKEN: 1}, id="one of three"),
+        pytest.param({WELL: 3}, {WELL: 4, BROKEN: 1}, {BROKEN: 1}, id="the newest"),
+        pytest.param({WELL: 3, BROKEN: 3}, {WELL: 4, BROKEN: 3}, {WELL: 1}, id="one before"),
+        pytest.param({WELL: 3}, {WELL: 3, BROKEN: 1}, {BROKEN: 1}, id="its 200 is not counted yet"),
+        pytest.param(None, {WELL: 2, BROKEN: 2}, {BROKEN: 2}, id="nothing but, as far as is known"),
+        pytest.param(None, {WELL: 3, BROKEN: 2}, {WELL: 1}, id="nobody knows when"),
+        pytest.param({WELL: 9}, {WELL: 2, BROKEN: 2}, {BROKEN: 2}, id="a new process"),
+    ],
+)
+def test_a_broken_stream_is_no_attempt_that_went_well(
+    before: dict[Outcome, int] | None, now: dict[Outcome, int], told: dict[Outcome, int]
+) -> None:
+    assert attempts.since(before, now) == told
+    assert attempts.failure(BROKEN) is Failure.SERVER_ERROR
+    assert not attempts.went_well(BROKEN)

@@ -1,13 +1,17 @@
 """What real traffic tells of a target, reading by reading."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.health.attempts import Failure
-from fairlead.health.standing import NAMELESS_MS, RECENT_MS, Evidence, Reading, observe
+from fairlead.health import memory
+from fairlead.health.fleet import Fleet
+from fairlead.health.standing import NAMELESS_MS, RECENT_MS, Evidence, Reading, gone_on, kept, observe
+from fairlead.statuses import Failure
 
 EVERY_MS = 2_000
 T = "p/e/m"
@@ -147,6 +151,93 @@ def test_gateways_that_are_gone_are_forgotten() -> None:
     del world.totals["two"]
     world.read()
     assert set(world.evidence.totals) == {"one"}
+
+
+def two_regions(outcome: tuple[int, str]) -> Evidence:
+    """What stands after `eu` failed so, and `us` was answered since."""
+    identities, evidence = {("eu", T): "key 1", ("us", T): "key 1"}, Evidence()
+    totals: list[dict[str, Any]] = [{}, {"eu": {outcome: 3}}, {"eu": {outcome: 3}, "us": {WELL: 1}}]
+    for number, told in enumerate(totals):
+        readings = [
+            Reading(
+                gateway=region,
+                region=region,
+                totals={T: told.get(region, {})},
+                ejected=frozenset(),
+                nameless=frozenset(),
+            )
+            for region in ("eu", "us")
+        ]
+        evidence = observe(evidence, readings, identities, gateways=("eu", "us"), now_ms=(number + 1) * EVERY_MS)
+    return evidence
+
+
+@pytest.mark.parametrize("outcome", [REJECTED, (404, "-"), BUSY])
+def test_an_answer_that_any_region_gets_ends_what_was_the_target_s_own_doing(outcome: tuple[int, str]) -> None:
+    assert two_regions(outcome).standings["eu", T].failure(60_000) is None
+
+
+@pytest.mark.parametrize("outcome", [(0, "UF"), (503, "UF"), (0, "UT"), (200, "UC")])
+def test_a_region_s_own_way_there_is_not_mended_by_another_s(outcome: tuple[int, str]) -> None:
+    assert two_regions(outcome).standings["eu", T].failure(60_000) is not None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failure"), [((503, "UF"), Failure.CONNECTION_FAILED), (REJECTED, Failure.CREDENTIAL_REJECTED)]
+)
+def test_what_is_ejected_within_one_reading_is_named_by_what_it_failed_with(
+    outcome: tuple[int, str], failure: Failure
+) -> None:
+    world = World()
+    world.read(WELL)
+    world.read(*[WELL] * 60, *[outcome] * 5)
+    assert world.failure is None, "single failures among answers"
+    world.ejected = frozenset({T})
+    assert world.read(WELL) is failure, "the last answer was on its way"
+    assert world.read() is failure
+    assert world.evidence.standings["eu", T].cause == outcome
+    world.ejected = frozenset()
+    assert world.read(WELL) is None
+    assert world.evidence.standings["eu", T].last is None
+
+
+def restarted(world: World, *, gateways_run_on: bool) -> None:
+    told = memory.told(json.loads(json.dumps(memory.document(Fleet(), kept(world.evidence, world.now_ms)))))
+    assert told is not None
+    world.evidence = gone_on(told, gateways_run_on=gateways_run_on)
+
+
+@pytest.mark.parametrize("gateways_run_on", [True, False])
+def test_what_fails_fails_over_a_restart_until_an_attempt_goes_well(gateways_run_on: bool) -> None:
+    world = World()
+    world.read(WELL, WELL, WELL)
+    world.read()
+    world.read()
+    assert world.read(REJECTED) is Failure.CREDENTIAL_REJECTED
+    restarted(world, gateways_run_on=gateways_run_on)
+    if not gateways_run_on:
+        world.totals = {"one": {}}
+    identities, world.identities = world.identities, {("us", T): "key 1"}
+    world.read()
+    world.identities = identities
+    assert world.read() is Failure.CREDENTIAL_REJECTED, "good answers of before the failure are no news"
+    assert world.read() is Failure.CREDENTIAL_REJECTED, "nor is a region that serves a moment later"
+    assert world.read(WELL) is None
+
+
+def test_another_credential_ends_what_was_remembered() -> None:
+    world = World()
+    world.read(REJECTED)
+    restarted(world, gateways_run_on=True)
+    world.identities = {("eu", T): "key 2"}
+    assert world.read() is None
+
+
+def test_what_is_well_is_not_kept() -> None:
+    world = World()
+    world.read(REJECTED)
+    world.read(WELL)
+    assert kept(world.evidence, world.now_ms) == ()
 
 
 OUTCOMES = st.lists(st.sampled_from([WELL, REJECTED, BUSY, (400, "-"), (0, "UF"), (0, "DC")]), max_size=4)

@@ -99,6 +99,25 @@ def test_pauses_grow_while_a_step_fails_and_begin_anew() -> None:
     assert steps.failed == [1, 2, 3, 4, 1]
 
 
+def test_what_a_step_takes_does_not_add_to_the_time_between_two_of_them() -> None:
+    times = iter([0.0, 1.5, 7.0, 13.9, 14.6, 30.0, 40.0])
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def step() -> None:
+        if len(slept) == 3:
+            raise asyncio.CancelledError
+
+    async def run() -> None:
+        await repeat(step, every_s=7, sleep=sleep, failed=lambda *_: None, retry_s=(1, 1), now=lambda: next(times))
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(run())
+    assert slept == [5.5, pytest.approx(0.7), pytest.approx(0.7)]
+
+
 def test_an_error_of_another_kind_ends_the_loop() -> None:
     steps = _Steps(StateError("a bug here"))
     with pytest.raises(StateError):

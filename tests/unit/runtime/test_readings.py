@@ -1,10 +1,12 @@
 """What a gateway shows, as Envoy 1.40 wrote it."""
 
 import asyncio
+from dataclasses import replace
 
 import structlog
 
 from fairlead.errors import EnvoyError
+from fairlead.health.attempts import BROKEN
 from fairlead.runtime import readings
 from fairlead.runtime.readings import GatewayPlace
 from fairlead.runtime.unread import Unread
@@ -19,6 +21,18 @@ envoy_fairlead_attempt_total{arm="@team/other/0",target="p/e/m-1.5",code="200",f
 envoy_fairlead_attempt_total{arm="@team/other/0",target="gone/e/m",code="200",flags="-"} 2
 envoy_fairlead_attempt_total{arm="@team/other/0",target="p/e/m-1.5",code="-",flags="-"} 2
 envoy_fairlead_attempt_total{broken
+envoy_fairlead_attempt_broken{arm="@team/other/0",target="p/e/m-1.5"} 1
+envoy_fairlead_attempt_broken{arm="@team/other/0",target="gone/e/m"} 1
+envoy_fairlead_attempt_first_byte_ms_bucket{arm="@team/chat/0",target="p/e/m-1.5",le="5"} 0
+envoy_fairlead_attempt_first_byte_ms_bucket{arm="@team/chat/0",target="p/e/m-1.5",le="10"} 2
+envoy_fairlead_attempt_first_byte_ms_bucket{arm="@team/chat/0",target="p/e/m-1.5",le="120000"} 3
+envoy_fairlead_attempt_first_byte_ms_bucket{arm="@team/chat/0",target="p/e/m-1.5",le="+Inf"} 4
+envoy_fairlead_attempt_first_byte_ms_bucket{arm="@team/other/0",target="p/e/m-1.5",le="10"} 1
+envoy_fairlead_attempt_first_byte_ms_bucket{arm="@team/other/0",target="p/e/m-1.5",le="120000"} 1
+envoy_fairlead_attempt_first_byte_ms_bucket{arm="@team/other/0",target="p/e/m-1.5",le="+Inf"} 1
+envoy_fairlead_attempt_first_byte_ms_bucket{arm="@team/other/0",target="gone/e/m",le="+Inf"} 1
+envoy_fairlead_attempt_first_byte_ms_bucket{arm="@team/other/0",target="q/e/m",le="5"} 0
+envoy_fairlead_attempt_first_byte_ms_sum{arm="@team/chat/0",target="p/e/m-1.5"} 20
 envoy_cluster_membership_total{envoy_cluster_name="!budget"} 0
 envoy_cluster_membership_total{envoy_cluster_name="@team/chat/0"} 0
 envoy_cluster_membership_total{envoy_cluster_name="p/e/m-1~5"} 1
@@ -31,9 +45,19 @@ TARGETS = (target("p/e/m-1.5"), target("q/e/m"))
 
 def test_attempts_are_summed_over_arms_and_clusters_are_targets() -> None:
     read = readings.reading(TEXT, PLACE, TARGETS)
-    assert read.totals == {"p/e/m-1.5": {(0, "UF"): 15, (200, "-"): 2}}
+    assert read.totals == {"p/e/m-1.5": {(0, "UF"): 15, (200, "-"): 2, BROKEN: 1}}
+    assert read.first_bytes == {"p/e/m-1.5": {10: 3, 120_000: 2}}, "what is above all bounds counts at the last"
     assert (read.ejected, read.nameless) == ({"p/e/m-1.5"}, {"q/e/m"})
     assert (read.gateway, read.region) == ("eu-1", "eu")
+
+
+def test_a_full_bulkhead_is_no_failure_of_its_provider() -> None:
+    form = 'envoy_fairlead_attempt_total{arm="@team/chat/0",target="p/e/m",code="%d",flags="%s"} %d'
+    text = "\n".join((form % (503, "-", 7), form % (503, "UF", 1), form % (500, "-", 2), form % (200, "-", 3)))
+    bounded = replace(target("p/e/m"), max_in_flight=2)
+    others = {(503, "UF"): 1, (500, "-"): 2, (200, "-"): 3}
+    assert readings.reading(text, PLACE, [bounded]).totals == {"p/e/m": others}
+    assert readings.reading(text, PLACE, [target("p/e/m")]).totals == {"p/e/m": {**others, (503, "-"): 7}}
 
 
 def test_a_gateway_that_does_not_answer_is_no_reading() -> None:

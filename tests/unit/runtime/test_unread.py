@@ -38,7 +38,7 @@ def test_it_is_counted_each_time_and_told_once_until_it_can_be_read_again() -> N
     with capture_logs() as told:
         view = TrafficView(FastClock(), Unread(structlog.get_logger(), lambda: counted.append(1)))
         for metrics.broken in looks:
-            asyncio.run(view.look(metrics, PLACES, gateways(target("p/e/m")), {}))
+            asyncio.run(view.look(metrics, PLACES, gateways(target("p/e/m")), {}, {}))
     assert len(counted) == 10
     assert [line["gateway"] for line in told] == ["one", "two", "one"]
     assert told[0] == {
@@ -59,7 +59,7 @@ def test_a_pod_whose_answer_about_its_keys_cannot_be_read_keeps_its_last_and_is_
 
     counted: list[int] = []
     with capture_logs() as told:
-        readback = Readback(Answers(), Unread(structlog.get_logger(), lambda: counted.append(1)))
+        readback = Readback(Answers(), Unread(structlog.get_logger(), lambda: counted.append(1)), FastClock())
         pod = GatewayPod(name="one", region="eu", address="10.0.0.1")
         assert [asyncio.run(readback.ask([pod], mark="m")) for _ in range(2)] == [True, False]
     assert readback.of_region("eu") == ("10.0.0.1:8080",)

@@ -15,7 +15,10 @@ from fairlead.standalone.state import StateFolder
 
 STATUS = json.dumps(
     {
-        **{key: [] for key in ("regions", "objects", "diagnostics", "endpoints", "failing")},
+        **{
+            key: []
+            for key in ("regions", "objects", "diagnostics", "endpoints", "failing", "drainedRegions", "rollouts")
+        },
         "consumers": ["team/a", "team/b"],
     }
 ).encode()

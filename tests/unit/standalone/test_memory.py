@@ -74,11 +74,13 @@ def test_a_first_run_remembers_nothing(tmp_path: Path) -> None:
     assert memory.load(StateFolder(root=tmp_path / "none"), _never) == Memory()
 
 
+UNPRINTED = b'{"namespace": "n", "name": "m", "fingerprints": {"k": {}}}'
 DAMAGE = (
     b"", b"{", b"null", b"[]", b"\xff", b"[" * 100_000, b"[" * 400 + b"]" * 400, b'{"objects": [{"kind": 1}]}',
     b'{"objects": 5, "files": 5, "resources": 5}',
     b'{"objects": [[]], "files": {"a": []}, "resources": [{"credentials": 5}]}',
     b'{"resources": [{"credentials": [{"key": 5}]}], "files": {"a": {"objects": [], "namespaces": 5, "secrets": []}}}',
+    b'{"objects":5,"resources":5,"files":{"a":{"objects":[],"namespaces":[],"secrets":[%b]}}}' % UNPRINTED,
     b'{"objects": [{"kind": "A", "namespace": "b", "name": "c"}], "files": [], "resources": [{"credentials": [5]}]}',
 )  # fmt: skip
 WHERE = ("last-good.json", "sources.json", "eu/keys/ecds.json")

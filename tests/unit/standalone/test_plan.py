@@ -79,6 +79,25 @@ def test_listeners_keep_the_injector_of_a_credential_that_goes() -> None:
     assert told(plan.steps(old, new, listeners_between=between)) == ["lds = data:3", "cds = a:2", "lds = data:2"]
 
 
+def test_what_is_to_stay_stays_beside_the_new() -> None:
+    old, new = files(cds="a b c", lds="data hop"), files(cds="a", lds="data", rds="r:2")
+    assert told(plan.steps(old, new, keep={"b", "hop"})) == ["rds = r:2", "cds = a b"]
+
+
+def test_what_old_routes_led_to_stays_for_a_minute_unless_it_is_wanted_again() -> None:
+    leftovers = plan.Leftovers()
+    assert leftovers.left(files(cds="a b"), files(cds="a c"), 100.0) == {"b"}
+    assert leftovers.left(files(cds="a b c", lds="data hop"), files(cds="a"), 130.0) == {"b", "c", "hop"}
+    assert not leftovers.are_due(159.0)
+    assert leftovers.are_due(160.0)
+    assert leftovers.stays(160.0) == {"c", "hop"}
+    leftovers.forget(160.0)
+    assert not leftovers.are_due(189.0)
+    assert leftovers.left(files(cds="a c"), files(cds="a c"), 170.0) == {"hop"}
+    leftovers.forget(190.0)
+    assert not leftovers.are_due(200.0)
+
+
 def test_the_last_step_of_each_file_is_the_new_file_byte_for_byte() -> None:
     old, new = files(cds="a b c", lds="data hop"), files(cds="b:2 d", lds="data:2", rds="r:2")
     written = dict(old)

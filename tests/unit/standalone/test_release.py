@@ -79,9 +79,9 @@ def test_notices_name_object_and_place() -> None:
     assert [(one.weight, one.subject, one.source) for one in found] == [
         (Weight.PROBLEM, "Secret fairlead/p", "f.yaml:4"),
         (Weight.WARNING, "BudgetPolicy team/b", "f.yaml:3"),
-        (Weight.PROBLEM, "ModelProvider fairlead/p", "f.yaml:1"),
         (Weight.PROBLEM, "ModelRoute team/chat", "f.yaml:2"),
     ]
+    assert found[0].message.endswith("; needed by `ModelProvider fairlead/p`")
     assert str(found[-1]).startswith("ModelRoute team/chat (f.yaml:2): spec.primary.provider: got `q`")
     assert str(found[-1]).endswith("; nothing of the object is in effect")
 

@@ -11,9 +11,10 @@ from builders import budget, compiled
 from fairlead.api.conditions import ConditionStatus, Reason
 from fairlead.budget.policy import Action, Stage
 from fairlead.budget.price import USD
+from fairlead.budget.shadow import ShadowAccount
 from fairlead.budget.spend import Account, Reached, Spender, SpendSnapshot
 from fairlead.compiler import Report
-from fairlead.status import Availability, Reading, budget_state, enforced, stage_news
+from fairlead.status import Availability, Reading, budget_state, enforced, shadow_states, stage_news
 from fairlead.status.budget import consumer_state
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -206,3 +207,29 @@ def test_of_a_consumer_the_policies_that_bound_it() -> None:
     assert consumer_state(("t/a", "t/b")) == {"budgets": ["t/a", "t/b"], "budgetedBy": "t/a, t/b"}
     assert consumer_state(()) == {"budgets": [], "budgetedBy": "-"}, "unbudgeted"
     assert consumer_state(None) == {}, "a consumer that is not in effect"
+
+
+def _copies(*spent: int, start_ms: int = START) -> SpendSnapshot:
+    """What copies of `t/chat` cost at the first, the second, ... target."""
+    shadows = tuple(
+        ShadowAccount(route="t/chat", target=f"p/e/{number}", spent=nano, since_ms=start_ms)
+        for number, nano in enumerate(spent)
+    )
+    other = ShadowAccount(route="t/other", target="p/e/0", spent=1, since_ms=start_ms)
+    return SpendSnapshot(configuration="c", store_up=True, accounts=(), shadows=(*shadows, other))
+
+
+def test_what_a_shadow_costs_is_told_once_a_minute_and_another_target_or_month_at_once() -> None:
+    first = shadow_states(_copies(USD), "t/chat", (), now=NOW)
+    assert first == [
+        {"target": "p/e/0", "spentUSD": "1.00", "since": "2026-11-21T12:00:00Z", "observedAt": "2026-11-21T12:00:00Z"}
+    ]
+    assert shadow_states(_copies(USD), "t/chat", first, now=_after(3_600)) is first, "nothing is news"
+    assert shadow_states(_copies(2 * USD), "t/chat", first, now=_after(59)) is first
+    assert shadow_states(_copies(2 * USD), "t/chat", first, now=_after(60))[0]["spentUSD"] == "2.00"
+    assert shadow_states(_copies(2 * USD), "t/chat", first, now=_after(-60))[0]["spentUSD"] == "2.00", (
+        "a clock set back"
+    )
+    assert len(shadow_states(_copies(USD, USD), "t/chat", first, now=_after(1))) == 2
+    assert shadow_states(_copies(0, start_ms=START + HOUR), "t/chat", first, now=_after(1))[0]["spentUSD"] == "0.00"
+    assert shadow_states(_copies(), "t/chat", first, now=_after(1)) == [], "the shadow is gone"

@@ -5,12 +5,10 @@ from typing import Any
 import pytest
 
 from fairlead.api.conditions import REASONS, ConditionStatus, ConditionType, Reason
-from fairlead.api.meta import ObjectKey
-from fairlead.health.attempts import Failure
 from fairlead.health.standing import Evidence, Standing
-from fairlead.status import CompiledStatus, EndpointState, traffic
+from fairlead.status import traffic
 from fairlead.status.traffic import Failing, Gateways
-from fairlead.translate import Report, Served
+from fairlead.statuses import Failure
 from served_targets import gateways, target
 
 NOW_MS = 1_000_000
@@ -58,21 +56,13 @@ def test_an_endpoint_fails_as_a_whole_where_nothing_of_it_is_well() -> None:
     (one,) = told(standings, served)
     assert (one.subject, one.targets, one.since_ms) == ("p/e", ("p/e/a", "p/e/b"), 5)
     assert one.regions == ("eu", "us")
-    (standing,) = traffic.endpoints(Evidence(standings=standings), served, now_ms=NOW_MS)
-    assert (standing.state, standing.failing) == (EndpointState.SUSPECT, one)
+    assert one.whole
 
 
 def test_one_model_that_fails_is_not_its_endpoint_s_failure() -> None:
     served = gateways(target("p/e/a"), target("p/e/b"))
     standings = {("eu", "p/e/a"): failed(404), ("eu", "p/e/b"): WELL}
     assert [one.subject for one in told(standings, served)] == ["p/e/a"]
-    (standing,) = traffic.endpoints(Evidence(standings=standings), served, now_ms=NOW_MS)
-    assert standing.state is EndpointState.HEALTHY
-
-
-def test_an_endpoint_that_nobody_asked_is_unknown() -> None:
-    (standing,) = traffic.endpoints(Evidence(), gateways(target("p/e/a")), now_ms=NOW_MS)
-    assert standing.state is EndpointState.UNKNOWN
 
 
 def test_news_are_what_began_and_what_ended() -> None:
@@ -106,42 +96,3 @@ def test_an_identity_is_the_address_and_the_credential_and_shows_neither_value()
 def test_every_failure_is_a_reason_that_a_condition_may_have(failure: Failure) -> None:
     assert Reason[failure.name].value == failure.value
     assert Reason[failure.name] in REASONS[ConditionType.READY, ConditionStatus.FALSE]
-
-
-def compiled(kind: str, name: str, **ladders: tuple[str, ...]) -> CompiledStatus:
-    key = ObjectKey(kind, "team", name)
-    report = Report(key=key, generation=1, conditions=(), problems=(), warnings=(), served=Served.CURRENT)
-    return CompiledStatus(report=report, ladders=ladders)
-
-
-@pytest.mark.parametrize(
-    ("ladders", "down"),
-    [
-        ({"eu": ("p/e/a",)}, True),
-        ({"eu": ("p/e/a", "q/e/a")}, False),
-        ({"eu": ("p/e/*",)}, True),
-        ({"eu": ("q/e/a",), "us": ("p/e/a",)}, False),
-        ({"eu": ("q/e/a", "p/e/a")}, False),
-        ({"eu": ()}, False),
-        ({}, False),
-    ],
-)
-def test_a_route_is_unwell_where_nothing_of_a_region_s_ladder_is_well(
-    ladders: dict[str, tuple[str, ...]], down: bool
-) -> None:
-    failing = told({("eu", "p/e/a"): failed(401), ("eu", "q/e/a"): WELL}, gateways(target("p/e/a"), target("q/e/a")))
-    unwell = traffic.unwell(compiled("ModelRoute", "chat", **ladders), failing)
-    assert (unwell is not None) is down
-    if unwell is not None:
-        assert (unwell.reason, "in eu; p/e: answers 401" in unwell.message) == (Reason.ALL_TARGETS_DOWN, True)
-
-
-def test_a_provider_is_unwell_by_its_own_endpoints_alone() -> None:
-    served = gateways(target("p/e/a"), target("p/f/a"), target("q/e/a"))
-    failing = told({("eu", "p/e/a"): failed(401), ("eu", "p/f/a"): failed(503)}, served)
-    unwell = traffic.unwell(compiled("ModelProvider", "p"), failing)
-    assert unwell is not None
-    assert unwell.reason is Reason.CREDENTIAL_REJECTED
-    assert unwell.message.endswith("; 1 more of its endpoints or models fail")
-    assert traffic.unwell(compiled("ModelProvider", "q"), failing) is None
-    assert traffic.unwell(compiled("ModelConsumer", "p"), failing) is None

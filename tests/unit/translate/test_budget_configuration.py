@@ -33,12 +33,11 @@ def test_who_is_stopped(policies: list[dict[str, Any]], stopped: list[str]) -> N
     assert _configuration(*policies)["killed"] == stopped
 
 
-def test_gateways_know_who_is_stopped_and_by_which_revision_verdicts_are_made() -> None:
+def test_gateways_know_who_is_stopped() -> None:
     objects = [provider("p"), route("chat"), consumer("a"), consumer("b"), budget("x", limit=NONE, consumers=ONLY_A)]
     made = compiled(*objects, secrets={secret("a"): "1", secret("b"): "2"})
     for gateway in made.gateways.values():
         assert {one.name for one in gateway.ir.consumers if one.stopped} == {"team-web/a"}
-        assert gateway.ir.budget.revision == decode(made.configuration).revision != ""
 
 
 @pytest.mark.parametrize(
@@ -59,16 +58,31 @@ def test_gateways_know_whose_numbers_count_where(
         assert {one.name: one.budgeted_routes for one in gateway.ir.consumers}["team-web/a"] == routes
 
 
-def test_a_revision_is_of_policies_and_whom_they_match() -> None:
-    def revision(*policies: dict[str, Any]) -> str:
-        objects = [provider("p"), route("chat"), consumer("a"), consumer("b"), *policies]
-        made = compiled(*objects, secrets={secret("a"): "1", secret("b"): "2"})
-        return decode(made.configuration).revision
+def _revisions(*policies: dict[str, Any]) -> dict[str, str]:
+    """What names the policies of each consumer; gateways and the budget server have the same."""
+    objects = [provider("p"), route("chat"), consumer("a"), consumer("b"), *policies]
+    made = compiled(*objects, secrets={secret("a"): "1", secret("b"): "2"})
+    configuration = decode(made.configuration)
+    for gateway in made.gateways.values():
+        found = {one.name: one.budget_revision for one in gateway.ir.consumers}
+        decided = {name: configuration.revision_of(name) for name in found if configuration.consumers[name]}
+        assert {name: revision for name, revision in found.items() if revision} == decided
+    return found
 
-    first = revision(budget("x"), budget("y"))
-    assert first == revision(budget("y"), budget("x"))
-    assert len({first, revision(budget("x")), revision(budget("x"), budget("y", consumers=ONLY_A))}) == 3
-    assert first != revision(budget("x"), budget("y", limit={"usd": "7"}))
+
+def test_a_revision_is_of_the_policies_that_match_a_consumer() -> None:
+    first = _revisions(budget("x"), budget("y"))
+    assert first["team-web/a"] == first["team-web/b"] != ""
+    assert first == _revisions(budget("y"), budget("x"))
+    assert first["team-web/a"] not in {*_revisions(budget("x")).values(), *_revisions().values()}
+    assert first["team-web/a"] != _revisions(budget("x"), budget("y", limit={"usd": "7"}))["team-web/a"]
+
+
+def test_another_s_policy_changes_no_revision() -> None:
+    mine = _revisions(budget("x", consumers=ONLY_A))
+    both = _revisions(budget("x", consumers=ONLY_A), budget("y", consumers={"names": ["b"]}))
+    assert mine["team-web/a"] == both["team-web/a"] != ""
+    assert mine["team-web/b"] == "" != both["team-web/b"]
 
 
 def test_whom_a_person_stopped_is_there() -> None:
@@ -78,3 +92,67 @@ def test_whom_a_person_stopped_is_there() -> None:
 def test_who_falls_under_what() -> None:
     consumers = _configuration(budget("y"), budget("x", consumers=ONLY_A))["consumers"]
     assert consumers == {"team-web/a": ["team-web/x", "team-web/y"], "team-web/b": ["team-web/y"]}
+
+
+SHADOW = {"provider": "p", "model": "small", "sample": "5%"}
+HOURLY = {"usd": "2.50", "window": {"every": "1h"}}
+
+
+def _route(**limit: Any) -> dict[str, Any]:
+    return route("chat", shadow={**SHADOW, **({"limit": limit} if limit else {})})
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        pytest.param({}, None, id="none"),
+        pytest.param({"usd": "0"}, {"limit": 0}, id="no copy, ever"),
+        pytest.param(
+            HOURLY, {"limit": 2_500_000_000, "every": {"lengthMs": 3_600_000, "anchorMs": 0}}, id="by the hour"
+        ),
+    ],
+)
+def test_what_a_shadow_may_spend(limit: dict[str, Any], expected: dict[str, Any] | None) -> None:
+    found = json.loads(compiled(provider("p"), _route(**limit)).configuration)
+    assert found["routes"]["team-web/chat"]["shadow"].get("limit") == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        pytest.param(HOURLY, {**HOURLY, "usd": "5"}, None, id="more dollars"),
+        pytest.param(HOURLY, {}, None, id="no limit any more"),
+        pytest.param({}, HOURLY, None, id="a limit at last"),
+        pytest.param(HOURLY, {**HOURLY, "window": {"every": "60m"}}, None, id="the same window in other words"),
+        pytest.param(HOURLY, {"usd": "2.50"}, "spec.shadow.limit.window: got another window", id="no window"),
+        pytest.param(
+            HOURLY, {**HOURLY, "window": {"every": "2h"}}, "spec.shadow.limit.window: got another window", id="longer"
+        ),
+    ],
+)
+def test_an_edit_that_would_forget_what_copies_cost_is_refused(
+    before: dict[str, Any], now: dict[str, Any], said: str | None
+) -> None:
+    made = compiled(provider("p"), _route(**now), before=compiled(provider("p"), _route(**before)))
+    (report,) = [one for one in made.reports if one.key.kind == "ModelRoute"]
+    assert [str(one)[: len(said or "")] for one in report.problems] == ([] if said is None else [said])
+    limit = json.loads(made.configuration)["routes"]["team-web/chat"]["shadow"].get("limit")
+    kept = before if said else now
+    assert (limit is None) == (not kept)
+    assert limit is None or limit.get("every", {}).get("lengthMs") == 3_600_000
+
+
+def test_a_baseline_is_the_target_whose_prices_count_and_lets_gateways_tell() -> None:
+    made = compiled(
+        provider("p"), route("chat", baseline={"provider": "p", "model": "small"}), consumer("a"), secrets={}
+    )
+    terms = decode(made.configuration).routes["team-web/chat"]
+    assert terms.baseline in decode(made.configuration).targets
+    assert all(gateway.ir.budget.asked for gateway in made.gateways.values())
+
+
+def test_a_baseline_that_is_not_there_is_told_and_the_route_serves() -> None:
+    made = compiled(provider("p"), route("chat", baseline={"provider": "p", "model": "none"}), secrets={})
+    assert decode(made.configuration).routes["team-web/chat"].baseline is None
+    (report,) = (one for one in made.reports if one.key.kind == "ModelRoute")
+    assert any("spec.baseline.model" in condition.message for condition in report.conditions)

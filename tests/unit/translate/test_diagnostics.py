@@ -31,7 +31,7 @@ def meaning(written: Thing, diagnostics: Diagnostics) -> str | None:
         diagnostics.miss(Reason.PROVIDER_NOT_FOUND, "spec.b", "got y")
         diagnostics.give_up()
     if name == REFUSED:
-        diagnostics.refuse(Reason.RESERVED, "spec.c", "got z")
+        diagnostics.refuse(Reason.NAMESPACE_NOT_ALLOWED, "spec.c", "got z")
         return None
     return written.metadata.name
 

@@ -1,4 +1,17 @@
-from builders import EU_WEST, HOME, US, compiled, consumer, endpoint, installation, model, provider, route, target
+from builders import (
+    EU_WEST,
+    HOME,
+    US,
+    budget,
+    compiled,
+    consumer,
+    endpoint,
+    installation,
+    model,
+    provider,
+    route,
+    target,
+)
 
 P = provider("p", endpoints=[endpoint("us", US), endpoint("eu", EU_WEST)], models=[model("small"), model("large")])
 
@@ -44,6 +57,15 @@ def test_anonymous_callers_are_a_consumer() -> None:
     assert [(one.name, one.scopes, one.allowed_model_names) for one in gateway.consumers] == [
         ("fairlead/anonymous", (HOME,), None)
     ]
+
+
+def test_callers_without_a_key_may_be_named_where_they_are_let_in() -> None:
+    named = {"consumers": {"names": ["anonymous"]}}
+    objects = (budget("b", namespace=HOME, limit={"usd": "0"}, **named), route("chat", namespace=HOME, **named))
+    for anonymous, said in (("Allow", 0), ("Deny", 2)):
+        reports = compiled(P, *objects, installed=installation(anonymous=anonymous)).reports
+        problems = [str(problem) for one in reports for problem in one.problems]
+        assert len([one for one in problems if "want a ModelConsumer" in one]) == said, problems
 
 
 def test_an_object_says_what_anonymous_callers_may() -> None:

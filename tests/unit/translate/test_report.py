@@ -123,11 +123,3 @@ def test_problems_and_warnings_are_told_apart() -> None:
     found = run(diagnostics)
     assert [problem.path for problem in found.problems] == ["spec.primary.provider", "spec.fallbacks[0].model"]
     assert found.warnings == ("spec.rollout: not enforced yet", "spec.shadow: got z")
-
-
-def test_reserved_fields_are_a_warning() -> None:
-    diagnostics = Diagnostics()
-    diagnostics.refuse(Reason.RESERVED, "spec.rules", "got x")
-    found = run(diagnostics, served=Served.NOTHING)
-    assert found.problems == ()
-    assert found.conditions[0].reason is Reason.RESERVED

@@ -122,15 +122,6 @@ def test_older_is_less_and_undated_comes_last() -> None:
     ("spec", "expected", "standing", "reason"),
     [
         (
-            {"rules": [{"route": "chat"}], "primary": None},
-            (
-                "Reserved spec.rules: got `rules`, which are reserved for a later version, want `primary`, name the"
-                " model that answers"
-            ),
-            Standing.NOT_AT_ALL,
-            "reserved",
-        ),
-        (
             {"consumers": {"namespaces": {"from": "All"}}},
             (
                 "NamespaceNotAllowed spec.consumers.namespaces.from: got `All` in namespace `team-web`, want `Same`:"

@@ -2,9 +2,15 @@
 -- Returns: payer, booked for each reservation that was given up.
 local now, after = ARGV[1], tonumber(ARGV[3])
 local reply = {}
+check_shared()
 for _, request in ipairs(redis.call("ZRANGEBYSCORE", OPEN, "-inf", now, "LIMIT", 0, ARGV[2])) do
   local key = entry_key(request)
   local found = redis.call("HMGET", key, "p", "a", "k", "y", "t")
+  if found[1] == "open" then
+    if not is_entry(found[1], found[3], found[4], found[2], found[5]) then damaged(key) end
+    check_payer(found[4])
+    for name in string.gmatch(found[3], "[^\n]+") do check_counter(name) end
+  end
   redis.call("ZREM", OPEN, request)
   if found[1] == "open" then
     local amount, payer = found[2], found[4]

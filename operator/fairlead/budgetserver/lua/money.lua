@@ -25,6 +25,50 @@ local function entry_key(request) return PREFIX .. "e:" .. request end
 local OPEN, WAIVERS, BOOKED = PREFIX .. "open", PREFIX .. "waivers", PREFIX .. "booked"
 local OPENS = PREFIX .. "opens"
 
+-- What somebody else may have written is looked at before a script writes anything: Redis undoes nothing. Whoever called
+-- sets aside what cannot be read (`mend`), and calls again.
+local function damaged(what) error("DAMAGED " .. what, 0) end
+
+local function whole(text) return not text or (#text <= 20 and string.match(text, "^%-?%d+$") ~= nil) end
+
+local function check_kind(key, kind)
+  local found = redis.call("TYPE", key).ok
+  if found ~= "none" and found ~= kind then damaged(key) end
+end
+
+local function check_field(key, field)
+  if not whole(redis.call("HGET", key, field)) then damaged(key) end
+end
+
+local function check_counter(name)
+  local found = redis.call("HMGET", counter_key(name), "s", "r", "g")
+  if not (whole(found[1]) and whole(found[2]) and whole(found[3])) then damaged(name) end
+end
+
+local function check_shared()
+  check_kind(OPEN, "zset")
+  check_kind(OPENS, "hash")
+  check_kind(WAIVERS, "hash")
+  check_kind(BOOKED, "hash")
+end
+
+local PHASES = { open = true, settled = true, expired = true, waived = true }
+
+-- Whether an entry is one: its phase, amounts and times, then its names and its payer.
+local function is_entry(phase, names, payer, ...)
+  for index = 1, select("#", ...) do
+    local number = select(index, ...)
+    if not number or not whole(number) then return false end
+  end
+  return PHASES[phase] and names and payer and true or false
+end
+
+local function check_payer(payer)
+  check_field(OPENS, payer)
+  check_field(WAIVERS, payer)
+  check_field(WAIVERS, payer .. "\n")
+end
+
 -- One reservation of a payer is no longer open.
 local function closes(payer)
   if redis.call("HINCRBY", OPENS, payer, -1) <= 0 then redis.call("HDEL", OPENS, payer) end

@@ -4,12 +4,18 @@
 local USAGE_COUNTERS, GATEWAYS, VERSION = PREFIX .. "meters", PREFIX .. "gateways", PREFIX .. "version"
 if (redis.call("GET", VERSION) or "0") ~= ARGV[1] then return 0 end
 local now = ARGV[2]
+check_shared()
+check_kind(USAGE_COUNTERS, "hash")
+check_kind(GATEWAYS, "hash")
+if not whole(redis.call("GET", VERSION)) then damaged(VERSION) end
 
 local check = 4 + 2 * tonumber(ARGV[3])
 check = check + tonumber(ARGV[check]) + 1
 while ARGV[check] do
+  check_payer(ARGV[check])
   for posting = 1, tonumber(ARGV[check + 4]) do
     local name = ARGV[check + 3 + 2 * posting]
+    check_counter(name)
     if not holds(name, "s", ARGV[check + 2]) then return refused(name, ARGV[check + 2]) end
   end
   check = check + 5 + 2 * tonumber(ARGV[check + 4])

@@ -21,6 +21,7 @@ local smaller = plan_at(at)
 local function read(plan)
   for _, posting in ipairs(plan.postings) do
     local found = redis.call("HMGET", counter_key(posting.counter), "s", "r", "g")
+    if not (whole(found[1]) and whole(found[2]) and whole(found[3])) then damaged(posting.counter) end
     posting.spent, posting.reserved, posting.estimated = found[1] or "0", found[2] or "0", found[3] or "0"
     posting.new = not (found[1] or found[2])
   end

@@ -8,6 +8,19 @@ local key = entry_key(request)
 local found = redis.call("HMGET", key, "p", "a", "b", "g", "k", "y")
 local phase, held, booked, guessed, names = found[1], found[2], found[3], found[4], found[5]
 if phase == "settled" then return {} end
+if redis.call("EXISTS", key) == 1 and not is_entry(phase, names, found[6], held, booked) then damaged(key) end
+if phase == "open" then
+  check_kind(OPEN, "zset")
+  check_field(OPENS, found[6])
+end
+for at = POSTINGS, #ARGV, 2 do check_counter(ARGV[at]) end
+for name in string.gmatch(names or "", "[^\n]+") do check_counter(name) end
+if ARGV[USAGE_COUNTER] ~= "-" then
+  local field = ARGV[USAGE_COUNTER]
+  for _, number in pairs(redis.call("HMGET", BOOKED, field .. "n", field .. "i", field .. "o", field .. "c")) do
+    if not whole(number) then damaged(BOOKED) end
+  end
+end
 -- It has been booked, so long ago that nobody remembers it.
 if not phase and ARGV[RESERVED] == "1" then return {} end
 

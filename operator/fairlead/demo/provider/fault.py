@@ -59,9 +59,11 @@ class Faults:
         """Unset all."""
         self._set.clear()
 
-    def take(self, *, path: str, model: str | None) -> Fault | None:
-        """Say how this request fails, if it does, and count it."""
+    def take(self, *, path: str, model: str | None, is_probe: bool = False) -> Fault | None:
+        """Say how this request fails, if it does, and count it; a probe takes none that is meant for so many."""
         for index, fault in enumerate(self._set):
+            if is_probe and fault.count is not None:
+                continue
             if fault.model not in (None, model) or (fault.path is not None and not path.endswith(fault.path)):
                 continue
             if self._random.random() >= fault.probability:

@@ -9,11 +9,19 @@ from fairlead.demo.provider.chat import FUNCTION_NAME, IMAGE_TOKENS, grouped
 from fairlead.demo.provider.reply import Finish, Question, Reply, Tool, tokens_of
 from fairlead.demo.provider.sse import event
 
-_block = check.shape({"type": check.name, "text": check.string, "source": check.mapping}, "type")
+_cached = check.shape({"type": check.one_of("ephemeral"), "ttl": check.one_of("5m", "1h")}, "type")
+_block = check.shape(
+    {"type": check.name, "text": check.string, "source": check.mapping, "cache_control": _cached}, "type"
+)
 _content = check.either("a string or an array", {str: check.name, list: check.sequence(_block, least=1)})
 _message = check.shape({"role": check.one_of("user", "assistant"), "content": _content}, "role", "content")
 _tool = check.shape(
-    {"name": check.matching(FUNCTION_NAME), "description": check.string, "input_schema": check.mapping},
+    {
+        "name": check.matching(FUNCTION_NAME),
+        "description": check.string,
+        "input_schema": check.mapping,
+        "cache_control": _cached,
+    },
     "name",
     "input_schema",
 )
@@ -31,6 +39,9 @@ FIELDS: Mapping[str, check.Check] = {
     "tool_choice": check.shape({"type": check.one_of("auto", "any", "tool", "none"), "name": check.name}, "type"),
     "metadata": check.mapping,
 }
+COUNT_FIELDS: Mapping[str, check.Check] = {
+    name: FIELDS[name] for name in ("model", "messages", "system", "tools", "tool_choice")
+}
 STOP_REASONS = {Finish.STOP: "end_turn", Finish.LENGTH: "max_tokens", Finish.TOOL_CALLS: "tool_use"}
 
 
@@ -47,6 +58,12 @@ def read(body: Mapping[str, Any]) -> Question:
         limit=body["max_tokens"],
         tool=_called(body),
     )
+
+
+def read_count(body: Mapping[str, Any]) -> Question:
+    """Check the body of a request for a count of tokens: that of a message, without what bounds its answer."""
+    check.fields(body, COUNT_FIELDS, required=("model", "messages"))
+    return read({**body, "max_tokens": 1})
 
 
 def _prompt_tokens(content: str | list[Mapping[str, Any]]) -> int:

@@ -52,10 +52,10 @@ class Refusal:
     param: str | None = None
 
 
-def error_body(refusal: Refusal, path: str) -> Mapping[str, Any]:
-    """Shape an error: Anthropic's on its path, OpenAI's elsewhere."""
+def error_body(refusal: Refusal, path: str, *, anthropic: bool = False) -> Mapping[str, Any]:
+    """Shape an error: Anthropic's on its path, or where nothing else is spoken; OpenAI's elsewhere."""
     kind = ERROR_TYPES.get(refusal.status, "api_error")
-    if path.endswith("/messages"):
+    if anthropic or path.endswith("/messages"):
         return {"type": "error", "error": {"type": kind, "message": refusal.message}, "request_id": None}
     kind = "invalid_request_error" if 400 <= refusal.status < 500 and refusal.status != 429 else kind  # noqa: PLR2004 - HTTP
     return {"error": {"message": refusal.message, "type": kind, "param": refusal.param, "code": refusal.code}}
@@ -96,6 +96,11 @@ def check_body_headers(headers: Mapping[str, str], path: str) -> Refusal | None:
     if kind != "application/json":
         message = f"Invalid Content-Type: got '{kind}', want 'application/json'"
         return Refusal(status=400, code=Code.INVALID_CONTENT_TYPE, message=message)
-    if path.endswith("/messages") and "anthropic-version" not in headers:
+    return check_version(headers) if path.endswith("/messages") else None
+
+
+def check_version(headers: Mapping[str, str]) -> Refusal | None:
+    """Refuse a request to Anthropic's API that does not say its version."""
+    if "anthropic-version" not in headers:
         return Refusal(status=400, code=Code.MISSING_VERSION, message="anthropic-version: header is required")
     return None

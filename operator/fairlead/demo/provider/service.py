@@ -14,7 +14,14 @@ from fairlead.demo.provider import chat, check, embeddings, messages, responses
 from fairlead.demo.provider.embeddings import EmbeddingQuestion
 from fairlead.demo.provider.fault import Fault, Faults
 from fairlead.demo.provider.journal import Journal, Outcome, Record
-from fairlead.demo.provider.refusal import Code, Refusal, check_body_headers, check_headers, error_body
+from fairlead.demo.provider.refusal import (
+    Code,
+    Refusal,
+    check_body_headers,
+    check_headers,
+    check_version,
+    error_body,
+)
 from fairlead.demo.provider.reply import CREATED, Habits, Question, answer
 from fairlead.demo.provider.settings import Settings
 from fairlead.demo.provider.sse import dumps
@@ -27,6 +34,11 @@ READERS: Mapping[str, Callable[[Mapping[str, Any]], Question | EmbeddingQuestion
     "/messages": messages.read,
     "/embeddings": embeddings.read,
 }
+COUNT = "/messages/count_tokens"
+OF_ANTHROPIC: Mapping[str, Callable[[Mapping[str, Any]], Question | EmbeddingQuestion]] = {
+    "/messages": messages.read,
+    COUNT: messages.read_count,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +48,11 @@ class _Read:
     question: Question | EmbeddingQuestion | None = None
     refusal: Refusal | None = None
     model: str | None = None
+
+
+MADE = "2026-01-01T00:00:00Z"
+PROBE = "fairlead-probe"
+"""What probes of `fairlead.adapters.probe` call themselves."""
 
 
 class Service:
@@ -51,9 +68,13 @@ class Service:
         """Answer one request, and note what became of it."""
         body = await request.content.read()
         read = self._read(request, body)
-        fault = self.faults.take(path=request.path, model=read.model)
+        # Whoever asks only whether it is alive sends no key, which is no mistake: that is answered, and not counted;
+        # nor does it take a fault that is meant for so many requests.
+        is_probe = request.headers.get("user-agent") == PROBE
+        journal = Journal() if is_probe else self.journal
+        fault = self.faults.take(path=request.path, model=read.model, is_probe=is_probe)
         record = Record(
-            number=self.journal.next_number(),
+            number=journal.next_number(),
             method=request.method,
             target=request.raw_path,
             headers=tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in request.raw_headers),
@@ -63,7 +84,7 @@ class Service:
             faulty=fault is not None,
             stream=isinstance(read.question, Question) and read.question.stream,
         )
-        self.journal.open(record)
+        journal.open(record)
         outcome = Outcome.BROKEN
         try:
             response = await self._answer(request, record, read, fault or NO_FAULT)
@@ -75,20 +96,23 @@ class Service:
         else:
             return response
         finally:
-            self.journal.close(record, outcome)
+            journal.close(record, outcome)
 
     def _read(self, request: web.BaseRequest, body: bytes) -> _Read:
         path = request.path
         base = self.settings.base
         endpoint = path[len(base) :] if path.startswith(base) else ""
         is_list = endpoint == "/models" or endpoint.startswith("/models/")
-        if endpoint not in READERS and not is_list:
+        readers = OF_ANTHROPIC if self.settings.anthropic else READERS
+        if endpoint not in readers and not is_list:
             message = f"Invalid URL ({request.method} {path})"
             return _Read(refusal=Refusal(status=404, code=Code.INVALID_URL, message=message))
         if request.method != ("GET" if is_list else "POST"):
             message = f"Method {request.method} is not allowed on {path}"
             return _Read(refusal=Refusal(status=405, code=Code.METHOD_NOT_ALLOWED, message=message))
         refusal = check_headers(request.headers.items(), self.settings)
+        if refusal is None and self.settings.anthropic:
+            refusal = check_version(request.headers)
         if refusal is not None:
             return _Read(refusal=refusal)
         if is_list:
@@ -101,7 +125,7 @@ class Service:
 
     def _read_body(self, endpoint: str, body: bytes) -> _Read:
         try:
-            question = READERS[endpoint](check.parse(body))
+            question = (OF_ANTHROPIC if self.settings.anthropic else READERS)[endpoint](check.parse(body))
         except check.Malformed as error:
             refusal = Refusal(status=400, code=Code.MALFORMED_BODY, message=str(error), param=error.param)
             return _Read(refusal=refusal)
@@ -133,11 +157,14 @@ class Service:
             message = f"{self.settings.region}: a fault that somebody asked for"
             refusal = Refusal(status=fault.status, code=Code.FAULT, message=message)
         if refusal is not None:
-            response = self._json(record, error_body(refusal, request.path), status=refusal.status)
+            said = error_body(refusal, request.path, anthropic=self.settings.anthropic)
+            response = self._json(record, said, status=refusal.status)
             if fault.retry_after is not None:
                 response.headers["Retry-After"] = str(fault.retry_after)
             return response
         question = read.question
+        if isinstance(question, Question) and request.path.endswith(COUNT):
+            return self._json(record, {"input_tokens": question.prompt_tokens})
         if isinstance(question, Question):
             return await self._reply(request, record, question, fault)
         if isinstance(question, EmbeddingQuestion):
@@ -146,6 +173,10 @@ class Service:
 
     def _models(self, only: str | None) -> Mapping[str, Any]:
         names = self._all_models() if only is None else (only,)
+        if self.settings.anthropic:
+            models = [{"type": "model", "id": name, "display_name": name, "created_at": MADE} for name in names]
+            ends = {"has_more": False, "first_id": names[0], "last_id": names[-1]}
+            return {"data": models, **ends} if only is None else models[0]
         owner = self.settings.region
         items = [{"id": name, "object": "model", "created": CREATED, "owned_by": owner} for name in names]
         return {"object": "list", "data": items} if only is None else items[0]

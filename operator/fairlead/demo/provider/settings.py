@@ -21,6 +21,8 @@ class Settings:
     """The header that carries the credential: after `Bearer ` in `Authorization`, as it is in any other."""
     base: str = "/v1"
     """What the paths start with."""
+    anthropic: bool = False
+    """Speaks Anthropic's API alone, as its own servers do: `/messages`, its count of tokens, models in its form."""
     region: str = "us-east-1"
     """Stands in every answer."""
     answer_tokens: int = 12

@@ -1,8 +1,8 @@
 -- Fairlead's admission: runs once per request, after the budget check.
 --
--- Where nobody answered the check in time and requests pass all the same (`failurePolicy: Open`), it refuses those of
--- whom the budget server has said that all is spent, and bounds the rate of the others. What it knows of the former is
--- what the request filter sends along (it remembers verdicts), and what came back for others in the same moment.
+-- Where nobody answered the check in time and requests pass all the same (`failurePolicy: Open`), it refuses those whose
+-- budget is at its end, and bounds the rate of the others. What it knows of the former is what the request filter sends
+-- along (it remembers verdicts), and what came back for others in the same moment.
 --
 -- Where the check asked for it, another route answers: the one that the asked route's metadata names, with the last
 -- resort of that route. The body stays as the request filter wrote it, so the word for the id in it stays as well: each
@@ -30,8 +30,9 @@ end
 -- Nobody has answered the check of a request: says whether it was refused here.
 local function refuses(h, own)
   local moment, consumer = now(), own.consumer
-  if own.closed or (refused[consumer] or 0) >= moment - MOMENT then
-    respond(h, "429", "insufficient_quota", { ["x-fairlead-budget-remaining"] = "0" }, own.closed or REFUSED)
+  local said = own.closed or own.short
+  if said or (refused[consumer] or 0) >= moment - MOMENT then
+    respond(h, "429", "insufficient_quota", {}, said or REFUSED)
     return true
   end
   if moment ~= second then second, passed = moment, {} end
@@ -52,10 +53,12 @@ function envoy_on_request(h)
   if not headers:get("x-fl-downgrade") then return end
   headers:remove("x-fl-downgrade")
   local line = h:metadata():get("downgrade")
-  if not line then return end
+  if not line or metadata:get(NAMESPACE).unsaid then return end -- the other route may want words that there are not
   local route, last_model, last_target = match(line, "^(%S+) (%S+) (%S+)$")
   local written, path = match(metadata:get(NAMESPACE)["way"], "^(%S+) %S+ %S+ (.*)$")
   metadata:set(NAMESPACE, "way", written .. " " .. last_model .. " " .. last_target .. " " .. path)
+  local own, asked = metadata:get(NAMESPACE), headers:get("x-fl-route")
+  metadata:set(NAMESPACE, "asked", own.asked and own.asked .. "," .. asked or asked) -- a rule may have led here
   headers:replace("x-fl-route", route)
   h:clearRouteCache()
 end

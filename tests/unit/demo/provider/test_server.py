@@ -327,3 +327,11 @@ def test_a_process_of_its_own_obeys_over_http() -> None:
         finally:
             child.terminate()
             assert child.wait(20) == 0
+
+
+def test_a_probe_is_answered_as_anybody_and_counted_as_nobody(provider: SimulatedProvider) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", provider.port, timeout=10)
+    connection.request("GET", "/v1/models", headers={"user-agent": "fairlead-probe"})
+    assert connection.getresponse().status == 401
+    connection.close()
+    assert (provider.control.stats().requests, provider.control.stats().problems) == (0, {})

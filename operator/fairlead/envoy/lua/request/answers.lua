@@ -1,8 +1,30 @@
 -- Answers -----------------------------------------------------------------------------------------------------------
 
+local quote
+
+do -- a chunk of Lua has 200 locals at most
+
 local JSON_ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\" }
 local function escape(c) return JSON_ESCAPES[c] or format("\\u%04x", byte(c)) end
-local function quote(text) return '"' .. gsub(text, '[%c"\\\127-\255]', escape) .. '"' end
+
+local UTF_8_CHARACTERS = {
+  "[\194-\223][\128-\191]", "\224[\160-\191][\128-\191]", "[\225-\236\238\239][\128-\191][\128-\191]",
+  "\237[\128-\159][\128-\191]", "\240[\144-\191][\128-\191][\128-\191]",
+  "[\241-\243][\128-\191][\128-\191][\128-\191]", "\244[\128-\143][\128-\191][\128-\191]",
+}
+
+local function is_utf8(text)
+  if not find(text, "[\128-\255]") then return true end
+  for _, character in ipairs(UTF_8_CHARACTERS) do text = gsub(text, character, "c") end
+  return not find(text, "[\128-\255]")
+end
+
+-- A string of JSON. What is no UTF-8 is shown byte by byte.
+function quote(text)
+  return '"' .. gsub(text, is_utf8(text) and '[%c"\\\127]' or '[%c"\\\127-\255]', escape) .. '"'
+end
+
+end
 
 local function refusal(status, code, message, param)
   return {
@@ -26,17 +48,24 @@ end
 
 local NO_KEY = refusal("401", "invalid_api_key", "No valid API key was provided.")
 local EXPIRED = refusal("401", "expired_api_key", "This API key has expired.")
+local FOREIGN_PAGE = refusal("403", "origin_not_allowed", "Pages of this origin may not call this gateway without a key;"
+  .. " the installation's `cors.allowOrigins` says whose may.")
 local EMPTY = refusal("400", "invalid_json", "The request body is empty; a JSON object is wanted.")
 local MALFORMED = refusal("400", "invalid_json", "The request body is not a valid JSON object.")
 local TOO_DEEP = refusal("400", "invalid_json",
   "The request body is nested deeper than " .. DEEPEST .. " objects and arrays.")
 local TOO_MANY_MEMBERS = refusal("400", "invalid_json",
-  "The request body has more than " .. MOST_MEMBERS .. " members of objects.")
+  "The request body has more than " .. MOST_MEMBERS .. " members of objects, or objects and arrays.")
+local TOO_MANY_KEYS = refusal("400", "invalid_json",
+  "The request body, or its stream_options, has more than " .. MOST_KEYS .. " members of its own, or as many keys inside"
+  .. " in disguise: in escapes, or in other letters than those that an API has.")
 local BAD_ENCODING = refusal("400", "invalid_encoding",
-  "The request body is not what its content-encoding says, or no JSON inside.")
+  "The request body is not what its content-encoding says, has no JSON inside, or packs a part too well to be read.")
+local TOO_PACKED = refusal("415", "unsupported_encoding", "The request body packs more than 100 bytes into one, which is "
+  .. "read in gzip of less than 10,000 bytes alone; send it as it is.")
 local NO_MODEL = refusal("400", "missing_model", "You must provide a model parameter.", "model")
 local BAD_MODEL = refusal("400", "invalid_model",
-  "The model parameter is not a model name: up to 256 letters, digits and . _ : / @ + - are wanted.", "model")
+  "The model parameter must be the name of a model: a string of 1 to " .. MODEL_LENGTH .. " bytes.", "model")
 local BAD_STREAM = refusal("400", "invalid_stream", "The stream parameter must be a boolean.", "stream")
 local BAD_OPTIONS = refusal("400", "invalid_stream_options",
   "The stream_options parameter must be an object whose include_usage is a boolean.", "stream_options")
@@ -89,23 +118,44 @@ end
 
 local function bad_limit(name)
   return refusal("400", "invalid_max_tokens",
-    "The " .. name .. " parameter must be a whole number, at least 1: output of this model is limited, or your budget is.", name)
+    "The " .. name .. " parameter must be a whole number, at least 1: output of this model is limited, your budget is, or a rule of"
+    .. " this route asks for it.", name)
 end
 
 local function bad_count(name)
   return refusal("400", "invalid_n", "The " .. name .. " parameter must be a whole number, at least 1: your budget is limited.", name)
 end
 
+local TOO_MANY_PROMPTS = refusal("400", "invalid_n",
+  "The prompt parameter has more than " .. MOST_PROMPTS .. " prompts; send them in several requests.", "prompt")
+
 local function unsupported(name)
   return refusal("400", "unsupported_parameter", "The " .. name .. " parameter is not supported: it names what one provider "
     .. "keeps, and requests of this gateway go to several. Send the whole input, and wait for the answer.", name)
+end
+
+local function chosen(name)
+  return refusal("400", "unsupported_parameter", "The " .. name .. " parameter is not supported: which model answers, and "
+    .. "where, is for this gateway to choose. Leave it out.", name)
+end
+
+local function unpriced(name, value)
+  return refusal("400", "unsupported_parameter", "The " .. name .. " parameter" .. (value and " with " .. value or "")
+    .. " is not supported under a budget: it costs by the call, or by another price, which no reservation covers."
+    .. " Leave it out.", name)
 end
 
 local function too_long(name)
   return refusal("400", "invalid_number", "The " .. name .. " parameter has more than 15 digits.", name)
 end
 
+local function odd_model(character)
+  return refusal("400", "invalid_model", "The model parameter has the character " .. character
+    .. ", which no model's name has.", "model")
+end
+
 local function unknown_model(model)
+  if #model > MODEL_LENGTH then model = gsub(sub(model, 1, MODEL_LENGTH), "[\192-\255][\128-\191]*$", "") end
   return refusal("404", "model_not_found",
     "The model `" .. model .. "` does not exist or you do not have access to it.")
 end
@@ -116,13 +166,53 @@ local function wrong_endpoint(model, path, kind)
     .. ".", "model")
 end
 
--- A base URL without `/v1`, or with it twice, is what most wrong paths come from.
-local function unknown_url(method, path)
-  local meant = PATHS["/v1" .. path] and "/v1" .. path or PATHS[sub(path, 4)] and sub(path, 4)
-  if path == "/models" or path == "/v1/v1/models" then meant = MODELS_PATH end
-  return refusal("404", "unknown_url", "Unknown request URL: " .. method .. " " .. sub(path, 1, 512) .. ". "
-    .. (meant and "The base URL of this gateway ends in `/v1`, which makes it " .. meant .. "."
-      or "Please check the URL for typos."))
+-- What no provider of the model can be told in its words.
+local function unsayable(name)
+  return refusal("400", "unsupported_parameter", "The " .. name .. " parameter is not supported by this model: its provider"
+    .. " speaks OpenAI's chat/completions, which cannot say it. Leave it out.", name)
+end
+
+-- An endpoint that no provider of the model has.
+local function wrong_protocol(model, path, needs)
+  return refusal("404", "unsupported_endpoint", "The model `" .. model .. "` is not supported at " .. path .. ": "
+    .. (needs == "Anthropic" and "tokens are counted beforehand only where a provider speaks Anthropic's API."
+      or "its provider speaks Anthropic's API alone, which this gateway answers at /v1/messages."), "model")
+end
+
+local unknown_url
+
+do -- a chunk of Lua has 200 locals at most
+
+-- What most wrong paths come from: a base URL without `/v1`, with it twice, or of another service; a slash at the end.
+local FOREIGN = { "^$", "/v1$", "/openai$", "/api$", "/deployments/[^/]+$" }
+
+local function path_meant(path)
+  local before, name, last = match(path, "^(.-)(/[^/]+)/?$")
+  if not before then return nil end
+  last = before ~= "" and match(before, "/[^/]+$")
+  if last and PATHS["/v1" .. last .. name] then before, name = sub(before, 1, -#last - 1), last .. name end
+  local meant = "/v1" .. name
+  if not PATHS[meant] and meant ~= MODELS_PATH then return nil end
+  for _, ending in ipairs(FOREIGN) do
+    if find(before, ending) then return meant end
+  end
+  return nil
+end
+
+local function advice(path)
+  local meant = path_meant(path)
+  if not meant then return "Please check the URL for typos." end
+  if path == meant then return "It answers " .. (PATHS[path] and "POST." or "GET.") end
+  if path == meant .. "/" then return "Without the slash at its end it is " .. meant .. "." end
+  return "The base URL of this gateway ends in `/v1`, which makes it " .. meant .. "."
+    .. (find(path, "/deployments/", 1, true) and " The model stands in the body." or "")
+end
+
+function unknown_url(method, path)
+  path = sub(path, 1, 512)
+  return refusal("404", "unknown_url", "Unknown request URL: " .. method .. " " .. path .. ". " .. advice(path))
+end
+
 end
 
 local function json(body) return { status = "200", body = body } end

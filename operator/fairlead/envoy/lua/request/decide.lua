@@ -1,11 +1,26 @@
 -- The decision ------------------------------------------------------------------------------------------------------
 
+-- Leaves the request in other words beside it, for rungs that want those. What they cannot say passes over all rungs but
+-- Anthropic's, or is refused.
+local function word(s, entry, metadata)
+  local said, rest = in_words(s)
+  if said then
+    metadata:set("fairlead.messages", "said", said)
+    metadata:set(NAMESPACE, "left_out", rest)
+    return nil, entry
+  end
+  metadata:set(NAMESPACE, "unsaid", true)
+  if not entry.dialects.Anthropic then return unsayable(rest) end
+  return nil, entry.dialects.Anthropic
+end
+
 -- Reads the body, writes it anew for the entry it finds, and returns nil, the entry and the body's bytes, or the answer.
 local function read(h, buffer, endpoint, path, directory, caller, consumer, metadata)
   local length = buffer:length()
   if length == 0 then return EMPTY end
   local s = buffer:getBytes(0, length)
   start_scan(s)
+  unclear = nil
   local open = skip_space(1)
   local close, problem = scan(s, open, BODY)
   if not close then return problem end
@@ -13,9 +28,10 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
 
   local text = value_of(s, MODEL)
   if not text then return NO_MODEL end
-  if find(text, "\\", 1, true) then text = gsub(sub(text, 1, LONGEST_MODEL), "\\(.)(%x?%x?%x?%x?)", plain) end
-  local model = #text <= MODEL_LENGTH + 2 and match(text, MODEL_GRAMMAR)
-  if not model then return BAD_MODEL end
+  local name
+  name, problem = model_in(text)
+  if not name then return problem end
+  local model = word_of(name)
   local streams = value_of(s, STREAM)
   if streams and streams ~= "true" and streams ~= "false" and streams ~= "null" then return BAD_STREAM end
   local stream = streams == "true"
@@ -23,11 +39,22 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   metadata:set(NAMESPACE, "stream", stream)
 
   local entry = look_up(directory, caller, model)
-  if not entry then return unknown_model(model) end
-  if entry.kind ~= endpoint.kind then return wrong_endpoint(model, path, entry.kind) end
+  if not entry then return unknown_model(name) end
+  if entry.kind ~= endpoint.kind then return wrong_endpoint(name, path, entry.kind) end
 
-  problem = overlong(s) or endpoint.stored and stored(s)
+  problem = overlong(s) or kept_there(s, endpoint) or steered(s)
   if problem then return problem end
+  local asked
+  if entry.ruled then
+    asked = entry.route
+    problem, entry = ruled(s, directory, entry, endpoint, path, h:headers(), metadata)
+    if problem then return problem end
+    if entry.route == asked then asked = nil end
+  end
+  if endpoint.needs then
+    entry = entry.dialects[endpoint.needs]
+    if not entry then return wrong_protocol(name, path, endpoint.needs) end
+  end
   edits, added, unasked = 0, "", false
   if stream and endpoint.usage then
     problem = ask_for_usage(s)
@@ -38,18 +65,38 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
     problem = cap_output(s, endpoint.own, entry.cap, entry.most)
     if problem then return problem end
   end
-  local revision, ask = directory:get("b"), nil
-  if revision then
-    ask, problem = bounds(s, endpoint.own, is_budgeted(directory, consumer, entry.route))
+  local budgets, ask = nil, nil
+  if directory:get("b") and endpoint.free then
+    metadata:set(NAMESPACE, "ask", "0 free") -- it costs nothing
+  elseif directory:get("b") then
+    budgets = budgets_of(directory, consumer, entry.route) or asked and budgets_of(directory, consumer, asked)
+    problem = budgets and priced_apart(s)
+    if problem then return problem end
+    ask, problem = bounds(s, endpoint.own, budgets ~= nil)
     if problem then return problem end
     metadata:set(NAMESPACE, "ask", ask)
   end
   local body = rewrite(s, open, close, entry.wire)
   local bytes = body and #body or length
-  problem = revision and closing_of(consumer, entry.route, model, bytes, ask, revision, metadata)
-  if problem then return problem end
+  if endpoint.worded and entry.translated then
+    problem, entry = word(body or s, entry, metadata)
+    if problem then return problem end
+  end
+  if budgets then
+    note_end(directory, consumer, entry.route, asked, metadata)
+    problem = closing_of(consumer, entry.route, asked, model, bytes, ask, budgets.revision, metadata)
+    if problem then return problem end
+  end
   if body then buffer:setBytes(body) end
   return nil, entry, bytes, body == nil
+end
+
+-- Whether a page calls that nobody allowed, and not even with a key: any page can make a browser send that, to an address
+-- that only its user can reach. Filters before note an origin that may call.
+local function is_foreign_page(h, directory, consumer)
+  if not h:headers():get("origin") or not directory:get("a:" .. consumer) then return false end
+  local ours = h:streamInfo():dynamicMetadata():get(NAMESPACE)
+  return not (ours and ours.origin)
 end
 
 -- What the key alone decides, before the body is read: the answer to give, or nil, the caller and its name.
@@ -57,6 +104,7 @@ local function identify(h)
   local directory = h:metadata()
   local consumer = h:headers():get("x-fl-consumer")
   if not consumer then return NO_KEY end
+  if is_foreign_page(h, directory, consumer) then return FOREIGN_PAGE end
   h:streamInfo():dynamicMetadata():set(NAMESPACE, "consumer", consumer)
   local text = directory:get("c:" .. consumer)
   if not text then return NO_KEY end
@@ -80,22 +128,31 @@ local function decide(h, buffer, caller, consumer)
     endpoint = PATHS[path]
   end
   if method ~= "POST" or not endpoint then
-    return method == "GET" and answer_models(directory, caller, path, headers) or unknown_url(method, path)
+    return (method == "GET" or method == "HEAD") and answer_models(directory, caller, path, headers) or unknown_url(method, path)
   end
 
   local problem, encoded = check_type(headers), false
   if not problem then problem, encoded = check_encoding(headers) end
   if problem then return problem end
+  local length = buffer:length()
+  problem = encoded and check_decoded(metadata, length)
+  if problem then return problem end
   local answer, entry, bytes, as_it_came = read(h, buffer, endpoint, path, directory, caller, consumer, metadata)
-  if encoded and (answer == EMPTY or answer == MALFORMED) then return BAD_ENCODING end -- Envoy drops what it cannot read
+  if encoded and (answer == EMPTY or answer == MALFORMED) then -- Envoy drops what it cannot read
+    return check_decoded(metadata, length, true)
+  end
   if answer then return answer end
-  -- A body in chunks has no length yet, and the budget check reads it here.
-  if as_it_came and not headers:get("content-length") then headers:replace("content-length", tostring(bytes)) end
-  metadata:set(NAMESPACE, "way", entry.way .. bytes .. " " .. url)
+  -- The budget check reads the length here: a body in chunks has none yet, and a client may write one with many zeros.
+  if as_it_came then headers:replace("content-length", format("%d", bytes)) end
+  if endpoint.version and not headers:get("anthropic-version") then
+    headers:replace("anthropic-version", endpoint.version)
+  end
+  metadata:set(NAMESPACE, "way", entry.way .. bytes .. " " .. path)
   if entry.ladders then
     for arm = 1, #entry.ladders do headers:replace(entry.headers[arm], entry.ladders[arm]) end
     if entry.arms then headers:replace("x-fl-arms", entry.arms) end
   end
+  if directory:get("k") then headers:replace("x-fl-bucket", bucket_of(consumer)) end
   headers:replace("x-fl-route", entry.route)
   h:clearRouteCache()
   return nil

@@ -37,29 +37,57 @@ local caller_of = kept(function(text)
   return caller
 end)
 
--- <route> <route> ..., or `*`
-local routes_of = kept(function(text)
-  local routes = {}
-  for route in gmatch(text, "%S+") do routes[route] = true end
-  return routes
-end)
+local budgets_of
+do -- a chunk has no more than 200 locals
+  -- <revision of the policies> <route> <route> ..., or `*`: what budgets say of a consumer
+  local bounds_of = kept(function(text)
+    local revision, list = match(text, "^(%S+) (.*)$")
+    local routes = {}
+    for route in gmatch(list, "%S+") do routes[route] = true end
+    return { revision = revision, routes = routes }
+  end)
 
--- Whether a budget counts what a consumer spends on a route.
-local function is_budgeted(directory, consumer, route)
-  local text = directory:get("b:" .. consumer)
-  return text and (text == "*" or routes_of(text)[route]) or false
+  -- The budgets of a consumer that count what it spends on a route, or nil.
+  function budgets_of(directory, consumer, route)
+    local text = directory:get("b:" .. consumer)
+    local found = text and bounds_of(text)
+    return found and (found.routes["*"] or found.routes[route]) and found or nil
+  end
 end
 
--- <route> <kind> <max output tokens> <wire id> <last wire id> <last target> [<shape> <stem>]
-local entry_of = kept(function(text)
+local entry_of
+
+do -- a chunk has no more than 200 locals
+
+-- What requests of each protocol meet of an entry, by `<protocol>[,<last wire id>,<last target>]` with `|` between them:
+-- the entry itself, or, where they pass over rungs, one with ladders and a last resort of their own.
+local function dialects_of(text, entry, wire)
+  local dialects = {}
+  for protocol, last in gmatch(text, "([^,|]+)([^|]*)") do
+    local dialect = entry
+    if last ~= "" then
+      dialect = setmetatable({ way = wire .. " " .. gsub(sub(last, 2), ",", " ") .. " " }, { __index = entry })
+      if entry.ladders then
+        dialect.ladders = {}
+        for arm, ladder in ipairs(entry.ladders) do dialect.ladders[arm] = ladder .. "@" .. protocol end
+      end
+    end
+    dialects[protocol] = dialect
+  end
+  return dialects
+end
+
+-- <route> <kind> <max output tokens> <wire id> <last wire id> <last target> [<shape> <stem> [r [<dialects> [t]]]]
+entry_of = kept(function(text)
   local field = {}
   for word in gmatch(text, "%S+") do field[#field + 1] = word end
   local entry = {
-    route = field[1], kind = field[2], cap = given(field[3]), wire = field[4],
+    route = field[1], kind = field[2], cap = given(field[3]), wire = json_of(field[4]),
     way = field[4] .. " " .. field[5] .. " " .. field[6] .. " ",
   }
   entry.most = tonumber(entry.cap)
-  local shape, stem = field[7], field[8]
+  local shape, stem = given(field[7]), field[8]
+  entry.ruled = given(field[9]) ~= nil
   if shape then
     entry.arms = find(shape, "-", 1, true) and shape
     entry.headers, entry.ladders = {}, {}
@@ -68,7 +96,24 @@ local entry_of = kept(function(text)
       entry.headers[arm + 1], entry.ladders[arm + 1] = "x-fl-l" .. arm, stem .. "/" .. arm
     end
   end
+  entry.dialects = given(field[10]) and dialects_of(field[10], entry, field[4]) or { OpenAI = entry }
+  entry.translated = field[11] ~= nil
   return entry
+end)
+
+end
+
+-- Which bucket a consumer falls into, the same in every worker and gateway: FNV-1a with a last mix, of 32 bits.
+local bucket_of = kept(function(consumer)
+  local hash = 2166136261
+  for i = 1, #consumer do
+    hash = bit.bxor(hash, byte(consumer, i)) % 4294967296
+    hash = (hash * 403 + hash % 256 * 16777216) % 4294967296 -- times 16777619, which alone is no whole number any more
+  end
+  hash = bit.bxor(hash, bit.rshift(hash, 15)) % 4294967296
+  hash = (hash % 65536 * 40503 + hash) % 4294967296
+  hash = bit.bxor(hash, bit.rshift(hash, 13)) % 4294967296
+  return format("%d", hash % 10000)
 end)
 
 local names_of = kept(function(text)

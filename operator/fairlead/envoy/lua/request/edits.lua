@@ -54,7 +54,7 @@ local function ask_for_usage(s)
     replace(from, value_end[STREAM_OPTIONS], USAGE)
     return nil
   end
-  if byte(options, 1) ~= 123 then return BAD_OPTIONS end
+  if byte(options, 1) ~= 123 or #options > OPTIONS_BYTES then return BAD_OPTIONS end
   local done, problem = scan(s, from, OPTIONS)
   if not done then return problem end
   local asked = value_of(s, INCLUDE_USAGE)

@@ -49,20 +49,24 @@ end
 -- How many prompts a member brings: each is answered. A list of numbers is one prompt.
 local function count_prompts(slot)
   if key_at[slot] == 0 or p[value_at[slot]] ~= 91 then return 0 end
-  local prompts, i = 0, skip_space(value_at[slot] + 1)
-  while i < value_end[slot] do
+  local prompts, i, last = 0, value_at[slot] + 1, value_end[slot] - 1
+  while i < last do
     local c = p[i]
-    if c == 34 or c == 91 or c == 123 then prompts = prompts + 1 end
-    i = c == 93 and i or skip_space(skip_value(i))
-    i = skip_space(i + 1)
+    if c == 34 or c == 91 or c == 123 then
+      prompts = prompts + 1
+      if prompts > MOST_PROMPTS then break end
+      i = skip_value(i)
+    else
+      i = i + 1 -- of a number, or between two values
+    end
   end
   return prompts
 end
 
--- What bounds the cost of a request, for the budget check: `<largest limit on its output> <number of answers>`, `-`
--- where none is given. A limit counts only beside one of the endpoint's own: a server that does not know a name obeys
--- nobody by it. Nil and the refusal where a budget of this caller needs a number that is none.
-local function bounds(s, own, judged)
+-- The largest limit on the output of a request, nil where there is none. A limit counts only beside one of the endpoint's
+-- own: a server that does not know a name obeys nobody by it. Nil and the refusal of what is no number, where somebody
+-- needs it.
+local function limit_of(s, own, judged)
   local limit, obeyed = 0, false
   for slot = FIRST_LIMIT, LAST_LIMIT do
     local number, bad = number_of(s, slot)
@@ -72,6 +76,14 @@ local function bounds(s, own, judged)
   for _, name in ipairs(own) do
     obeyed = obeyed or number_of(s, BODY.slots[name]) ~= nil
   end
+  return obeyed and limit or nil
+end
+
+-- What bounds the cost of a request, for the budget check: `<largest limit on its output> <number of answers>`, `-`
+-- where none is given. Nil and the refusal where a budget of this caller needs a number that is none.
+local function bounds(s, own, judged)
+  local limit, problem = limit_of(s, own, judged)
+  if problem then return nil, problem end
   local answers = 1
   for slot = FIRST_COUNT, LAST_COUNT do
     local number, bad = number_of(s, slot)
@@ -79,17 +91,7 @@ local function bounds(s, own, judged)
     if number and number > answers then answers = number end
   end
   local prompts = count_prompts(PROMPT) + count_prompts(PROMPT_EMBEDS)
+  if prompts > MOST_PROMPTS then return nil, TOO_MANY_PROMPTS end
   if prompts > 1 then answers = answers * prompts end
-  return (obeyed and format("%.0f ", limit) or "- ") .. format("%.0f", answers)
-end
-
--- The refusal of a member that names what one provider keeps, or nil.
-local function stored(s)
-  for _, slot in ipairs(STORED) do
-    local given = value_of(s, slot)
-    if given and given ~= "null" and not (slot == BACKGROUND and given == "false") then
-      return unsupported(NAMES[slot])
-    end
-  end
-  return nil
+  return (limit and format("%.0f ", limit) or "- ") .. format("%.0f", answers)
 end

@@ -1,17 +1,22 @@
 -- GET /v1/models ----------------------------------------------------------------------------------------------------
 
+local answer_models
+
+do -- a chunk of Lua has 200 locals at most
+
 local function model_object(name)
-  return '{"id":"' .. name .. '","object":"model","created":0,"owned_by":"fairlead"}'
+  return '{"id":' .. quote(name) .. ',"object":"model","created":0,"owned_by":"fairlead"}'
 end
 
 -- The same in the shape of Anthropic's API, which its clients ask for by their header.
 local function anthropic_model(name)
-  return '{"type":"model","id":"' .. name .. '","display_name":"' .. name .. '","created_at":"1970-01-01T00:00:00Z"}'
+  name = quote(name)
+  return '{"type":"model","id":' .. name .. ',"display_name":' .. name .. ',"created_at":"1970-01-01T00:00:00Z"}'
 end
 
 local function anthropic_list(models, first, last)
-  return '{"data":[' .. concat(models, ",") .. '],"has_more":false,"first_id":' .. (first and '"' .. first .. '"' or "null")
-    .. ',"last_id":' .. (last and '"' .. last .. '"' or "null") .. "}"
+  return '{"data":[' .. concat(models, ",") .. '],"has_more":false,"first_id":' .. (first and quote(first) or "null")
+    .. ',"last_id":' .. (last and quote(last) or "null") .. "}"
 end
 
 local function list_models(directory, caller, anthropic)
@@ -22,7 +27,7 @@ local function list_models(directory, caller, anthropic)
       if refused then name = sub(name, 2) end
       if not seen[name] then
         seen[name] = true
-        if not refused and allows(caller, name) then usable[#usable + 1] = name end
+        if not refused and allows(caller, name) then usable[#usable + 1] = name_of(name) end
       end
     end
   end
@@ -33,16 +38,14 @@ local function list_models(directory, caller, anthropic)
   return json('{"object":"list","data":[' .. concat(usable, ",") .. "]}")
 end
 
-local function decode_url(text)
-  return (gsub(text, "%%(%x%x)", function(digits) return char(tonumber(digits, 16)) end))
-end
-
 -- The answer to GET on a path below /v1/models, or nil when there is no such path.
-local function answer_models(directory, caller, path, headers)
+function answer_models(directory, caller, path, headers)
   local anthropic = headers:get("anthropic-version") ~= nil
   if path == MODELS_PATH then return list_models(directory, caller, anthropic) end
-  local id = decode_url(match(path, "^/v1/models/(.+)$") or "")
+  local id = name_of(match(path, "^/v1/models/(.+)$") or "")
   if id == "" then return nil end
-  if find(id, "\0", 1, true) or not look_up(directory, caller, id) then return unknown_model(sub(id, 1, MODEL_LENGTH)) end
+  if not look_up(directory, caller, word_of(id)) then return unknown_model(id) end
   return json((anthropic and anthropic_model or model_object)(id))
+end
+
 end

@@ -13,24 +13,30 @@ local now = os.time
 
 local NAMESPACE = "fairlead"
 local CHAT, EMBEDDING = "Chat", "Embedding"
-local MODEL_GRAMMAR = '^"([%w._:/@+-]+)"$'
-local MODEL_LENGTH = 256
-local LONGEST_MODEL = 6 * MODEL_LENGTH + 3 -- all in escapes, two quotes; one more would be too long
+local MODEL_LENGTH = 512 -- bytes: the 128 characters that a resource may write
+local LONGEST_MODEL = 6 * MODEL_LENGTH + 2 -- all in escapes, two quotes
 local KEPT = 4096 -- entries of a cache, then it starts anew
 local LARGE = 1048576 -- bytes; the garbage of a larger body is collected at once: three copies of it
 
 local DEEPEST = 128 -- containers in containers; serde, which many servers are made with, reads as many
 local MOST_MEMBERS = 100000 -- of all objects of a body; elements of arrays are not counted
+local MOST_CONTAINERS = 100000 -- objects and arrays
+local MOST_KEYS = 1000 -- of an object that is read: each of its keys may be one in disguise
+local MOST_PROMPTS = 10000
+local OPTIONS_BYTES = 4096 -- of stream_options, which is read once more
 
 local NAMES = {} -- of members that are read, by slot
 
 -- The members that are read of an object, numbered from `first` on: each has a slot in the tables of a scan. `starts`
 -- are the bytes that such a key, or one in its disguise, can begin with; most keys of a request begin with others.
 -- `folded`: their letters and digits alone.
-local function readable(first, names)
+-- Those after the first `judged` ones are noted only: that one is given twice, or in a disguise, is `unclear`, and refused
+-- where somebody needs it.
+local function readable(first, names, judged)
   local reading = {
-    slots = {}, folded = {}, first = first, last = first - 1,
+    slots = {}, folded = {}, first = first, last = first - 1, noted = judged and first + judged or math.huge,
     starts = { [92] = true, [196] = true, [197] = true, [226] = true },
+    harmless = {}, known = 0, -- keys of requests that are none of these: most are looked up once
   }
   for _, name in ipairs(names) do
     reading.last = reading.last + 1
@@ -46,21 +52,34 @@ local PROMPT, PROMPT_EMBEDS, BACKGROUND = 11, 12, 13
 local BODY = readable(MODEL, {
   "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict",
   "n", "best_of", "n_cmpl", "prompt", "prompt_embeds", "background", "previous_response_id", "conversation",
-})
-local STORED = { PROMPT, BACKGROUND, BACKGROUND + 1, BACKGROUND + 2 } -- of the Responses API
+  -- what is kept at a provider, or not waited for
+  "container", "cached_content", "kv_transfer_params", "session_params", "deferred",
+  -- another model, provider, address or adapter than the gateway chose: OpenRouter, LiteLLM, llama.cpp, SGLang, TGI
+  "models", "fallbacks", "route", "provider", "preset", "model_list", "user_config", "context_window_fallbacks",
+  "content_policy_fallbacks", "custom_llm_provider", "api_base", "base_url", "api_key", "lora", "lora_path",
+  "lora_request", "adapter_id",
+  -- another price than the model's
+  "service_tier", "speed", "inference_geo", "web_search_options", "search_parameters", "plugins", "mcp_servers",
+  "tools", "input",
+  -- what rules look at: of prompts, and of the form of the answer
+  "messages", "system", "instructions", "response_format", "text", "output_config", "output_format",
+}, 46)
 local INCLUDE_USAGE = BODY.last + 1
 local OPTIONS = readable(INCLUDE_USAGE, { "include_usage" })
 
 local USAGE = '{"include_usage":true}'
 
 -- What may be asked. `own` are the members by which an endpoint limits its output; where none of them is given, the
--- first is added. `usage`: streams tell their usage only when asked to. `stored`: members may name what one provider
--- keeps.
+-- first is added. `usage`: streams tell their usage only when asked to. `stored`: the prompt may name one that a provider
+-- keeps, the input items, and the answer may be left there. `needs`: the protocol that a rung must speak to be asked.
+-- `version`: what is said of Anthropic's API where the client says nothing. `free`: it answers nothing that is billed. `worded`: some
+-- rungs want it in the words of chat/completions.
 local PATHS = {
-  ["/v1/chat/completions"] = { kind = CHAT, usage = true, own = { "max_completion_tokens", "max_tokens" } },
-  ["/v1/completions"] = { kind = CHAT, usage = true, own = { "max_tokens" } },
-  ["/v1/responses"] = { kind = CHAT, own = { "max_output_tokens" }, stored = true },
-  ["/v1/messages"] = { kind = CHAT, own = { "max_tokens" } },
+  ["/v1/chat/completions"] = { kind = CHAT, needs = "OpenAI", usage = true, own = { "max_completion_tokens", "max_tokens" } },
+  ["/v1/completions"] = { kind = CHAT, needs = "OpenAI", usage = true, own = { "max_tokens" } },
+  ["/v1/responses"] = { kind = CHAT, needs = "OpenAI", own = { "max_output_tokens" }, stored = true },
+  ["/v1/messages"] = { kind = CHAT, version = "2023-06-01", worded = true, own = { "max_tokens" } },
+  ["/v1/messages/count_tokens"] = { kind = CHAT, needs = "Anthropic", version = "2023-06-01", own = {}, free = true },
   ["/v1/embeddings"] = { kind = EMBEDDING, own = {} },
 }
 local MODELS_PATH = "/v1/models"

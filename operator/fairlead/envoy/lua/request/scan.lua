@@ -15,12 +15,13 @@ local band, bor, bxor = bit.band, bit.bor, bit.bxor
 local key_at, comma_at, value_at, value_end = {}, {}, {}, {}
 
 local p, whole -- the text of this request, and the last place where four bytes of it begin
-local members -- of all objects so far
+local members, containers -- of all objects so far; objects and arrays so far, the body itself left out
 local opened, deepest = {}, 0 -- 123 or 91, by depth; the depth of the deepest container so far
 
 local function start_scan(s)
   p, whole = cast(BYTES, s) - 1, #s - 3
-  members, deepest = 0, 0
+  members, containers, deepest = 0, 0, 0
+  look_anew()
 end
 
 local function skip_space(i)
@@ -124,26 +125,34 @@ local function skip_literal(i)
   return nil
 end
 
--- The position of the value of the member whose key starts at i, and the one after the key; or nil.
-local function skip_key(i)
+-- The position of the value of the member whose key starts at i, in an object at `depth`, and the one after the key; or
+-- nil.
+local function skip_key(i, depth)
   members = members + 1
   if p[i] ~= 34 or members > MOST_MEMBERS then return nil end
   local key_end = skip_string(i)
-  i = key_end and skip_space(key_end)
-  if not i or p[i] ~= 58 then return nil end
-  return skip_space(i + 1), key_end
+  local value = key_end and skip_space(key_end)
+  if not value or p[value] ~= 58 then return nil end
+  value = skip_space(value + 1)
+  if depth <= opaque then
+    opaque = NEVER
+    if LEADS[p[i + 1]] == 1 then look_at(p, i + 1, key_end - 2, p[value], depth) end
+  end
+  return value, key_end
 end
 
 -- The position of the first value inside the container that starts at i, or of its end and true; or nil.
 local function enter(i, c, depth)
   opened[depth] = c
+  containers = containers + 1
+  if containers > MOST_CONTAINERS then return nil end
   if depth > deepest then
     deepest = depth
     if depth == DEEPEST then return nil end -- the body itself is one more
   end
   i = skip_space(i + 1)
   if p[i] == c + 2 then return i, true end
-  if c == 123 then return (skip_key(i)), false end
+  if c == 123 then return (skip_key(i, depth)), false end
   return i, false
 end
 
@@ -168,13 +177,14 @@ local function skip_container(i)
       -- A value is over; so may be what it stands in.
       while p[i] == inside + 2 do
         depth, i = depth - 1, i + 1
+        if depth < opaque then opaque = NEVER end
         if depth == 0 then return i end
         inside = opened[depth]
         i = skip_space(i)
       end
       if p[i] ~= 44 then return nil end
       i = skip_space(i + 1)
-      if inside == 123 then i = skip_key(i) end
+      if inside == 123 then i = skip_key(i, depth) end
     end
   end
   return nil
@@ -189,7 +199,7 @@ end
 
 -- Why the scan stopped.
 local function refused()
-  if members > MOST_MEMBERS then return TOO_MANY_MEMBERS end
+  if members > MOST_MEMBERS or containers > MOST_CONTAINERS then return TOO_MANY_MEMBERS end
   return deepest == DEEPEST and TOO_DEEP or MALFORMED
 end
 
@@ -201,17 +211,23 @@ local function scan(s, i, reading)
   if p[i] ~= 123 then return nil, MALFORMED end
   i = skip_space(i + 1)
   if p[i] == 125 then return i + 1 end
-  local comma = 0
+  local comma, keys = 0, 0
   while true do
     local key = i
-    local value, key_end = skip_key(i)
+    keys = keys + 1
+    if keys > MOST_KEYS then return nil, TOO_MANY_KEYS end
+    opaque = NEVER
+    local value, key_end = skip_key(i, 0)
     i = value and skip_value(value)
     if not i then return nil, refused() end
     if starts[p[key + 1]] then
       local slot, problem = slot_of(sub(s, key + 1, key_end - 2), reading)
       if problem then return nil, problem end
       if slot then
-        if key_at[slot] ~= 0 then return nil, doubled(NAMES[slot]) end
+        if key_at[slot] ~= 0 then
+          if slot < reading.noted then return nil, doubled(NAMES[slot]) end
+          unclear = unclear or doubled(NAMES[slot])
+        end
         key_at[slot], comma_at[slot], value_at[slot], value_end[slot] = key, comma, value, i
       end
     end

@@ -1,10 +1,26 @@
 -- The filter ----------------------------------------------------------------------------------------------------------
 
+local FINISH, SPACED = 'finish_reason":"', 'finish_reason": "' -- quotes in a text would have backslashes
+
+-- Notes why a choice of a stream ended, from events of OpenAI's; nil and the like are passed over.
+local function seek_reason(record, s)
+  local _, last = find(s, FINISH, 1, true)
+  if not last then _, last = find(s, SPACED, 1, true) end
+  local reason = last and match(s, "^([%w_%-]+)\"", last + 1)
+  if reason then note_reason(record, reason) end
+end
+
+-- Says why the answer ended, once all of it has come.
+local function publish_reason(h, record)
+  if record.reason then h:streamInfo():dynamicMetadata():set("fairlead", "finish", record.reason) end
+end
+
 -- Takes the next bytes of a stream: `kept` is the event that has not ended, of which the client has `sent` bytes.
 -- Returns what goes on to the client in place of these bytes.
 local function advance(h, state, s)
   local text = state.kept == "" and s or state.kept .. s
   local stop = last_end(text)
+  if not state.record.reason then seek_reason(state.record, text) end
   local shown, removed = note(h, state, text, 1, stop)
   local begun = state.sent
   local rest = sub(text, stop + 1)
@@ -30,17 +46,37 @@ local function finish(h, state)
   end
   if record.later then read_event(h, record, record.later) end
   if record.changed then publish(h, record, false) end
+  publish_reason(h, record)
+end
+
+local FIRST_BYTES = 512 -- of a stream, in which its first data are looked for
+local ERRORS = { '^%s*{%s*"error"%s*:%s*[^%sn]', '^%s*{%s*"type"%s*:%s*"error"', '^%s*{%s*"object"%s*:%s*"error"' }
+
+-- Notes a stream that begins with an error, or has nothing in it, as broken: it goes on as it is, but brought no answer.
+-- `head` is what has come so far, and nil at the end; returns what is to be looked at once more came.
+local function note_broken(h, head, more)
+  local text = head .. (more or "")
+  local data = match(text, "^data:(.*)$") or match(text, "[\r\n]data:(.*)$")
+  local whole = not more or #text > FIRST_BYTES or data and find(data, "[\r\n]")
+  if not whole then return text end
+  local broken = not find(text, "%S")
+  for i = 1, #ERRORS do broken = broken or data and find(data, ERRORS[i]) end
+  if broken then h:streamInfo():dynamicMetadata():set("fairlead", "broken", "1") end
+  return nil
 end
 
 local function read_stream(h, unasked)
   local state = { record = { events = 0 }, unasked = unasked, kept = "", sent = 0 }
+  local head = ""
   local pull = h:bodyChunks()
   function state.next()
     local chunk = pull()
     if not chunk then return nil end
     state.chunk = chunk
     local length = chunk:length()
-    return length > 0 and chunk:getBytes(0, length) or ""
+    local text = length > 0 and chunk:getBytes(0, length) or ""
+    if head then head = note_broken(h, head, text) end
+    return text
   end
   local s, before = state.next(), ""
   while s do
@@ -48,6 +84,8 @@ local function read_stream(h, unasked)
     if s ~= "" and (state.kept ~= "" or before ~= "" or not is_end(s, #s) or seek(s, 1)) then
       local shown = advance(h, state, s)
       if shown ~= s then state.chunk:setBytes(before .. shown) end
+    elseif not state.record.reason then
+      seek_reason(state.record, s)
     end
     s, before = nil, ""
     if #state.kept > LARGE then
@@ -59,6 +97,7 @@ local function read_stream(h, unasked)
     end
     s = s or state.next()
   end
+  if head then note_broken(h, head, nil) end
   finish(h, state)
 end
 
@@ -73,13 +112,17 @@ local function read_answer(h)
   local record = {}
   read_object({ s = "", i = 1, more = more }, member, { record = record })
   if record.changed then publish(h, record, false) end
+  publish_reason(h, record)
 end
 
 function envoy_on_response(h)
   local headers = h:headers()
   local kind = headers:get("content-type")
-  if not kind or not find(lower(kind), "text/event-stream", 1, true) then return read_answer(h) end
+  kind = kind and lower(kind) or ""
   local ours = h:streamInfo():dynamicMetadata():get("fairlead")
+  -- Some servers name no type, or `text/plain`, for the stream that they were asked for.
+  local streams = ours and tostring(ours.stream) == "true" and not find(kind, "json", 1, true)
+  if not streams and not find(kind, "text/event-stream", 1, true) then return read_answer(h) end
   local unasked = ours ~= nil and ours.unasked == true
   if unasked then headers:remove("content-length") end
   read_stream(h, unasked)

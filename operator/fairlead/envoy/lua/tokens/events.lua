@@ -3,6 +3,53 @@
 local WORD = 'usage"' -- without its first quote: a search goes from one first byte to the next, and quotes are many
 local NESTED = { message = true, response = true, error = true, x_groq = true }
 
+-- Why answers end, in OpenAI's words; what is no word of any API's is `other`.
+local REASONS = {
+  stop = "stop", end_turn = "stop", stop_sequence = "stop", completed = "stop",
+  length = "length", max_tokens = "length", incomplete = "length",
+  tool_calls = "tool_calls", function_call = "tool_calls", tool_use = "tool_calls",
+  content_filter = "content_filter", refusal = "content_filter",
+}
+local ENDS = { stop_reason = true, status = true }
+local RUNNING = { in_progress = true, queued = true }
+
+-- Notes in `record` why an answer ended.
+local function note_reason(record, reason)
+  if reason ~= "" and not RUNNING[reason] then record.reason = REASONS[reason] or "other" end
+end
+
+-- Reads a member that may say why an answer ended.
+local function read_reason(r, record)
+  local reason = read_string(r)
+  if reason then note_reason(record, reason) end
+  return reason ~= false
+end
+
+-- A member of one of an answer's choices.
+local function choice_member(r, name, first, record)
+  if name == "finish_reason" and first == 34 then return read_reason(r, record) end
+end
+
+-- Reads the list at the next byte. Returns "none" or "some", as there are choices in it; false when it does not end.
+local function read_choices(r, record)
+  r.i = r.i + 1
+  local c, found = next_byte(r), "none"
+  while c and c ~= 93 do
+    found = "some"
+    local whole
+    if c == 123 then whole = read_object(r, choice_member, record) else whole = skip_value(r) end
+    if not whole then return false end
+    c = next_byte(r)
+    if c ~= 44 and c ~= 93 then return false end
+    if c == 44 then
+      r.i = r.i + 1
+      c = next_byte(r)
+    end
+  end
+  r.i = r.i + 1
+  return c ~= nil and found
+end
+
 -- A member of the answer's `message` (Anthropic), `response` (Responses), `error` (OpenRouter) or `x_groq`.
 local function nested_member(r, name, first, context)
   if name == "usage" and first == 123 then
@@ -14,19 +61,35 @@ local function nested_member(r, name, first, context)
     context.record.changed = true
   elseif name == "model" and first == 34 then
     local model = read_string(r)
-    if model and #model <= LONGEST_MODEL and not find(model, UNPLAIN) then context.record.model = model end
+    if model and model ~= "" and #model <= LONGEST_MODEL then context.record.model = word_of(model) end
     return model ~= false
+  elseif ENDS[name] and first == 34 then
+    return read_reason(r, context.record)
+  end
+end
+
+-- A member of `delta` in an event of Anthropic's: its count of the output is the whole one once there is a reason to stop.
+local function delta_member(r, name, first, context)
+  if name == "stop_reason" and first == 34 then
+    context.stopped = true
+    return read_reason(r, context.record)
   end
 end
 
 -- A member of an answer, or of one event of a stream. `context` learns what decides whether the event is left out.
 local function member(r, name, first, context)
   if name == "choices" and first == 91 then
-    r.i = r.i + 1
-    context.choices = next_byte(r) == 93 and "none" or "some"
-    return skip_open(r, 1)
+    local found = read_choices(r, context.record)
+    context.choices = found or "some"
+    return found ~= false
   end
   if name == "error" and first ~= 110 then context.error = true end -- not null
+  if name == "delta" and first == 123 then return read_object(r, delta_member, context) end
+  if name == "type" and first == 34 then
+    local kind = read_string(r)
+    context.running = context.running or kind == "message_delta"
+    return kind ~= false
+  end
   if NESTED[name] and first == 123 then
     local begun = name == "message"
     context.begun = context.begun or begun
@@ -104,7 +167,7 @@ end
 -- published once, for a stream that is cut.
 local function announce(h, record, context)
   if not record.changed then return end
-  local partial = context.choices == "some" or context.begun or false
+  local partial = context.choices == "some" or context.begun or context.running and not context.stopped or false
   if not partial or not record.announced then publish(h, record, partial) end
   record.announced = true
 end
@@ -116,7 +179,7 @@ local function read_event(h, record, event)
   local context = { record = record }
   local whole = read_object({ s = text, i = at }, member, context)
   announce(h, record, context)
-  return whole and context.usage and context.choices == "none" and not context.error
+  return whole and context.usage and context.choices ~= "some" and not context.error
 end
 
 -- Reads the events with usage in s, from `from` to `last`. Returns s without those that nobody asked for, and how much
@@ -129,7 +192,7 @@ local function note(h, state, s, from, last)
     local first, stop = event_at(s, at, from)
     first = match(s, "^[\r\n]*()", first)
     local event = sub(s, first, stop)
-    local lone = find(event, '"choices"%s*:%s*%[%s*%]')
+    local lone = not find(event, '"choices"%s*:%s*%[%s*[^%s%]]')
     record.events = record.events + 1
     if record.events > AT_ONCE and not lone then
       record.later = event

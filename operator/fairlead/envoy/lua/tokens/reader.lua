@@ -7,7 +7,7 @@ local byte, find, format, gmatch = string.byte, string.find, string.format, stri
 local lower, match, sub = string.lower, string.match, string.sub
 local concat = table.concat
 
-local LONGEST_WORD = 256 -- bytes of a key or a number that is read; what is longer is none of ours
+local LONGEST_WORD = 520 -- bytes of a key, a number or a name that is read; what is longer is none of ours
 
 -- Goes to the next piece. False at the end.
 local function fill(r)

@@ -1,17 +1,16 @@
 -- Usage: the dialects of providers, made one --------------------------------------------------------------------------
 
 local MOST = 1e9 -- no request has more tokens of any kind
-local LONGEST_MODEL = 256
-local UNPLAIN = "[%c\127-\255]" -- what a log line does not hold as it is; quotes and backslashes are not read
+local LONGEST_MODEL = 512
 
 local PROMPT_DETAILS = { cached_tokens = "cached", audio_tokens = "audio_in", cache_write_tokens = "made" }
-local ANSWER_DETAILS = { audio_tokens = "audio_out" }
+local ANSWER_DETAILS = { audio_tokens = "audio_out", reasoning_tokens = "reasoning" }
 local DETAILS = {
   prompt_tokens_details = PROMPT_DETAILS,
   input_tokens_details = PROMPT_DETAILS,
   completion_tokens_details = ANSWER_DETAILS,
   output_tokens_details = ANSWER_DETAILS,
-  cache_creation = { ephemeral_1h_input_tokens = "made_1h" },
+  cache_creation = { ephemeral_1h_input_tokens = "made_1h", ephemeral_5m_input_tokens = "made_5m" },
 }
 local COUNTS = {
   prompt_tokens = "prompt",
@@ -66,6 +65,10 @@ local function take(record, usage, begun)
   record.cached = usage.cached or usage.hit or record.cached
   record.read, record.made = usage.read or record.read, usage.made or record.made
   record.made_1h = usage.made_1h or record.made_1h
+  if not record.made and (usage.made_1h or usage.made_5m) then -- its parts alone
+    record.made = (usage.made_1h or 0) + (usage.made_5m or 0)
+  end
+  record.reasoning = usage.reasoning or record.reasoning
   record.audio_in, record.audio_out = usage.audio_in or record.audio_in, usage.audio_out or record.audio_out
   record.beside = not usage.prompt and not usage.details -- Anthropic counts what is in the cache beside the input
 end
@@ -80,7 +83,9 @@ local function sides(record, embedding)
   local input = own
   if own and record.beside then input = own + (record.read or 0) + (record.made or 0) end
   if not input or not output or record.impossible then return input, output, record.impossible end
-  if not total or total == own + output or total == input + output then return input, output, false end
+  local hidden = record.reasoning or 0
+  if hidden > output and not total then return input, output + hidden, false end -- xAI's: beside the output
+  if not total or total == own + output or total == input + output then return input, output, hidden > output end
   if total < input + output then return input, output, true end
   return input, total - input, false -- hidden reasoning is counted in the total alone
 end

@@ -1,9 +1,10 @@
 -- A 200 that is no answer ---------------------------------------------------------------------------------------------
 
 local ANSWER_BYTES = 1048576 -- of a body that is looked into; a longer one is an answer
-local NO_ANSWER = "@no_answer@"
-local JSON_PATHS = { ["/chat/completions"] = true, ["/completions"] = true, ["/responses"] = true,
-  ["/messages"] = true, ["/embeddings"] = true }
+local NO_ANSWER, NO_MESSAGE = "@no_answer@", "@no_message@" -- as clients of OpenAI's API and of Anthropic's read it
+-- What is asked by a path, and the list that each of its answers has: clients' libraries read its first member.
+local LIST_OF = { ["/chat/completions"] = "choices", ["/completions"] = "choices", ["/responses"] = "output",
+  ["/messages"] = "content", ["/embeddings"] = "data" }
 local VECTORS = "/embeddings"
 local QUOTE, OPEN_LIST, OPEN_OBJECT, SLASH = 34, 91, 123, 47
 
@@ -48,23 +49,29 @@ local function is_said(text, at)
   return true
 end
 
--- Whether the members of an object say that it is an error: a list of choices, or the like, says that it is none.
-local function is_error(text)
-  if not find(text, '"error"', 1, true) then return false end
-  local at, said = find(text, "{", 1, true) + 1, false
+-- Whether the members of an object are those of an answer, which has a list of this name, where it is known. A member
+-- `error` makes it none, unless a list of choices, or the like, brings something.
+local function has_answer(text, list)
+  local at, said, found = find(text, "{", 1, true) + 1, false, not list
   while at do
-    local key, value = match(text, '^[%s,]*"([^"\\]*)"%s*:%s*()', at)
-    if not key then break end
-    if key == "error" then
+    local key = match(text, '^[%s,]*()"', at)
+    local past = key and after_string(text, key)
+    local value = past and match(text, "^%s*:%s*()", past)
+    if not value then break end
+    local name = sub(text, key + 1, past - 2)
+    if find(name, "\\", 1, true) then
+      found = true -- an escape of JSON, which may well spell it
+    elseif name == "error" then
       said = is_said(text, value)
-    elseif key == "object" then
+    elseif name == "object" then
       said = said or find(text, '^"error"', value) ~= nil
-    elseif ANSWERS[key] and find(text, "^%[%s*[^%s%]]", value) then
-      return false
+    elseif ANSWERS[name] and byte(text, value) == OPEN_LIST then
+      if (not list or name == list) and find(text, "^%[%s*[^%s%]]", value) then return true end
+      found = found or name == list
     end
     at = after_value(text, value)
   end
-  return said
+  return found and not said
 end
 
 local function ends_as_object(text)
@@ -73,45 +80,71 @@ local function ends_as_object(text)
   return sub(text, last, last) == "}"
 end
 
--- Whether a body in one piece can be the answer of an API whose answers are JSON objects.
-local function is_answer(body)
+-- Whether a body in one piece can be the answer of an API whose answers are JSON objects with such a list.
+local function is_answer(body, list)
   local length = body:length()
   if length == 0 then return false end
   local text = body:getBytes(0, length < ANSWER_BYTES and length or ANSWER_BYTES)
   if not find(text, "^%s*{") then return false end
-  return length > ANSWER_BYTES or (ends_as_object(text) and not is_error(text))
+  return length > ANSWER_BYTES or (ends_as_object(text) and has_answer(text, list))
 end
 
--- Whether the answer is to be looked into. It must be one that comes as a whole: who waits for the body of a stream ends
--- it being one, and a body without a length that is longer than the buffers would be lost.
+local function path_of(ours)
+  if ours.translated == "1" then return "/chat/completions" end
+  return match(ours.way or "", "/v1(/[^ ?]*)[^ ]*$")
+end
+
+-- Whether the answer is to be waited for, and whether only as to its being empty. It must be one that comes as a whole: who
+-- waits for the body of a stream ends it being one, and a body without a length that is longer than the buffers would be
+-- lost.
 local function is_to_be_read(h, headers)
   local length = headers:get("content-length")
   if length == "0" then return true end
   local encoding = headers:get("content-encoding")
-  if encoding and encoding ~= "identity" then return false end
-  if length and tonumber(length) > ANSWER_BYTES then return false end
+  local encoded = encoding and encoding ~= "identity"
+  if length and (encoded or tonumber(length) > ANSWER_BYTES) then return false end
   local kind = match(headers:get("content-type") or "text/", "^%s*([^;%s]*)"):lower()
   local json = kind == "application/json" or sub(kind, -5) == "+json"
   if (json or kind == "text/html") and length then return true end
-  if not json and (sub(kind, 1, 5) ~= "text/" or kind == "text/event-stream") then return false end
+  local opaque = encoded or not json and sub(kind, 1, 5) ~= "text/"
+  if kind == "text/event-stream" or opaque and length then return false end
   local ours = h:streamInfo():dynamicMetadata():get(NAMESPACE) or NONE
-  local path = match(ours.way or "", "/v1(/[^ ?]*)[^ ]*$")
-  if not JSON_PATHS[path] then return false end
+  local path = path_of(ours)
+  if not LIST_OF[path] then return false end
   if path == VECTORS and not length then return false end -- larger than all others, and rarely wrong
-  return json or kind == "text/html" or tostring(ours.stream) ~= "true"
+  local streams = tostring(ours.stream) == "true"
+  if opaque then return not streams, true end
+  return json or kind == "text/html" or not streams
 end
 
--- Makes a failed attempt of a 200 that is no answer; true where it did.
-local function fail_unless_answer(h, headers)
-  if not is_to_be_read(h, headers) then return false end
-  local body = h:body(true) -- may wait for it: headers from before are void then
-  if is_answer(body) then return false end
-  local length = body:setBytes(NO_ANSWER)
-  headers = h:headers()
+-- Makes a 502 of ours of an answer whose body has come.
+local function make_bad(h, body)
+  local path = path_of(h:streamInfo():dynamicMetadata():get(NAMESPACE) or NONE) or ""
+  local length = body:setBytes(find(path, "^/messages") and NO_MESSAGE or NO_ANSWER)
+  local headers = h:headers()
   headers:replace(":status", "502")
   headers:replace("content-type", "application/json")
   headers:replace("content-length", tostring(length))
   headers:remove("content-encoding")
   headers:remove("transfer-encoding")
+end
+
+-- Makes a failed attempt of a 200 that is no answer; true where it did.
+local function fail_unless_answer(h, headers)
+  local is_read, opaque = is_to_be_read(h, headers)
+  if not is_read then return false end
+  local body = h:body(true) -- may wait for it: headers from before are void then
+  if opaque and body:length() > 0 then return false end
+  local ours = h:streamInfo():dynamicMetadata():get(NAMESPACE) or NONE
+  if is_answer(body, LIST_OF[path_of(ours)]) then return false end
+  if ours.last_wire == "-" then return false end -- a probe: whoever answers it is alive
+  make_bad(h, body)
   return true
+end
+
+-- Makes a failed attempt of an answer whose status HTTP does not have: clients' libraries make of it what they like.
+local function fail_unknown(h, headers)
+  local length = tonumber(headers:get("content-length") or "")
+  headers:replace(":status", "502")
+  if length and length <= ANSWER_BYTES then make_bad(h, h:body(true)) end
 end

@@ -3,12 +3,13 @@
 -- x-fl-host = <credential> <host's wire id> <base path> <hop> <headers that it wants> <target, but for a last resort>
 --             <bytes that went out so far> <members of the attempt's log line>
 --             <wire id in the body> <last wire id> <last target> <bytes of the body> <path>
--- The path is last and whatever the client sent; nothing before it has a space.
+-- The path is last: one that the request filter knows, without a query, which could say what the body says otherwise.
 -- Attempts share one header map and the body is replayed as it was, so everything is written absolutely.
 
 local HOST = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S*) (%S*) ("attempt":%S+) (%S+) (%S+) (%S+) (%d+) /v1(/%S+)$'
 
 local FIRST = '"attempt":1,'
+local STATUS = "^[2-5]%d%d$" -- an answer of HTTP; 101, 600 and 1000 are none
 local missed = false -- whether this worker ever lacked a credential: until then nobody asks the metadata
 
 -- No prompt leaves without the credential. The attempt must fail at the provider all the same: an answer of this filter's
@@ -28,8 +29,28 @@ local function write_model(h, model)
   local body = h:body(true)
   local text = body:getBytes(0, body:length())
   local _, last = find(text, '^{"model":"[^"]*"')
-  if last then body:setBytes('{"model":"' .. model .. '"' .. sub(text, last + 1)) end
+  if last then body:setBytes('{"model":"' .. json_of(model) .. '"' .. sub(text, last + 1)) end
   return last ~= nil
+end
+
+local MESSAGES, CHAT, WORDS = "/messages", "/chat/completions", "!messages"
+
+-- Sends the request in the words that the request filter has left beside it. False where there are none.
+local function send_words(h, model)
+  local said = (h:streamInfo():dynamicMetadata():get("fairlead.messages") or NONE).said
+  local _, last = find(said or "", '^{"model":"[^"]*"')
+  if not last then return false end
+  local bytes = h:body(true):setBytes('{"model":"' .. json_of(model) .. '"' .. sub(said, last + 1))
+  h:headers():replace("content-length", tostring(bytes)) -- may have waited for the body
+  return true
+end
+
+-- Whether this host wants other words than the client's; attempts share what is noted of it.
+local function wants_words(h, path, forward)
+  if path ~= MESSAGES then return false end
+  local wants = wanted_of(forward)[WORDS] ~= nil
+  h:streamInfo():dynamicMetadata():set(NAMESPACE, "translated", wants and "1" or "")
+  return wants
 end
 
 local function close(h)
@@ -64,6 +85,8 @@ function envoy_on_request(h)
   end
   send_only(h, headers, forward)
   note_attempt(h, model == "*" and last_target or target, tonumber(sent) and sent or "0", log)
+  local worded = wants_words(h, path, forward)
+  if worded then path = CHAT end
   local value, header
   if credential ~= "-" then value, header = credential_of(h, credential) end
   if value then headers:replace(header, value) end
@@ -89,6 +112,8 @@ function envoy_on_request(h)
   end
   if credential ~= "-" and not value then
     send_nothing(h, headers, base)
+  elseif worded then
+    if not send_words(h, model) then send_nothing(h, h:headers(), base) end
   elseif model ~= written then
     if not write_model(h, model) then close(h) end
   elseif headers:get("content-length") ~= bytes then
@@ -110,6 +135,10 @@ local function failure_of(h, headers)
   if is_unsent(h) then
     headers:replace(":status", "401")
     return "401"
+  end
+  if not find(status, STATUS) then
+    fail_unknown(h, headers)
+    return "502"
   end
   if sub(status, 1, 1) ~= "2" then return status end
   return fail_unless_answer(h, headers) and status or nil

@@ -1,0 +1,132 @@
+"""What becomes of a report: the bill of its answer, and one of the attempts before it that may be billed."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Protocol
+
+from fairlead.budget.attempt import Attempt, possible_cost
+from fairlead.budget.configuration import BudgetConfiguration
+from fairlead.budget.estimate import LARGEST
+from fairlead.budget.ledger import CORRECTABLE_MS, REMEMBERED_MS, Settlement
+from fairlead.budget.price import USD
+from fairlead.budget.reconciliation import Count, UsageCounterKey
+from fairlead.budgetserver import savings, shadows
+from fairlead.budgetserver.charge import Bill, charge
+from fairlead.budgetserver.descriptor import ABSENT, Report
+from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.terms import Terms, unbudgeted_posting
+
+
+class Desk(Protocol):
+    """Where reports arrive."""
+
+    @property
+    def configuration(self) -> BudgetConfiguration:
+        """The configuration that rules."""
+
+    def terms(self, consumer: str, routes: tuple[str, ...], now_ms: int) -> Terms:
+        """Return the policies that count requests of a consumer on these routes, with their windows."""
+
+    def now_ms(self) -> int:
+        """Return the time by which windows are cut."""
+
+
+class Billing:
+    """Prices reports, and counts what it makes of them."""
+
+    def __init__(self, desk: Desk, metrics: Metrics) -> None:
+        self._desk = desk
+        self._metrics = metrics
+
+    def bills(self, report: Report) -> Iterator[Bill]:
+        """Make the bill of the answer, and one of the attempts before it that may be billed, if there are such."""
+        bill = self._copy(report) if report.shadow else self._bill(report)
+        yield bill
+        lost = sum(self._possible(attempt, report) for attempt in report.lost)
+        if lost:
+            self._metrics.estimated.inc(lost / USD)
+            # By an id of its own it draws on no reservation, and so is not cut at one.
+            of_attempts = replace(
+                bill.settlement,
+                request=f"{bill.settlement.request}|lost",
+                cost=min(LARGEST, lost),
+                estimated=True,
+                reserved=False,
+                remembered_ms=CORRECTABLE_MS,
+            )
+            yield replace(bill, settlement=of_attempts, metered=None)
+        if not report.shadow:
+            configuration, now_ms = self._desk.configuration, self._desk.now_ms()
+            yield from savings.bills(report, bill, lost, _asked(report), configuration, now_ms=now_ms)
+
+    def _possible(self, attempt: Attempt, report: Report) -> int:
+        """Return what an attempt of a request may have cost without a count."""
+        rung = self._desk.configuration.rung(attempt.target, report.route, report.model)
+        if rung is None or report.free:
+            return 0
+        return possible_cost(attempt, report.ask, rung, self._output_limit(report.route), stream=report.stream)
+
+    def _output_limit(self, route: str) -> int | None:
+        terms = self._desk.configuration.routes.get(route)
+        return terms.max_output_tokens if terms else None
+
+    def _bill(self, report: Report) -> Bill:
+        now_ms = self._desk.now_ms()
+        rung = self._desk.configuration.rung(_asked(report), report.route, report.model)
+        charged = charge(report, rung, self._output_limit(report.route))
+        terms = self._desk.terms(report.consumer, report.routes, now_ms)
+        self._metrics.count(self._metrics.reports, _kind(report, estimated=charged.estimated))
+        if charged.estimated:
+            self._metrics.estimated.inc(charged.cost / USD)
+        if charged.doubt is not None:
+            self._metrics.count(self._metrics.doubts, charged.doubt.value)
+        for kind in charged.unpriced:
+            self._metrics.count(self._metrics.unpriced, report.target, kind)
+        metered = None
+        if report.metered and report.gateway != ABSENT:
+            key = UsageCounterKey(
+                gateway=report.gateway, consumer=report.consumer, route=report.route, target=report.target
+            )
+            tokens = report.claim.tokens
+            # A count that was not believed is not booked as tokens either: reconciliation drops it by the same rule.
+            metered = (
+                key,
+                (
+                    Count(requests=1)
+                    if charged.dropped
+                    else Count(requests=1, input=tokens.input, output=tokens.output, cached=tokens.cached)
+                ),
+            )
+        settlement = Settlement(
+            request=f"{report.consumer}|{report.id}",
+            payer=report.consumer,
+            cost=charged.cost,
+            estimated=charged.estimated,
+            postings=terms.postings or (unbudgeted_posting(report.consumer, now_ms),),
+            now_ms=now_ms,
+            reserved=report.reserved,
+            remembered_ms=CORRECTABLE_MS if terms.postings and not report.reserved and charged.cost else REMEMBERED_MS,
+        )
+        return Bill(settlement=settlement, metered=metered, route=report.route, budgeted=bool(terms.postings))
+
+    def _copy(self, report: Report) -> Bill:
+        """Make the bill of a shadow's copy."""
+        asked = report._replace(target=_asked(report))
+        rung = self._desk.configuration.rung(asked.target, asked.route, asked.model)
+        charged = charge(asked, rung, self._output_limit(asked.route))
+        return shadows.bill(asked, charged, self._desk.configuration, self._desk.now_ms())
+
+
+def _asked(report: Report) -> str:
+    """Return who answered, or was asked last."""
+    return report.target or (report.last.target if report.last else "")
+
+
+def _kind(report: Report, *, estimated: bool) -> str:
+    if not report.checked and report.attempts:
+        return "unchecked"
+    if estimated:
+        return "estimated"
+    if not report.metered:
+        return "released"
+    return "metered"

@@ -1,0 +1,130 @@
+"""`fairlead explain`."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from fairlead.budget.configuration import decode
+from fairlead.budget.price import USD
+from fairlead.cli import options
+from fairlead.ir import Side, word
+from fairlead.matching import Amiss
+from fairlead.matching.explanation import DrawnLadder, Explanation, PricedRung, explain, facts
+from fairlead.matching.prompt import PATHS
+from fairlead.standalone.offline import compile_offline
+
+_ALL = 10_000
+_CHAT = "/v1/chat/completions"
+
+
+@click.command()
+@options.files
+@options.config(required=False)
+@click.option("--route", metavar="NAMESPACE/NAME", required=True, help="The route that is asked.")
+@click.option("--body", metavar="FILE", type=click.File("rb"), required=True, help="The request's body; `-` reads it.")
+@click.option(
+    "--path", type=click.Choice(sorted(PATHS)), default=_CHAT, show_default=True, help="Where the request is sent."
+)
+@options.output
+def command(
+    *, paths: tuple[Path, ...], config: Path | None, route: str, body: BinaryIO, path: str, output: str
+) -> None:
+    """Say what becomes of a request: which rule applies, which ladder answers, at what price. Sends nothing.
+
+    Ladders are as declared: health and drains change their order where gateways run. Exit code 1 when no region takes
+    the request.
+    """
+    release, installation, _ = compile_offline(paths, config, dict(os.environ), for_pods=False)
+    asked = route if "/" in route else f"{installation.namespace}/{route}"
+    gateways = {region: gateway.ir for region, gateway in release.compiled.gateways.items()}
+    known = sorted({one.name for gateway in gateways.values() for one in gateway.routes})
+    if asked not in known:
+        served = ", ".join(known) or "none; `fairlead check` says why"
+        raise click.BadParameter(f"got `{asked}`, want a route that serves ({served})", param_hint="--route")
+    text = body.read()
+    try:
+        found = explain(gateways, decode(release.compiled.configuration), asked, text, path)
+        seen = facts(text, path)
+    except Amiss as refused:
+        if output == "json":
+            click.echo(json.dumps({"route": asked, "refused": str(refused), "regions": []}, indent=2))
+        else:
+            click.echo(f"refused: 400 {refused}")
+        raise SystemExit(1) from None
+    if output == "json":
+        document = {"route": asked, "request": dict(seen), "regions": [_document(one) for one in found]}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        for line in _lines(asked, seen, found):
+            click.echo(line)
+    raise SystemExit(int(not found))
+
+
+def _document(one: Explanation) -> dict[str, Any]:
+    return {
+        "region": one.region,
+        "rule": one.rule,
+        "route": one.route,
+        "atMostUSD": _usd(one.at_most),
+        "ladders": [
+            {
+                "side": ladder.side.value,
+                "share": _share(ladder),
+                "rungs": [
+                    {
+                        "target": word.decode(rung.target),
+                        "usdPerMillionTokens": None
+                        if rung.input is None or rung.output is None
+                        else {"input": _usd(rung.input), "output": _usd(rung.output)},
+                    }
+                    for rung in ladder.rungs
+                ],
+            }
+            for ladder in one.ladders
+        ],
+    }
+
+
+def _lines(asked: str, seen: Mapping[str, bool | int | None], found: Sequence[Explanation]) -> Iterator[str]:
+    yield "request: " + ", ".join(f"{name} {_said(value)}" for name, value in seen.items())
+    if not found:
+        yield f"{asked}: no region takes this request"
+    told: dict[tuple[str, str, int, tuple[DrawnLadder, ...]], list[str]] = {}
+    for one in found:
+        told.setdefault((one.rule, one.route, one.at_most, one.ladders), []).append(one.region)
+    for (rule, route, at_most, ladders), regions in told.items():
+        yield ""
+        yield f"{', '.join(regions)}: rule {rule}, answered by {route}, at most ${_usd(at_most)}"
+        for ladder in ladders:
+            if len(ladders) > 1:
+                of = "candidate" if ladder.side is Side.CANDIDATE else "stable"
+                yield f"  {_share(ladder)} ({of})"
+            width = max(len(word.decode(rung.target)) for rung in ladder.rungs)
+            yield from (f"  {number}. {_rung(rung, width)}" for number, rung in enumerate(ladder.rungs, start=1))
+
+
+def _share(ladder: DrawnLadder) -> str:
+    return f"{ladder.weight * 100 / _ALL:g}%"
+
+
+def _rung(rung: PricedRung, width: int) -> str:
+    price = (
+        "no price is declared"
+        if rung.input is None or rung.output is None
+        else f"${_usd(rung.input)} in, ${_usd(rung.output)} out for a million tokens"
+    )
+    return f"{word.decode(rung.target):<{width}}  {price}"
+
+
+def _said(value: bool | int | None) -> str:  # a value to print, not a switch
+    return {True: "yes", False: "no", None: "-"}[value] if value is None or isinstance(value, bool) else str(value)
+
+
+def _usd(nanodollars: int) -> str:
+    """Write dollars exactly, with at least two decimals."""
+    whole, rest = divmod(nanodollars, USD)
+    return f"{whole}.{f'{rest:09}'.rstrip('0'):0<2}"

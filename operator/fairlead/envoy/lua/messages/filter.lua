@@ -1,0 +1,50 @@
+-- The filter -----------------------------------------------------------------------------------------------------------
+
+local UNCLEAR = '"The model\'s provider gave no answer that can be understood."'
+
+local function read_stream(h)
+  local state, last = new_stream(), nil
+  for chunk in h:bodyChunks() do
+    last = chunk
+    local length = chunk:length()
+    if length > 0 then chunk:setBytes(translated(state, chunk:getBytes(0, length))) end
+  end
+  local out = {}
+  finish(state, out) -- of a provider that does not say that it is done
+  if last and #out > 0 then
+    local length = last:length()
+    last:setBytes((length > 0 and last:getBytes(0, length) or "") .. concat(out))
+  end
+end
+
+local function read_whole(h, status, encoded)
+  local body = h:body(true) -- may wait for it: headers from before are void then
+  local length = body:length()
+  local text = length > 0 and body:getBytes(0, length) or ""
+  if find(text, '^{"type":"error"') then return end -- the gateway's own
+  local said = not encoded and (status < 300 and message_of(text) or status >= 300 and problem_of(text, status))
+  local headers = h:headers()
+  if not said then
+    said = error_of(502, UNCLEAR)
+    headers:replace(":status", "502")
+    headers:remove("content-encoding")
+  end
+  headers:replace("content-length", tostring(body:setBytes(said)))
+  headers:replace("content-type", "application/json")
+end
+
+function envoy_on_response(h)
+  local ours = h:streamInfo():dynamicMetadata():get(NAMESPACE)
+  if not ours or ours.translated ~= "1" then return end
+  local headers = h:headers()
+  if ours.left_out and ours.left_out ~= "" then headers:replace("x-fairlead-left-out", ours.left_out) end
+  local status = tonumber(headers:get(":status"))
+  local encoding = headers:get("content-encoding")
+  local encoded = encoding ~= nil and encoding ~= "identity"
+  if status < 300 and ours.stream and not encoded then -- also of another type: it ends by an error, as no stream
+    headers:remove("content-length")
+    headers:replace("content-type", "text/event-stream")
+    return read_stream(h)
+  end
+  read_whole(h, status, encoded)
+end

@@ -1,0 +1,255 @@
+-- A request to Anthropic's Messages as one to OpenAI's chat/completions ----------------------------------------------
+--
+-- Texts are copied as they stand. What the other API cannot say is refused by its name; hints that it has no place for
+-- are left out, and named.
+
+local left_out -- names of hints, in order, and by name
+
+local function leave(name)
+  if not left_out[name] then
+    left_out[name], left_out[#left_out + 1] = true, name
+  end
+end
+
+local function refuse(name) error({ name = name }, 0) end
+local function needed(value, name) return value or refuse(name) end
+
+-- A string of JSON: what is cut open or put among others must be one.
+local function word(value, name) return value and byte(value) == 34 and value or refuse(name) end
+
+-- The members of an object that say something: `null` is as if there were none.
+local function parts_of(text, where)
+  local found = needed(members(text), where)
+  for name, value in pairs(found) do
+    if value == "null" then found[name] = nil end
+  end
+  return found
+end
+
+local function object(value, name) return value and byte(value) == 123 and value or refuse(name) end
+
+-- Refuses members that nobody knows what they would mean.
+local function only(found, known, where)
+  for name in pairs(found) do
+    if name == "cache_control" then
+      leave(name)
+    elseif not known[name] then
+      refuse(where .. "." .. name)
+    end
+  end
+end
+
+local function type_of(block)
+  return match(block.type or "", '^"([%w_%-]+)"$') or ""
+end
+
+local TEXT = { type = true, text = true }
+
+-- The texts of text blocks as one string of JSON, one below the other.
+local function joined(blocks, where)
+  local texts = {}
+  for i, one in ipairs(blocks) do
+    local block = parts_of(one, where)
+    if type_of(block) ~= "text" then refuse(where .. " of type " .. type_of(block)) end
+    only(block, TEXT, where)
+    texts[i] = sub(word(block.text, where), 2, -2)
+  end
+  return '"' .. concat(texts, "\\n") .. '"'
+end
+
+local IMAGE = { type = true, source = true }
+local BASE64, URL = { type = true, media_type = true, data = true }, { type = true, url = true }
+
+local function image_part(block)
+  only(block, IMAGE, "image")
+  local source = parts_of(needed(block.source, "image"), "source")
+  local url
+  if type_of(source) == "base64" then
+    only(source, BASE64, "source")
+    url = '"data:' .. sub(word(source.media_type, "source"), 2, -2) .. ";base64," .. sub(word(source.data, "source"), 2)
+  elseif type_of(source) == "url" then
+    only(source, URL, "source")
+    url = word(source.url, "source")
+  else
+    refuse("source of type " .. type_of(source))
+  end
+  return '{"type":"image_url","image_url":{"url":' .. url .. "}}"
+end
+
+local RESULT = { type = true, tool_use_id = true, content = true, is_error = true }
+
+-- What a tool said. Its pictures go into `parts`, since a message of a tool has texts alone.
+local function tool_message(block, parts)
+  only(block, RESULT, "tool_result")
+  if block.is_error == "true" then leave("is_error") end
+  local content = block.content or '""'
+  if byte(content) ~= 34 then
+    local texts = {}
+    for _, one in ipairs(needed(elements(content), "tool_result")) do
+      local inner = parts_of(one, "tool_result")
+      if type_of(inner) == "image" then parts[#parts + 1] = image_part(inner) else texts[#texts + 1] = one end
+    end
+    content = joined(texts, "tool_result")
+  end
+  return '{"role":"tool","tool_call_id":' .. word(block.tool_use_id, "tool_use_id") .. ',"content":' .. content .. "}"
+end
+
+-- What a user says from the place `turn` on, in one message or in several: results of tools come before all else of it.
+-- Returns the place after them.
+local function user_messages(content, out, turn)
+  local parts = {}
+  for _, one in ipairs(content) do
+    local block = parts_of(one, "content")
+    local kind = type_of(block)
+    if kind == "tool_result" then
+      table.insert(out, turn, tool_message(block, parts))
+      turn = turn + 1
+    elseif kind == "image" then
+      parts[#parts + 1] = image_part(block)
+    elseif kind == "text" then
+      only(block, TEXT, "text")
+      parts[#parts + 1] = '{"type":"text","text":' .. word(block.text, "text") .. "}"
+    else
+      refuse("content of type " .. kind)
+    end
+  end
+  if #parts > 0 then out[#out + 1] = '{"role":"user","content":[' .. concat(parts, ",") .. "]}" end
+  return turn
+end
+
+local USE = { type = true, id = true, name = true, input = true, caller = true }
+local DIRECT = '^{%s*"type"%s*:%s*"direct"%s*}$' -- the model itself, and not a program that it wrote: says nothing
+
+local function assistant_message(content, out)
+  local texts, calls = {}, {}
+  for _, one in ipairs(content) do
+    local block = parts_of(one, "content")
+    local kind = type_of(block)
+    if kind == "text" then
+      texts[#texts + 1] = one
+    elseif kind == "tool_use" then
+      only(block, USE, "tool_use")
+      if block.caller and not match(block.caller, DIRECT) then refuse("tool_use.caller") end
+      calls[#calls + 1] = '{"id":' .. word(block.id, "id") .. ',"type":"function","function":{"name":'
+        .. word(block.name, "name") .. ',"arguments":' .. quoted(object(block.input, "input")) .. "}}"
+    elseif kind == "thinking" or kind == "redacted_thinking" then
+      leave("thinking")
+    else
+      refuse("content of type " .. kind)
+    end
+  end
+  if #texts == 0 and #calls == 0 then return end
+  out[#out + 1] = '{"role":"assistant"' .. (#texts > 0 and ',"content":' .. joined(texts, "text") or "")
+    .. (#calls > 0 and ',"tool_calls":[' .. concat(calls, ",") .. "]" or "") .. "}"
+end
+
+local MESSAGE = { role = true, content = true }
+
+local function messages_of(system, messages)
+  local out = {}
+  if system then
+    local text = byte(system) == 34 and system or joined(needed(elements(system), "system"), "system")
+    if text ~= '""' then out[1] = '{"role":"system","content":' .. text .. "}" end
+  end
+  local turn = #out + 1
+  for _, one in ipairs(needed(elements(messages), "messages")) do
+    local message = parts_of(one, "messages")
+    only(message, MESSAGE, "messages")
+    local content, role = needed(message.content, "content"), message.role
+    if role ~= '"user"' and role ~= '"assistant"' then refuse("role") end
+    local blocks = byte(content) ~= 34 and needed(elements(content), "content")
+    if blocks and #blocks == 0 then refuse("content") end
+    if not blocks then
+      out[#out + 1] = '{"role":' .. role .. ',"content":' .. content .. "}"
+    elseif role == '"user"' then
+      turn = user_messages(blocks, out, turn)
+    else
+      assistant_message(blocks, out)
+    end
+    if role == '"assistant"' then turn = #out + 1 end
+  end
+  return "[" .. concat(out, ",") .. "]"
+end
+
+local TOOL = {
+  type = true, name = true, description = true, input_schema = true, strict = true, eager_input_streaming = true,
+}
+
+local function tools_of(tools)
+  local out = {}
+  for i, one in ipairs(tools) do
+    local tool = parts_of(one, "tools")
+    if tool.type and type_of(tool) ~= "custom" then refuse("tools of type " .. type_of(tool)) end
+    only(tool, TOOL, "tools")
+    if tool.eager_input_streaming == "true" then leave("eager_input_streaming") end
+    out[i] = '{"type":"function","function":{"name":' .. word(tool.name, "tools")
+      .. (tool.description and ',"description":' .. word(tool.description, "tools") or "")
+      .. ',"parameters":' .. object(tool.input_schema, "tools") .. (tool.strict and ',"strict":' .. tool.strict or "") .. "}}"
+  end
+  return "[" .. concat(out, ",") .. "]"
+end
+
+local CHOICE = { type = true, name = true, disable_parallel_tool_use = true }
+local CHOICES = { auto = '"auto"', any = '"required"', none = '"none"' }
+
+local function choice_of(text)
+  local choice = parts_of(text, "tool_choice")
+  only(choice, CHOICE, "tool_choice")
+  local kind = type_of(choice)
+  local said = CHOICES[kind]
+  if kind == "tool" then said = '{"type":"function","function":{"name":' .. word(choice.name, "tool_choice") .. "}}" end
+  return ',"tool_choice":' .. needed(said, "tool_choice of type " .. kind)
+    .. (choice.disable_parallel_tool_use == "true" and ',"parallel_tool_calls":false' or "")
+end
+
+local MOST_STOPS = 4
+local NOTHING = { model = true, messages = true, system = true }
+
+-- What becomes of a member of the body: a text, empty for nothing.
+local SAID = {
+  temperature = function(value) return ',"temperature":' .. value end,
+  top_p = function(value) return ',"top_p":' .. value end,
+  max_tokens = function(value) return ',"max_completion_tokens":' .. value end,
+  stream = function(value)
+    return value == "true" and ',"stream":true,"stream_options":{"include_usage":true}' or ""
+  end,
+  stop_sequences = function(value)
+    local stops = #needed(elements(value), "stop_sequences")
+    if stops > MOST_STOPS then refuse("stop_sequences") end
+    return stops > 0 and ',"stop":' .. value or ""
+  end,
+  tools = function(value)
+    local tools = needed(elements(value), "tools")
+    return #tools > 0 and ',"tools":' .. tools_of(tools) or ""
+  end,
+  tool_choice = choice_of,
+  thinking = function(value)
+    if type_of(parts_of(value, "thinking")) ~= "disabled" then leave("thinking") end
+    return ""
+  end,
+  metadata = function() leave("metadata") return "" end,
+  service_tier = function() leave("service_tier") return "" end,
+}
+
+local function to_chat(s)
+  local body, order = members(s)
+  if not body then refuse("body") end
+  local out = { '{"model":' .. needed(body.model, "model") .. ',"messages":'
+    .. messages_of(body.system ~= "null" and body.system or nil, needed(body.messages, "messages")) }
+  for _, name in ipairs(order) do
+    local value = body[name]
+    if name == "tool_choice" and #(body.tools and elements(body.tools) or {}) == 0 then refuse(name) end
+    if value ~= "null" and not NOTHING[name] then
+      if name == "cache_control" then leave(name) else out[#out + 1] = needed(SAID[name], name)(value) end
+    end
+  end
+  return concat(out) .. "}"
+end
+
+-- A request in other words, and the hints that it leaves out, in a list; or nil, and what cannot be said.
+local function in_other_words(s)
+  left_out = {}
+  local ok, text = pcall(to_chat, s)
+  if ok then return text, concat(left_out, ", ") end
+  return nil, type(text) == "table" and text.name or error(text, 0)
+end

@@ -1,0 +1,127 @@
+"""What becomes of a request for a route, region by region: which rule, which ladder, at what price. Nothing is sent."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from fairlead.budget.configuration import BudgetConfiguration
+from fairlead.budget.estimate import Ask, bounds, reservation
+from fairlead.ir import Gateway, Plan, Route, Side, word
+from fairlead.ir.rule import BYTES_PER_TOKEN, PRIMARY
+from fairlead.matching.prompt import Amiss, Prompt, read
+from fairlead.matching.rules import first_match
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedRung:
+    """A target of a ladder, and what a million of its tokens cost, in nano-dollars; None: no price is declared."""
+
+    target: str
+    input: int | None
+    output: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnLadder:
+    """A ladder with its share of the requests, in basis points."""
+
+    side: Side
+    weight: int
+    rungs: tuple[PricedRung, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What one region's gateway does, as declared: health changes the order of rungs there."""
+
+    region: str
+    rule: str
+    """The name of the rule that applies; `none`: the route's own primary."""
+    route: str
+    """The route that answers."""
+    ladders: tuple[DrawnLadder, ...]
+    at_most: int
+    """The most that it can cost, in nano-dollars: what a budget reserves for it."""
+
+
+def explain(
+    gateways: Mapping[str, Gateway], prices: BudgetConfiguration, asked: str, body: bytes, path: str
+) -> tuple[Explanation, ...]:
+    """Say what becomes of a request in every region that takes it for this route; in none: nothing.
+
+    Raises:
+        Amiss: gateways refuse it.
+
+    """
+    prompt = read(body, path)
+    found = []
+    for region, gateway in gateways.items():
+        routes = {route.name: route for route in gateway.routes}
+        if asked in routes:
+            rule = first_match(routes[asked].rules, prompt)
+            answering = routes[asked if rule is None else rule.route]
+            plan = _plan(answering, prompt.model)
+            if plan is not None:
+                found.append(
+                    Explanation(
+                        region=region,
+                        rule=PRIMARY if rule is None else rule.name,
+                        route=answering.name,
+                        ladders=_ladders(plan, gateway, prices),
+                        at_most=_at_most(answering, prompt, len(body), prices),
+                    )
+                )
+    return tuple(found)
+
+
+def facts(body: bytes, path: str) -> Mapping[str, bool | int | None]:
+    """Return what rules can ask of a request. Left out: what a gateway would refuse to tell.
+
+    Raises:
+        Amiss: gateways refuse it.
+
+    """
+    prompt = read(body, path)
+    asked: dict[str, Callable[[], bool | int | None]] = {
+        "images": lambda: prompt.images,
+        "tools": lambda: prompt.tools,
+        "json": lambda: prompt.json,
+        "promptTokens": lambda: prompt.text_bytes // BYTES_PER_TOKEN,
+        "maxOutputTokens": lambda: prompt.output_limit,
+    }
+    found: dict[str, bool | int | None] = {}
+    for name, tell in asked.items():
+        try:
+            found[name] = tell()
+        except Amiss:
+            continue
+    return found
+
+
+def _plan(route: Route, model: str) -> Plan | None:
+    """Return what answers a model name: the only plan, or the one of a wildcard's name."""
+    key = word.encode(model) if route.keyed else ""
+    return next((plan for plan in route.plans if plan.key == key), None)
+
+
+def _ladders(plan: Plan, gateway: Gateway, prices: BudgetConfiguration) -> tuple[DrawnLadder, ...]:
+    rungs = {ladder.name: ladder.rungs for ladder in gateway.ladders}
+    return tuple(
+        DrawnLadder(side=arm.side, weight=arm.weight, rungs=tuple(_priced(name, prices) for name in rungs[arm.ladder]))
+        for arm in plan.arms
+    )
+
+
+def _priced(target: str, prices: BudgetConfiguration) -> PricedRung:
+    known = prices.targets[target].price
+    return PricedRung(
+        target=target, input=known.input if known.known else None, output=known.output if known.known else None
+    )
+
+
+def _at_most(route: Route, prompt: Prompt, body_bytes: int, prices: BudgetConfiguration) -> int:
+    try:
+        limit = prompt.output_limit
+    except Amiss:
+        limit = None  # refused where a budget counts it, and the provider's to judge elsewhere
+    ask = Ask(body_bytes=body_bytes, output_limit=limit, choices=prompt.choices)
+    return reservation(ask, bounds(prices.rungs(route.name, prompt.model), route.max_output_tokens))

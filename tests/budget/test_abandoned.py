@@ -1,0 +1,61 @@
+"""A request that ends while its check is under way holds nothing: `fairlead up`, a real Envoy, SQLite."""
+
+import itertools
+import json
+import os
+import signal
+import socket
+import struct
+from collections.abc import Callable
+
+import pytest
+from running_up import RunningUp, Site, until
+
+from budget.client import KEY, PASSED_UNCHECKED, budget, chat, gateway_metric, metric, metrics, usage
+from budget.conftest import server_pid
+
+pytestmark = pytest.mark.envoy
+Start = Callable[..., RunningUp]
+TRIES = 200
+PASSED = 12
+RESET_AT_CLOSE = struct.pack("ii", 1, 0)
+
+
+def leave(port: int, after_ms: float) -> None:
+    """Ask, and end the connection so soon that the check may be under way."""
+    body = json.dumps({"model": "chat", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]})
+    head = f"host: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(f"POST /v1/chat/completions HTTP/1.1\r\n{head}\r\n\r\n{body}".encode())
+        connection.settimeout(after_ms / 1000)
+        try:
+            connection.recv(1)
+        except TimeoutError:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+
+
+def test_a_client_that_leaves_during_the_check_holds_nothing(site: Site, start: Start) -> None:
+    site.write("budget.yaml", budget(usd="100"))
+    start(site).serving()
+    (port,) = site.ports
+    assert chat(port).status == 200
+    for after_ms in itertools.islice(itertools.cycle((0.5, 1, 1.5, 2, 2.5, 3)), TRIES):
+        leave(port, after_ms)
+    until(lambda: not usage(port)["budget"]["reserved"], "what nobody asks for any more is still reserved")
+    server = metrics(site.state / "_budget" / "http.sock")
+    assert metric(server, "fairlead_budget_reports_total", kind="released") > 0, "none was in the middle of its check"
+
+
+def test_what_passed_while_the_server_was_away_is_counted_and_released(site: Site, start: Start) -> None:
+    site.write("budget.yaml", budget(usd="100"))
+    running = start(site).serving()
+    (port,) = site.ports
+    assert chat(port).status == 200
+    server = server_pid(running)
+    os.kill(server, signal.SIGSTOP)
+    assert {chat(port).status for _ in range(PASSED)} == {200}
+    os.kill(server, signal.SIGCONT)
+    place = site.state / "_budget" / "http.sock"
+    until(lambda: metric(metrics(place), "fairlead_budget_reports_total", kind="unchecked") == PASSED)
+    assert gateway_metric(site, PASSED_UNCHECKED) == PASSED
+    until(lambda: not usage(port)["budget"]["reserved"], "what nobody asks for any more is still reserved")

@@ -1,0 +1,73 @@
+"""A page says the same of a `fairlead up` and of a cluster that serve the same."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stories
+from stages import Stage
+from stories import CHAT
+
+from builders import EU_WEST, US
+
+TOLD_BY_UP_ALONE = ("observedAt",)
+
+
+@pytest.mark.parametrize("story", stories.ALL.values(), ids=stories.ALL)
+def test_both_say_the_same_field_by_field(story: Callable[[], Stage], tmp_path: Path) -> None:
+    stage = story()
+    up, cluster = stage.up(tmp_path / "state"), stage.in_cluster()
+    assert up.routes == cluster.routes
+    assert up.endpoints == cluster.endpoints
+    assert [_bare(one) for one in up.rollouts] == [_bare(one) for one in cluster.rollouts]
+    if not stage.manifests:
+        return  # a cluster names regions by pods and by what is served
+    told = {one["name"]: one for one in cluster.regions}
+    for region in up.regions:
+        other = told[region["name"]]
+        assert {**region, "address": "", "state": ""} == {**other, "address": "", "state": ""}
+        assert (region["state"] == "Serves") == (other["state"] == "Serves")
+
+
+def _bare(rollout: Any) -> dict[str, Any]:
+    return {name: value for name, value in rollout.items() if name not in TOLD_BY_UP_ALONE}
+
+
+def test_a_cluster_has_shares_last_resorts_names_and_geos() -> None:
+    picture = stories.rolling().in_cluster()
+    assert {one["name"]: one["geo"] for one in picture.regions}[US] == "us"
+    ladders = [one for one in picture.routes[0]["ladders"] if one["region"] == US]
+    assert [(one["weight"], one["last"], one["names"]) for one in ladders] == [
+        ("90%", "p/us/old", "chat"),
+        ("10%", "p/us/old", "chat"),
+    ]
+
+
+def test_who_serves_now_is_not_who_is_declared() -> None:
+    serves = {one["name"]: one["serves"] for one in stories.every_state().in_cluster().regions}
+    ((found,),) = [[one for one in serves[US] if one["route"] == CHAT]]
+    told = {one["target"]: one["share"] for one in found["answers"]}
+    assert "p/down/small" not in told
+    assert "p/drained/small" not in told
+    assert "p/suspect/small" not in told, "this gateway ejected it"
+    assert told["p/recovering/small"]
+
+
+def test_where_all_are_ejected_the_last_resort_serves(tmp_path: Path) -> None:
+    serves = {one["name"]: one["serves"] for one in stories.all_down().up(tmp_path / "state").regions}
+    assert [one["state"] for one in serves[US][0]["answers"]] == ["Last resort"]
+    assert [one["state"] for one in serves[EU_WEST][0]["answers"]] == ["Down"]
+
+
+def test_a_region_that_does_not_answer_is_no_green(tmp_path: Path) -> None:
+    stage = stories.all_down()
+    for picture in (stage.up(tmp_path / "state"), stage.in_cluster()):
+        assert f"{EU_WEST}: " in picture.verdict
+        assert f"{US}: Degraded" in picture.verdict, "it runs, and nothing that it serves is well"
+
+
+def test_a_catalogue_is_told_as_one_answer_with_how_many_names() -> None:
+    (route,) = stories.catalogue().in_cluster().routes
+    (ladder,) = [one for one in route["ladders"] if one["region"] == US]
+    assert (ladder["further"], ladder["rungs"][0]["target"]) == (34, "p/us/*")

@@ -1,0 +1,51 @@
+"""A second signal ends a process whose loop hangs in a call to the system."""
+
+import signal
+import subprocess
+import sys
+
+CODE = """
+import asyncio, os, sys
+from fairlead.adapters import signals
+signals.LAST_S = 1
+async def main():
+    heard = asyncio.Event()
+    signals.hear(lambda number: heard.set(), lambda number: print(number.name, flush=True))
+    print("ready", flush=True)
+    if "hang" in sys.argv:
+        os.read(os.pipe()[0], 1)
+    await heard.wait()
+    print("first", flush=True)
+    await asyncio.sleep(0 if "once" in sys.argv else 600)
+asyncio.run(main())
+"""
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen([sys.executable, "-c", CODE, *arguments], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_a_second_signal_ends_what_hangs() -> None:
+    with started("hang") as process:
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGALRM
+
+
+def test_a_second_signal_is_told_and_leaves_a_moment() -> None:
+    with started() as process:
+        assert process.stdout is not None
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "first\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "SIGINT\n"
+        assert process.wait(20) == -signal.SIGALRM
+
+
+def test_one_signal_ends_in_order() -> None:
+    with started("once") as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0

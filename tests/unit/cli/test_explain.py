@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+from typing import Any
+
+from command_line import run, write
+
+from builders import endpoint, manifest, model, provider, target
+
+PRICED = {"usdPerMillionTokens": {"input": "1.25", "output": "10"}, "maxOutputTokens": 1000}
+RULES = [{"name": "code", "when": {"lastUserContains": ["SQL"]}, "route": "large"}]
+
+
+def route(name: str, primary: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    return manifest("ModelRoute", name, "fairlead", {"primary": primary, **spec})
+
+
+def world(files: Path, **spec: Any) -> Path:
+    write(
+        files / "m" / "all.yaml",
+        provider(
+            "p",
+            endpoints=[endpoint("us", "us-east-1"), endpoint("eu", "eu-west-1")],
+            models=[model("small"), model("large", **PRICED)],
+        ),
+        route("chat", target("p", "small"), rules=RULES),
+        route("large", target("p", "large"), **spec),
+        route("all", target("p"), modelNames=["*"], rules=RULES),
+    )
+    return files / "m"
+
+
+def explained(files: Path, text: str, *options: str, body: dict[str, Any] | None = None, **spec: Any) -> Any:
+    request = files / "body.json"
+    request.write_text(json.dumps({"model": "small", "messages": [{"role": "user", "content": text}], **(body or {})}))
+    config = files / "fairlead.yaml"
+    return run("explain", "-f", world(files, **spec), "-c", config, "--body", request, *options)
+
+
+def test_it_says_rule_ladder_and_price(files: Path) -> None:
+    result = explained(files, "Some sql?", "--route", "fairlead/chat", body={"max_tokens": 100})
+    assert result.exit_code == 0
+    size = len((files / "body.json").read_bytes())
+    most = f"{size * 1250 + 100 * 10_000:09}".rstrip("0")
+    assert result.output.splitlines() == [
+        "request: images no, tools no, json no, promptTokens 2, maxOutputTokens 100",
+        "",
+        f"us-east-1: rule code, answered by fairlead/large, at most $0.{most}",
+        "  1. p/us/large  $1.25 in, $10.00 out for a million tokens",
+        "  2. p/eu/large  $1.25 in, $10.00 out for a million tokens",
+        "",
+        f"eu-west-1: rule code, answered by fairlead/large, at most $0.{most}",
+        "  1. p/eu/large  $1.25 in, $10.00 out for a million tokens",
+        "  2. p/us/large  $1.25 in, $10.00 out for a million tokens",
+    ]
+
+
+def test_a_rule_is_skipped_where_its_route_takes_no_requests(files: Path) -> None:
+    result = explained(files, "SQL", "--route", "chat", "-o", "json", regions=["us-east-1"])
+    regions = {one["region"]: one for one in json.loads(result.output)["regions"]}
+    assert {name: (one["rule"], one["route"]) for name, one in regions.items()} == {
+        "us-east-1": ("code", "fairlead/large"),
+        "eu-west-1": ("none", "fairlead/chat"),
+    }
+    (ladder,) = regions["us-east-1"]["ladders"]
+    assert (ladder["side"], ladder["share"]) == ("stable", "100%")
+    assert ladder["rungs"][0] == {
+        "target": "p/us/large",
+        "usdPerMillionTokens": {"input": "1.25", "output": "10.00"},
+    }
+
+
+def test_a_catalogue_answers_by_the_bodys_model(files: Path) -> None:
+    assert "rule none, answered by fairlead/all" in explained(files, "hi", "--route", "all").output
+    gone = explained(files, "hi", "--route", "all", body={"model": "gone"})
+    assert (gone.exit_code, gone.output.splitlines()[-1]) == (1, "fairlead/all: no region takes this request")
+
+
+def test_what_a_gateway_refuses_is_said(files: Path) -> None:
+    (files / "body.json").write_text('{"model":"chat","messages":[{"role":"user","role":"user","content":"a"}]}')
+    result = run("explain", "-f", world(files), "--route", "chat", "--body", files / "body.json")
+    assert (result.exit_code, result.output) == (1, "refused: 400 invalid_json\n")
+
+
+def test_an_unknown_route_is_a_mistake(files: Path) -> None:
+    result = explained(files, "hi", "--route", "team/chat")
+    assert result.exit_code == 2
+    assert "want a route that serves (fairlead/all, fairlead/chat, fairlead/large)" in result.output

@@ -1,0 +1,146 @@
+import json
+from typing import Any
+
+import pytest
+
+from fairlead.budget.price import Price
+from fairlead.envoy.log_lines import Line, decoded
+from fairlead.runtime.request_stream import PATIENCE_MS, RequestStream
+from fairlead.runtime.requests import Wanted, document, gathered, lines
+
+PRICES = {"p/us/m": Price(input=1_000_000_000, output=2_000_000_000, cached_input=100_000_000)}
+
+
+def line(kind: str, request_id: str = "r1", **fields: Any) -> Line:
+    written = {
+        "kind": kind,
+        "ts": "2026-01-01T00:00:00.000Z",
+        "request_id": request_id,
+        "gateway_region": "us-east-1",
+        "consumer": "team/agent",
+        "route": "team/chat",
+        "model": "chat",
+        "stream": False,
+        "status": 200,
+        "flags": "-",
+        "details": "via_upstream",
+        "target": "p/us/m",
+        "latency_ms": 9,
+        **fields,
+    }
+    found = decoded(json.dumps(written).encode())
+    assert found is not None
+    return found
+
+
+def end(request_id: str = "r1", **fields: Any) -> Line:
+    tokens = {"prompt_tokens": 1000, "completion_tokens": 10, "cached_tokens": 100, "usage_status": 1}
+    return line("request", request_id, **{"attempts": 1, **tokens, **fields})
+
+
+def attempt(number: int, request_id: str = "r1", **fields: Any) -> Line:
+    return line("attempt", request_id, **{"attempt": number, "details": "", **fields})
+
+
+def described(*of: Line) -> dict[str, Any]:
+    (request,) = gathered(of)
+    return document(request, PRICES)
+
+
+def test_an_attempt_that_served_has_the_tokens_and_the_dollars() -> None:
+    found = described(attempt(2), attempt(1, target="p/eu/m", status=503), end(attempts=2))
+    assert found["usd"] == "0.00093"  # 900 fresh, 100 cached, 10 out
+    assert [one["target"] for one in found["attempts"]] == ["p/eu/m", "p/us/m"]
+    first, second = found["attempts"]
+    assert (first["failure"], first["next"], first["usd"]) == ("ServerError", "p/us/m", None)
+    assert (second["usd"], second["tokens"]) == ("0.00093", {"input": 1000, "output": 10, "cached": 100})
+
+
+@pytest.mark.parametrize(
+    ("fields", "why", "billed"),
+    [
+        ({"status": 503}, "answered 503: an error of its own", False),
+        ({"status": 502}, "answered 502: an error of its own", True),
+        ({"status": 0, "flags": "UF", "details": "TLS_error"}, "no connection (TLS_error)", False),
+        ({"status": 0, "flags": "UT"}, "no answer in time", True),
+        ({"status": 0, "flags": "UC"}, "the connection ended before the answer was whole", True),
+        ({"status": 429}, "answered 429: its rate limit is reached", False),
+        ({"status": 400}, "answered 400: that is the request's own", False),
+        ({"status": 200, "flags": "DC"}, "the client left", True),
+    ],
+)
+def test_why_the_next_rung(fields: dict[str, Any], why: str, *, billed: bool) -> None:
+    (found,) = described(attempt(1, **fields))["attempts"]
+    assert (found["why"], found["possiblyBilled"]) == (why, billed)
+
+
+def test_an_answer_that_was_not_counted_has_no_dollars() -> None:
+    found = described(attempt(1), end(usage_status=2, completion_tokens=None))
+    assert (found["usd"], found["tokens"]) == (None, None)
+
+
+def test_a_last_resort_is_the_attempt_that_served_and_not_the_first_of_its_name() -> None:
+    found = described(attempt(1, status=500), attempt(2, target="p/eu/m", status=500), attempt(3), end(attempts=3))
+    assert [one["usd"] for one in found["attempts"]] == [None, None, "0.00093"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ids"),
+    [
+        (Wanted(), ["r1", "r2", "r3", "r4"]),
+        (Wanted(errors=True), ["r2", "r3", "r4"]),
+        (Wanted(route="chat"), ["r1", "r2", "r4"]),
+        (Wanted(route="team/other"), ["r3"]),
+        (Wanted(route="other/chat"), []),
+        (Wanted(consumer="agent", errors=True), ["r2", "r3", "r4"]),
+        (Wanted(request_id="r2"), ["r2"]),
+    ],
+)
+def test_which_requests_are_wanted(wanted: Wanted, ids: list[str]) -> None:
+    found = gathered(
+        [
+            attempt(1),
+            end(),
+            end("r2", attempts=2),
+            end("r3", status=429, route="team/other"),
+            end("r4", flags="DC"),
+        ]
+    )
+    assert [request.id for request in found if wanted.matches(request)] == ids
+
+
+def test_what_the_gateway_answers_itself() -> None:
+    text = lines(described(end(route="gateway", target=None, status=404, attempts=0, details="x")), whole=False)
+    assert "chat" in text[0]
+    assert text[1].strip() == "the gateway serves no such name to this caller, or no such path"
+
+
+def test_a_request_is_one_line_where_all_went_well_and_all_of_them_where_it_is_asked_for() -> None:
+    found = described(attempt(1), end())
+    assert len(lines(found, whole=False)) == 1
+    assert len(lines(found, whole=True)) == 2
+
+
+@pytest.mark.parametrize("text", [b"", b"[1]", b"{", b'{"kind":"other"}', b'{"kind":"request","ts":1}', b"[info] up"])
+def test_what_is_no_line_is_none(text: bytes) -> None:
+    assert decoded(text) is None
+
+
+def test_names_are_read_as_people_know_them() -> None:
+    assert line("request", model="a%20b", target="p/us/a%20b").target == "p/us/a b"
+    assert line("request", region="-", consumer=None).consumer == ""
+
+
+def test_a_stream_tells_a_request_once_and_when_it_is_whole() -> None:
+    stream = RequestStream()
+    assert stream.take([attempt(1)], 0) == []
+    assert stream.take([end(attempts=2)], 10) == []
+    (request,) = stream.take([attempt(2)], 20)
+    assert [one.attempt for one in request.attempts] == [1, 2]
+    assert stream.take([attempt(2), end(attempts=2)], 30) == []
+
+
+def test_a_stream_does_not_wait_for_lines_that_are_lost() -> None:
+    stream = RequestStream()
+    assert stream.take([end(attempts=2)], 0) == []
+    assert [request.id for request in stream.take([], PATIENCE_MS)] == ["r1"]
