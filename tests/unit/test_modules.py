@@ -33,7 +33,8 @@ def _name(path: Path) -> str:
 
 def test_no_module_is_too_long() -> None:
     folders = ("operator", "tests", "e2e", "benchmarks")
-    found = {path: _lines(path) for folder in folders for path in (ROOT / folder).rglob("*.py")}
+    paths = (path for folder in folders for kind in ("*.py", "*.lua") for path in (ROOT / folder).rglob(kind))
+    found = {path: _lines(path) for path in paths}
     assert {str(path.relative_to(ROOT)): lines for path, lines in found.items() if lines > LARGEST} == {}
 
 

@@ -95,12 +95,15 @@ PARTS = (
     *("rules", "models", "verdicts", "decide"),
 )
 """The files of `lua/request/`, in the order in which they are joined: each sees the locals of those before it."""
+PROMPT_PARTS = ("prompt", "literals")
+"""Those that stand inside `rules.lua`, in a function of their own."""
 
 
 def source() -> str:
     """Read the Lua source, one chunk of all parts: code, not input."""
     pairs = fold.pairs()
     source = chunk.joined("request", PARTS).replace("@messages@", messages_filter.request_source())
+    source = source.replace("@prompt@", chunk.parts("request", PROMPT_PARTS))
     return source.replace("@letters@", "".join(pairs)).replace("@folded@", "".join(pairs.values()))
 
 

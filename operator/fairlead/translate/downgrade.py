@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from fairlead.api.conditions import Reason
 from fairlead.api.route import Residency
 from fairlead.ir import ModelKind
+from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.routes import Route
+from fairlead.translate.suggestion import listed
 
 _STRICTNESS = (Residency.ANY, Residency.GEO, Residency.REGION)
 
@@ -49,6 +51,32 @@ def objection_to_downgrade(route: Route, other: Route) -> tuple[Reason, str] | N
         )
         return Reason.MODEL_TYPE_MISMATCH, message
     return objection(route, other)
+
+
+def judge_stand_in(
+    route: Route,
+    other: Route,
+    against: tuple[Reason, str] | None,
+    *,
+    path: str,
+    without: str,
+    diagnostics: Diagnostics,
+) -> bool:
+    """Say what stands against a route that is to answer for another, and where it cannot: there, `without` holds.
+
+    Returns whether it can answer at all.
+    """
+    if against is not None:
+        reason, message = against
+        diagnostics.note(reason, path, message)
+        return False
+    missing = [region for region in route.regions if region not in other.regions]
+    if missing:
+        diagnostics.warn(
+            path,
+            f"got `{other.key.name}`, which takes no requests in {listed(missing)}, want it there, or {without}",
+        )
+    return True
 
 
 def downgrade(route: Route, here: Mapping[str, Route]) -> str | None:

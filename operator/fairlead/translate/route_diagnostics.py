@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from fairlead.api.conditions import Reason
 from fairlead.ir import ModelKind
 from fairlead.translate.diagnostics import Diagnostics
-from fairlead.translate.downgrade import objection_to_downgrade
+from fairlead.translate.downgrade import judge_stand_in, objection_to_downgrade
 from fairlead.translate.gateways import Presence
 from fairlead.translate.known_names import KnownNames
 from fairlead.translate.routes import Claim, Route
@@ -127,15 +127,7 @@ def _judge_downgrade(route: Route, routes: Mapping[str, Route], written: KnownNa
     if other is None or not other.candidates:
         return
     against = objection_to_downgrade(route, other)
-    if against is not None:
-        reason, message = against
-        diagnostics.note(reason, path, message)
-        return
-    missing = [region for region in route.regions if region not in other.regions]
-    if missing:
-        diagnostics.warn(
-            path, f"got `{name}`, which takes no requests in {listed(missing)}, want it there, or nothing changes there"
-        )
+    judge_stand_in(route, other, against, path=path, without="nothing changes there", diagnostics=diagnostics)
 
 
 def _judge_timers(route: Route, presences: Collection[Presence], diagnostics: Diagnostics) -> None:

@@ -11,10 +11,9 @@ from fairlead.api.conditions import Reason
 from fairlead.api.route_rules import RuleMatch, TokenRange
 from fairlead.ir import ModelKind, fold
 from fairlead.translate.diagnostics import Diagnostics
-from fairlead.translate.downgrade import objection
+from fairlead.translate.downgrade import judge_stand_in, objection
 from fairlead.translate.known_names import KnownNames
 from fairlead.translate.routes import Route
-from fairlead.translate.suggestion import listed
 
 
 def rules(route: Route, here: Mapping[str, Route]) -> tuple[ir.RouteRule, ...]:
@@ -63,20 +62,12 @@ def judge_rules(route: Route, routes: Mapping[str, Route], written: KnownNames, 
 
 
 def _judge_rule(route: Route, other: Route, path: str, diagnostics: Diagnostics) -> None:
-    name = other.key.name
-    against = objection(route, other)
-    if against is not None:
-        reason, message = against
-        diagnostics.note(reason, path, message)
+    against, skipped = objection(route, other), "the rule is skipped"
+    if not judge_stand_in(route, other, against, path=path, without=skipped, diagnostics=diagnostics):
         return
-    missing = [region for region in route.regions if region not in other.regions]
-    if missing:
-        diagnostics.warn(
-            path, f"got `{name}`, which takes no requests in {listed(missing)}, want it there, or the rule is skipped"
-        )
     if any(back.route == route.key.name for back in other.rules):
         diagnostics.warn(
             path,
-            f"got `{name}`, whose rules lead back here, want to know that a route that a rule leads to applies none of"
-            " its own: such requests end there",
+            f"got `{other.key.name}`, whose rules lead back here, want to know that one that a rule leads to applies"
+            " none of its own: such requests end there",
         )

@@ -44,22 +44,7 @@ end
 
 -- Calls `judge` for each object in the list of a slot, until it has a refusal; returns that.
 local function each_object(s, slot, reading, judge)
-  if key_at[slot] == 0 or p[value_at[slot]] ~= 91 then return nil end
-  start_scan(s) -- these bytes were counted before
-  local i = skip_space(value_at[slot] + 1)
-  while p[i] ~= 93 do
-    local problem
-    if p[i] == 123 then
-      i, problem = scan(s, i, reading)
-      problem = problem or judge(s)
-      if problem then return problem end
-    else
-      i = skip_value(i)
-    end
-    i = skip_space(i)
-    if p[i] == 44 then i = skip_space(i + 1) end
-  end
-  return nil
+  return begins(slot, 91) and each_in(s, value_at[slot], reading, judge) or nil
 end
 
 local function type_in(s, reading)

@@ -245,3 +245,39 @@ local function value_of(s, slot)
   if key_at[slot] == 0 then return nil end
   return sub(s, value_at[slot], value_end[slot] - 1)
 end
+
+-- Objects inside a body that was scanned: all these bytes were counted then.
+
+-- Notes where the members of the object at i stand. Returns the position after it, or nil and the refusal.
+local function look(s, i, reading)
+  members, containers, deepest = 0, 0, 0
+  return scan(s, i, reading)
+end
+
+-- The position after the value at i.
+local function past(i)
+  members, containers, deepest = 0, 0, 0
+  return skip_value(i)
+end
+
+-- Notes the members of each object in the list at `from`, and calls `judge` with `s` and `with`, until it has a refusal;
+-- returns that.
+local function each_in(s, from, reading, judge, with)
+  local i = skip_space(from + 1)
+  while p[i] ~= 93 do
+    local problem
+    if p[i] == 123 then
+      i, problem = look(s, i, reading)
+      problem = problem or judge(s, with)
+      if problem then return problem end
+    else
+      i = past(i)
+    end
+    i = skip_space(i)
+    if p[i] == 44 then i = skip_space(i + 1) end
+  end
+  return nil
+end
+
+-- Whether a slot's value is there and begins with this byte.
+local function begins(slot, c) return key_at[slot] ~= 0 and p[value_at[slot]] == c end
