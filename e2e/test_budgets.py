@@ -154,7 +154,10 @@ def test_kubectl_fairlead_kill_stops_a_key_at_once(alice: Team, url: str) -> Non
         stopped = eventually("429", lambda: next((one for one in list(load.answers) if one.status == 429), None))
     print(f"a key is stopped {stopped.asked_at - began:.2f} s after `kubectl fairlead kill` began")
     assert alice.kubectl("fairlead", "kill", "--list") == f"{name}: stopped\n"
-    assert f"{alice.namespace}/kill-alice: $0 each" in alice.kubectl("fairlead", "budgets", "-n", alice.namespace)
+    eventually(
+        "the command to say so",
+        lambda: f"{alice.namespace}/kill-alice: $0 each" in alice.kubectl("fairlead", "budgets", "-n", alice.namespace),
+    )
     assert alice.kubectl("fairlead", "kill", "--undo", name) == f"{name}: goes on\n"
     eventually("200", lambda: _ask(url).status_code == 200)
 
@@ -329,7 +332,9 @@ def test_without_the_store_requests_pass_and_the_policy_says_so(alice: Team, url
     _give(alice, url, "1000.00")
     for _ in range(3):
         assert _ask(url).status_code == 200
-    eventually("what was spent", lambda: _status(alice)["budget"]["spentUSD"] != "0.00")
+    # All of it: what is shown next is what stays, once nobody can count any more
+    _is_spent(url, 3)
+    eventually("what was spent", lambda: abs(float(_status(alice)["budget"]["spentUSD"]) - 3 * COST) < COST / 2)
     shown = _status(alice)["budget"]
     release.kubectl("-n", NAMESPACE, "scale", STORE, "--replicas=0")
     try:
@@ -342,8 +347,8 @@ def test_without_the_store_requests_pass_and_the_policy_says_so(alice: Team, url
     finally:
         release.kubectl("-n", NAMESPACE, "scale", STORE, "--replicas=1")
     eventually("enforcement", lambda: _reason(alice) == "Enforced")
+    eventually("and back again", lambda: [text for text in _events(alice, "Ready") if "does its work" in text][1:])
     assert len(_events(alice, "FailingOpen")) == 1
-    assert [text for text in _events(alice, "Ready") if "does its work" in text][1:], "and back again"
 
 
 def test_where_nothing_may_pass_unchecked_requests_are_refused(alice: Team, url: str, release: Cluster) -> None:

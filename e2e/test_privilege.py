@@ -107,7 +107,9 @@ def test_without_a_verb_the_operator_says_what_it_lacks(provider: Provider, team
                 if "forbidden" in str(line.get("what", "")) and "ConfigMap" in str(line["what"])
             ],
         )
-        assert operator.metrics(team.cluster)['fairlead_reconciles_total{result="error"}'] > 0
+        eventually(
+            "it in the metrics", lambda: operator.metrics(team.cluster)['fairlead_reconciles_total{result="error"}'] > 0
+        )
     finally:
         kubectl(
             "replace",

@@ -197,8 +197,12 @@ def test_a_bad_object_hurts_nobody_and_keeps_its_last_good_version(provider: Pro
     assert team.state("modelroute", "turns-bad", "Ready")["status"] == "False"
     eventually("the change", lambda: _served_by(url, "alice-key-0101", "good") == "sim/main/model-b")
     assert _served_by(url, "alice-key-0101", "turns-bad") == "sim/main/model-a"
-    events = team.kubectl.list("events", team.namespace)
-    assert any(event["reason"] == "ModelNotFound" and event["type"] == "Warning" for event in events)
+
+    def told() -> list[Object]:
+        events = team.kubectl.list("events", team.namespace)
+        return [event for event in events if (event["reason"], event["type"]) == ("ModelNotFound", "Warning")]
+
+    eventually("an Event", told)
 
 
 def test_a_conflict_is_stated_on_the_loser(provider: Provider, team: Team) -> None:

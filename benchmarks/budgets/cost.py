@@ -25,9 +25,10 @@ from typing import Any
 import grpc
 
 from budget import configurations
-from budget.redis_server import BINARY, RedisServer, free_port
+from budget.redis_server import BINARY, RedisServer
 from budget.server import Gateway, Server
 from fairlead.budgetserver.messages import METHOD, OK, SERVICE, Request, Response
+from ports import free_port
 
 CONCURRENCY = 64
 LOOPS = {"constant": "asyncio", "constant, uvloop": "uvloop"}

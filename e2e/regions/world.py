@@ -115,7 +115,8 @@ class Observer:
 
     def states(self) -> list[str]:
         """How all endpoints stand for it: its file says what `fairlead status` does, and costs no process."""
-        written = json.loads((self._folder / ".fairlead" / "status.json").read_bytes())
+        path = self._folder / ".fairlead" / "status.json"
+        written = json.loads(path.read_bytes()) if path.exists() else {"endpoints": []}
         return [one["state"] for one in written["endpoints"]]
 
     def find(self, event: str, *, since_s: float = 0) -> Said | None:

@@ -208,8 +208,7 @@ def test_the_metrics_port_shows_series_and_nothing_else(world: World) -> None:
     ask(world)
     status = json.loads((world.site.state / "status.json").read_text())
     address = status["regions"][0]["metrics"]
-    answer = httpx.get(f"http://{address}/metrics")
-    assert "envoy_fairlead_requests" in answer.text
+    until(lambda: "envoy_fairlead_requests" in httpx.get(f"http://{address}/metrics").text)
     for path in ("/config_dump", "/stats", "/quitquitquit", "/", "/metrics/../config_dump", "/clusters"):
         assert httpx.get(f"http://{address}{path}").status_code == 404
     assert httpx.post(f"http://{address}/metrics").status_code == 404

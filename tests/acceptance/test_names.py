@@ -141,10 +141,10 @@ def test_a_consumer_expires_by_the_gateways_own_clock(world: World) -> None:
 
 
 def test_conditions_say_what_is_wrong(world: World) -> None:
-    assert world.conditions("ModelConsumer", "twin-a", "web")["Accepted"] == ("False", "DuplicateKey")
-    assert world.conditions("ModelConsumer", "twin-b", "lab")["Accepted"] == ("False", "DuplicateKey")
+    until(lambda: world.says("ModelConsumer", "twin-a", "web", Accepted=("False", "DuplicateKey")))
+    until(lambda: world.says("ModelConsumer", "twin-b", "lab", Accepted=("False", "DuplicateKey")))
     assert world.conditions("ModelRoute", "chat", "web")["Accepted"][0] == "True"
-    assert world.conditions("ModelRoute", "z-late-chat", "web")["Accepted"] == ("False", "NameConflict")
+    until(lambda: world.says("ModelRoute", "z-late-chat", "web", Accepted=("False", "NameConflict")))
 
 
 def test_an_older_route_keeps_its_name(world: World) -> None:
@@ -162,5 +162,5 @@ def test_an_older_route_keeps_its_name(world: World) -> None:
     world.up.wait_for("accepted", "ModelConsumer race/racer: added")
     until(lambda: world.chat("n", key="sk-race").status_code == 200)
     assert world.chat("n", key="sk-race").headers["x-fairlead-route"] == "race/first"
-    assert world.conditions("ModelRoute", "a-second", "race")["Accepted"] == ("False", "NameConflict")
+    until(lambda: world.says("ModelRoute", "a-second", "race", Accepted=("False", "NameConflict")))
     assert world.conditions("ModelRoute", "first", "race")["Accepted"][0] == "True"

@@ -27,8 +27,9 @@ def test_a_failing_target_is_left_alone_and_comes_back(world: World) -> None:
         return counts[-1] == "1"
 
     until(ejected, "it is asked again and again")
-    assert counts.count("2") == 3, counts
-    assert world.sims["us"].control.stats().requests == 3, "an open breaker costs nothing"
+    # It opens a moment after the third failure, while the next request may be on its way.
+    assert 3 <= counts.count("2") <= 5, counts
+    assert world.sims["us"].control.stats().requests == counts.count("2"), "an open breaker costs nothing"
     world.sims["us"].control.clear()
     until(lambda: said(world.chat("open"))[0] == "brittle/us/open", "it never comes back")
 

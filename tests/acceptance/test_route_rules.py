@@ -239,5 +239,5 @@ def test_a_rule_that_comes_or_goes_acts_at_once(world: World) -> None:
     until(lambda: told(world.chat("late", key="sk-late"))[0] == "words")
     world.write("more", route("late", "api/small", rules=[{**rule, "route": "gone"}]), *consumer("late", "sk-late"))
     until(lambda: told(world.chat("late", key="sk-late"))[1] == "fairlead/late")
-    assert world.conditions("ModelRoute", "late")["ResolvedRefs"] == ("False", "RouteNotFound")
+    until(lambda: world.says("ModelRoute", "late", ResolvedRefs=("False", "RouteNotFound")))
     path.unlink()

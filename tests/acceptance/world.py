@@ -166,7 +166,7 @@ class World:
     def lines(self, region: str = REGIONS[0], **fields: Any) -> list[dict[str, Any]]:
         """Read the lines of the access log that have these fields."""
         text = (self.folder(region) / "access.log").read_text()
-        lines = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+        lines = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
         return [line for line in lines if fields.items() <= line.items()]
 
     def line(self, answer: httpx.Response, region: str = REGIONS[0]) -> dict[str, Any]:
@@ -195,6 +195,10 @@ class World:
             if match:
                 found.append((dict(re.findall(r'(\w+)="([^"]*)"', match[1] or "")), float(match[2])))
         return found
+
+    def says(self, kind: str, name: str, namespace: str = HOME, **wanted: tuple[str, str]) -> bool:
+        """Whether an object's conditions are these by now; status is written a moment after what it is about."""
+        return wanted.items() <= self.conditions(kind, name, namespace).items()
 
     def conditions(self, kind: str, name: str, namespace: str = HOME) -> dict[str, tuple[str, str]]:
         """Read an object's conditions from `status.json`: type to status and reason."""

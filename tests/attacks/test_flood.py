@@ -10,7 +10,7 @@ import pytest
 from running_up import RunningUp, Site, consumer, secret, until
 
 from budget.client import PASSED_UNCHECKED, budget, chat, gateway_metric
-from budget.conftest import server_pid, simulated, site, start
+from budget.conftest import PATIENT_WITH_SERVERS, SOON_GIVEN_UP, server_pid, simulated, site, start
 from budget.flood import flood
 from fairlead.demo.provider import SimulatedProvider
 
@@ -24,11 +24,11 @@ def test_nothing_is_served_and_others_get_what_the_policy_says(
     site: Site, start: Callable[..., RunningUp], simulated: SimulatedProvider, policy: str, others: int
 ) -> None:
     """Where checks are answered: `budget/test_verdicts.py`."""
-    site.write_config(budgets={"failurePolicy": policy})
+    site.write_config(budgets={**SOON_GIVEN_UP, "failurePolicy": policy})
     site.write("other.yaml", consumer("other", "k"), secret("other", k="sk-other"))
     stop = budget("stop", usd="0", consumers={"names": ["agent"]})
     site.write("budget.yaml", stop, budget("theirs", usd="100", consumers={"names": ["other"]}))
-    running = start(site).serving()
+    running = start(site, command=PATIENT_WITH_SERVERS).serving()
     (port,) = site.ports
     until(lambda: (chat(port).status, chat(port, key="sk-other").status) == (429, 200))
     served, unchecked = simulated.control.stats().by_status[200], gateway_metric(site, PASSED_UNCHECKED)

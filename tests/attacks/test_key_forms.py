@@ -1,6 +1,7 @@
 """A key opens when all of it stands where keys stand; then its own consumer is who calls, and nobody else ever is."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -129,11 +130,13 @@ def attacked() -> Iterator[Gateway]:
 
 def called(gateway: Gateway, form: Form) -> tuple[int, str | None]:
     """Return the status, and who called by the log; the provider has its own credential, or it would say 401, too."""
-    before = len(gateway.lines("request"))
     answer = http1(gateway.port, CHAT.encode(), [(b"content-type", b"application/json"), *form], BODY)
     status = int(answer.split(b" ", 2)[1])
     assert ALICE not in answer.replace(b"team/alice", b"")
-    (line,) = until(lambda: gateway.lines("request")[before:])
+    found = re.search(rb"\r\nx-request-id: (\S+)\r\n", answer)
+    assert found
+    # By its id: lines are written a moment later, also that of a request before.
+    (line,) = until(lambda: [one for one in gateway.lines("request") if one["request_id"] == found[1].decode()])
     assert not {"sk-alice", "sk-bob"} & set(json.dumps(line).split('"'))
     return status, line.get("consumer")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from running_up import RunningUp, Site, consumer, secret, until
 
-from budget.client import EXHAUSTED, budget, chat, exhaust
+from budget.client import EXHAUSTED, budget, chat, exhaust, window_with_room
 from budget.conftest import server_pid, simulated, site, start
 from fairlead.demo.provider import SimulatedProvider
 
@@ -48,9 +48,10 @@ def test_while_nobody_answers_nothing_of_it_is_served(
     site: Site, start: Callable[..., RunningUp], simulated: SimulatedProvider
 ) -> None:
     site.write("other.yaml", consumer("other", "k"), secret("other", k=ANOTHER))
-    mine = budget(usd=EXHAUSTED, window={"every": "5h"}, consumers={"names": ["agent"]})
+    mine = budget(usd=EXHAUSTED, window=window_with_room(), consumers={"names": ["agent"]})
     theirs = budget("theirs", usd="5", consumers={"names": ["other"]})
     site.write("budget.yaml", mine, theirs)
+    site.write_config(budgets={"timeout": "1s"})
     running = start(site, "--workers", "1").serving()
     (port,) = site.ports
     exhaust(port)

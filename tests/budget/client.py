@@ -11,10 +11,12 @@ from typing import Any
 from running_up import Site, until
 
 from budget.conftest import KEY
+from fairlead.adapters.clock import SystemClock
 
 COST = 25_000
 """Nano-dollars of one answer of the simulated provider: 1 token in for $1, 12 out for $2 a million."""
 TOKENS = 13
+ROOM_S, MIDNIGHT_S = 600, 45
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,26 @@ def budget(name: str = "agents", usd: str = "1", **spec: Any) -> dict[str, Any]:
         "metadata": {"name": name},
         "spec": {"limit": {"usd": usd}, **spec},
     }
+
+
+def hours_with_room() -> int:
+    """Return the length of a window that does not end in the next minutes."""
+    seconds = _now_s()
+    return next(hours for hours in (5, 7, 11) if hours * 3600 - seconds % (hours * 3600) > ROOM_S)
+
+
+def window_with_room() -> dict[str, str]:
+    """Write such a window as policies do."""
+    return {"every": f"{hours_with_room()}h"}
+
+
+def day_with_room() -> None:
+    """Wait until it is not about to be midnight UTC: days, months and what was spent in them begin anew then."""
+    until(lambda: 86_400 - _now_s() % 86_400 > MIDNIGHT_S)
+
+
+def _now_s() -> int:
+    return int(SystemClock().now().timestamp())
 
 
 def metrics(path: Path) -> str:

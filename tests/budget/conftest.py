@@ -1,11 +1,14 @@
 """Real stores, real budget servers, real gateways for the tests of this folder."""
 
+import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from running_up import CREDENTIAL, RunningUp, Site, consumer, provider, route, secret
+from running_up import CREDENTIAL, RunningUp, Site, consumer, provider, route, secret, until
 
 from budget.redis_server import BINARY, RedisServer
 from fairlead.budgetserver.memory import MemoryStore
@@ -15,12 +18,31 @@ from fairlead.budgetserver.store import Store
 from fairlead.demo.provider import SimulatedProvider
 
 KEY = "sk-agent"
+IN_TIME = {"timeout": "10s"}
+"""`budgets` where checks must be answered: on a busy machine 250 ms, the usual, are soon over, and they pass."""
+SOON_GIVEN_UP = {"timeout": "250ms"}
+"""`budgets` where nobody is to answer, as it is by default."""
+PATIENT_WITH_SERVERS = (
+    sys.executable,
+    "-c",
+    "from fairlead.cli import main; from fairlead.standalone import budget_server as b; b.PATIENCE = 10**6; main()",
+)
+"""Command of a `fairlead up` that does not replace a budget server that hangs: it hangs for as long as a test wants."""
 
 
 def server_pid(running: RunningUp) -> int:
-    """The budget server among the children of `fairlead up`."""
+    """The budget server among the children of `fairlead up`; waits for the next one where it has just ended."""
+    found: int = until(lambda: _server_pid(running), "no budget server")
+    return found
+
+
+def _server_pid(running: RunningUp) -> int | None:
     children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-    return next(int(pid) for pid in children if b"budget-server" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    for pid in children:
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if b"budget-server" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return int(pid)
+    return None
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +98,7 @@ def site(tmp_path: Path, simulated: SimulatedProvider) -> Site:
 def agents_site(folder: Path, simulated: SimulatedProvider, *, regions: int = 1) -> Site:
     """Make the folder of `site`, of one or more regions."""
     site = Site(folder, regions)
+    site.write_config(budgets=IN_TIME)
     site.write("provider.yaml", provider(simulated.base_url, "sparrow", "heron"), secret("sim", key=CREDENTIAL))
     site.write(
         "route.yaml", route("chat", "sparrow", downgradeTo="small", maxOutputTokens=100), route("small", "heron")
@@ -89,7 +112,7 @@ def start() -> Iterator[Callable[..., RunningUp]]:
     """Start `fairlead up` on a site; it ends with the test."""
     with ExitStack() as stack:
 
-        def run(site: Site, *options: str, **environment: str) -> RunningUp:
-            return stack.enter_context(RunningUp(site, *options, **environment))
+        def run(site: Site, *options: str, **settings: Any) -> RunningUp:
+            return stack.enter_context(RunningUp(site, *options, **settings))
 
         yield run

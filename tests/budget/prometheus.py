@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import yaml
 
-from budget.redis_server import free_port
+from ports import free_port
 
 BINARY = shutil.which("prometheus")
 RULES = Path(__file__).resolve().parents[2] / "helm" / "fairlead" / "rules"
@@ -78,10 +78,12 @@ class Prometheus:
         data = self.get("/api/v1/query", query=expression)
         return float(data["result"][0]["value"][1]) if data and data["result"] else None
 
-    def until(self, condition: Any) -> None:
+    def until(self, condition: Any) -> Any:
+        """Ask again until the answer is true, and return it."""
         deadline = time.monotonic() + PATIENCE_S
-        while not condition():
+        while not (answer := condition()):
             log = (self._folder / "prometheus.log").read_text()[-2000:]
             assert self._process.poll() is None, log
             assert time.monotonic() < deadline, log
             time.sleep(0.1)
+        return answer

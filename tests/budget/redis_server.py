@@ -7,15 +7,10 @@ import subprocess
 import time
 from pathlib import Path
 
+from ports import free_port
+
 BINARY = shutil.which("redis-server") or shutil.which("valkey-server")
 _READY_S = 20
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class RedisServer:

@@ -14,8 +14,8 @@ from typing import Any, Self
 import grpc
 from running_up import COMMAND
 
-from budget.redis_server import free_port
 from fairlead.budgetserver.messages import METHOD, SERVICE, Request, Response
+from ports import free_port
 
 PATIENCE_S = 30
 CALL_S = 20

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from running_up import CREDENTIAL, RunningUp, Site, consumer, provider, route, secret, until
 
-from budget.client import Answer, budget, request, spent
+from budget.client import Answer, budget, request, spent, window_with_room
 from budget.conftest import KEY
 from fairlead.demo.provider import SimulatedProvider
 
@@ -26,7 +26,7 @@ def write(site: Site, claude: SimulatedProvider, usd: str) -> None:
     site.write("claude.yaml", made, secret("claude", key=CREDENTIAL))
     site.write("route.yaml", route("chat", "claude", provider="claude"))
     site.write("consumer.yaml", consumer("agent", "k"), secret("agent", k=KEY))
-    site.write("budget.yaml", budget(usd=usd, window={"every": "5h"}))
+    site.write("budget.yaml", budget(usd=usd, window=window_with_room()))
 
 
 def test_what_it_counts_is_booked_and_a_count_beforehand_is_free(

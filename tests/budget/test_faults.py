@@ -13,7 +13,7 @@ import pytest
 from running_up import CREDENTIAL, Load, RunningUp, Site, consumer, provider, route, secret, stream, until
 
 from budget.client import COST, PASSED_UNCHECKED, TOKENS, budget, chat, gateway_metric, metric, metrics, usage
-from budget.conftest import KEY, server_pid
+from budget.conftest import KEY, PATIENT_WITH_SERVERS, SOON_GIVEN_UP, server_pid
 from budget.redis_server import RedisServer
 from fairlead.demo.provider import SimulatedProvider
 
@@ -47,6 +47,7 @@ def exactly(port: int, answers: int) -> None:
 def test_a_server_killed_under_load_costs_no_request_and_no_cent(
     site: Site, start: Start, simulated: SimulatedProvider
 ) -> None:
+    site.write_config(budgets=SOON_GIVEN_UP)
     site.write("budget.yaml", budget(usd="10"))
     running = start(site).serving()
     (port,) = site.ports
@@ -64,6 +65,7 @@ def test_a_server_killed_under_load_costs_no_request_and_no_cent(
 
 
 def test_a_hung_server_delays_and_does_not_stop_and_is_replaced(site: Site, start: Start) -> None:
+    site.write_config(budgets=SOON_GIVEN_UP)
     site.write("budget.yaml", budget(usd="10"))
     running = start(site).serving()
     (port,) = site.ports
@@ -74,13 +76,22 @@ def test_a_hung_server_delays_and_does_not_stop_and_is_replaced(site: Site, star
         began = time.monotonic()
         assert chat(port).status == 200
         assert time.monotonic() - began < 10, "the timeout and no more; a busy machine may take its time"
-    assert alerting(site) == (True, True)
+    until(lambda: alerting(site) == (True, True))
     running.wait_for("budget server hangs")
     running.wait_for("budget server is back")
     assert server_pid(running) != hung
-    assert chat(port).headers["x-fairlead-budget-remaining"]
+    # The gateway finds the next one at its next request, or the one after it.
+    answers = 6
+
+    def checked() -> bool:
+        nonlocal answers
+        answer = chat(port)
+        answers += answer.status == 200
+        return "x-fairlead-budget-remaining" in answer.headers
+
+    until(checked, "the next server is not asked")
     # Of the five, checks and reports may have been in the socket of the one that was killed: found by the counters.
-    exactly(port, 7)
+    exactly(port, answers)
 
 
 def test_a_slow_server_is_waited_for(site: Site, start: Start) -> None:
@@ -93,26 +104,27 @@ def test_a_slow_server_is_waited_for(site: Site, start: Start) -> None:
     slow = server_pid(running)
     os.kill(slow, signal.SIGSTOP)
     threading.Timer(0.6, os.kill, (slow, signal.SIGCONT)).start()
-    assert chat(port).headers["x-fairlead-budget-remaining"], "it passed unchecked"
+    assert "x-fairlead-budget-remaining" in chat(port).headers, "it passed unchecked"
 
 
 def test_where_the_policy_is_closed_nobody_passes_unchecked(site: Site, start: Start) -> None:
     site.write_config(budgets={"failurePolicy": "Closed", "timeout": "1s"})
     site.write("budget.yaml", budget(usd="10"))
-    running = start(site).serving()
+    running = start(site, command=PATIENT_WITH_SERVERS).serving()
     (port,) = site.ports
-    assert chat(port).status == 200
+    until(lambda: chat(port).status == 200)
     os.kill(server_pid(running), signal.SIGSTOP)
     answer = chat(port)
     assert (answer.status, answer.json["error"]["code"]) == (503, "budget_unavailable")
     assert answer.headers["retry-after"] == "5"
     assert answer.headers["content-type"] == "application/json"
-    assert alerting(site) == (True, False)
+    until(lambda: alerting(site) == (True, False))
     os.kill(server_pid(running), signal.SIGCONT)
     until(lambda: chat(port).status == 200)
 
 
 def test_reports_that_are_lost_are_found_in_the_counters(site: Site, start: Start) -> None:
+    site.write_config(budgets=SOON_GIVEN_UP)
     site.write("budget.yaml", budget(usd="10"))
     running = start(site).serving()
     (port,) = site.ports
@@ -130,7 +142,7 @@ def test_reports_that_are_lost_are_found_in_the_counters(site: Site, start: Star
 
 def test_redis_under_a_gateway(site: Site, start: Start, own_redis: RedisServer) -> None:
     own_redis.command("CONFIG", "SET", "appendfsync", "always")
-    site.write_config(budgets={"store": own_redis.url})
+    site.write_config(budgets={**SOON_GIVEN_UP, "store": own_redis.url})
     site.write("budget.yaml", budget(usd="10"))
     start(site).serving()
     (port,) = site.ports
@@ -140,9 +152,11 @@ def test_redis_under_a_gateway(site: Site, start: Start, own_redis: RedisServer)
         assert chat(port).status == 200
     own_redis.start()
     exactly(port, 5)
-    text = metrics(site.state / "_budget" / "http.sock")
-    assert metric(text, "fairlead_budget_reports_total", kind="unchecked") == 4
-    assert metric(text, "fairlead_budget_reports_total", kind="metered") == 1
+
+    def reports(kind: str) -> float:
+        return metric(metrics(site.state / "_budget" / "http.sock"), "fairlead_budget_reports_total", kind=kind)
+
+    until(lambda: (reports("unchecked"), reports("metered")) == (4, 1))
 
 
 @pytest.mark.slow
@@ -199,4 +213,4 @@ def test_two_gateways_draw_on_one_budget(tmp_path: Path, start: Start, simulated
     for port in (one, two, two):
         assert chat(port).status == 200
     exactly(one, 3)
-    assert usage(one) == usage(two)
+    until(lambda: usage(one) == usage(two))

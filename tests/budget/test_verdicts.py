@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from running_up import RunningUp, Site, consumer, secret, until
 
-from budget.client import EXHAUSTED, Open, budget, chat, exhaust, metric, metrics
-from budget.conftest import agents_site, server_pid
+from budget.client import EXHAUSTED, Open, budget, chat, exhaust, metric, metrics, window_with_room
+from budget.conftest import PATIENT_WITH_SERVERS, SOON_GIVEN_UP, agents_site, server_pid
 from budget.flood import flood
 from fairlead.demo.provider import SimulatedProvider
 
@@ -22,8 +22,9 @@ Start = Callable[..., RunningUp]
 
 def test_who_is_stopped_is_refused_while_the_server_hangs(site: Site, start: Start) -> None:
     site.write("other.yaml", consumer("other", "k"), secret("other", k="sk-other"))
+    site.write_config(budgets=SOON_GIVEN_UP)
     site.write("budget.yaml", budget(usd="1"))
-    running = start(site).serving()
+    running = start(site, command=PATIENT_WITH_SERVERS).serving()
     (port,) = site.ports
     assert chat(port).status == 200
     os.kill(server_pid(running), signal.SIGSTOP)
@@ -44,8 +45,9 @@ def test_who_is_stopped_is_refused_while_the_server_hangs(site: Site, start: Sta
 
 def test_who_has_spent_all_is_refused_while_the_server_hangs(site: Site, start: Start) -> None:
     site.write("other.yaml", consumer("other", "k"), secret("other", k="sk-other"))
-    site.write("budget.yaml", budget(usd=EXHAUSTED, window={"every": "5h"}))
-    running = start(site).serving()
+    site.write_config(budgets={"timeout": "2s"})
+    site.write("budget.yaml", budget(usd=EXHAUSTED, window=window_with_room()))
+    running = start(site, command=PATIENT_WITH_SERVERS).serving()
     (port,) = site.ports
     first = exhaust(port)
     os.kill(server_pid(running), signal.SIGSTOP)
@@ -80,7 +82,7 @@ def test_a_flood_of_a_spent_key_is_refused_and_nobody_else_notices(
     site.write("other.yaml", consumer("other", "k"), secret("other", k="sk-other"))
     site.write(
         "budget.yaml",
-        budget(usd=EXHAUSTED, window={"every": "5h"}, consumers={"names": ["agent"]}),
+        budget(usd=EXHAUSTED, window=window_with_room(), consumers={"names": ["agent"]}),
         budget("theirs", usd="100", consumers={"names": ["other"]}),
     )
     start(site).serving()
@@ -104,8 +106,7 @@ def test_a_flood_of_a_spent_key_at_a_gateway_that_does_not_know_it_yet(
 ) -> None:
     """Checks that are not answered in time pass (`Open`): not those of whom others were refused meanwhile."""
     site = agents_site(tmp_path, simulated, regions=2)
-    site.write_config(budgets={"timeout": "2s"})  # on a busy machine not one of 300 checks is answered within 250 ms
-    site.write("budget.yaml", budget(usd=EXHAUSTED, window={"every": "5h"}))
+    site.write("budget.yaml", budget(usd=EXHAUSTED, window=window_with_room()))
     start(site).serving()
     one, two = site.ports
     exhaust(one)

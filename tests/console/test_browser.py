@@ -48,7 +48,8 @@ def browser() -> Iterator[Browser]:
 
 def test_it_shows_what_is_served_and_goes_on_as_it_changes(site: Site, url: str, browser: Browser) -> None:
     with opened(browser, url) as page:
-        assert "All is well" in page.title()
+        page.wait_for_selector(".verdict.well")
+        page.wait_for_function("document.title.includes('All is well')")
         assert page.locator("#regions .card").count() == 2
         assert page.locator("#routes .rungs .target").first.inner_text() == "sim/one/sparrow"
         for port in site.ports:
@@ -88,6 +89,7 @@ def test_a_keyboard_is_enough(url: str, browser: Browser) -> None:
 
 def test_a_screen_reader_finds_its_way(url: str, browser: Browser) -> None:
     with opened(browser, url) as page:
+        page.wait_for_selector(".verdict.well")
         assert page.get_by_role("main").count() == page.get_by_role("navigation").count() == 1
         assert page.get_by_role("status").inner_text() == "All is well"
         levels = [

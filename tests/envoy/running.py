@@ -272,6 +272,11 @@ class Gateway:
         finally:
             connection.close()
 
+    def is_ejected(self, name: str) -> bool:
+        """Whether a target of `ladders` is ejected by now: that is decided a moment after the last of its failures."""
+        stat = f"cluster.{name}.outlier_detection.ejections_active"
+        return self.envoy.counters(f"^{stat}$") == {stat: 1}
+
     def everything_written(self) -> str:
         """All that Envoy shows or writes: logs, stats, configuration, except its key and credential files."""
         shown = [self.envoy.admin(path) for path in ("/config_dump?include_eds", "/stats", "/clusters", "/listeners")]

@@ -141,7 +141,7 @@ def test_tokens_count_for_the_arm_that_was_drawn(wait_until: Wait) -> None:
 
 
 def test_a_copy_that_hangs_is_counted_when_a_client_would_know_it(wait_until: Wait) -> None:
-    timers = replace(TIMEOUTS, first_byte_ms=300, response_ms=700)
+    timers = replace(TIMEOUTS, first_byte_ms=1500, response_ms=2000)
     with SimulatedProvider(models=("m",), keys=()) as good, SimulatedProvider(models=("n",), keys=()) as bad:
         own, other = target("a/e/m", good), target("b/e/n", bad)
         made = route(

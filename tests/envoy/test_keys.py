@@ -16,7 +16,7 @@ from fairlead.demo.provider import SimulatedProvider
 pytestmark = pytest.mark.envoy
 
 ANONYMOUS = "home/anonymous"
-PATIENCE_S = 10
+PATIENCE_S = 60
 Wait = Callable[[Callable[[], Any]], Any]
 WORDS = (
     "",

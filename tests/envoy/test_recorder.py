@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from serving import ASK, Rung, Serving, answered, route, seen
 from fairlead.envoy.recorder import MOST_POSTS
 from fairlead.ir import Recording
 from fairlead.recorder import shelf
+from ports import free_port
 
 pytestmark = pytest.mark.envoy
 
@@ -51,8 +51,7 @@ class Recorder:
 
 @contextmanager
 def recorder(folder: Path) -> Iterator[Recorder]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     folder.mkdir()
     command = [str(FAIRLEAD), "recorder", "serve", "--listen", f"127.0.0.1:{port}", "--dir", str(folder / "pairs")]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:

@@ -344,7 +344,7 @@ def test_the_log_names_who_asked_for_what_and_why_it_was_refused(
         with Client(envoy.port("in")) as client:
             client.post('{"model":"gpt-9","stream":true}')
         log = envoy.folder / "access.log"
-        line = json.loads(wait_until(log.read_text))
+        line = json.loads(wait_until(lambda: (text := log.read_text()).endswith("\n") and text))
     assert line["status"] == 404
     assert line["consumer"] == "team/alice"
     assert line["model"] == "gpt-9"

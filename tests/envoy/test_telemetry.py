@@ -214,6 +214,13 @@ def test_histograms_under_the_names_of_the_conventions(
     provider.control.clear()
     assert gateway.ask(stream=True).status == 200
     assert gateway.ask("nobody-serves-this").status == 404
+
+    def kinds_of(name: str, key: str) -> set[Any]:
+        return {attributes(point).get(key) for point in receiver.points(name)}
+
+    # Envoy sends every five seconds, also in the middle of these: each series may come with another report.
+    eventually(lambda: kinds_of("gen_ai.client.operation.duration", "error.type") >= {None, "404"})
+    eventually(lambda: kinds_of("gen_ai.client.token.usage", "gen_ai.token.type") >= {"input", "output"})
     first = eventually(lambda: receiver.points("gen_ai.server.time_to_first_token"))
     assert [attributes(point)["gen_ai.operation.name"] for point in first] == ["chat"]
     tokens = eventually(lambda: receiver.points("gen_ai.client.token.usage"))

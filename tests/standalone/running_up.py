@@ -8,7 +8,6 @@ import os
 import queue
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ import yaml
 from click.testing import CliRunner
 
 from fairlead.cli import main
+from ports import free_port
 
 COMMAND = (sys.executable, "-c", "from fairlead.cli import main; main()")
 PATIENCE_S = 60
@@ -33,15 +33,6 @@ CREDENTIAL = "sk-provider-1"
 Event = dict[str, Any]
 
 
-def _free_ports(count: int) -> list[int]:
-    """Find ports that nobody listens on, each another one: all are held until the last is found."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
 class Site:
     """A folder with manifests and an installation of one or more regions."""
 
@@ -50,7 +41,7 @@ class Site:
         self.manifests = root / "m"
         self.manifests.mkdir()
         self.config = root / "fairlead.yaml"
-        self.ports = _free_ports(regions)
+        self.ports = [free_port() for _ in range(regions)]
         self.regions = ["us-east-1", "eu-west-1", "eu-central-1"][:regions]
         self.installation: dict[str, Any] = {
             "regions": [
@@ -191,11 +182,8 @@ class RunningUp:
 
     def children(self) -> dict[int, str]:
         """Its Envoys: process id to region."""
-        return {
-            pid: next(name for name in self.site.regions if name in _command_line(pid))
-            for pid in self._all_children()
-            if "envoy" in _command_line(pid)
-        }
+        lines = {pid: line for pid in self._all_children() if "envoy" in (line := _command_line(pid))}
+        return {pid: name for pid, line in lines.items() for name in self.site.regions if name in line}
 
     def environments(self) -> list[Path]:
         """Where the environments of all its children can be read."""

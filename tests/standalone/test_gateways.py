@@ -17,11 +17,11 @@ from fairlead.envoy import Layout
 from fairlead.errors import EnvoyError
 from fairlead.ir import ListenAddress
 from fairlead.standalone import plan, release
-from fairlead.standalone.addresses import free_port
 from fairlead.standalone.gateways import LocalGateway
 from fairlead.standalone.inputs import Memory, take_in
 from fairlead.standalone.release import Serving
 from fairlead.standalone.state import StateFolder
+from ports import free_port
 
 pytestmark = pytest.mark.envoy
 Edit = Callable[[list[dict[str, Any]]], object]

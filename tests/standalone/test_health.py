@@ -27,6 +27,12 @@ def probed(base_url: str, name: str, **check: Any) -> dict[str, Any]:
     return written
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let drains take as long as everything else here may."""
+    monkeypatch.setattr("fairlead.cli.drain.PATIENCE_S", PATIENCE_S)
+
+
 @pytest.fixture
 def two_providers(site: Site, simulated: SimulatedProvider) -> Site:
     """Answer `chat` by `sim`, then by `other`, which is the same server: whoever answers is in the header."""
@@ -67,7 +73,7 @@ def test_who_dies_unasked_is_passed_over_survives_a_restart_and_comes_back_by_st
         assert (failing["endpoint"], failing["reason"]) == ("sim/one", "ConnectionFailed")
         shifted = up.wait_for("shifted", "sim/one has 0% of its traffic, 100% before")
         assert (shifted["endpoint"], shifted["share"]) == ("sim/one", "0%")
-        assert time.monotonic() - died < 2 * 1.1 + 1 + 5, "two probes, and what a busy machine takes"
+        assert time.monotonic() - died < 2 * 1.1 + 1 + 10, "two probes, and what a busy machine takes"
         assert answered(site) == ("other/one/sparrow", "1"), "no attempt is lost on it"
         ladder = "sim/one/sparrow [Down, 0%] > other/one/sparrow >"
         document, _ = status_with(site, 1, "sim/one Down, 0% since", ladder)

@@ -1,6 +1,7 @@
 """What traffic told `fairlead up` is said: in events, in `status`, in the client's error. No green while it burns."""
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -56,6 +57,33 @@ def write(site: Site, base_url: str, key: str = CREDENTIAL) -> None:
     written = provider(base_url, "sparrow", "heron")
     written["spec"]["healthCheck"] = {"interval": "2s", "timeout": "1s", "unhealthyThreshold": 10}
     site.write("provider.yaml", written, secret("sim", key=key))
+
+
+WRITES_STATUS_SLOWLY = """
+import time
+from fairlead.cli import main
+from fairlead.standalone import status
+write = status.write
+def write_late(*words, **named):
+    time.sleep(0.5)
+    write(*words, **named)
+status.write = write_late
+main()
+"""
+
+
+def test_what_is_said_is_in_the_status_already(site: Site, start: Start) -> None:
+    def targets() -> list[str]:
+        (region,) = status(site)[1]["regions"]
+        assert region["pid"]
+        found: list[str] = region["routes"][0]["answers"][0]["ladders"][0]["targets"]
+        return found
+
+    up = start(site, command=(sys.executable, "-c", WRITES_STATUS_SLOWLY)).serving()
+    assert targets() == ["sim/one/sparrow"]
+    site.write("route.yaml", route("chat", "heron"))
+    up.wait_for("accepted", "-> heron")
+    assert targets() == ["sim/one/heron"]
 
 
 def test_a_wrong_key_is_said_until_it_is_another(site: Site, start: Start, simulated: SimulatedProvider) -> None:

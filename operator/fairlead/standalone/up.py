@@ -217,9 +217,9 @@ class Up:
         address = self._addresses[region.name]
         listen, metrics = addresses.shown(address.listen), addresses.shown(address.metrics)
         what = f"{region.name} on http://{listen}/v1, metrics on http://{metrics}/metrics"
+        self._write_status()  # first: whoever is told may look at once
         self._log.info("listening", what=what, region=region.name, ms=_ms_since(self._began))
         self._on_listening(self._release.compiled.gateways[region.name].names)
-        self._write_status()
         await region.keep_alive(self._write_status)
 
     # Changes
@@ -272,15 +272,16 @@ class Up:
             # What is kept as last good must be able to serve: the next change is compared with what serves now.
             last_good = old.compiled.last_good
             self._release = replace(new, compiled=replace(new.compiled, last_good=last_good), health=old.health)
+            self._write_status()
         else:
             self._release, self._accepted = new, new.inputs
             self._installation = installation
             self._set_log_level(installation.log.level)
+            failures = self._remember(new)
+            self._write_status()  # before it is said, here too
             for line in lines:
                 self._log.info("accepted", what=line, ms=_ms_since(started))
             self._health.tell_shifts(old.health, new.health)
-            failures = self._remember(new)
-        self._write_status()
         return failures
 
     async def _apply(self, name: str, new: Release) -> str | None:
