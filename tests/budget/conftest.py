@@ -1,6 +1,8 @@
 """Real stores, real budget servers, real gateways for the tests of this folder."""
 
 import contextlib
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -34,6 +36,18 @@ def server_pid(running: RunningUp) -> int:
     """The budget server among the children of `fairlead up`; waits for the next one where it has just ended."""
     found: int = until(lambda: _server_pid(running), "no budget server")
     return found
+
+
+@contextlib.contextmanager
+def hung(running: RunningUp) -> Iterator[None]:
+    """Let the budget server answer nobody, and go on at the end: one that hangs is waited for when `up` ends."""
+    pid = server_pid(running)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def _server_pid(running: RunningUp) -> int | None:

@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import os
-import signal
 import socket
 import struct
 from collections.abc import Callable
@@ -12,7 +10,7 @@ import pytest
 from running_up import RunningUp, Site, until
 
 from budget.client import KEY, PASSED_UNCHECKED, budget, chat, gateway_metric, metric, metrics, usage
-from budget.conftest import PATIENT_WITH_SERVERS, SOON_GIVEN_UP, server_pid
+from budget.conftest import PATIENT_WITH_SERVERS, SOON_GIVEN_UP, hung
 
 pytestmark = pytest.mark.envoy
 Start = Callable[..., RunningUp]
@@ -58,10 +56,8 @@ def test_what_passed_while_the_server_was_away_is_counted_and_released(site: Sit
 
     assert chat(port).status == 200
     before, passed = unchecked(), gateway_metric(site, PASSED_UNCHECKED)  # none, unless the machine is very busy
-    server = server_pid(running)
-    os.kill(server, signal.SIGSTOP)
-    assert {chat(port).status for _ in range(PASSED)} == {200}
-    os.kill(server, signal.SIGCONT)
+    with hung(running):
+        assert {chat(port).status for _ in range(PASSED)} == {200}
     until(lambda: unchecked() == before + PASSED)
     assert gateway_metric(site, PASSED_UNCHECKED) == passed + PASSED
     until(lambda: not usage(port)["budget"]["reserved"], "what nobody asks for any more is still reserved")

@@ -13,7 +13,7 @@ import pytest
 from running_up import CREDENTIAL, Load, RunningUp, Site, consumer, provider, route, secret, stream, until
 
 from budget.client import COST, PASSED_UNCHECKED, TOKENS, budget, chat, gateway_metric, metric, metrics, usage
-from budget.conftest import KEY, PATIENT_WITH_SERVERS, SOON_GIVEN_UP, server_pid
+from budget.conftest import KEY, PATIENT_WITH_SERVERS, SOON_GIVEN_UP, hung, server_pid
 from budget.redis_server import RedisServer
 from fairlead.demo.provider import SimulatedProvider
 
@@ -113,13 +113,12 @@ def test_where_the_policy_is_closed_nobody_passes_unchecked(site: Site, start: S
     running = start(site, command=PATIENT_WITH_SERVERS).serving()
     (port,) = site.ports
     until(lambda: chat(port).status == 200)
-    os.kill(server_pid(running), signal.SIGSTOP)
-    answer = chat(port)
-    assert (answer.status, answer.json["error"]["code"]) == (503, "budget_unavailable")
-    assert answer.headers["retry-after"] == "5"
-    assert answer.headers["content-type"] == "application/json"
-    until(lambda: alerting(site) == (True, False))
-    os.kill(server_pid(running), signal.SIGCONT)
+    with hung(running):
+        answer = chat(port)
+        assert (answer.status, answer.json["error"]["code"]) == (503, "budget_unavailable")
+        assert answer.headers["retry-after"] == "5"
+        assert answer.headers["content-type"] == "application/json"
+        until(lambda: alerting(site) == (True, False))
     until(lambda: chat(port).status == 200)
 
 

@@ -1,8 +1,6 @@
 """Shadows of a real gateway are booked apart: `fairlead up`, real Envoys, SQLite, and what people see of it."""
 
 import json
-import os
-import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +9,7 @@ from command_line import run
 from running_up import CREDENTIAL, RunningUp, Site, provider, route, secret, until
 
 from budget.client import COST, budget, chat, metric, metrics, spent
-from budget.conftest import PATIENT_WITH_SERVERS, SOON_GIVEN_UP, server_pid
+from budget.conftest import PATIENT_WITH_SERVERS, SOON_GIVEN_UP, hung
 from budget.failing_provider import RESET, failing
 from fairlead.demo.provider import SimulatedProvider
 
@@ -95,17 +93,13 @@ def test_no_copy_goes_that_nobody_would_book(site: Site, start: Start, candidate
     site.write_config(budgets=SOON_GIVEN_UP)
     site.write("budget.yaml", budget(usd="1"))
     running = start(site, command=PATIENT_WITH_SERVERS).serving()
-    pid = server_pid(running)
     (port,) = site.ports
     assert chat(port).status == 200
     until(lambda: candidate.control.stats().requests == 1)
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with hung(running):
         assert chat(port).status == 200, "failurePolicy: Open"
         log = site.state / "us-east-1" / "access.log"
         until(lambda: log.read_text().count('"kind":"shadow"') == 2, "the copy ended")
-    finally:
-        os.kill(pid, signal.SIGCONT)
     assert candidate.control.stats().requests == 1
 
 

@@ -1,8 +1,6 @@
 """Who is stopped or has spent all stays out, whatever becomes of the check: hung servers, floods, large bodies."""
 
 import asyncio
-import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +10,7 @@ import pytest
 from running_up import RunningUp, Site, consumer, secret, until
 
 from budget.client import EXHAUSTED, Open, budget, chat, exhaust, metric, metrics, window_with_room
-from budget.conftest import PATIENT_WITH_SERVERS, SOON_GIVEN_UP, agents_site, server_pid
+from budget.conftest import PATIENT_WITH_SERVERS, SOON_GIVEN_UP, agents_site, hung
 from budget.flood import flood
 from fairlead.demo.provider import SimulatedProvider
 
@@ -27,20 +25,20 @@ def test_who_is_stopped_is_refused_while_the_server_hangs(site: Site, start: Sta
     running = start(site, command=PATIENT_WITH_SERVERS).serving()
     (port,) = site.ports
     assert chat(port).status == 200
-    os.kill(server_pid(running), signal.SIGSTOP)
-    site.write("stop.yaml", budget("stop", usd="0", consumers={"names": ["agent"]}))
-    until(lambda: chat(port).status == 429)
-    answer = chat(port)
-    assert answer.json["error"]["code"] == answer.json["error"]["type"] == "insufficient_quota"
-    assert "`fairlead/agent` was stopped" in answer.json["error"]["message"]
-    assert answer.headers["x-should-retry"] == "false"
-    assert chat(port, key="sk-other").status == 200, "the failurePolicy is Open"
-    assert chat(port).status == 429
-    # The key alone decides, so no body is waited for.
-    assert chat(port, messages=[{"role": "user", "content": "x" * 50_000}]).status == 429
-    connection = Open(port)
-    assert [connection.chat() for _ in range(3)] == [429] * 3
-    connection.close()
+    with hung(running):
+        site.write("stop.yaml", budget("stop", usd="0", consumers={"names": ["agent"]}))
+        until(lambda: chat(port).status == 429)
+        answer = chat(port)
+        assert answer.json["error"]["code"] == answer.json["error"]["type"] == "insufficient_quota"
+        assert "`fairlead/agent` was stopped" in answer.json["error"]["message"]
+        assert answer.headers["x-should-retry"] == "false"
+        assert chat(port, key="sk-other").status == 200, "the failurePolicy is Open"
+        assert chat(port).status == 429
+        # The key alone decides, so no body is waited for.
+        assert chat(port, messages=[{"role": "user", "content": "x" * 50_000}]).status == 429
+        connection = Open(port)
+        assert [connection.chat() for _ in range(3)] == [429] * 3
+        connection.close()
 
 
 def test_who_has_spent_all_is_refused_while_the_server_hangs(site: Site, start: Start) -> None:
@@ -50,18 +48,18 @@ def test_who_has_spent_all_is_refused_while_the_server_hangs(site: Site, start: 
     running = start(site, command=PATIENT_WITH_SERVERS).serving()
     (port,) = site.ports
     first = exhaust(port)
-    os.kill(server_pid(running), signal.SIGSTOP)
-    began = time.monotonic()
-    answers = [chat(port) for _ in range(50)]
-    assert time.monotonic() - began < 10, "nobody is asked; a busy machine may take its time"
-    assert {answer.status for answer in answers} == {429}
-    for name in ("x-ratelimit-limit", "x-ratelimit-remaining", "x-fairlead-budget-remaining", "x-should-retry"):
-        assert answers[0].headers[name] == first.headers[name]
-    assert abs(int(answers[0].headers["retry-after"]) - int(first.headers["retry-after"])) <= 30
-    assert answers[0].json["error"]["type"] == "insufficient_quota"
-    assert "does not pay for a request like this one" in answers[0].json["error"]["message"]
-    assert chat(port, messages=[{"role": "user", "content": "larger" * 100}]).status == 429
-    assert chat(port, key="sk-other").status == 200, "the failurePolicy is Open"
+    with hung(running):
+        began = time.monotonic()
+        answers = [chat(port) for _ in range(50)]
+        assert time.monotonic() - began < 10, "nobody is asked; a busy machine may take its time"
+        assert {answer.status for answer in answers} == {429}
+        for name in ("x-ratelimit-limit", "x-ratelimit-remaining", "x-fairlead-budget-remaining", "x-should-retry"):
+            assert answers[0].headers[name] == first.headers[name]
+        assert abs(int(answers[0].headers["retry-after"]) - int(first.headers["retry-after"])) <= 30
+        assert answers[0].json["error"]["type"] == "insufficient_quota"
+        assert "does not pay for a request like this one" in answers[0].json["error"]["message"]
+        assert chat(port, messages=[{"role": "user", "content": "larger" * 100}]).status == 429
+        assert chat(port, key="sk-other").status == 200, "the failurePolicy is Open"
 
 
 def test_a_verdict_is_void_as_soon_as_there_is_more_to_spend(site: Site, start: Start) -> None:
