@@ -115,6 +115,14 @@ class Limits(Part):
     5 MB in base64, or for four million tokens of text."""
 
 
+class Cache(Part):
+    """What gateways keep of answers, for routes with a `cache`."""
+
+    bytes_per_worker: Annotated[int, Number(minimum=1_048_576, maximum=2**30)] = 16_777_216
+    """Bytes of all answers that one worker of a gateway keeps, with the requests that they answer. The least recently
+    used goes first. A worker is a thread: a gateway has one for each CPU that it may use."""
+
+
 class Cors(Part):
     """Whose pages in browsers may call. A page's script that has a key calls as whoever the key belongs to."""
 
@@ -246,6 +254,8 @@ class Installation(Part):
     """Who answers the queries of rollouts (`analysis.prometheus` of a ModelRoute). Absent: such a query is `Error`."""
     limits: Limits = Limits()
     """What a request may be at most."""
+    cache: Cache = Cache()
+    """What gateways keep of answers, for routes with a `cache`."""
     budgets: Budgets = Budgets()
     """How spending is counted."""
     recorder: Recorder | None = None

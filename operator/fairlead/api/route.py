@@ -19,6 +19,7 @@ from fairlead.api.form import (
 )
 from fairlead.api.resource import Part, Resource
 from fairlead.api.rollout import Rollout
+from fairlead.api.route_cache import RouteCache
 from fairlead.api.route_rules import MOST_RULES, NotYet, RouteRule
 from fairlead.api.rule import Rule
 from fairlead.api.selector import Consumers
@@ -212,11 +213,11 @@ class ModelRouteSpec(Part):
     """Refused in this version."""
     cascade: NotYet | None = None
     """Refused in this version."""
-    cache: NotYet | None = None
-    """Refused in this version."""
+    cache: RouteCache | None = None
+    """Answers that are given again to the very same request, without asking a provider. Absent: none is kept."""
 
     constraints: ClassVar = (
-        *(_not_yet(field) for field in ("classifier", "cascade", "cache")),
+        *(_not_yet(field) for field in ("classifier", "cascade")),
         Rule(
             holds=_has_model_where_needed,
             cel="has(self.primary.model) || (has(self.modelNames) && self.modelNames.all(n, n.endsWith('*')))",

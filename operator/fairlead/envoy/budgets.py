@@ -7,7 +7,7 @@ never limits. What the words of a check and of a report mean stands in `fairlead
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fairlead.envoy import logs, names
+from fairlead.envoy import cache, logs, names
 from fairlead.envoy.layout import BudgetServer, Layout
 from fairlead.envoy.protobuf import Json, duration, extension, packed
 from fairlead.ir import BudgetCheck, Gateway, Plan, Protocol, Route
@@ -59,7 +59,7 @@ def per_request(gateway: Gateway, layout: Layout, *, admission: str) -> list[Jso
     """
     if gateway.budget is None or layout.budget is None:
         return []
-    reported = _entry("report", report(instance(gateway, layout)))
+    reported = _entry("report", (*report(instance(gateway, layout)), *cache.report_words(gateway)))
     lua = {"default_source_code": {"inline_string": admission}}
     return [
         *_rate_limits(gateway.budget, check=_entry("check", CHECK), report=reported),

@@ -19,12 +19,13 @@ METHODS = "GET, POST"
 SENT = (
     *("authorization", "api-key", "x-api-key", "content-type", "accept", "user-agent", "idempotency-key"),
     *("anthropic-beta", "anthropic-dangerous-direct-browser-access", "anthropic-version"),
-    *("openai-beta", "openai-organization", "openai-project", "x-fairlead-rule", "*"),
+    *("openai-beta", "openai-organization", "openai-project", "x-fairlead-rule", "cache-control", "*"),
 )
 """Headers that a page may send. `*` is all but `authorization`; browsers that do not know it have the list."""
 SHOWN = (
     *("x-request-id", "request-id", "x-fairlead-route", "x-fairlead-target", "x-fairlead-region"),
     *("x-fairlead-attempts", "x-fairlead-left-out", "x-fairlead-rule", "x-fairlead-budget-remaining"),
+    *("x-fairlead-cache", "age"),
     *("retry-after", "retry-after-ms", "x-should-retry"),
     *("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"),
 )

@@ -6,6 +6,7 @@ from importlib import resources
 from fairlead.envoy import (
     allow_list,
     budgets,
+    cache,
     cors,
     errors,
     held,
@@ -81,6 +82,8 @@ def per_request(gateway: Gateway, layout: Layout, *, probed: Sequence[str]) -> l
         ),
         # Whether there is room for it, and whether another route answers. Needs the route: Envoy limits no others.
         *budgets.per_request(gateway, layout, admission=_admission()),
+        # Whether the answer is there already: for those who may ask at all.
+        *cache.per_request(gateway),
         # On the way back: a provider's refusal of our credential or model never reaches the client. Only
         # where a route answered: in virtual host `*` a 401 is our own.
         {"name": REFUSALS, "typed_config": _refusals(gateway)},

@@ -1,6 +1,6 @@
 """Listeners: the data port, and the port for metrics."""
 
-from fairlead.envoy import budgets, errors, filters, keys, logs, names, probe, stats, telemetry
+from fairlead.envoy import budgets, cache, errors, filters, keys, logs, names, probe, stats, telemetry
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
 from fairlead.envoy.routes import HEALTH_PATH, READY_PATH
@@ -48,11 +48,10 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         },
         "http_filters": [*filters.per_request(gateway, layout, probed=(READY_PATH, HEALTH_PATH, probe.PATH)), router],
         "access_log": [
-            *logs.request_loggers(layout.access_log, gateway.region),
-            *stats.requests(),
-            *stats.rules(gateway),
-            *stats.answers(),
-            *telemetry.loggers(gateway),
+            *logs.request_loggers(layout.access_log, gateway.region, kept=cache.is_used(gateway)),
+            *cache.of_asked(gateway, [*stats.requests(), *stats.rules(gateway), *stats.answers()]),
+            *cache.stats_loggers(gateway),
+            *cache.of_asked(gateway, telemetry.loggers(gateway)),
             *budgets.stats_logger(gateway, layout),
         ],
         "local_reply_config": errors.local_reply_config(),

@@ -159,6 +159,12 @@ NOT_SERVED: Json = {
     }
 }
 """The others, probes left out."""
+_HIT: Json = {"filter": _NAMESPACE, "path": [{"key": names.HIT_KEY}]}
+HIT: Json = {
+    "metadata_filter": {"matcher": {**_HIT, "value": {"present_match": True}}, "match_if_key_not_found": False}
+}
+"""The answer had been kept: nobody was asked."""
+NOT_HIT: Json = {"metadata_filter": {"matcher": {**_HIT, "value": {"null_match": {}}}, "match_if_key_not_found": True}}
 NOT_PROBES: Json = {"not_health_check_filter": {}}
 NOT_COPIES: Json = {"and_filter": {"filters": [_without(names.SHADOW_ROUTE_HEADER), _without(names.PROBE_HEADER)]}}
 """The router that makes a copy for a shadow logs it too, without tokens; behind the hop it has a line of its own.
@@ -175,8 +181,11 @@ STREAMED: Json = {
 """Attempts of requests for a stream, by `ATTEMPT_MEMBERS` that the upstream filter left; for an attempt's log."""
 
 
-def request_loggers(path: str, region: str) -> list[Json]:
-    """Log the end of a client's request: a text when it went well, else an object with the same fields."""
+def request_loggers(path: str, region: str, *, kept: bool = False) -> list[Json]:
+    """Log the end of a client's request: a text when it went well, else an object with the same fields.
+
+    `kept`: some answers may have been kept, and nobody was asked for those.
+    """
     fields = {
         **_answer(region, "request"),
         "consumer": CONSUMER,
@@ -186,9 +195,15 @@ def request_loggers(path: str, region: str) -> list[Json]:
         "attempts": ATTEMPTS,
         "details": "%RESPONSE_CODE_DETAILS%",
     }
+    if not kept:
+        return [
+            _text_logger(path, fields, only=SERVED, members=USAGE_MEMBERS),
+            _json_logger(path, {**fields, **_usage()}, only=NOT_SERVED),
+        ]
+    fields["cache"] = of_request(names.CACHE_KEY)
     return [
-        _text_logger(path, fields, only=SERVED, members=USAGE_MEMBERS),
-        _json_logger(path, {**fields, **_usage()}, only=NOT_SERVED),
+        _text_logger(path, fields, only=all_of(NOT_HIT, SERVED), members=USAGE_MEMBERS),
+        *(_json_logger(path, {**fields, **_usage()}, only=only) for only in (NOT_SERVED, HIT)),
     ]
 
 
@@ -249,9 +264,9 @@ METERED: Mapping[str, Json] = {
 """Counters of what was counted completely, by name."""
 
 
-def token_counts() -> dict[str, str]:
-    """Read the tokens by name; 0 where there is no usage."""
-    return {name: _first_of(("DYNAMIC_METADATA", _of_usage(key)), _ZERO) for name, key in _TOKENS.items()}
+def token_counts(place: str = f"{_NAMESPACE}:{names.USAGE_KEY}") -> dict[str, str]:
+    """Read the tokens by name; 0 where there is no usage. `place`: of the dynamic metadata that has them."""
+    return {name: _first_of(("DYNAMIC_METADATA", f"{place}:{key}"), _ZERO) for name, key in _TOKENS.items()}
 
 
 def _json_logger(path: str, fields: Json, *, only: Json) -> Json:

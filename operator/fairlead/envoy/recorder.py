@@ -50,7 +50,7 @@ def per_copy(gateway: Gateway, layout: Layout) -> list[Json]:
 
 
 def of_route(route: Route, layout: Layout) -> Json:
-    """Make what a route's virtual host tells the filter; nothing where it does not record."""
+    """Make what a route's virtual host tells the filter, by its name; nothing where it does not record."""
     wanted = recording(route, layout)
     if wanted is None or route.shadow is None:
         return {}
@@ -61,7 +61,7 @@ def of_route(route: Route, layout: Layout) -> Json:
         "route": route.name,
     }
     told = packed(f"{_LUA}.LuaPerRoute", {"name": _SOURCE, "filter_context": context})
-    return {"typed_per_filter_config": {names.RECORD_FILTER: told}}
+    return {names.RECORD_FILTER: told}
 
 
 def clusters(gateway: Gateway, layout: Layout) -> list[Json]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fairlead import statuses
 from fairlead.envoy import (
     budgets,
+    cache,
     cors,
     dialects,
     directory,
@@ -166,8 +167,13 @@ def _virtual_host(route: Route, gateway: Gateway, layout: Layout, ruled: Collect
         "retry_policy": _retry(route, route.timeouts.response_ms),
         "routes": forms,
         **(_told_rule() if route.name in ruled else {}),
-        **recorder.of_route(route, layout),
+        **_told_filters(route, layout),
     }
+
+
+def _told_filters(route: Route, layout: Layout) -> Json:
+    told = {**recorder.of_route(route, layout), **cache.of_route(route)}
+    return {"typed_per_filter_config": told} if told else {}
 
 
 def _drawn(form: Json) -> tuple[Json, Json]:
@@ -343,6 +349,7 @@ def _clusters(route: Route, plan: Plan, side: Side | None, ladders: Sequence[str
         {
             **({"cluster_header": names.ladder_header(number)} if route.keyed else {"name": ladders[number]}),
             "weight": 1 if weightless else arm.weight,
+            **({"typed_per_filter_config": told} if (told := cache.of_arm(route, arm)) else {}),
         }
         for number, arm in drawn
     ]

@@ -119,6 +119,11 @@ def _loggers(prefix: str, labels: dict[str, str], *, every: Json, served: Json) 
     ]
 
 
+def logger(prefix: str, counters: list[Json], *, only: Json) -> Json:
+    """Make an access logger that counts requests."""
+    return _logger(prefix, counters, [], only=only)
+
+
 def _histogram(name: str, tags: list[Json], value: str) -> Json:
     return {"stat": {"name": name, "tags": tags}, "unit": "Milliseconds", "value_format": value}
 

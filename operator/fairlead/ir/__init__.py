@@ -7,6 +7,7 @@ arms).
 """
 
 from fairlead.ir.budget import BudgetCheck
+from fairlead.ir.cache import Cache
 from fairlead.ir.consumer import Consumer, Ending, Entry, Scope
 from fairlead.ir.gateway import Gateway, Limits, ListenAddress, Telemetry
 from fairlead.ir.route import (
@@ -31,6 +32,7 @@ __all__ = [
     "Arm",
     "Breaker",
     "BudgetCheck",
+    "Cache",
     "Conditions",
     "Consumer",
     "Credential",

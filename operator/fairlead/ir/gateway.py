@@ -63,5 +63,7 @@ class Gateway:
     """Sorted by endpoint; each has a last resort of its endpoint."""
     telemetry: Telemetry | None = None
     """None = nothing is sent anywhere."""
+    cache_bytes: int | None = None
+    """Bytes of all answers that one worker keeps, with the requests that they answer; None = no route keeps any."""
     drained: bool = False
     """Whether clients are to go to another region's gateway. This one serves whoever comes all the same."""

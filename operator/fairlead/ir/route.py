@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fairlead.ir.cache import Cache
 from fairlead.ir.rule import RouteRule
 from fairlead.ir.target import Protocol
 
@@ -171,6 +172,8 @@ class Route:
     """Name of the gateway's route that answers instead when a budget says so; it is not `keyed`."""
     rules: tuple[RouteRule, ...] = ()
     """The first that matches applies, to requests of chat. Names of a route's rules are unique."""
+    cache: Cache | None = None
+    """None = every request asks a provider."""
 
     @property
     def keyed(self) -> bool:

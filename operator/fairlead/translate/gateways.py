@@ -8,6 +8,7 @@ from fairlead.api import quantity
 from fairlead.api.installation import FailurePolicy, Installation
 from fairlead.ir import word
 from fairlead.translate.budgets import Bounds
+from fairlead.translate.cache import cache
 from fairlead.translate.consumers import Consumer
 from fairlead.translate.downgrade import downgrade
 from fairlead.translate.plans import Planner
@@ -78,6 +79,7 @@ def fleet(
                 scopes=scopes,
                 planner=planner,
                 bounds=bounds,
+                cache_bytes=installation.cache.bytes_per_worker,
                 budget=_budget(installation, bounds, compared=any(route.baseline is not None for route in routes)),
             )
         )
@@ -126,6 +128,7 @@ def _gateway(
     scopes: Scopes,
     planner: Planner,
     bounds: Bounds,
+    cache_bytes: int,
     budget: ir.BudgetCheck,
 ) -> ir.Gateway:
     rendered: list[ir.Route] = []
@@ -137,6 +140,8 @@ def _gateway(
         rendered.append(replace(made, downgrade_to=downgrade(route, here), rules=rules(route, here)))
         ladders.extend(found)
     keyed_probes = planner.keyed_probes()
+    targets = planner.targets()
+    rendered = _keeping(rendered, here, ladders, targets)
     return ir.Gateway(
         region=region,
         limits=limits,
@@ -158,12 +163,33 @@ def _gateway(
         scopes=scopes.scopes,
         routes=tuple(sorted(rendered, key=lambda route: route.name)),
         ladders=tuple(sorted(ladders, key=lambda ladder: ladder.name)),
-        targets=planner.targets(),
+        targets=targets,
         last_resorts=planner.last_resorts(),
         credentials=planner.credentials(),
         keyed_probes=keyed_probes,
         budget=budget,
+        cache_bytes=cache_bytes if any(route.cache is not None for route in rendered) else None,
     )
+
+
+def _keeping(
+    rendered: Iterable[ir.Route],
+    written: Mapping[str, Route],
+    ladders: Iterable[ir.Ladder],
+    targets: Iterable[ir.Target],
+) -> list[ir.Route]:
+    """Say of each route which of its answers are kept."""
+    by_name = {ladder.name: ladder for ladder in ladders}
+    known = {target.name: target for target in targets}
+    return [
+        replace(
+            made,
+            cache=cache(
+                written[made.name], made, [by_name[arm.ladder] for plan in made.plans for arm in plan.arms], known
+            ),
+        )
+        for made in rendered
+    ]
 
 
 def _words(patterns: tuple[str, ...] | None) -> tuple[str, ...] | None:

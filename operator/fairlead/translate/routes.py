@@ -11,6 +11,7 @@ from fairlead.api import quantity
 from fairlead.api.conditions import Reason
 from fairlead.api.meta import ObjectKey
 from fairlead.api.route import ModelRoute, ModelRouteSpec, Redaction, Residency, ShadowTarget
+from fairlead.api.route_cache import RouteCache
 from fairlead.api.route_rules import RouteRule
 from fairlead.budget.shadow import ShadowLimit
 from fairlead.rollout.plan import Plan
@@ -75,6 +76,8 @@ class Route:
     downgrade_to: str | None
     rules: tuple[RouteRule, ...] = ()
     """As they are written: where they lead shows only beside all other routes."""
+    cache: RouteCache | None = None
+    """As it is written."""
     candidate: Candidates | None = None
     """What a rollout's side of the traffic meets: the candidate, then what is stable. None while nothing rolls out."""
     candidate_traffic: int = 0
@@ -154,6 +157,7 @@ def route(
         stickiness=ir.Stickiness.CONSUMER if spec.rollout is None else ir.Stickiness(spec.rollout.stickiness),
         downgrade_to=spec.downgrade_to,
         rules=spec.rules,
+        cache=spec.cache,
         candidate=rolling.candidate if rolling.traffic else None,
         candidate_traffic=rolling.traffic,
         rollout=rolling.plan,

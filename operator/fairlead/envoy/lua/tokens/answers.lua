@@ -120,6 +120,7 @@ function envoy_on_response(h)
   local kind = headers:get("content-type")
   kind = kind and lower(kind) or ""
   local ours = h:streamInfo():dynamicMetadata():get("fairlead")
+  if ours and ours.hit then return end -- kept from before: its usage was read then
   -- Some servers name no type, or `text/plain`, for the stream that they were asked for.
   local streams = ours and tostring(ours.stream) == "true" and not find(kind, "json", 1, true)
   if not streams and not find(kind, "text/event-stream", 1, true) then return read_answer(h) end

@@ -1,0 +1,58 @@
+-- The key of a request: everything that its answer depends on, and whose it is ------------------------------------------
+
+local NAMESPACE = "fairlead"
+local ANONYMOUS = "@anonymous@" -- the consumer that all callers without a key are
+local HEADERS = { @headers@ } -- of requests, that say how a provider is to answer
+
+-- What a client's `Cache-Control` says: whether nothing may be read, whether nothing may be kept, and how old an answer may
+-- be, in seconds.
+local function directives(headers)
+  local text = headers:get("cache-control")
+  if not text then return false, false, nil end
+  local unread, unkept, oldest_s = false, false, nil
+  for directive in gmatch(lower(text), "[^,]+") do
+    local name, value = match(directive, "^%s*([%w-]+)%s*=?%s*\"?(%d*)")
+    if name == "no-store" then
+      unkept = true
+    elseif name == "no-cache" then
+      unread = true
+    elseif name == "max-age" and value ~= "" then
+      oldest_s = tonumber(value)
+    end
+  end
+  return unread or unkept, unkept, oldest_s
+end
+
+-- Whose answers a caller may get: its own, or those of its namespace; nil where nobody can tell whose they are.
+local function owner_of(consumer, shared)
+  if shared then return "n:" .. match(consumer, "^[^/]*") end
+  if consumer == ANONYMOUS then return nil end
+  return "c:" .. consumer
+end
+
+local parts = {}
+
+-- Puts parts together, each behind its length: no two lists make one key.
+local function joined(count)
+  for n = 1, count do
+    local part = parts[n]
+    parts[n] = #part .. ":" .. part
+  end
+  return concat(parts, "", 1, count)
+end
+
+local function key_of(owner, context, ours, headers, body)
+  parts[1], parts[2], parts[3] = owner, context:get("made_by"), ours.model
+  parts[4] = match(ours.way, " (/%S*)$")
+  parts[5] = (ours.stream and "s" or "j") .. (ours.unasked and "u" or "a")
+  local count = 5
+  for n = 1, #HEADERS do
+    local value = headers:get(HEADERS[n])
+    parts[count + n] = value and "=" .. value or ""
+  end
+  count = count + #HEADERS + 1
+  parts[count] = body
+  local key = joined(count)
+  for n = 1, count do parts[n] = nil end -- they can be megabytes
+  return key
+end

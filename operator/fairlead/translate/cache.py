@@ -1,0 +1,47 @@
+"""`cache`: what a gateway is told of the answers that a route keeps, and what stands against it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from fairlead import ir
+from fairlead.api import quantity
+from fairlead.api.conditions import Reason
+from fairlead.api.route_cache import CacheScope
+from fairlead.ir import ModelKind
+from fairlead.translate.diagnostics import Diagnostics
+from fairlead.translate.routes import Route
+
+
+def cache(
+    route: Route, made: ir.Route, ladders: Sequence[ir.Ladder], targets: Mapping[str, ir.Target]
+) -> ir.Cache | None:
+    """Return what a route keeps at a gateway. `ladders` are its own as they are declared, which health never moves."""
+    written = route.cache
+    if written is None or ModelKind.CHAT not in route.kinds:
+        return None
+    return ir.Cache(
+        ttl_ms=quantity.milliseconds(written.ttl),
+        shared=written.scope is CacheScope.NAMESPACE,
+        digest=_digest(made, ladders, targets),
+    )
+
+
+def _digest(made: ir.Route, ladders: Sequence[ir.Ladder], targets: Mapping[str, ir.Target]) -> str:
+    """Name what makes the answers; weights do not, since each side of a rollout keeps its own."""
+    arms = [(plan.key, arm.side, arm.ladder) for plan in made.plans for arm in plan.arms]
+    rungs = [(one.name, [_rung(targets[rung]) for rung in one.rungs]) for one in ladders]
+    return hashlib.sha256(repr((arms, rungs, made.max_output_tokens)).encode()).hexdigest()[:16]
+
+
+def _rung(target: ir.Target) -> tuple[object, ...]:
+    return (target.name, target.wire_model, target.upstream, target.protocol, target.translates_messages)
+
+
+def judge_cache(route: Route, diagnostics: Diagnostics) -> None:
+    """Say where nothing would ever be kept."""
+    if route.cache is not None and route.kinds == {ModelKind.EMBEDDING}:
+        diagnostics.note(
+            Reason.MODEL_TYPE_MISMATCH,
+            "spec.cache",
+            "got a cache, want none: only answers that say why they ended are kept, and vectors do not, remove it",
+        )
