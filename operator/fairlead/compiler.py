@@ -273,12 +273,16 @@ def _compile(snapshot: Snapshot, installation: Installation, observed: Observed)
 
 
 def pod_layouts(
-    installation: Installation, budget: BudgetSettings | None, *, recorder: str | None = None
+    installation: Installation,
+    budget: BudgetSettings | None,
+    *,
+    recorder: str | None = None,
+    memory: Mapping[str, int | None] | None = None,
 ) -> Mapping[str, Layout]:
     """Return where each region's pods keep their files: the one place that says so, for the operator and for `render`.
 
-    Nothing of a release stands in it but where its budget server and its recorder (`host:port`) listen, so that both
-    make the same bytes.
+    Nothing of a release stands in it but where its budget server and its recorder (`host:port`) listen, and the memory
+    limit of each region's pods, so that both make the same bytes.
     """
     layout = Layout(
         xds_dir=pod.XDS_DIR,
@@ -294,7 +298,9 @@ def pod_layouts(
         recorder=recorder,
         drain=Drain(listen=ListenAddress(address=_ANY, port=pod.DRAIN_PORT), path_variable=pod.DRAIN_PATH),
     )
-    return {region.name: layout for region in installation.served}
+    return {
+        region.name: replace(layout, memory_bytes=(memory or {}).get(region.name)) for region in installation.served
+    }
 
 
 def _rendered(

@@ -107,12 +107,25 @@ class AnonymousPolicy(StrEnum):
 
 
 class Limits(Part):
-    """What a request may be at most."""
+    """What a request, and what all of them together, may be at most."""
 
     request_bytes: Annotated[int, Number(minimum=1024, maximum=2**30)] = 16_777_216
     """Bytes of a request's body, as it is without its encoding; a larger one is answered with 413. Gateways hold bodies
     in memory while they try, and a worker reads the worst of 16 MiB in 150 ms. The default has room for two pictures of
     5 MB in base64, or for four million tokens of text."""
+    request_timeout: LongDuration = "120s"
+    """How long the whole of a request may take to arrive, body included; then it is answered with 408. The default lets
+    16 MiB through at a megabit a second. How long answers may take is each route's `timeouts`."""
+    idle_timeout: LongDuration = "620s"
+    """How long a connection may stand between two requests; one that has not begun its first ends after 10 seconds, or
+    this time if it is shorter. Longer than a load balancer keeps its own, else it sends requests into connections that
+    end: AWS and nginx 60 s, Google 600 s."""
+    connections: Annotated[int, Number(minimum=16, maximum=1_000_000)] = 10_000
+    """Connections of clients at one gateway process; a further one is closed at once. Thousand take about 10 MB."""
+    memory_bytes: Annotated[int, Number(minimum=64 * 2**20, maximum=2**40)] | None = None
+    """What one gateway process may take, in bytes. Before that is used up, requests are answered with 503 `overloaded`
+    and `retry-after`. Absent: a pod's memory limit (without one nothing is refused); in `fairlead up` 2 GiB. A smaller
+    limit of the pod holds in any case."""
 
 
 class Cache(Part):

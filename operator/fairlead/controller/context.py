@@ -45,7 +45,12 @@ class Context:
     @property
     def layouts(self) -> Mapping[str, Layout]:
         """Return where each region's Envoy finds its files: every pod is alike."""
-        return pod_layouts(self.installation, self.settings.budget_server, recorder=self.settings.recorder)
+        return pod_layouts(
+            self.installation,
+            self.settings.budget_server,
+            recorder=self.settings.recorder,
+            memory=self.settings.memory_bytes,
+        )
 
     @property
     def release(self) -> HelmRelease:

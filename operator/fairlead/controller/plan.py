@@ -6,30 +6,16 @@ that fields which are no longer wanted go too), or when somebody changed what it
 
 import hashlib
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
+
+from fairlead.manifests import quantity
 
 Object = Mapping[str, Any]
 
 RENDERED_ANNOTATION = "fairlead.dev/rendered"
 """On every object of a gateway: a digest of what was applied."""
-
-_QUANTITY = re.compile(r"([0-9]+(?:[.][0-9]+)?)(m|k|Ki|M|Mi|G|Gi|T|Ti|)")
-_FACTOR = {
-    "m": Decimal("0.001"),
-    "": Decimal(1),
-    "k": Decimal(1000),
-    "Ki": Decimal(1024),
-    "M": Decimal(1000**2),
-    "Mi": Decimal(1024**2),
-    "G": Decimal(1000**3),
-    "Gi": Decimal(1024**3),
-    "T": Decimal(1000**4),
-    "Ti": Decimal(1024**4),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +90,5 @@ def states(wanted: Any, found: Any) -> bool:
 
 def _is_same_quantity(one: str, other: str) -> bool:
     """`1024Mi` comes back as `1Gi`."""
-    first, second = _QUANTITY.fullmatch(one), _QUANTITY.fullmatch(other)
-    return (
-        first is not None
-        and second is not None
-        and Decimal(first[1]) * _FACTOR[first[2]] == Decimal(second[1]) * _FACTOR[second[2]]
-    )
+    first = quantity.number(one)
+    return first is not None and first == quantity.number(other)

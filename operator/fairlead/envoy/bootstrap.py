@@ -1,6 +1,6 @@
 """The bootstrap: all that Envoy reads once, at start."""
 
-from fairlead.envoy import drain, names, telemetry
+from fairlead.envoy import drain, names, overload, telemetry
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source
 from fairlead.ir import Gateway, ListenAddress
@@ -39,6 +39,7 @@ def render(gateway: Gateway, layout: Layout) -> Json:
             )
         ],
         "layered_runtime": {"layers": [{"name": "fairlead", "static_layer": RUNTIME}]},
+        **overload.bootstrap(gateway.limits, layout),
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "stats_config": {
             "histogram_bucket_settings": [

@@ -8,6 +8,7 @@ Seen on 1.40: a stream of six seconds ends whole, the hook is answered half a se
 import json
 from importlib import resources
 
+from fairlead.envoy import overload
 from fairlead.envoy.layout import Drain
 from fairlead.envoy.protobuf import Json, extension
 
@@ -30,11 +31,13 @@ def listeners(drain: Drain) -> list[Json]:
     return [
         {
             "name": "drain",
+            **overload.exempt(),
             "address": {"socket_address": address},
             "filter_chains": [{"filters": [_manager("drain", lua, status=404)]}],
         },
         {
             "name": _PAUSE,
+            **overload.exempt(),
             "internal_listener": {},
             "filter_chains": [{"filters": [_manager(_PAUSE, fault, status=200)]}],
         },

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fairlead import statuses
 from fairlead.envoy import names, request_filter
-from fairlead.envoy.protobuf import Json
+from fairlead.envoy.protobuf import Json, extension
 
 OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
 NEVER = "fairlead.never"
@@ -85,6 +85,12 @@ BAD_GATEWAY = ApiError(
     code="bad_gateway",
     message="The model's provider gave no answer that can be understood.",
 )
+OVERLOADED = ApiError(
+    status=503,
+    type="server_error",
+    code="overloaded",
+    message="The gateway has as much at hand as it can hold; try again in a moment.",
+)
 NO_BACKEND = ApiError(
     status=503,
     type="server_error",
@@ -128,6 +134,10 @@ ANTHROPIC_TYPES = {
 """Types of Anthropic's API by status; its SDK picks its exception by them. From 500 on it is `api_error`."""
 ANTHROPIC_PATH = r"[^?]*/messages(/count_tokens)?(\?.*)?"
 """The path of Anthropic's API, also where an attempt has put a provider's base path before it."""
+SHED = ["overload", "reached_concurrency_limit"]
+"""Envoy's words for what `overload` refuses."""
+RETRY_S = "2"
+"""When those whom an overloaded gateway refuses are to come again: memory is free as soon as answers have gone out."""
 NO_ROOM = "The budget of this key has no room for the request; `GET /v1/usage` says why."
 
 
@@ -177,6 +187,7 @@ def local_reply_config() -> Json:
     no_http = {"response_flag_filter": {"flags": [NO_HTTP]}}
     mappers = [
         _upgrades(),
+        *_overload(),
         *_for_anthropic(),
         *_budgets(),
         _mapper(BAD_GATEWAY.status, _text(BAD_GATEWAY.body()), no_http),
@@ -198,6 +209,24 @@ def hop_reply_config() -> Json:
         "body_format_override": broken,
     }
     return {"mappers": [sent, *local_reply_config()["mappers"]]}
+
+
+def _overload() -> list[Json]:
+    """Map what is refused for lack of room; no response flag tells it from other answers."""
+    shed = {
+        "extension_filter": extension(
+            "envoy.access_loggers.extension_filters.cel",
+            "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+            {"expression": f"response.code_details in {SHED}"},
+        )
+    }
+    path = {"header": {"name": ":path", "string_match": {"safe_regex": {"regex": ANTHROPIC_PATH}}}}
+    later = {"headers_to_add": [{"header": {"key": "retry-after", "value": RETRY_S}, "append_action": OVERWRITE}]}
+    anthropic = _anthropic(OVERLOADED.status, OVERLOADED.message).replace("api_error", "overloaded_error")
+    return [
+        {**_mapper(OVERLOADED.status, _text(anthropic), shed, {"header_filter": path}), **later},
+        {**_mapper(OVERLOADED.status, _text(OVERLOADED.body()), shed), **later},
+    ]
 
 
 def _budgets() -> list[Json]:

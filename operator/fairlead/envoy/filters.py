@@ -13,6 +13,7 @@ from fairlead.envoy import (
     logs,
     messages_filter,
     names,
+    overload,
     probe,
     recorder,
     request_filter,
@@ -64,6 +65,8 @@ def per_request(gateway: Gateway, layout: Layout, *, probed: Sequence[str]) -> l
                 "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth"],
             },
         },
+        # Large bodies, of those who may call at all: so many at once.
+        *overload.at_once(gateway.limits, layout),
         # Bodies in an encoding become what was encoded, for those who may call at all.
         _encoded(),
         _small(),

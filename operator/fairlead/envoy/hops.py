@@ -7,7 +7,7 @@ connection manager of their own sees their tokens.
 
 from collections.abc import Sequence
 
-from fairlead.envoy import budgets, clusters, errors, filters, logs, names, recorder, stats, token_filter
+from fairlead.envoy import budgets, clusters, errors, filters, logs, names, overload, recorder, stats, token_filter
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, packed
 from fairlead.ir import Gateway, Route, Target
@@ -162,6 +162,7 @@ def _listener(name: str, manager: Json, gateway: Gateway) -> Json:
     return {
         **packed("envoy.config.listener.v3.Listener"),
         "name": name,
+        **overload.exempt(),
         "internal_listener": {},
         "per_connection_buffer_limit_bytes": gateway.limits.request_bytes,
         "filter_chains": [{"filters": [extension("http", MANAGER, manager)]}],

@@ -48,6 +48,8 @@ class Layout:
     that a change of the routes does not make Envoy read a megabyte of clusters again."""
     ca_file: str
     """The certificates that providers' TLS is checked against, PEM."""
+    memory_bytes: int | None = None
+    """What may be taken where this Envoy runs; None = nobody says."""
     drain: Drain | None = None
     """Where `GET` of its path is answered when the last request has ended; None = nowhere."""
     budget: BudgetServer | None = None

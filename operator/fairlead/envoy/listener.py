@@ -1,6 +1,6 @@
 """Listeners: the data port, and the port for metrics."""
 
-from fairlead.envoy import budgets, cache, errors, filters, keys, logs, names, probe, stats, telemetry
+from fairlead.envoy import budgets, cache, errors, filters, keys, logs, names, overload, probe, stats, telemetry
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
 from fairlead.envoy.routes import HEALTH_PATH, READY_PATH
@@ -35,11 +35,15 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         "always_set_request_id_in_response": True,
         "normalize_path": True,
         # No API has names with them, and servers that fold `_` into `-` would take one for another.
-        "common_http_protocol_options": {"headers_with_underscores_action": "DROP_HEADER"},
+        "common_http_protocol_options": {
+            "headers_with_underscores_action": "DROP_HEADER",
+            "idle_timeout": f"{gateway.limits.idle_timeout_ms / 1000:g}s",
+        },
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "fairlead"},
         "stream_error_on_invalid_http_message": True,  # keep the connection after a 400 of the request filter
         "stream_idle_timeout": "60s",  # until a route is chosen: a client that stalls its upload
         "request_headers_timeout": "10s",
+        "request_timeout": f"{gateway.limits.request_timeout_ms / 1000:g}s",
         "delayed_close_timeout": "0.1s",  # default 1 s: clients diagnostic a broken stream that much later
         "early_header_mutation_extensions": [_strip(gateway)],
         "rds": {
@@ -59,6 +63,7 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
     }
     return {
         **_listener("data", layout.listen, manager),
+        **overload.waiting(gateway.limits),
         "per_connection_buffer_limit_bytes": gateway.limits.request_bytes,
         "metadata": logs.LISTENER_METADATA,
     }
@@ -95,7 +100,7 @@ def _metrics(listen: ListenAddress) -> Json:
         },
         "http_filters": [extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router")],
     }
-    return _listener("metrics", listen, manager)
+    return {**_listener("metrics", listen, manager), **overload.exempt()}
 
 
 def _listener(name: str, listen: ListenAddress, manager: Json) -> Json:

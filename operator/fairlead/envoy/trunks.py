@@ -9,7 +9,7 @@ is a reset here, which the next rung takes. It costs 14 % of a request's CPU, so
 
 from collections import Counter
 
-from fairlead.envoy import clusters, names
+from fairlead.envoy import clusters, names, overload
 from fairlead.envoy.protobuf import Json, extension, packed
 from fairlead.ir import Gateway, Upstream
 
@@ -45,6 +45,7 @@ def _listener(name: str) -> Json:
     return {
         **packed("envoy.config.listener.v3.Listener"),
         "name": name,
+        **overload.exempt(),
         "internal_listener": {},
         "filter_chains": [{"filters": [proxy]}],
     }

@@ -18,9 +18,17 @@ class ListenAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a request may be at most."""
+    """What a request, and what all of them together, may be at most."""
 
     request_bytes: int
+    request_timeout_ms: int = 120_000
+    """How long the whole of a request may take to arrive."""
+    idle_timeout_ms: int = 620_000
+    """How long a connection may stand between two requests."""
+    connections: int = 10_000
+    """Of clients, at one process."""
+    memory_bytes: int | None = None
+    """What one process may take; None = what its place gives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from fairlead.errors import InstallationError
+from fairlead.manifests import quantity
 
 COMPONENT_LABEL = "app.kubernetes.io/component"
 """On everything of a release: which part of it. The chart says so."""
@@ -59,6 +60,13 @@ class RegionSettings:
     pod_annotations: Mapping[str, str]
     pod_labels: Mapping[str, str]
 
+    @property
+    def memory_bytes(self) -> int | None:
+        """What a pod may take before it is killed; None = nothing bounds it."""
+        limits = self.placement.resources.get("limits") or {}
+        memory = quantity.number(limits.get("memory"))
+        return None if memory is None else int(memory)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetSettings:
@@ -98,6 +106,11 @@ class Settings:
     regions: Mapping[str, RegionSettings]
     serves_when_all_drained: bool
     """Whether the Service over all regions keeps its pods when every region of this cluster is drained."""
+
+    @property
+    def memory_bytes(self) -> Mapping[str, int | None]:
+        """What a pod of each region may take before it is killed; None = nothing bounds it."""
+        return {name: region.memory_bytes for name, region in self.regions.items()}
 
 
 _SETTINGS: TypeAdapter[Settings] = TypeAdapter(Settings)

@@ -14,6 +14,8 @@ from fairlead.standalone.addresses import Addresses
 from fairlead.standalone.state import StateFolder
 
 MOST_WORKERS = 4
+MEMORY_BYTES = 2 << 30
+"""What each Envoy may take where the installation does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,19 @@ def check_live(old: Installation, new: Installation) -> None:
             f"telemetry.otlp: got `{told[1]}`, want `{told[0]}`, with which `fairlead up` started;"
             " stop it and start it again"
         )
+    for field, was, is_now in (
+        ("connections", old.limits.connections, new.limits.connections),
+        ("memoryBytes", old.limits.memory_bytes, new.limits.memory_bytes),
+    ):
+        if was != is_now:
+            raise InstallationError(
+                f"limits.{field}: got `{_said(is_now)}`, want `{_said(was)}`, with which `fairlead up` started;"
+                " stop it and start it again"
+            )
+
+
+def _said(number: int | None) -> str:
+    return "nothing" if number is None else str(number)
 
 
 def layouts_of(
@@ -86,6 +101,7 @@ def layouts_of(
             admin=str(folder.admin),
             access_log=os.devnull if no_lines else str(folder.access_log),
             mounted=False,
+            memory_bytes=installation.limits.memory_bytes or MEMORY_BYTES,
             ca_file=ca_file,
             budget=budget,
             recorder=recorder,

@@ -70,7 +70,7 @@ def fleet(
         gateways.append(
             _gateway(
                 region=region.name,
-                limits=ir.Limits(request_bytes=installation.limits.request_bytes),
+                limits=_limits(installation),
                 telemetry=_telemetry(installation),
                 allow_origins=None if installation.cors is None else tuple(sorted(installation.cors.allow_origins)),
                 anonymous=None if references.anonymous is None else f"{references.home}/{references.anonymous}",
@@ -202,6 +202,17 @@ def _telemetry(installation: Installation) -> ir.Telemetry | None:
         return None
     scheme, host, port = told.receiver
     return ir.Telemetry(host=host, port=port, grpc=scheme == "grpc", sample=quantity.basis_points(told.sample))
+
+
+def _limits(installation: Installation) -> ir.Limits:
+    told = installation.limits
+    return ir.Limits(
+        request_bytes=told.request_bytes,
+        request_timeout_ms=quantity.milliseconds(told.request_timeout),
+        idle_timeout_ms=quantity.milliseconds(told.idle_timeout),
+        connections=told.connections,
+        memory_bytes=told.memory_bytes,
+    )
 
 
 def _budget(installation: Installation, bounds: Bounds, *, compared: bool) -> ir.BudgetCheck:

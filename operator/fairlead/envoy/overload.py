@@ -1,0 +1,156 @@
+"""What a gateway refuses so that it goes on: requests when its memory runs out, connections when there are too many.
+
+Measured on 1.40: `docs/load.md`. Envoy asks for memory that is allocated; what the kernel counts is more: pages that
+the allocator keeps, code, stacks, Lua's own memory.
+"""
+
+from fairlead.envoy.layout import Layout
+from fairlead.envoy.protobuf import Json, extension
+from fairlead.ir import Limits
+
+MONITORS = "envoy.extensions.resource_monitors"
+HEAP, CONNECTIONS = "envoy.resource_monitors.fixed_heap", "envoy.resource_monitors.global_downstream_max_connections"
+REFRESH = "0.1s"
+
+BESIDE_PERCENT, BESIDE_BYTES = 20, 96 << 20
+"""What is no heap, of all memory: the larger one; never more than half."""
+RELEASE_AT = 0.7
+SHED_FROM, SHED_ALL_AT = 0.75, 0.95
+"""Shares of the heap between which more and more requests are refused: those that were let in go on growing."""
+RELEASED_BYTES, RELEASED_EVERY = 64 << 20, "5s"
+"""How fast memory that nobody uses goes back, so that a flood leaves nothing behind."""
+TRACKED_FROM_POWER = 20
+"""Streams that hold less than 2^20 bytes are never ended: those that are being answered."""
+
+BODIES_PERCENT = 60
+"""What large bodies may take of the heap: they are let in by their headers, before anybody sees what they take."""
+LARGE = (("1[0-9]{6}", 2_000_000, 40), ("[2-4][0-9]{6}", 5_000_000, 30), ("[5-9][0-9]{6}|[0-9]{8,}", 1 << 40, 30))
+"""Classes of bodies by `content-length`: which, how large at most, and their percentage of that. Smaller ones are not
+counted, nor are those of unknown length."""
+COPIES_PERCENT = 175
+"""What a body takes, of its size: it is kept for retries, and on its way to a provider."""
+
+FIRST_REQUEST_MS = 10_000
+"""How long a connection may take to begin its first request; its headers may take as long again."""
+
+
+def bootstrap(limits: Limits, layout: Layout) -> Json:
+    """Make the parts of the bootstrap: who is watched, and what is done."""
+    memory = memory_bytes(limits, layout)
+    if memory is None:
+        return {"overload_manager": {"refresh_interval": REFRESH, "resource_monitors": [_connections(limits)]}}
+    heap = heap_bytes(memory)
+    return {
+        "overload_manager": {
+            "refresh_interval": REFRESH,
+            "resource_monitors": [
+                extension(HEAP, f"{MONITORS}.fixed_heap.v3.FixedHeapConfig", {"max_heap_size_bytes": heap}),
+                _connections(limits),
+            ],
+            "actions": [
+                _action("shrink_heap", {"threshold": {"value": RELEASE_AT}}),
+                _action("stop_accepting_requests", _between(SHED_FROM, SHED_ALL_AT)),
+                # What HTTP/2 clients send only: of HTTP/1 Envoy does not know what a stream holds.
+                _action("reset_high_memory_stream", _between(SHED_ALL_AT, 1.0)),
+            ],
+            "buffer_factory_config": {"minimum_account_to_track_power_of_two": TRACKED_FROM_POWER},
+        },
+        "memory_allocator_manager": {
+            "soft_memory_limit_bytes": heap,
+            "bytes_to_release": RELEASED_BYTES,
+            "memory_release_interval": RELEASED_EVERY,
+        },
+    }
+
+
+def memory_bytes(limits: Limits, layout: Layout) -> int | None:
+    """Return how much the process may take: the smaller of what its place gives and what the installation says."""
+    return min((one for one in (limits.memory_bytes, layout.memory_bytes) if one is not None), default=None)
+
+
+def heap_bytes(memory: int) -> int:
+    """Return how much of that may be heap."""
+    return memory - min(max(memory * BESIDE_PERCENT // 100, BESIDE_BYTES), memory // 2)
+
+
+def at_once(limits: Limits, layout: Layout) -> list[Json]:
+    """Make filters that bound how many large bodies are held at the same time, one for each class.
+
+    Envoy's own adapts to how fast answers are; with one bound above and below it only counts, and loses no count
+    however a stream ends.
+    """
+    memory = memory_bytes(limits, layout)
+    if memory is None:
+        return []
+    room, least = heap_bytes(memory) * BODIES_PERCENT // 100, 1_000_000
+    filters = []
+    for lengths, most, share in LARGE:
+        if least <= limits.request_bytes:
+            body = min(most, limits.request_bytes) * COPIES_PERCENT // 100
+            count = max(1, room * share // 100 // body)
+            filters.append(_bounded(f"fairlead-bodies-{least // 1_000_000}mb", lengths, count))
+        least = most
+    return filters
+
+
+def _bounded(name: str, lengths: str, count: int) -> Json:
+    large = {
+        "input": extension(
+            "length", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": "content-length"}
+        ),
+        "value_match": {"safe_regex": {"google_re2": {}, "regex": lengths}},
+    }
+    others = {"not_matcher": {"single_predicate": large}}
+    skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
+    counting = {
+        "gradient_controller_config": {
+            "concurrency_limit_params": {
+                "min_concurrency_limit": count,
+                "max_concurrency_limit": count,
+                "concurrency_update_interval": "60s",
+            },
+            "min_rtt_calc_params": {"fixed_value": "60s", "min_concurrency": count},
+        }
+    }
+    return extension(
+        name,
+        "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
+        {
+            "extension_config": extension(
+                "bodies", "envoy.extensions.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency", counting
+            ),
+            "xds_matcher": {"matcher_list": {"matchers": [{"predicate": others, "on_match": {"action": skip}}]}},
+        },
+    )
+
+
+def exempt() -> Json:
+    """Make what lets a listener of our own answer whatever clients do."""
+    return {"bypass_overload_manager": True, "ignore_global_conn_limit": True}
+
+
+def waiting(limits: Limits) -> Json:
+    """Make how long a listener waits for the first request of a connection."""
+    return {
+        "listener_filters": [
+            # It waits for the first bytes, and so bounds connections that never send any.
+            extension(
+                "envoy.filters.listener.http_inspector",
+                "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector",
+            )
+        ],
+        "listener_filters_timeout": f"{min(limits.idle_timeout_ms, FIRST_REQUEST_MS) / 1000:g}s",
+    }
+
+
+def _connections(limits: Limits) -> Json:
+    most = {"max_active_downstream_connections": limits.connections}
+    return extension(CONNECTIONS, f"{MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig", most)
+
+
+def _action(name: str, trigger: Json) -> Json:
+    return {"name": f"envoy.overload_actions.{name}", "triggers": [{"name": HEAP, **trigger}]}
+
+
+def _between(none: float, full: float) -> Json:
+    return {"scaled": {"scaling_threshold": none, "saturation_threshold": full}}

@@ -1,0 +1,192 @@
+"""A gateway lives through floods: it refuses what its memory has no room for, and ends connections that do nothing."""
+
+import http.client
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from running import CHAT, KEY, Gateway, simple, target
+
+from fairlead import ir
+from fairlead.demo.provider import SimulatedProvider
+
+pytestmark = pytest.mark.envoy
+
+Wait = Callable[[Callable[[], Any]], Any]
+MEMORY = 192 << 20
+"""Half of it is heap: so little that a few bodies fill it."""
+PART = 4 << 20
+UPLOADS = 40
+CONNECTIONS = 24
+SHORT = ir.Limits(request_bytes=1 << 20, request_timeout_ms=1500, idle_timeout_ms=1000, connections=CONNECTIONS)
+GAP_MS = 250
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[SimulatedProvider]:
+    with SimulatedProvider(models=("m",), keys=(), base="/v1") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def small(provider: SimulatedProvider) -> Iterator[Gateway]:
+    """Run a gateway with little memory."""
+    limits = ir.Limits(request_bytes=16 << 20, memory_bytes=MEMORY)
+    with Gateway(replace(simple(target("a/e/m", provider)), limits=limits)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def strict(provider: SimulatedProvider) -> Iterator[Gateway]:
+    """Run a gateway with few connections and little patience."""
+    with Gateway(replace(simple(target("a/e/m", provider)), limits=SHORT)) as running:
+        yield running
+
+
+def connected(gateway: Gateway, *, timeout: float = 30) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", gateway.port), timeout=timeout)
+
+
+def head(length: str, path: str = CHAT) -> bytes:
+    lines = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n{length}\r\n\r\n"
+    return lines.encode()
+
+
+def at_once(gateway: Gateway, path: str = CHAT, *, size: int = 5) -> tuple[int, dict[str, str], Any]:
+    """Ask in one packet, since who is refused is refused by its headers; status, headers and body of the answer."""
+    asked = {"model": "chat", "max_tokens": 9, "messages": [{"role": "user", "content": "a" * size}]}
+    body = json.dumps(asked).encode()
+    with connected(gateway) as asking:
+        asking.sendall(head(f"content-length: {len(body)}", path) + body)
+        answer = http.client.HTTPResponse(asking)
+        answer.begin()
+        found = json.loads(answer.read())
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, found
+
+
+@contextmanager
+def stream(gateway: Gateway) -> Iterator[http.client.HTTPResponse]:
+    """Begin a stream."""
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
+    body = {"model": "chat", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+    headers = {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
+    with closing(connection):
+        connection.request("POST", CHAT, json.dumps(body), headers)
+        with connection.getresponse() as answer:
+            yield answer
+
+
+def test_a_flood_is_refused_and_a_stream_goes_on(small: Gateway, provider: SimulatedProvider, wait_until: Wait) -> None:
+    provider.control.fault(chunk_gap_ms=GAP_MS, count=1)
+    with stream(small) as answer, ExitStack() as flood:
+        begun = answer.readline()
+
+        uploads = [flood.enter_context(connected(small)) for _ in range(UPLOADS)]
+        for upload in uploads:  # of unknown length, and all are let in before there is anything to refuse
+            upload.sendall(head("transfer-encoding: chunked") + b"%x\r\n" % (PART + 1))
+        for upload in uploads:
+            upload.sendall(b"{" * PART)
+        wait_until(lambda: small.envoy.counters("fixed_heap.pressure$").popitem()[1] >= 100)
+        status, headers, said = at_once(small)
+        assert (status, said["error"]["code"], headers["retry-after"]) == (503, "overloaded", "2")
+        assert headers["content-type"] == "application/json"
+        status, headers, said = at_once(small, "/v1/messages")
+        assert (status, said["error"]["type"], headers["retry-after"]) == (503, "overloaded_error", "2")
+        shed = 'envoy_http_downstream_rq_overload_close{envoy_http_conn_manager_prefix="fairlead"} '
+        count = next(line for line in small.metrics().splitlines() if line.startswith(shed))
+        assert int(count.removeprefix(shed)) >= 2, "metrics are shown all the same"
+        rest = answer.read()
+    assert begun.startswith(b"data: ")
+    assert rest.rstrip().endswith(b"data: [DONE]"), "who is being served is served"
+    wait_until(lambda: at_once(small)[0] == 200)
+
+
+@pytest.mark.parametrize("size", [1_500_000, 4_000_000, 9_000_000])
+def test_large_bodies_are_bounded_by_their_number(small: Gateway, wait_until: Wait, size: int) -> None:
+    wait_until(lambda: small.envoy.counters("fixed_heap.pressure$").popitem()[1] < 50)
+    with ExitStack() as stack:
+
+        def full() -> bool:
+            if is_refused(small, size):
+                return True
+            upload = stack.enter_context(connected(small))
+            upload.sendall(head(f"content-length: {size}"))
+            return False
+
+        wait_until(full)
+        assert at_once(small)[0] == 200, "small ones are not counted"
+    wait_until(lambda: is_served(small, size=size))
+
+
+def is_served(gateway: Gateway, *, size: int = 5) -> bool:
+    """Ask; a connection that ends while the body is on its way was refused."""
+    try:
+        return at_once(gateway, size=size)[0] == 200
+    except (ConnectionError, http.client.BadStatusLine):
+        return False
+
+
+def is_refused(gateway: Gateway, size: int) -> bool:
+    """Ask by headers alone, so that no reset comes before the answer is read; one that is let in hears nothing."""
+    with connected(gateway, timeout=0.5) as asking:
+        asking.sendall(head(f"content-length: {size}"))
+        answer = http.client.HTTPResponse(asking)
+        try:
+            answer.begin()
+        except TimeoutError:
+            return False
+        said = json.loads(answer.read())["error"]
+        assert (answer.status, said["code"], answer.getheader("retry-after")) == (503, "overloaded", "2")
+        return True
+
+
+def test_metrics_say_how_full_it_is(small: Gateway) -> None:
+    shown = small.metrics()
+    assert "envoy_overload_envoy_resource_monitors_fixed_heap_pressure" in shown
+    assert 'controller_rq_blocked{envoy_http_conn_manager_prefix="fairlead"}' in shown
+
+
+@pytest.mark.parametrize("asked", [0, 1], ids=["before the first request", "after a request"])
+def test_idle_connections_end(strict: Gateway, asked: int) -> None:
+    with ExitStack() as stack:
+        idle = [stack.enter_context(connected(strict)) for _ in range(5)]
+        for connection in idle:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n" * asked)
+        for connection in idle:
+            while connection.recv(65_536):  # until the gateway ends it; the socket's timeout is the bound
+                pass
+
+
+def test_a_body_that_trickles_is_given_up(strict: Gateway) -> None:
+    with connected(strict, timeout=0.2) as slow:
+        slow.sendall(head("content-length: 1000"))
+        answer = b""
+        for _ in range(150):
+            try:
+                answer += slow.recv(65_536)
+                if answer.endswith(b"}}"):
+                    break
+            except TimeoutError:
+                slow.sendall(b" ")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "request_timeout"
+
+
+def test_a_slow_stream_outlives_all_of_it(strict: Gateway, provider: SimulatedProvider) -> None:
+    provider.control.fault(chunk_gap_ms=GAP_MS, count=1)
+    with stream(strict) as answer:
+        assert answer.read().rstrip().endswith(b"data: [DONE]")
+
+
+def test_connections_above_the_limit_are_closed(strict: Gateway, wait_until: Wait) -> None:
+    with ExitStack() as stack:
+        many = [stack.enter_context(connected(strict)) for _ in range(2 * CONNECTIONS)]
+        closed = r"downstream_global_cx_overflow$"
+        wait_until(lambda: sum(strict.envoy.counters(closed).values()) >= CONNECTIONS)
+        assert len(many) == 2 * CONNECTIONS
+        assert "envoy_listener_downstream_global_cx_overflow" in strict.metrics(), "metrics are shown all the same"
+    wait_until(lambda: is_served(strict))

@@ -1,0 +1,25 @@
+"""What an Envoy reads only when it starts is not taken while `fairlead up` runs: it is said instead."""
+
+import pytest
+
+from fairlead.api.installation import Installation, Limits, Region
+from fairlead.errors import InstallationError
+from fairlead.standalone.context import check_live
+
+
+def installation(**limits: object) -> Installation:
+    here = Region(name="local", geo="local", listen="127.0.0.1:8101")
+    return Installation(regions=(here,), limits=Limits.model_validate(limits))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "got"), [("connections", 100, "got `100`, want `10000`"), ("memoryBytes", 1 << 30, "`nothing`")]
+)
+def test_what_needs_another_start_is_refused(field: str, value: int, got: str) -> None:
+    with pytest.raises(InstallationError, match=rf"limits[.]{field}: .*{got}.*start it again"):
+        check_live(installation(), installation(**{field: value}))
+    check_live(installation(**{field: value}), installation(**{field: value}))
+
+
+def test_what_listeners_carry_changes_while_it_runs() -> None:
+    check_live(installation(), installation(requestTimeout="5s", idleTimeout="70s", requestBytes=2048))
