@@ -79,15 +79,22 @@ check: lint types imports unit ## What every commit must pass
 system: ## Install the Debian packages that tests run, if they are missing (a store, Prometheus, a browser, other languages' JSON parsers)
 	@tests/system.sh
 
+CHECKS = build/checks.log
+
 test: install system ## Everything, at most eight minutes
-	$(MAKE) --no-print-directory tests lint types imports
+	@mkdir -p $(dir $(CHECKS))
+	@nice -n 5 $(MAKE) --no-print-directory lint types imports >$(CHECKS) 2>&1 & checks=$$!; status=0; \
+		$(MAKE) --no-print-directory tests || status=1; \
+		wait $$checks || status=1; cat $(CHECKS); exit $$status
 
-# A worker for each core takes whole files: tests of a file share servers, and tests claim the ports that they listen on.
+# Workers take whole files: tests of a file share servers, and tests claim the ports that they listen on. One more than
+# there are cores: half of the time tests wait for processes, timers and probes.
 # In the order of folders: by itself xdist puts files of few tests last, which are those of long ones.
-WORKERS ?= 2
+WORKERS ?= 3
 
-tests:
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10 $(TEST_OPTIONS)
+tests: ## Tests alone (AFRESH='tests/a.py tests/b.py': these files, one after the other)
+	$(BIN)/pytest --durations 10 $(TEST_OPTIONS) \
+		$(if $(AFRESH),$(AFRESH),--numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder)
 
 CLUSTER ?= fairlead
 

@@ -26,7 +26,7 @@ def test_nothing_is_served_and_others_get_what_the_policy_says(
     site.write("other.yaml", consumer("other", "k"), secret("other", k="sk-other"))
     stop = budget("stop", usd="0", consumers={"names": ["agent"]})
     site.write("budget.yaml", stop, budget("theirs", usd="100", consumers={"names": ["other"]}))
-    running = start(site, command=PATIENT_WITH_SERVERS).serving()
+    running = start(site, before=PATIENT_WITH_SERVERS).serving()
     (port,) = site.ports
     until(lambda: (chat(port).status, chat(port, key="sk-other").status) == (429, 200))
     served, unchecked = simulated.control.stats().by_status[200], gateway_metric(site, PASSED_UNCHECKED)

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,12 +23,8 @@ IN_TIME = {"timeout": "10s"}
 """`budgets` where checks must be answered: on a busy machine 250 ms, the usual, are soon over, and they pass."""
 SOON_GIVEN_UP = {"timeout": "250ms"}
 """`budgets` where nobody is to answer, as it is by default."""
-PATIENT_WITH_SERVERS = (
-    sys.executable,
-    "-c",
-    "from fairlead.cli import main; from fairlead.standalone import budget_server as b; b.PATIENCE = 10**6; main()",
-)
-"""Command of a `fairlead up` that does not replace a budget server that hangs: it hangs for as long as a test wants."""
+PATIENT_WITH_SERVERS = "from fairlead.standalone import budget_server as b; b.PATIENCE = 10**6"
+"""What makes a `fairlead up` replace no budget server that hangs: it hangs for as long as a test wants."""
 
 
 def server_pid(running: RunningUp) -> int:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -12,7 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
-from running_up import COMMAND
+import preloaded
+from preloaded import Forked
 
 from fairlead.budgetserver.messages import METHOD, SERVICE, Request, Response
 from ports import free_port
@@ -29,18 +29,17 @@ class Server:
     def __init__(self, configuration: Path, store: str, *options: str) -> None:
         self.rpc, self.usage, self.http = (free_port() for _ in range(3))
         self._command = [
-            *COMMAND,
             "budget-server",
             *("--config", str(configuration), "--rpc", f"127.0.0.1:{self.rpc}", "--usage", f"127.0.0.1:{self.usage}"),
             *("--http", f"127.0.0.1:{self.http}", "--store-timeout", str(STORE_S), *options),
         ]
         self._environment = {**os.environ, "FAIRLEAD_BUDGET_STORE": store}
         self._log = configuration.parent / f"server-{self.rpc}.log"
-        self.process: subprocess.Popen[bytes]
+        self.process: Forked
 
     def start(self) -> Self:
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._environment)
+            self.process = preloaded.parent().start_with_log(self._command, log, environment=self._environment)
         deadline = time.monotonic() + PATIENCE_S
         while not self.healthy():
             assert self.process.poll() is None, self._log.read_text()

@@ -47,7 +47,7 @@ def test_a_client_that_leaves_during_the_check_holds_nothing(site: Site, start: 
 def test_what_passed_while_the_server_was_away_is_counted_and_released(site: Site, start: Start) -> None:
     site.write_config(budgets=SOON_GIVEN_UP)
     site.write("budget.yaml", budget(usd="100"))
-    running = start(site, command=PATIENT_WITH_SERVERS).serving()
+    running = start(site, before=PATIENT_WITH_SERVERS).serving()
     (port,) = site.ports
     place = site.state / "_budget" / "http.sock"
 

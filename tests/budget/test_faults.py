@@ -110,7 +110,7 @@ def test_a_slow_server_is_waited_for(site: Site, start: Start) -> None:
 def test_where_the_policy_is_closed_nobody_passes_unchecked(site: Site, start: Start) -> None:
     site.write_config(budgets={"failurePolicy": "Closed", "timeout": "1s"})
     site.write("budget.yaml", budget(usd="10"))
-    running = start(site, command=PATIENT_WITH_SERVERS).serving()
+    running = start(site, before=PATIENT_WITH_SERVERS).serving()
     (port,) = site.ports
     until(lambda: chat(port).status == 200)
     with hung(running):

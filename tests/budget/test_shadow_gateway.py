@@ -92,7 +92,7 @@ def test_no_copy_goes_that_nobody_would_book(site: Site, start: Start, candidate
     shadow(site, candidate.base_url)
     site.write_config(budgets=SOON_GIVEN_UP)
     site.write("budget.yaml", budget(usd="1"))
-    running = start(site, command=PATIENT_WITH_SERVERS).serving()
+    running = start(site, before=PATIENT_WITH_SERVERS).serving()
     (port,) = site.ports
     assert chat(port).status == 200
     until(lambda: candidate.control.stats().requests == 1)

@@ -22,7 +22,7 @@ def test_who_is_stopped_is_refused_while_the_server_hangs(site: Site, start: Sta
     site.write("other.yaml", consumer("other", "k"), secret("other", k="sk-other"))
     site.write_config(budgets=SOON_GIVEN_UP)
     site.write("budget.yaml", budget(usd="1"))
-    running = start(site, command=PATIENT_WITH_SERVERS).serving()
+    running = start(site, before=PATIENT_WITH_SERVERS).serving()
     (port,) = site.ports
     assert chat(port).status == 200
     with hung(running):
@@ -45,7 +45,7 @@ def test_who_has_spent_all_is_refused_while_the_server_hangs(site: Site, start: 
     site.write("other.yaml", consumer("other", "k"), secret("other", k="sk-other"))
     site.write_config(budgets={"timeout": "2s"})
     site.write("budget.yaml", budget(usd=EXHAUSTED, window=window_with_room()))
-    running = start(site, command=PATIENT_WITH_SERVERS).serving()
+    running = start(site, before=PATIENT_WITH_SERVERS).serving()
     (port,) = site.ports
     first = exhaust(port)
     with hung(running):

@@ -2,9 +2,11 @@
 
 import gzip
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from cases import PATIENT, Cases
 from running import Gateway, simple, target
 from running_up import until
 from wire import WireProvider
@@ -13,7 +15,6 @@ from fairlead import ir
 
 pytestmark = pytest.mark.envoy
 
-PATIENT = ir.Breaker(consecutive_failures=1000, open_for_ms=1000)
 WHOLE, CHUNKED, CLOSED = "whole", "chunked", "until the end"
 JSON, EVENTS, HTML = "application/json", "text/event-stream", "text/html; charset=utf-8"
 CHOICES = '"choices":[{"index":0,"message":{"role":"assistant","content":"hi"}}]'
@@ -71,25 +72,26 @@ def response(body: bytes, *headers: str, kind: str = JSON, form: str = WHOLE, st
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def asked(
-    raw: bytes, path: str = "/v1/chat/completions", *, limit: int | None = None, **members: object
-) -> list[tuple[int, str]]:
+@pytest.fixture(scope="module")
+def cases() -> Iterator[Cases]:
+    with Cases(direct=100, limited=20) as running:
+        yield running
+
+
+def asked(cases: Cases, raw: bytes, *, limit: int | None = None, **members: object) -> list[tuple[int, str]]:
     """Ask where such an answer is the first rung's and another one follows, then where it is the only one's."""
-    seen = []
-    with WireProvider(raw=raw) as first, WireProvider() as second:
-        rungs = (rung("a/e/m", first, max_in_flight=limit), rung("b/e/m", second))
-        for ladder in (rungs, rungs[:1]):
-            with Gateway(simple(*ladder, max_attempts=len(ladder))) as running:
-                answer = running.ask(path=path, **members)
-                seen.append((answer.status, answer.target if answer.status == 200 else answer.code))
+    seen, case = [], cases.answer(raw, limit=limit)
+    for name in (case.first, case.alone):
+        answer = cases.running.ask(name, **members)
+        seen.append((answer.status, answer.target if answer.status == 200 else answer.code))
     return seen
 
 
 @pytest.mark.parametrize("form", [WHOLE, CHUNKED, CLOSED])
 @pytest.mark.parametrize("case", NO_ANSWERS)
-def test_the_next_rung_answers_and_the_last_one_is_a_502(case: str, form: str) -> None:
+def test_the_next_rung_answers_and_the_last_one_is_a_502(cases: Cases, case: str, form: str) -> None:
     raw = response(NO_ANSWERS[case].encode(), form=form)
-    assert asked(raw) == [(200, "b/e/m"), (502, "bad_gateway")]
+    assert asked(cases, raw) == [(200, "b/e/m"), (502, "bad_gateway")]
 
 
 @pytest.mark.parametrize("limit", [None, 5], ids=["direct", "behind a bulkhead"])
@@ -107,20 +109,22 @@ def test_the_next_rung_answers_and_the_last_one_is_a_502(case: str, form: str) -
         pytest.param(b'{"error":{"message":"m"}}', "application/problem+json", False, id="problem"),
     ],
 )
-def test_whatever_type_it_is_said_to_be(body: bytes, kind: str, limit: int | None, *, stream: bool) -> None:
+def test_whatever_type_it_is_said_to_be(
+    cases: Cases, body: bytes, kind: str, limit: int | None, *, stream: bool
+) -> None:
     raw = response(body, kind=kind)
-    assert asked(raw, limit=limit, stream=stream) == [(200, "b/e/m"), (502, "bad_gateway")]
+    assert asked(cases, raw, limit=limit, stream=stream) == [(200, "b/e/m"), (502, "bad_gateway")]
 
 
 @pytest.mark.parametrize("status", [201, 202, 204])
-def test_other_statuses_that_say_yes_are_held_to_the_same(status: int) -> None:
-    assert asked(response(b"", status=status))[0] == (200, "b/e/m")
+def test_other_statuses_that_say_yes_are_held_to_the_same(cases: Cases, status: int) -> None:
+    assert asked(cases, response(b"", status=status))[0] == (200, "b/e/m")
 
 
 @pytest.mark.parametrize(("status", "stream"), [("101", False), ("600", False), ("999", True), ("2000", False)])
-def test_a_status_that_http_does_not_have_is_a_failed_attempt(status: str, *, stream: bool) -> None:
+def test_a_status_that_http_does_not_have_is_a_failed_attempt(cases: Cases, status: str, *, stream: bool) -> None:
     raw = response(ANSWERS["plain"].encode()).replace(b" 200 OK", f" {status} Strange".encode(), 1)
-    assert asked(raw, stream=stream) == [(200, "b/e/m"), (502, "bad_gateway")]
+    assert asked(cases, raw, stream=stream) == [(200, "b/e/m"), (502, "bad_gateway")]
 
 
 @pytest.mark.parametrize(
@@ -128,8 +132,8 @@ def test_a_status_that_http_does_not_have_is_a_failed_attempt(status: str, *, st
     [("audio/mpeg", []), ("application/octet-stream", []), (JSON, ["content-encoding: gzip"])],
     ids=["sound", "bytes", "gzip"],
 )
-def test_nothing_in_chunks_is_no_answer_either(kind: str, headers: list[str]) -> None:
-    assert asked(response(b"", *headers, kind=kind, form=CHUNKED)) == [(200, "b/e/m"), (502, "bad_gateway")]
+def test_nothing_in_chunks_is_no_answer_either(cases: Cases, kind: str, headers: list[str]) -> None:
+    assert asked(cases, response(b"", *headers, kind=kind, form=CHUNKED)) == [(200, "b/e/m"), (502, "bad_gateway")]
 
 
 @pytest.mark.parametrize("form", [WHOLE, CHUNKED, CLOSED])

@@ -5,6 +5,7 @@ import http.client
 import json
 
 import pytest
+from cases import PATIENT, Cases
 from running import Answer, Gateway, simple, target
 from running_up import until
 from wire import WireProvider
@@ -18,7 +19,6 @@ from fairlead.statuses import Failure
 pytestmark = pytest.mark.envoy
 
 REDIRECTS = (300, 301, 302, 303, 304, 305, 307, 308, 399)
-PATIENT = ir.Breaker(consecutive_failures=1000, open_for_ms=1000)
 
 
 def rung(name: str, provider: WireProvider, breaker: ir.Breaker = PATIENT, limit: int | None = None) -> ir.Target:
@@ -41,15 +41,19 @@ ANTHROPIC = "/v1/messages"
 
 @pytest.mark.parametrize("limit", [None, 5], ids=["direct", "behind a bulkhead"])
 def test_the_next_rung_answers_and_the_last_one_is_a_502_that_says_why(limit: int | None) -> None:
-    with WireProvider() as second:
-        for status in (*REFUSALS, *PASSED):
+    statuses_asked = (*REFUSALS, *PASSED)
+    count = len(statuses_asked)
+    with Cases(direct=0 if limit else count, limited=count if limit else 0) as cases:
+        for status in statuses_asked:
             raw = response(status, "location: https://elsewhere.example/v1/chat/completions", "set-cookie: a=b")
-            with WireProvider(raw=raw) as first:
-                with Gateway(simple(rung("a/e/m", first, limit=limit), rung("b/e/m", second))) as running:
-                    answer = running.ask(stream=status % 2 == 0)
-                assert (answer.status, answer.target, len(first.heads)) == (200, "b/e/m", 1), status
-                with Gateway(simple(rung("a/e/m", first, limit=limit))) as running:
-                    answers = [running.ask(), running.ask(stream=True), running.ask(path=ANTHROPIC, max_tokens=9)]
+            case, running, before = cases.answer(raw, limit=limit), cases.running, len(cases.first.heads)
+            answer = running.ask(case.first, stream=status % 2 == 0)
+            assert (answer.status, answer.target, len(cases.first.heads) - before) == (200, "b/e/m", 1), status
+            answers = [
+                running.ask(case.alone),
+                running.ask(case.alone, stream=True),
+                running.ask(case.alone, path=ANTHROPIC, max_tokens=9),
+            ]
             for answer in answers:
                 assert not {"location", "set-cookie"} & set(answer.headers), status
             if status in PASSED:

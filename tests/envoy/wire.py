@@ -46,6 +46,7 @@ class WireProvider(LoopbackServer):
     def __init__(self, *statuses: int, raw: bytes = b"") -> None:
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
+        self.raw = raw
         self._statuses = list(statuses or (200,))
         provider = self
 
@@ -58,8 +59,8 @@ class WireProvider(LoopbackServer):
                     assert body == UNSENT or body.startswith(b'{"model":"')
                     provider.bodies.append(body)
                     provider.heads.append(head)
-                    if raw:
-                        self.wfile.write(raw)
+                    if provider.raw:
+                        self.wfile.write(provider.raw)
                         return
                     status = provider._statuses[0] if len(provider._statuses) == 1 else provider._statuses.pop(0)
                     self.wfile.write(

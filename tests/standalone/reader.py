@@ -30,6 +30,8 @@ ENDED = "[the shell has ended]"
 WITHOUT_FILES = re.compile(r"^fairlead (up|init [a-z-]+)$", re.MULTILINE)
 """Where nothing that the page writes says where the gateway listens: usually at `USUAL_PORT`."""
 USUAL_PORT = 8101
+BLOCK_S = 100
+"""What a block may take: some pages compute an hour of traffic, and a busy machine takes its time."""
 WELL_KNOWN = ("gpt-4o-mini", "gpt-4o")
 """What the provider serves beside what the page's providers do."""
 PROVIDER = re.compile(r'(?<=baseURL: )"https://[^"]+"')
@@ -154,7 +156,7 @@ class Reader:
             return words in said() or end in said() or ENDED in said()
 
         with self._news:
-            self._news.wait_for(decided, PATIENCE_S)
+            self._news.wait_for(decided, BLOCK_S)
             assert words in said(), f"{block} does not do what it says:\n{block.text}\nbut\n{self._said}"
 
     def _listen(self) -> None:

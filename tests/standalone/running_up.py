@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+import preloaded
 import yaml
 from click.testing import CliRunner
 
@@ -125,19 +126,27 @@ class RunningUp:
     """The process, and what it says."""
 
     def __init__(
-        self, site: Site, *options: str, command: tuple[str, ...] = COMMAND, files: bool = True, **environment: str
+        self,
+        site: Site,
+        *options: str,
+        command: tuple[str, ...] = (),
+        before: str = "",
+        files: bool = True,
+        **environment: str,
     ) -> None:
+        """`before`: what it does first, as Python; `command`: what starts it, where loading is looked at, too."""
         self.site = site
         self.events: list[Event] = []
         self._queue: queue.Queue[Event | None] = queue.Queue()
         paths = ("-f", str(site.manifests), "-c", str(site.config)) if files else ()
-        self.process = subprocess.Popen(
-            [*command, "up", *paths, "--log-format", "json", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **environment},
-            cwd=None if files else site.root,
+        words = ["up", *paths, "--log-format", "json", *options]
+        whole, cwd = {**os.environ, **environment}, None if files else site.root
+        self.process = (
+            subprocess.Popen(
+                [*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=whole, cwd=cwd
+            )
+            if command
+            else preloaded.parent().start(words, environment=whole, cwd=cwd, before=before)
         )
         self._errors: list[str] = []
         self._readers = [threading.Thread(target=self._read), threading.Thread(target=self._read_errors)]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from running_up import (
+    COMMAND,
     CREDENTIAL,
     PATIENCE_S,
     SECRET_KEY,
@@ -41,7 +42,7 @@ def refuses(number: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_and_all_its_children(two_regions: Site, start: Start, number: int) -> None:
-    up = start(two_regions).serving()
+    up = start(two_regions, command=COMMAND).serving()
     children = until(up.children)
     assert sorted(children.values()) == sorted(two_regions.regions)
     assert up.stop(number, within_s=PATIENCE_S) == 0
@@ -51,7 +52,7 @@ def test_a_signal_ends_it_and_all_its_children(two_regions: Site, start: Start, 
 
 
 def test_a_signal_while_it_starts_ends_it_too(site: Site, start: Start) -> None:
-    up = start(site)
+    up = start(site, command=COMMAND)
     children = until(up.children)
     assert up.stop(within_s=PATIENCE_S) == 0
     assert not any(alive(pid) for pid in children)

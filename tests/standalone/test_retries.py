@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,17 +108,15 @@ def test_a_consumer_is_stopped_on_a_full_disk(small_disk: Path, site: Site, star
 
 
 READS_AGAIN_WHEN_TOLD = """
-import asyncio, pathlib, sys
-from fairlead.cli import main
+import asyncio, os, pathlib
 from fairlead.standalone.sources import Sources
 settled = Sources.settled
-told = pathlib.Path(sys.argv.pop(1))
+told = pathlib.Path(os.environ["TOLD"])
 async def settled_when_told(*words):
     while not told.exists():
         await asyncio.sleep(0.02)
     return await settled(*words)
 Sources.settled = settled_when_told
-main()
 """
 
 
@@ -130,7 +127,7 @@ def test_a_start_on_a_full_disk_serves_what_is_there(small_disk: Path, site: Sit
     site.write("route.yaml", route("chat", "heron"))
     # Also where there is room again before anything was tried a second time
     told = site.root / "told"
-    up = start(site, command=(sys.executable, "-c", READS_AGAIN_WHEN_TOLD, str(told))).serving()
+    up = start(site, before=READS_AGAIN_WHEN_TOLD, TOLD=str(told)).serving()
     assert _answers(site, "sparrow")
     full.unlink()
     told.touch()

@@ -1,7 +1,6 @@
 """What traffic told `fairlead up` is said: in events, in `status`, in the client's error. No green while it burns."""
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -61,14 +60,12 @@ def write(site: Site, base_url: str, key: str = CREDENTIAL) -> None:
 
 WRITES_STATUS_SLOWLY = """
 import time
-from fairlead.cli import main
 from fairlead.standalone import status
 write = status.write
 def write_late(*words, **named):
     time.sleep(0.5)
     write(*words, **named)
 status.write = write_late
-main()
 """
 
 
@@ -79,7 +76,7 @@ def test_what_is_said_is_in_the_status_already(site: Site, start: Start) -> None
         found: list[str] = region["routes"][0]["answers"][0]["ladders"][0]["targets"]
         return found
 
-    up = start(site, command=(sys.executable, "-c", WRITES_STATUS_SLOWLY)).serving()
+    up = start(site, before=WRITES_STATUS_SLOWLY).serving()
     assert targets() == ["sim/one/sparrow"]
     site.write("route.yaml", route("chat", "heron"))
     up.wait_for("accepted", "-> heron")

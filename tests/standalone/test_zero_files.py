@@ -38,8 +38,8 @@ def simulated() -> Iterator[SimulatedProvider]:
 def start_in(tmp_path: Path) -> Iterator[Callable[..., RunningUp]]:
     with ExitStack() as stack:
 
-        def run(*options: str, **environment: str) -> RunningUp:
-            return stack.enter_context(RunningUp(Site(tmp_path), *options, files=False, **environment))
+        def run(*options: str, **settings: Any) -> RunningUp:
+            return stack.enter_context(RunningUp(Site(tmp_path), *options, files=False, **settings))
 
         yield run
 
@@ -83,7 +83,7 @@ def test_a_signal_while_a_provider_is_asked_ends_it_without_a_word(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)
         there = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
-        up = start_in(**{**NOBODY, "OPENAI_API_KEY": CREDENTIAL, "OPENAI_BASE_URL": there})
+        up = start_in(command=COMMAND, **{**NOBODY, "OPENAI_API_KEY": CREDENTIAL, "OPENAI_BASE_URL": there})
         connection, _ = silent.accept()
         with connection:
             assert up.stop(number) == 0
