@@ -45,11 +45,12 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.state, self.log = StateFolder(root=folder), structlog.get_logger()
+        self.clock = FastClock()  # one for all runs: to a clock that begins anew, what is written is of the future
         self.compiled: list[Mapping[str, Shares]] = []
         self.start()
 
     def start(self) -> None:
-        self.rollouts = LocalRollouts(self.state, FastClock(), self.log)
+        self.rollouts = LocalRollouts(self.state, self.clock, self.log)
 
     def takes(self, *documents: dict[str, Any]) -> Release:
         file = ManifestFile(
