@@ -3,6 +3,7 @@
 from dashboards.board import Board, Chart, Choice, Figure, Query
 
 _OF = 'route=~"$route"'
+_THUMBS = "sum by (route, arm, target) (increase(fairlead_feedback_ratings_total"
 _ARM = 'arm=~"@($route)/.*"'
 
 
@@ -228,6 +229,30 @@ ROUTE = Board(
                         ),
                     ),
                     width=6,
+                ),
+                Chart(
+                    "Thumbs down, of those rated in a day",
+                    "percentunit",
+                    "What users think of answers, by side and model, on routes that take feedback.",
+                    (
+                        Query(
+                            f'{_THUMBS}{{{_OF},rating="down"}}[1d])) / ({_THUMBS}{{{_OF}}}[1d])) > 0)',
+                            "{{route}} {{arm}} {{target}}",
+                        ),
+                    ),
+                    width=12,
+                ),
+                Chart(
+                    "Thumbs in a day",
+                    "short",
+                    "How many there are to judge by.",
+                    (
+                        Query(
+                            f"sum by (route, arm, rating) (increase(fairlead_feedback_ratings_total{{{_OF}}}[1d]))",
+                            "{{route}} {{arm}} {{rating}}",
+                        ),
+                    ),
+                    width=12,
                 ),
             ),
         ),

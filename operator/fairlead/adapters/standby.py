@@ -19,7 +19,7 @@ from fairlead.adapters.lifeline import dies_with
 _COMMAND = (sys.executable, "-c", "from fairlead.cli.budget_server import stand_by; stand_by()", "budget-server")
 """The last word is for whoever looks at the processes."""
 _MOST_FILES, _MOST_BYTES = 200, 1 << 20
-_WORDS = (b"BudgetPolicy", b"shadow:", b"baseline:")
+_WORDS = (b"BudgetPolicy", b"shadow:", b"baseline:", b"feedback:")
 
 
 class Standby:

@@ -41,6 +41,8 @@ class RouteTerms:
     """None: the route has no shadow."""
     baseline: str | None = None
     """The target at whose prices its answers are counted once more; None: they are not."""
+    feedback: bool = False
+    """Whether users may rate its answers."""
 
     def targets(self, model: str) -> tuple[str, ...]:
         """Return the targets that may answer a model name."""
@@ -168,6 +170,7 @@ class _Route(_Part):
     plans: dict[str, list[str]]
     shadow: _Shadow | None = None
     baseline: str | None = None
+    feedback: bool = False
 
 
 class _Target(_Part):
@@ -211,6 +214,7 @@ def encode(configuration: BudgetConfiguration) -> bytes:
                 "plans": {model: list(targets) for model, targets in terms.plans.items()},
                 **_shadow_document(terms.shadow),
                 **({} if terms.baseline is None else {"baseline": terms.baseline}),
+                **({"feedback": True} if terms.feedback else {}),
             }
             for name, terms in configuration.routes.items()
         },
@@ -306,6 +310,7 @@ def decode(text: bytes) -> BudgetConfiguration:
                 plans={model: tuple(targets) for model, targets in route.plans.items()},
                 shadow=_shadow(route.shadow, f"routes.{name}.shadow.limit"),
                 baseline=route.baseline,
+                feedback=route.feedback,
             )
             for name, route in document.routes.items()
         },

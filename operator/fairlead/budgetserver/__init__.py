@@ -9,6 +9,9 @@ backlog      settlements that the store could not take yet
 reconciliation  books what reports lost, from the gateways' own counters
 configuration_file  the configuration, loaded again when it changes
 metrics      what the server says about itself
-web          `/v1/usage`, `/v1/budgets`, `/metrics`, `/healthz`
+feedback     what a rating is, and of which answers
+shelf        remembers answers that can be rated
+ratings      `/v1/feedback`: takes ratings
+web          `/v1/usage`, `/v1/feedback`, `/v1/budgets`, `/metrics`, `/healthz`
 server       all of it in one process
 """

@@ -22,7 +22,7 @@ REPORT = (
     *("consumer", "id", "model", "bytes", "route", "reservation", "target"),
     *("stream", "status", "flags", "attempts", "sent", "gateway"),
 )
-ATTEMPTS = ("wire", "duration", "tried", "failed", "lost", "asked")
+ATTEMPTS = ("wire", "duration", "tried", "failed", "lost", "asked", "cluster")
 """The words behind those of `REPORT`."""
 _NO_ATTEMPTS = ("-",) * len(ATTEMPTS)
 USAGE = ("status", "input", "output", "cached", "cache_write", "cache_write_1h", "audio_input", "audio_output")
@@ -120,6 +120,8 @@ class Report(NamedTuple):
     """It was the copy of a request, for a shadow."""
     free: bool = False
     """As in the check."""
+    cluster: str = ""
+    """The cluster where the request went at last: a ladder's says of which side it is."""
 
     @property
     def ask(self) -> Ask:
@@ -189,7 +191,7 @@ def report(text: str) -> Report:
     words = known.split(" ")
     consumer, request, model, size, route, reservation, target = words[:7]
     stream, status, flags, attempts, sent, gateway = words[7 : len(REPORT)]
-    wire, duration, tried, failed, lost, asked = [*words[len(REPORT) :], *_NO_ATTEMPTS][: len(ATTEMPTS)]
+    wire, duration, tried, failed, lost, asked, cluster = [*words[len(REPORT) :], *_NO_ATTEMPTS][: len(ATTEMPTS)]
     limit, answers, *_ = (*ask.split(" "), ABSENT)
     claim = _claim(usage.split(" "))
     ended = flags in {ABSENT, ""}
@@ -216,6 +218,7 @@ def report(text: str) -> Report:
         lost=_lost(lost),
         asked_routes=_routes(asked),
         free=answers == FREE,
+        cluster=cluster,
     )
 
 

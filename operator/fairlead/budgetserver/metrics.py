@@ -35,6 +35,11 @@ class Metrics:
         self.saved = self._gauge(
             "saved_usd", "Dollars saved this month against the route's baseline", "route", "baseline"
         )
+        of_answers = ("route", "target", "arm")
+        self.ratable = self._of_feedback("answers", "Answers of routes that take feedback", *of_answers)
+        self.ratings = self._of_feedback("ratings", "What users thought of them", *of_answers, "rating")
+        self.refused_ratings = self._of_feedback("refused", "Ratings that were not counted", "reason")
+        self.unratable = self._of_feedback("forgotten", "Answers that can be rated no more, or never could", "reason")
         self.estimated = self._counter("estimated_usd", "Dollars booked without a count of tokens")
         self.doubts = self._counter(
             "doubted", "Requests that were estimated, by what was wrong with the count", "reason"
@@ -70,6 +75,8 @@ class Metrics:
         _begin_at_zero(self.doubts, *(doubt.value for doubt in Doubt))
         _begin_at_zero(self.expired, "booked", "waived")
         _begin_at_zero(self.gateways, "read", "failed")
+        _begin_at_zero(self.refused_ratings, "repeated", "contradicted", "unknown", "malformed", "unavailable")
+        _begin_at_zero(self.unratable, "busy", "failed", "crowded")
         self.spent_now = self._gauge("spent_usd", "Dollars spent in the window that runs", "policy", "consumer")
         self.limit = self._gauge("limit_usd", "Dollars that may be spent in a window", "policy")
 
@@ -93,6 +100,9 @@ class Metrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"fairlead_budget_{name}", text, labels, registry=self.registry)
+
+    def _of_feedback(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"fairlead_feedback_{name}", text, labels, registry=self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"fairlead_budget_{name}", text, labels, registry=self.registry)

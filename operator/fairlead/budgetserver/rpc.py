@@ -11,6 +11,7 @@ from fairlead.budgetserver.descriptor import OversizedError, Report
 from fairlead.budgetserver.messages import METHOD, SERVICE, Request
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
+from fairlead.budgetserver.ratings import Ratings
 from fairlead.budgetserver.store import StoreError
 
 _OPTIONS = (
@@ -27,8 +28,8 @@ _REASONS = 10
 log = structlog.get_logger("fairlead.budget")
 
 
-def make_server(service: RateLimitService, metrics: Metrics) -> grpc.aio.Server:
-    """Make a server that asks the service; it listens nowhere yet."""
+def make_server(service: RateLimitService, ratings: Ratings, metrics: Metrics) -> grpc.aio.Server:
+    """Make a server that asks the service, and tells of answers; it listens nowhere yet."""
     told: set[str] = set()
 
     async def should_rate_limit(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
@@ -48,6 +49,7 @@ def make_server(service: RateLimitService, metrics: Metrics) -> grpc.aio.Server:
                 log.warning("budget.malformed", error=reason)
             return await context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)
         if isinstance(asked, Report):
+            ratings.note(asked)
             await service.report(asked)
             return NOTED
         try:

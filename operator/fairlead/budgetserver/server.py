@@ -15,10 +15,12 @@ from fairlead.budgetserver.configuration_file import BudgetConfigurationFile
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import Clock, RateLimitService
+from fairlead.budgetserver.ratings import Ratings
 from fairlead.budgetserver.reconciliation import UsageReconciliation
 from fairlead.budgetserver.retention import Retention
 from fairlead.budgetserver.rpc import make_server
 from fairlead.budgetserver.settings import Settings
+from fairlead.budgetserver.shelf import open_shelf
 from fairlead.budgetserver.sqlite import SqliteStore
 from fairlead.budgetserver.store import Store, StoreError
 from fairlead.budgetserver.web import operator_application, usage_application
@@ -67,7 +69,13 @@ class BudgetServer:
         self.service = RateLimitService(
             store=self._store, configuration=self._file.load(), clock=clock, metrics=self.metrics
         )
-        self._rpc = make_server(self.service, self.metrics)
+        self._ratings = Ratings(
+            open_shelf(settings.store, settings.store_timeout_s, self._warn),
+            configuration=lambda: self.service.configuration,
+            clock=clock,
+            metrics=self.metrics,
+        )
+        self._rpc = make_server(self.service, self._ratings, self.metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._loops = Loops(log)
         self._runners: list[web.AppRunner] = []
@@ -81,7 +89,7 @@ class BudgetServer:
         """Listen and begin all loops."""
         with contextlib.suppress(StoreError):  # what the store lost is known before anybody asks
             await self._store.ping()
-        await self._listen_http("usage", self._settings.usage, usage_application(self.service))
+        await self._listen_http("usage", self._settings.usage, usage_application(self.service, self._ratings))
         operator = operator_application(self.service, self.metrics, self.health, self.is_whole)
         await self._listen_http("http", self._settings.http, operator)
         port = self._rpc.add_insecure_port(self._settings.rpc)
@@ -118,6 +126,7 @@ class BudgetServer:
         if lost:
             self.metrics.lost.inc(lost)
             log.error("budget.reports_lost", reports=lost, reason="the store did not come back")
+        await self._ratings.close()
         await self._store.close()
         return lost
 

@@ -1,8 +1,9 @@
 """HTTP: what a key may still spend, for clients through their gateway; what everybody spent, for operators.
 
-Two applications on two addresses. `/v1/usage` believes `x-fl-consumer`, which gateways set after they checked the key
-and strip from what clients send; whoever else reaches that address could read other consumers' budgets. So it is an
-address of its own: a socket file in a private folder, or a port that a NetworkPolicy opens to gateways alone.
+Two applications on two addresses. `/v1/usage` and `/v1/feedback` believe `x-fl-consumer`, which gateways set after they
+checked the key and strip from what clients send; whoever else reaches that address could read other consumers' budgets
+and rate their answers. So it is an address of its own: a socket file in a private folder, or a port that a
+NetworkPolicy opens to gateways alone.
 """
 
 from collections.abc import Callable
@@ -12,21 +13,34 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from fairlead.budget import usage
+from fairlead.budgetserver import feedback
+from fairlead.budgetserver.feedback import FeedbackError, Outcome
 from fairlead.budgetserver.ledgerview import overview, told
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
+from fairlead.budgetserver.ratings import Ratings
 from fairlead.budgetserver.store import StoreError
 
 CONSUMER_HEADER = "x-fl-consumer"
 
 
-def _error(status: int, code: str, message: str) -> web.Response:
+def _error(status: int, code: str, message: str, param: str | None = None) -> web.Response:
     kind = "server_error" if status >= web.HTTPInternalServerError.status_code else "invalid_request_error"
-    error = {"message": message, "type": kind, "param": None, "code": code}
+    error = {"message": message, "type": kind, "param": param, "code": code}
     return web.json_response({"error": error}, status=status)
 
 
-def usage_application(service: RateLimitService) -> web.Application:
+_RATED = {
+    Outcome.UNKNOWN: (
+        404,
+        "answer_not_found",
+        "This key got no answer with this id in the last 24 hours that can be rated.",
+    ),
+    Outcome.CONTRADICTED: (409, "already_rated", "This answer has the other rating, which stays."),
+}
+
+
+def usage_application(service: RateLimitService, ratings: Ratings) -> web.Application:
     """Make the application that gateways lead clients to."""
 
     async def own(request: web.Request) -> web.Response:
@@ -40,8 +54,29 @@ def usage_application(service: RateLimitService) -> web.Application:
         headers = {"cache-control": "no-store"}
         return web.json_response(usage.document(standings), headers=headers)
 
-    application = web.Application()
+    async def rate(request: web.Request) -> web.Response:
+        consumer = request.headers.get(CONSUMER_HEADER, "")
+        if not consumer:
+            return _error(401, "invalid_api_key", "No valid API key was provided.")
+        try:
+            asked, rating = feedback.read(await request.read())
+            outcome = await ratings.rate(consumer, asked, rating)
+        except web.HTTPRequestEntityTooLarge:
+            ratings.refused("malformed")
+            return _error(413, "request_too_large", f"A rating has at most {feedback.LONGEST_BODY} bytes.")
+        except FeedbackError as error:
+            ratings.refused("malformed")
+            return _error(400, "invalid_feedback", str(error), error.param)
+        except StoreError:
+            ratings.refused("unavailable")
+            return _error(503, "feedback_unavailable", "Ratings cannot be taken at the moment; send it again later.")
+        if outcome in _RATED:
+            return _error(*_RATED[outcome])
+        return web.json_response({"object": "feedback", "request_id": asked, "rating": rating.value})
+
+    application = web.Application(client_max_size=feedback.LONGEST_BODY)
     application.router.add_get("/v1/usage", own)
+    application.router.add_post("/v1/feedback", rate)
     return application
 
 

@@ -153,6 +153,7 @@ ATTEMPTS = (
     logs.SENT_BY_ATTEMPTS,
     logs.LATENCY_MS,
     *(logs.of_request(key) for key in (names.TRIED_KEY, names.FAILED_KEY, names.LOST_KEY, names.ASKED_ROUTE_KEY)),
+    "%UPSTREAM_CLUSTER%",
 )
 """The words of a report behind it. What bounds the request's cost follows, then its usage."""
 

@@ -12,6 +12,7 @@ an absent field.
                                one spends
     b                       -> there, where a budget server is asked
     x:<consumer>            -> <until, unix seconds; 0: ever> <route, or `*`> ...: where its budgets are at their end
+    f                       -> there, where a route takes feedback
     k                       -> there, where a plan keeps consumers on its sides
     n:<scope>|<model name>  -> <route> <kind> <max output tokens> <wire id> <last wire id> <last target> <shape> <stem>
                                r <dialects> t; or `-`: a refusal
@@ -48,6 +49,8 @@ TRANSLATED = "t"
 RULED = "r"
 BUDGETS = "b"
 """Key that is there when a budget server is asked: then the request filter says what bounds a request's cost."""
+FEEDBACK = "f"
+"""Key that is there when answers can be rated, of any route."""
 STICKY = "k"
 """Key that is there when the request filter is to say which bucket a consumer falls into."""
 FORBIDDEN = frozenset(' ,|"\\\0')

@@ -49,6 +49,8 @@ It runs once per request, after api_key_auth and before everything that needs to
 
 **It answers** by itself, in OpenAI's shape (Anthropic's at /v1/messages, and to `anthropic-version`), with dynamic
 metadata `error` = the code
+- POST /v1/feedback, where the directory has `directory.FEEDBACK`, with what the budget server says: of any caller whose
+  key is good, with and without a budget;
 - GET /v1/models and /v1/models/{id}: what the caller may use; scopes shadow each other as in routing;
 - 403 `origin_not_allowed` for a page in a browser that brings no key, where callers without one may come but pages of
   its origin may not (`names.ORIGIN_KEY` is not there);
@@ -73,6 +75,7 @@ metadata `error` = the code
   caller's spending on this route, what costs by another price: `lua/request/references.lua`, `refusals.lua`);
 - 400 `invalid_json`, too, on a route with rules, where a member that they look at is given twice or in a disguise, in
   the body, a message or a part; `invalid_max_tokens`, where a rule asks for a limit that is no whole number from 1 on;
+- 413 `request_too_large`, 503 `feedback_unavailable`: of /v1/feedback;
 - 415 `unsupported_media_type` (a content type other than application/json, a charset other than UTF-8),
   `unsupported_encoding` (a content encoding other than gzip and zstd, or several);
 - 400 `invalid_encoding` (a body that is not in its encoding, or no JSON inside);
@@ -92,7 +95,7 @@ from fairlead.ir import fold
 
 PARTS = (
     *("names", "said", "answers", "members", "references", "scan", "media", "edits", "limits", "refusals", "directory"),
-    *("rules", "models", "verdicts", "decide"),
+    *("rules", "models", "verdicts", "feedback", "decide"),
 )
 """The files of `lua/request/`, in the order in which they are joined: each sees the locals of those before it."""
 PROMPT_PARTS = ("prompt", "literals")

@@ -139,6 +139,8 @@ def _directory(gateway: Gateway, layout: Layout) -> dict[str, str]:
     entries = directory.render(gateway)
     if gateway.budget is not None and budgets.server_of(gateway, layout) is not None:
         entries[directory.BUDGETS] = directory.ASKED
+        if any(route.feedback for route in gateway.routes):
+            entries[directory.FEEDBACK] = directory.ASKED
     return entries
 
 

@@ -174,6 +174,8 @@ class Route:
     """The first that matches applies, to requests of chat. Names of a route's rules are unique."""
     cache: Cache | None = None
     """None = every request asks a provider."""
+    feedback: bool = False
+    """Whether users may rate its answers."""
 
     @property
     def keyed(self) -> bool:

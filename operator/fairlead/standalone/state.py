@@ -24,6 +24,7 @@
   _budget/                 no region has a name like this
     book.json gateways     what the budget server decides by, and whose counters it reads
     budget.db              what was spent
+    budget.feedback.db     which answers can be rated
     *.sock server.log
 """
 

@@ -68,6 +68,7 @@ def _routes(
             plans={model: tuple(sorted(targets)) for model, targets in sorted(plans[name].items())},
             shadow=_shadow(shadows.get(name, ()), limits.get(name)),
             baseline=baselines.get(name),
+            feedback=route.feedback,
         )
         for name, route in sorted(routes.items())
     }

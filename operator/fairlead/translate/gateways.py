@@ -54,8 +54,8 @@ def fleet(
 ) -> Fleet:
     """Make every gateway. Routes without candidates keep their names, which are then refused.
 
-    As soon as somebody has a budget, gateways ask before each request; and where a route has a baseline, since whoever
-    is asked is told what it cost.
+    As soon as somebody has a budget, gateways ask before each request; and where a route has a baseline or takes
+    feedback, since whoever is asked is told what it cost and who answered.
     """
     callers = [consumer.caller for consumer in consumers]
     directory = Directory(routes, callers, references)
@@ -80,7 +80,9 @@ def fleet(
                 planner=planner,
                 bounds=bounds,
                 cache_bytes=installation.cache.bytes_per_worker,
-                budget=_budget(installation, bounds, compared=any(route.baseline is not None for route in routes)),
+                budget=_budget(
+                    installation, bounds, told=any(route.baseline is not None or route.feedback for route in routes)
+                ),
             )
         )
         for route in entering:
@@ -215,11 +217,11 @@ def _limits(installation: Installation) -> ir.Limits:
     )
 
 
-def _budget(installation: Installation, bounds: Bounds, *, compared: bool) -> ir.BudgetCheck:
+def _budget(installation: Installation, bounds: Bounds, *, told: bool) -> ir.BudgetCheck:
     return ir.BudgetCheck(
         timeout_ms=quantity.milliseconds(installation.budgets.timeout),
         fail_closed=installation.budgets.failure_policy is FailurePolicy.CLOSED,
-        asked=bool(bounds.policies) or compared,
+        asked=bool(bounds.policies) or told,
     )
 
 
@@ -241,4 +243,5 @@ def _route(
         if route.shadow is None or target is None
         else ir.Shadow(target=target, sample=route.shadow.sample, recording=route.shadow.recording),
         max_output_tokens=route.max_output_tokens,
+        feedback=route.feedback,
     )

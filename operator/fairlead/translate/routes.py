@@ -10,7 +10,7 @@ from fairlead import ir
 from fairlead.api import quantity
 from fairlead.api.conditions import Reason
 from fairlead.api.meta import ObjectKey
-from fairlead.api.route import ModelRoute, ModelRouteSpec, Redaction, Residency, ShadowTarget
+from fairlead.api.route import FeedbackPolicy, ModelRoute, ModelRouteSpec, Redaction, Residency, ShadowTarget
 from fairlead.api.route_cache import RouteCache
 from fairlead.api.route_rules import RouteRule
 from fairlead.budget.shadow import ShadowLimit
@@ -86,6 +86,8 @@ class Route:
     """What is asked of the rollout machine; None for a wildcard route, whose primary is a catalogue."""
     translates_messages: bool = False
     """Some of its models want messages in the words of another API."""
+    feedback: bool = False
+    """Whether users may rate its answers."""
     speaks_openai: bool = True
     """Each of its names has a model whose provider speaks OpenAI's API."""
 
@@ -156,6 +158,7 @@ def route(
         timeouts=_timeouts(written),
         stickiness=ir.Stickiness.CONSUMER if spec.rollout is None else ir.Stickiness(spec.rollout.stickiness),
         downgrade_to=spec.downgrade_to,
+        feedback=spec.feedback is FeedbackPolicy.ACCEPT,
         rules=spec.rules,
         cache=spec.cache,
         candidate=rolling.candidate if rolling.traffic else None,

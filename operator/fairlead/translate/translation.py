@@ -12,7 +12,7 @@ from fairlead.api.meta import ObjectKey
 from fairlead.api.problem import Problem
 from fairlead.api.provider import ModelProvider
 from fairlead.api.resource import Resource
-from fairlead.api.route import ModelRoute
+from fairlead.api.route import FeedbackPolicy, ModelRoute
 from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.rollout.plan import Plan
 from fairlead.translate.audience import Caller
@@ -226,7 +226,7 @@ def _pending(written: Resource | None, references: References) -> tuple[Problem,
 
 
 def _unkept(written: Resource, references: References) -> tuple[Problem, ...]:
-    """Say of a shadow's limit and of a baseline that nobody counts by them."""
+    """Say what of a route nobody does without a budget server."""
     if references.budget_server or not isinstance(written, ModelRoute):
         return ()
     found = []
@@ -234,4 +234,6 @@ def _unkept(written: Resource, references: References) -> tuple[Problem, ...]:
         found.append(Problem("spec.shadow.limit", "not enforced: gateways have no budget server to ask"))
     if written.spec.baseline is not None:
         found.append(Problem("spec.baseline", "not counted: gateways have no budget server to ask"))
+    if written.spec.feedback is FeedbackPolicy.ACCEPT:
+        found.append(Problem("spec.feedback", "not taken: gateways have no budget server to ask"))
     return tuple(found)

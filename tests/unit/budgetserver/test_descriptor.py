@@ -36,6 +36,7 @@ TRIED = {
     "failed": "-",
     "lost": "-",
     "asked": "-",
+    "cluster": "@t/chat/0",
 }
 
 

@@ -1,6 +1,7 @@
 """The budget server's configuration: who falls under what, and who is stopped without a look at the counters."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from builders import budget, compiled, consumer, provider, route, secret
 from fairlead.budget.configuration import decode
 from fairlead.runtime import stop
+from golden_cases import layouts
 
 
 def _configuration(*policies: dict[str, Any], **observed: Any) -> Any:
@@ -156,3 +158,23 @@ def test_a_baseline_that_is_not_there_is_told_and_the_route_serves() -> None:
     assert decode(made.configuration).routes["team-web/chat"].baseline is None
     (report,) = (one for one in made.reports if one.key.kind == "ModelRoute")
     assert any("spec.baseline.model" in condition.message for condition in report.conditions)
+
+
+def test_feedback_is_of_its_route_and_lets_gateways_tell() -> None:
+    made = compiled(provider("p"), route("chat", feedback="Accept"), route("plain"), consumer("a"), secrets={})
+    routes = decode(made.configuration).routes
+    assert {name: terms.feedback for name, terms in routes.items()} == {"team-web/chat": True, "team-web/plain": False}
+    assert all(gateway.ir.budget.asked for gateway in made.gateways.values())
+
+
+def test_without_feedback_nobody_is_asked() -> None:
+    made = compiled(provider("p"), route("chat", feedback="Off"), consumer("a"), secrets={})
+    assert "feedback" not in json.loads(made.configuration)["routes"]["team-web/chat"]
+    assert not any(gateway.ir.budget.asked for gateway in made.gateways.values())
+
+
+def test_feedback_that_nobody_takes_is_told() -> None:
+    nobody = {name: replace(one, budget=None) for name, one in layouts(["us-east-1"]).items()}
+    made = compiled(provider("p"), route("chat", feedback="Accept"), layouts=nobody)
+    (report,) = (one for one in made.reports if one.key.kind == "ModelRoute")
+    assert report.warnings == ("spec.feedback: not taken: gateways have no budget server to ask",)

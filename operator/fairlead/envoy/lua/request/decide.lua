@@ -179,7 +179,14 @@ end
 function envoy_on_request(h)
   local ok, answer, caller, consumer = pcall(identify, h)
   if not ok or answer then return give(h, ok, answer) end
+  local rates = is_feedback(h)
   local buffer = h:body(true) -- yields; what is taken from h before it is out of scope after it
+  if rates then
+    local body
+    ok, answer, body = pcall(feedback_in, h, buffer)
+    if ok and not answer then answer = rate(h, consumer, body) end
+    return give(h, ok, answer)
+  end
   local large = buffer:length() > LARGE
   ok, answer = pcall(decide, h, buffer, caller, consumer)
   if large then collectgarbage() end
