@@ -16,6 +16,7 @@ from harness.waiting import always, eventually
 
 KEY = "looked-at-key"
 ROUTES = ("good", "bad", "rolling")
+RATED = "good"
 BOARDS = sorted((CHART / "dashboards").glob("*.json"))
 
 
@@ -53,7 +54,13 @@ def test_no_alert_on_a_quiet_installation_and_no_empty_panel_on_a_busy_one(
         team.key("alice", KEY),
         team.consumer("alice"),
         team.policy("agents", "100.00"),
-        team.route("good", provider.name, "model-a", baseline={"provider": provider.name, "model": "model-b"}),
+        team.route(
+            RATED,
+            provider.name,
+            "model-a",
+            baseline={"provider": provider.name, "model": "model-b"},
+            feedback="Accept",
+        ),
         team.route("bad", broken.name, "model-b", fallbacks=[{"provider": provider.name, "model": "model-a"}]),
         _rolling(team, provider, "model-a"),
     )
@@ -86,7 +93,11 @@ def _fills(prom: Prometheus, client: openai.OpenAI, waiting: dict[str, str]) -> 
     """Ask every route once more, and take out of `waiting` what shows something by now."""
     hello: Any = [{"role": "user", "content": "Hello"}]
     for model in ROUTES:
-        client.chat.completions.create(model=model, messages=hello)
+        answer = client.chat.completions.with_raw_response.create(model=model, messages=hello)
+        if model == RATED:
+            client.post(
+                "/feedback", body={"request_id": answer.headers["x-request-id"], "rating": "up"}, cast_to=object
+            )
         for _ in client.chat.completions.create(model=model, messages=hello, stream=True):
             pass
     for name in [name for name, query in waiting.items() if _shows(prom, query)]:
