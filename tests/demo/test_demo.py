@@ -15,7 +15,7 @@ import pytest
 from browser import ROOT, chromium, keep, opened
 from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.envoy, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.envoy, pytest.mark.slow, pytest.mark.timeout(400)]
 
 FAIRLEAD = Path(sys.executable).with_name("fairlead")
 STEPS = 12
