@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from fairlead.api import quantity
 from fairlead.api.budget import Window
+from fairlead.api.classifier import Classifier
 from fairlead.api.form import (
     Dollars,
     Duration,
@@ -166,6 +167,16 @@ def _to_itself(route: Any) -> list[int]:
     return [index for index, rule in enumerate(rules) if rule["route"] == route["metadata"]["name"]]
 
 
+def _without_classifier(spec: Any) -> list[int]:
+    known = spec.get("classifier", {}).get("categories", ())
+    asked = [rule["when"].get("category") for rule in spec.get("rules", ())]
+    return [index for index, category in enumerate(asked) if category is not None and category not in known]
+
+
+def _asks(spec: Any) -> bool:
+    return any("category" in rule["when"] for rule in spec.get("rules", ()))
+
+
 def _has_model_where_needed(spec: Any) -> bool:
     names = spec.get("modelNames", ())
     return "model" in spec["primary"] or (bool(names) and all(n.endswith("*") for n in names))
@@ -219,15 +230,15 @@ class ModelRouteSpec(Part):
     ] = ()
     """Requests that other routes answer, by what they are like. The first that matches applies, once: the route that it
     leads to applies none. Without a match, and for a client that sends `x-fairlead-rule: none`, the primary answers."""
-    classifier: NotYet | None = None
-    """Refused in this version."""
+    classifier: Classifier | None = None
+    """Who gives a request its category, for rules with `category` in `when`. Absent: nobody, and no rule asks."""
     cascade: NotYet | None = None
     """Refused in this version."""
     cache: RouteCache | None = None
     """Answers that are given again to the very same request, without asking a provider. Absent: none is kept."""
 
     constraints: ClassVar = (
-        *(_not_yet(field) for field in ("classifier", "cascade")),
+        _not_yet("cascade"),
         Rule(
             holds=_has_model_where_needed,
             cel="has(self.primary.model) || (has(self.modelNames) && self.modelNames.all(n, n.endsWith('*')))",
@@ -241,6 +252,23 @@ class ModelRouteSpec(Part):
             message="got `rollout` without `primary.model`, want the model to roll out, add it or remove `rollout`",
             reads=("rollout", "primary"),
             field="rollout",
+        ),
+        Rule(
+            holds=lambda value: not _without_classifier(value),
+            cel="!has(self.rules) || self.rules.all(r, !has(r.when.category) || (has(self.classifier) &&"
+            " r.when.category in self.classifier.categories))",
+            message="got a category that no classifier gives, want one of `classifier.categories`, add it there or"
+            " change it",
+            reads=("rules", "classifier"),
+            field="rules",
+            places=lambda value: [f"rules[{index}].when.category" for index in _without_classifier(value)],
+        ),
+        Rule(
+            holds=lambda value: "classifier" not in value or _asks(value),
+            cel="!has(self.classifier) || (has(self.rules) && self.rules.exists(r, has(r.when.category)))",
+            message="got `classifier` that nothing uses, want a rule with `category` in `when`, add one or remove it",
+            reads=("classifier", "rules"),
+            field="classifier",
         ),
     )
 
@@ -259,6 +287,14 @@ class ModelRoute(Resource):
             message="got the route itself, want another route of this namespace, change `downgradeTo`",
             reads=("spec", "metadata"),
             field="spec.downgradeTo",
+        ),
+        Rule(
+            holds=lambda value: value["spec"].get("classifier", {}).get("route") != value["metadata"]["name"],
+            cel="!has(self.spec.classifier) || !has(self.spec.classifier.route) || self.spec.classifier.route !="
+            " self.metadata.name",
+            message="got the route itself, want another route of this namespace, with a small model, change `route`",
+            reads=("spec", "metadata"),
+            field="spec.classifier.route",
         ),
         Rule(
             holds=lambda value: not _to_itself(value),

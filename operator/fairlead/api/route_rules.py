@@ -61,7 +61,8 @@ class RuleMatch(Part):
     """The last text of the user has one of these in it. Letters of ASCII, and those of two bytes in UTF-8 (Greek,
     Cyrillic, accents), match in either case."""
     category: Name | None = None
-    """Refused in this version: it needs a classifier."""
+    """One of `classifier.categories`: what the classifier says of the last text of the user. It is asked only when all
+    else holds, and no rule before has matched. A request without a category does not match."""
 
     constraints: ClassVar = (
         Rule(
@@ -80,14 +81,7 @@ class RuleMatch(Part):
             cel="has(self.images) || has(self.tools) || has(self.json) || has(self.promptTokens)"
             " || has(self.maxOutputTokens) || has(self.lastUserContains) || has(self.category)",
             message="got no condition, want at least one (`images`, `tools`, `json`, `promptTokens`, `maxOutputTokens`,"
-            " `lastUserContains`), add one: without a match the primary answers",
-        ),
-        Rule(
-            holds=lambda value: "category" not in value,
-            cel="!has(self.category)",
-            message="got `category`, which needs a classifier, want another condition, this version has no classifier",
-            reads=("category",),
-            field="category",
+            " `lastUserContains`, `category`), add one: without a match the primary answers",
         ),
     )
 

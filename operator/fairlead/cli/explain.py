@@ -11,7 +11,7 @@ import click
 from fairlead.budget.configuration import decode
 from fairlead.budget.price import USD
 from fairlead.cli import options
-from fairlead.ir import Side, word
+from fairlead.ir import Gateway, Side, word
 from fairlead.matching import Amiss
 from fairlead.matching.explanation import DrawnLadder, Explanation, PricedRung, explain, facts
 from fairlead.matching.prompt import PATHS
@@ -29,9 +29,17 @@ _CHAT = "/v1/chat/completions"
 @click.option(
     "--path", type=click.Choice(sorted(PATHS)), default=_CHAT, show_default=True, help="Where the request is sent."
 )
+@click.option("--category", metavar="NAME", help="What the route's classifier is to say of it; nobody is asked.")
 @options.output
 def command(
-    *, paths: tuple[Path, ...], config: Path | None, route: str, body: BinaryIO, path: str, output: str
+    *,
+    paths: tuple[Path, ...],
+    config: Path | None,
+    route: str,
+    body: BinaryIO,
+    path: str,
+    category: str | None,
+    output: str,
 ) -> None:
     """Say what becomes of a request: which rule applies, which ladder answers, at what price. Sends nothing.
 
@@ -45,9 +53,10 @@ def command(
     if asked not in known:
         served = ", ".join(known) or "none; `fairlead check` says why"
         raise click.BadParameter(f"got `{asked}`, want a route that serves ({served})", param_hint="--route")
+    _check_category(category, asked, gateways)
     text = body.read()
     try:
-        found = explain(gateways, decode(release.compiled.configuration), asked, text, path)
+        found = explain(gateways, decode(release.compiled.configuration), asked, text, path, category=category)
         seen = facts(text, path)
     except Amiss as refused:
         if output == "json":
@@ -56,18 +65,40 @@ def command(
             click.echo(f"refused: 400 {refused}")
         raise SystemExit(1) from None
     if output == "json":
-        document = {"route": asked, "request": dict(seen), "regions": [_document(one) for one in found]}
+        document = {
+            "route": asked,
+            "request": dict(seen),
+            "regions": [_document(one, category) for one in found],
+        }
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        for line in _lines(asked, seen, found):
+        for line in _lines(asked, seen, found, category):
             click.echo(line)
     raise SystemExit(int(not found))
 
 
-def _document(one: Explanation) -> dict[str, Any]:
+def _check_category(category: str | None, asked: str, gateways: Mapping[str, Gateway]) -> None:
+    """Refuse a category that the route's classifier never gives."""
+    known = sorted(
+        {
+            name
+            for gateway in gateways.values()
+            for one in gateway.routes
+            if one.name == asked and one.classifier is not None
+            for name in one.classifier.categories
+        }
+    )
+    if category is not None and category not in known:
+        want = ", ".join(known) or "none: the route has no classifier"
+        raise click.BadParameter(f"got `{category}`, want one of its categories ({want})", param_hint="--category")
+
+
+def _document(one: Explanation, category: str | None) -> dict[str, Any]:
     return {
         "region": one.region,
         "rule": one.rule,
+        "classifier": one.classifier,
+        "category": category if one.classifier else None,
         "route": one.route,
         "atMostUSD": _usd(one.at_most),
         "ladders": [
@@ -89,15 +120,21 @@ def _document(one: Explanation) -> dict[str, Any]:
     }
 
 
-def _lines(asked: str, seen: Mapping[str, bool | int | None], found: Sequence[Explanation]) -> Iterator[str]:
+def _lines(
+    asked: str, seen: Mapping[str, bool | int | None], found: Sequence[Explanation], category: str | None
+) -> Iterator[str]:
     yield "request: " + ", ".join(f"{name} {_said(value)}" for name, value in seen.items())
     if not found:
         yield f"{asked}: no region takes this request"
-    told: dict[tuple[str, str, int, tuple[DrawnLadder, ...]], list[str]] = {}
+    told: dict[tuple[str | None, str, str, int, tuple[DrawnLadder, ...]], list[str]] = {}
     for one in found:
-        told.setdefault((one.rule, one.route, one.at_most, one.ladders), []).append(one.region)
-    for (rule, route, at_most, ladders), regions in told.items():
+        told.setdefault((one.classifier, one.rule, one.route, one.at_most, one.ladders), []).append(one.region)
+    for (classifier, rule, route, at_most, ladders), regions in told.items():
         yield ""
+        if classifier and category:
+            yield f"{classifier} is asked for its category, and says {category}"
+        elif classifier:
+            yield f"{classifier} is asked for its category; without one (`--category NAME` says one):"
         yield f"{', '.join(regions)}: rule {rule}, answered by {route}, at most ${_usd(at_most)}"
         for ladder in ladders:
             if len(ladders) > 1:

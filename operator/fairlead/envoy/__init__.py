@@ -11,7 +11,9 @@ from typing import Any
 from fairlead.envoy import (
     bootstrap,
     budgets,
+    classifiers,
     clusters,
+    filters,
     held,
     hops,
     keys,
@@ -144,6 +146,9 @@ def _listeners(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
     return [
         *listener.render(gateway, layout),
         *hops.render_listeners(gateway, layout),
+        *classifiers.render_listeners(
+            gateway, layout, per_attempt=filters.per_attempt(gateway, layout), admission=filters.admission()
+        ),
         *trunks.render_listeners(trunks.crowded(gateway)),
     ]
 
@@ -153,6 +158,7 @@ def _clusters(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
     return [
         *clusters.render(gateway, crowded),
         *hops.render_clusters(gateway, crowded),
+        *classifiers.render_clusters(gateway),
         *trunks.render_clusters(crowded),
         *budgets.clusters(gateway, layout),
         *recorder.clusters(gateway, layout),

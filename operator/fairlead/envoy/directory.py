@@ -17,7 +17,9 @@ an absent field.
     n:<scope>|<model name>  -> <route> <kind> <max output tokens> <wire id> <last wire id> <last target> <shape> <stem>
                                r <dialects> t; or `-`: a refusal
     r:<route>               -> <rule> <route that it leads to> <condition>;<condition>...|<rule> ...
-    t:<route>               -> of a route that a rule leads to, the same as of a model's name
+    q:<route>               -> <cluster> <route, of one that is asked> <timeout, ms> <remembered, s> <path>
+                               <category>,... <prompt, as JSON>: who gives its requests a category
+    t:<route>               -> of a route that a rule leads to, or that gives categories, the same as of a model's name
     l:<scope>               -> <model name> <model name> ..., refusals with a `!` before the name
 
 - Allowed model names are separated by commas; none at all is one comma. Scopes come last, since their names may hold
@@ -31,14 +33,27 @@ an absent field.
   plans that are picked by a key only; `r` only where the route has rules, `t` where a rung wants messages
   in other words. Before one that is there stand `-`.
 - Conditions are `images=1`, `tools=0`, `json=1`, `prompt=<at least>-<below>` and `output=...` in tokens,
-  `text=<literal>,...`, folded and in hexadecimal digits.
+  `text=<literal>,...`, folded and in hexadecimal digits, `category=<name>`.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from fairlead.envoy import names
-from fairlead.ir import Consumer, Gateway, ModelKind, Plan, Route, RouteRule, Side, Stickiness, TokenRange, word
+from fairlead.ir import (
+    Classifier,
+    Consumer,
+    Gateway,
+    ModelKind,
+    Plan,
+    Route,
+    RouteRule,
+    Side,
+    Stickiness,
+    TokenRange,
+    word,
+)
 
 ABSENT = "-"
 NO_NAMES = ","
@@ -67,7 +82,9 @@ def render(gateway: Gateway) -> dict[str, str]:
     entries = _consumers(gateway)
     for route in (route for route in gateway.routes if route.rules):
         entries[f"r:{_word(route.name)}"] = "|".join(map(_rule, route.rules))
-    for name in sorted({rule.route for route in gateway.routes for rule in route.rules}):
+        if route.classifier is not None:
+            entries[f"q:{_word(route.name)}"] = _classifier(route.classifier)
+    for name in sorted(_reached(gateway)):
         (plan,) = routes[name].plans
         entries[f"t:{_word(name)}"] = _answer(routes[name], plan, _guess(plan, first_rungs, wire_ids))
     if any(is_sticky(route, plan) for route in gateway.routes for plan in route.plans):
@@ -169,7 +186,21 @@ def _rule(rule: RouteRule) -> str:
     written += [f"{name}={_range(value)}" for name, value in ranges.items() if value is not None]
     if wanted.last_user_contains:
         written.append("text=" + ",".join(literal.encode().hex() for literal in wanted.last_user_contains))
+    if wanted.category is not None:
+        written.append(f"category={_word(wanted.category)}")
     return f"{_word(rule.name)} {_word(rule.route)} {';'.join(written)}"
+
+
+def _reached(gateway: Gateway) -> set[str]:
+    """Return the routes that others lead to, or ask."""
+    ruled = {rule.route for route in gateway.routes for rule in route.rules}
+    return ruled | {route.classifier.route for route in gateway.routes if route.classifier and route.classifier.route}
+
+
+def _classifier(asked: Classifier) -> str:
+    cluster = names.classifier_cluster(asked.service) if asked.service else names.CLASSIFIER_CLUSTER
+    words = (cluster, asked.route or ABSENT, str(asked.timeout_ms), str(asked.remember_s), asked.path)
+    return " ".join((*map(_word, words), ",".join(map(_word, asked.categories)), json.dumps(asked.prompt)))
 
 
 def _range(tokens: TokenRange) -> str:

@@ -84,7 +84,7 @@ def per_request(gateway: Gateway, layout: Layout, *, probed: Sequence[str]) -> l
             },
         ),
         # Whether there is room for it, and whether another route answers. Needs the route: Envoy limits no others.
-        *budgets.per_request(gateway, layout, admission=_admission()),
+        *budgets.per_request(gateway, layout, admission=admission()),
         # Whether the answer is there already: for those who may ask at all.
         *cache.per_request(gateway),
         # On the way back: a provider's refusal of our credential or model never reaches the client. Only
@@ -209,7 +209,7 @@ def per_attempt(gateway: Gateway, layout: Layout) -> list[Json]:
     ]
 
 
-def _admission() -> str:
+def admission() -> str:
     """Write into the filter after the check what is said where nobody answers one: the words of Envoy's own refusal."""
     return source("admission.lua").replace("@unavailable@", errors.UNCHECKED.body())
 

@@ -44,9 +44,10 @@ def render_listeners(gateway: Gateway, layout: Layout) -> list[Json]:
     """Make the internal listeners that the gateway needs; none when it has no hop."""
     made: list[Json] = []
     if any(target.max_in_flight is not None for target in gateway.targets):
-        made.append(_listener(names.BULKHEAD_LISTENER, _bulkhead_manager(), gateway))
+        made.append(internal_listener(names.BULKHEAD_LISTENER, _bulkhead_manager(), gateway.limits.request_bytes))
     if _shadowed(gateway):
-        shadow = _listener(names.SHADOW_LISTENER, _shadow_manager(gateway, layout), gateway)
+        buffer_bytes = gateway.limits.request_bytes
+        shadow = internal_listener(names.SHADOW_LISTENER, _shadow_manager(gateway, layout), buffer_bytes)
         made.append({**shadow, "metadata": logs.LISTENER_METADATA})
     return made
 
@@ -97,7 +98,7 @@ def _shadowed(gateway: Gateway) -> list[tuple[Target, int]]:
 def _entry(target: Target, gateway: Gateway) -> Json:
     """Make what a ladder sees of a target with a bulkhead: never ejected, since its failures are the hop's too."""
     host = clusters.target_host(target, hop=names.limited_cluster(target.name))
-    return _into(names.BULKHEAD_LISTENER, names.cluster(target.name), gateway, hostname=target.upstream.host, host=host)
+    return into(names.BULKHEAD_LISTENER, names.cluster(target.name), gateway, hostname=target.upstream.host, host=host)
 
 
 def _limited(target: Target, crowded: clusters.Addresses) -> Json:
@@ -120,7 +121,7 @@ def _in_flight(requests: int) -> Json:
 
 def _shadow_entry(gateway: Gateway) -> Json:
     host = {names.HOST_KEY: names.SHADOW_HOST}
-    return _into(names.SHADOW_LISTENER, names.SHADOW_CLUSTER, gateway, hostname="", host=host)
+    return into(names.SHADOW_LISTENER, names.SHADOW_CLUSTER, gateway, hostname="", host=host)
 
 
 def _shadow(target: Target, crowded: clusters.Addresses, longest_ms: int) -> Json:
@@ -131,7 +132,7 @@ def _shadow(target: Target, crowded: clusters.Addresses, longest_ms: int) -> Jso
     }
 
 
-def _into(listener: str, name: str, gateway: Gateway, *, hostname: str, host: Json) -> Json:
+def into(listener: str, name: str, gateway: Gateway, *, hostname: str, host: Json) -> Json:
     """Make a cluster that leads into an internal listener: HTTP/2, since HTTP/1 there costs 40 % of the throughput."""
     endpoint: Json = {"address": {"envoy_internal_address": {"server_listener_name": listener}}}
     if hostname:
@@ -158,13 +159,14 @@ def _into(listener: str, name: str, gateway: Gateway, *, hostname: str, host: Js
     }
 
 
-def _listener(name: str, manager: Json, gateway: Gateway) -> Json:
+def internal_listener(name: str, manager: Json, buffer_bytes: int) -> Json:
+    """Make a listener that only this process reaches."""
     return {
         **packed("envoy.config.listener.v3.Listener"),
         "name": name,
         **overload.exempt(),
         "internal_listener": {},
-        "per_connection_buffer_limit_bytes": gateway.limits.request_bytes,
+        "per_connection_buffer_limit_bytes": buffer_bytes,
         "filter_chains": [{"filters": [extension("http", MANAGER, manager)]}],
     }
 
@@ -172,8 +174,8 @@ def _listener(name: str, manager: Json, gateway: Gateway) -> Json:
 def _bulkhead_manager() -> Json:
     """Pass on what the data listener's filters have made ready."""
     return {
-        **_manager("bulkhead", {"cluster_header": names.HOP_HEADER, "timeout": "0s"}, used=BULKHEAD_HEADERS),
-        "http_filters": [_router([])],
+        **manager("bulkhead", {"cluster_header": names.HOP_HEADER, "timeout": "0s"}, used=BULKHEAD_HEADERS),
+        "http_filters": [router([])],
         "local_reply_config": errors.hop_reply_config(),
     }
 
@@ -206,7 +208,7 @@ def _shadow_manager(gateway: Gateway, layout: Layout) -> Json:
     ]
     timers = [filters.set_header(header, f"%REQ({carried_by})%") for header, carried_by in _TIMERS.items()]
     return {
-        **_manager("shadow", action, used=(names.SHADOW_HOP_HEADER, *_TIMERS.values())),
+        **manager("shadow", action, used=(names.SHADOW_HOP_HEADER, *_TIMERS.values())),
         "http_filters": [
             extension("carried", f"{HTTP}.header_to_metadata.v3.Config", {"request_rules": rules}),
             # Before the filters Envoy takes such headers from whom it does not know.
@@ -216,7 +218,7 @@ def _shadow_manager(gateway: Gateway, layout: Layout) -> Json:
             *budgets.per_shadow(gateway, layout),
             *recording,
             token_filter.render(),
-            _router(filters.per_attempt(gateway, layout)),
+            router(filters.per_attempt(gateway, layout)),
         ],
         "access_log": [
             *logs.shadow_loggers(layout.access_log, gateway.region),
@@ -226,7 +228,7 @@ def _shadow_manager(gateway: Gateway, layout: Layout) -> Json:
     }
 
 
-def _manager(name: str, action: Json, *, used: Sequence[str]) -> Json:
+def manager(name: str, action: Json, *, used: Sequence[str]) -> Json:
     """Make a connection manager that passes on, by the cluster that a header names, without the headers `used`."""
     route = {
         "name": name,
@@ -244,7 +246,8 @@ def _manager(name: str, action: Json, *, used: Sequence[str]) -> Json:
     }
 
 
-def _router(upstream_filters: list[Json]) -> Json:
+def router(upstream_filters: list[Json]) -> Json:
+    """Make the filter that ends a hop's chain."""
     fields: Json = {"suppress_envoy_headers": True}
     if upstream_filters:
         fields["upstream_http_filters"] = upstream_filters

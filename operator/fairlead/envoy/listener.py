@@ -52,8 +52,9 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         },
         "http_filters": [*filters.per_request(gateway, layout, probed=(READY_PATH, HEALTH_PATH, probe.PATH)), router],
         "access_log": [
-            *logs.request_loggers(layout.access_log, gateway.region, kept=cache.is_used(gateway)),
+            *logs.request_loggers(layout.access_log, gateway.region, _chosen(gateway), kept=cache.is_used(gateway)),
             *cache.of_asked(gateway, [*stats.requests(), *stats.rules(gateway), *stats.answers()]),
+            *stats.categories(gateway),
             *cache.stats_loggers(gateway),
             *cache.of_asked(gateway, telemetry.loggers(gateway)),
             *budgets.stats_logger(gateway, layout),
@@ -67,6 +68,13 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         "per_connection_buffer_limit_bytes": gateway.limits.request_bytes,
         "metadata": logs.LISTENER_METADATA,
     }
+
+
+def _chosen(gateway: Gateway) -> dict[str, str]:
+    """Name what a line says of rules and categories, where the gateway has some."""
+    ruled = any(route.rules for route in gateway.routes)
+    classified = any(route.classifier for route in gateway.routes)
+    return {**(logs.RULED if ruled else {}), **(logs.CLASSIFIED if classified else {})}
 
 
 def _strip(gateway: Gateway) -> Json:

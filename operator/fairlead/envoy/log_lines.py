@@ -55,6 +55,14 @@ class Line(BaseModel):
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     cached_tokens: Count | None = None
+    rule: Name = ""
+    """The rule of a route that led to the one that answers; `none`, where none applied; empty for a route without."""
+    asked_route: Name = ""
+    """Whose rule."""
+    category: Name = ""
+    """What a classifier said of it, or `none`; empty where no rule needed that."""
+    classified: Name = ""
+    """How the category was found, or why there is none."""
     usage_status: int | None = None
     """1 = the provider counted both sides."""
 

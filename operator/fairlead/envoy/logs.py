@@ -181,12 +181,20 @@ STREAMED: Json = {
 """Attempts of requests for a stream, by `ATTEMPT_MEMBERS` that the upstream filter left; for an attempt's log."""
 
 
-def request_loggers(path: str, region: str, *, kept: bool = False) -> list[Json]:
+RULED = {"rule": of_request(names.RULE_KEY), "asked_route": of_request(names.RULED_KEY)}
+"""Further fields of a request's line, where a gateway has rules: the rule that applied, and whose it is."""
+CLASSIFIED = {"category": of_request(names.CATEGORY_KEY), "classified": of_request(names.CLASSIFIED_KEY)}
+"""The same where it has a classifier: the category, and how it was found, or why there is none."""
+
+
+def request_loggers(path: str, region: str, more: Mapping[str, str] | None = None, *, kept: bool = False) -> list[Json]:
     """Log the end of a client's request: a text when it went well, else an object with the same fields.
 
-    `kept`: some answers may have been kept, and nobody was asked for those.
+    `more` are further fields, whose values need no escapes. `kept`: some answers may have been kept, and nobody was
+    asked for those.
     """
     fields = {
+        **(more or {}),
         **_answer(region, "request"),
         "consumer": CONSUMER,
         "route": ROUTE,

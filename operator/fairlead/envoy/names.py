@@ -131,6 +131,10 @@ RULE_KEY, RULED_KEY = "rule", "ruled"
 """Strings, of requests for a route with rules: the name of the one that applied, or `none`; and that route."""
 RULE_HEADER = "x-fairlead-rule"
 """On answers of routes with rules, and of those that they lead to: `RULE_KEY`."""
+CATEGORY_KEY, CLASSIFIED_KEY = "category", "classified"
+"""Strings, where a rule needed a category: the category, or `none`; and how it was found, or why there is none."""
+CATEGORY_HEADER = "x-fairlead-category"
+"""On answers to such requests: `CATEGORY_KEY`."""
 HOP_ATTEMPT_HEADER = "x-fl-attempt"
 """The same as `ATTEMPT_HEADER` for an attempt that goes through a hop, which takes it away."""
 SHADOW_HEADER_PREFIX = "x-fl-shadow-"
@@ -145,6 +149,9 @@ WAY_HEADER = "x-fl-way"
 MODEL_HEADER = "x-fl-model"
 STREAM_HEADER = "x-fl-stream"
 """A shadow's copy has no metadata: these carry it over the hop. None of them is among what an attempt removes."""
+ASK_HEADER, ASKED_HEADER = "x-fl-ask", "x-fl-asked"
+"""With `CONSUMER_HEADER`, `WAY_HEADER` and `MODEL_HEADER`, what the request filter says of a question to a classifier's
+route, which goes into that listener by `CLASSIFIER_CLUSTER`."""
 SHADOW_RECORD_HEADER = "x-fl-shadow-record"
 """The same, on routes that record: the value of `RECORD_KEY`, or `-`."""
 RECORD_KEY = "record"
@@ -185,8 +192,10 @@ RATE_LIMIT_FILTER = "envoy.filters.http.ratelimit"
 """Name of the filter, and of the metadata where it keeps what the server's answer carries."""
 BULKHEAD_LISTENER = "bulkhead"
 SHADOW_LISTENER = "shadow"
+CLASSIFIER_LISTENER, CLASSIFIER_CLUSTER = "classifier", "!classifier"
+SERVICE_LISTENER, SERVICE_CLUSTER = "classifier-service", "!classifier-service"
 SHADOW_CLUSTER = "!shadow"
-"""The internal listeners, and the cluster that leads into the shadows' one."""
+"""The internal listeners, and the clusters that lead into the classifiers' and the shadows' one."""
 
 
 def cluster(name: str) -> str:
@@ -241,6 +250,11 @@ def shadow_cluster(target: str) -> str:
 def recorder_cluster(service: str) -> str:
     """Name the cluster of a recorder: the installation's, or one at `host:port` that a route has of its own."""
     return f"!recorder/{service}" if service else "!recorder"
+
+
+def classifier_cluster(service: str) -> str:
+    """Name the cluster of a classifier that is a service at `host:port`."""
+    return f"{CLASSIFIER_CLUSTER}/{service}"
 
 
 def last_resort_cluster(name: str) -> str:

@@ -24,6 +24,9 @@ It runs once per request, after api_key_auth and before everything that needs to
 - for a route with rules, dynamic metadata `ruled`, its name, and `rule`, the name of the one that applies, or `none`
   (also where the header `names.RULE_HEADER` says `none`). Where one applies, the request goes on as one for the route
   that it leads to, whose cap holds, and dynamic metadata `asked` is the route that was asked;
+- where a rule needs a category, dynamic metadata `category`, what the route's classifier says or `none`, and
+  `classified`, how that was found or why there is none. The request waits for the classifier, once and no longer than
+  its timeout, and is then read anew: other requests have run on this worker (`fairlead.envoy.classifiers`);
 - dynamic metadata `unasked` (bool), in streams that are made to report their usage though the client did not ask;
 - `anthropic-version`, where a client of Anthropic's paths names none;
 - with budgets (the directory has `directory.BUDGETS`), dynamic metadata `ask`: `<output limit> <answers>`, the largest
@@ -98,7 +101,7 @@ PARTS = (
     *("rules", "models", "verdicts", "feedback", "decide"),
 )
 """The files of `lua/request/`, in the order in which they are joined: each sees the locals of those before it."""
-PROMPT_PARTS = ("prompt", "literals")
+PROMPT_PARTS = ("prompt", "literals", "category")
 """Those that stand inside `rules.lua`, in a function of their own."""
 
 

@@ -4,7 +4,7 @@ Which virtual host is asked says `x-fl-route`, so a request finds its route by a
 """
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fairlead import statuses
@@ -56,7 +56,7 @@ IDLE_MARGIN_MS = 1000
 
 def render(gateway: Gateway, layout: Layout, *, digest: str) -> Json:
     """Render the route configuration."""
-    ruled = _ruled(gateway)
+    told = _told(gateway)
     return {
         **packed("envoy.config.route.v3.RouteConfiguration"),
         "name": names.ROUTE_CONFIGURATION,
@@ -67,7 +67,7 @@ def render(gateway: Gateway, layout: Layout, *, digest: str) -> Json:
         "most_specific_header_mutations_wins": True,
         "virtual_hosts": [
             _own(gateway, layout, digest),
-            *(_virtual_host(route, gateway, layout, ruled) for route in gateway.routes),
+            *(_virtual_host(route, gateway, layout, told) for route in gateway.routes),
         ],
     }
 
@@ -144,21 +144,25 @@ def _directory(gateway: Gateway, layout: Layout) -> dict[str, str]:
     return entries
 
 
-def _told_rule() -> Json:
-    """Make the header that says which rule led to the route that answers."""
-    header = filters.set_header(names.RULE_HEADER, logs.of_request(names.RULE_KEY))["append"]
-    return {"response_headers_to_add": [header]}
+def _told(gateway: Gateway) -> dict[str, list[Json]]:
+    """Make the headers that say which rule, and which category, led to a route: those of each route that answers so."""
+    headers: dict[str, list[Json]] = {}
+    for header, key, asked in (
+        (names.RULE_HEADER, names.RULE_KEY, {route.name for route in gateway.routes if route.rules}),
+        (names.CATEGORY_HEADER, names.CATEGORY_KEY, {route.name for route in gateway.routes if route.classifier}),
+    ):
+        for name in _answering(asked, gateway):
+            headers.setdefault(name, []).append(filters.set_header(header, logs.of_request(key))["append"])
+    return headers
 
 
-def _ruled(gateway: Gateway) -> frozenset[str]:
+def _answering(asked: Collection[str], gateway: Gateway) -> set[str]:
     """Return the routes that answer requests for routes with rules."""
-    asked = {route.name for route in gateway.routes if route.rules}
-    reached = asked | {rule.route for route in gateway.routes for rule in route.rules}
-    smaller = {route.downgrade_to for route in gateway.routes if route.name in reached and route.downgrade_to}
-    return frozenset(reached | smaller)
+    reached = {*asked, *(rule.route for route in gateway.routes if route.name in asked for rule in route.rules)}
+    return reached | {route.downgrade_to for route in gateway.routes if route.name in reached and route.downgrade_to}
 
 
-def _virtual_host(route: Route, gateway: Gateway, layout: Layout, ruled: Collection[str]) -> Json:
+def _virtual_host(route: Route, gateway: Gateway, layout: Layout, told: Mapping[str, list[Json]]) -> Json:
     forms = list(_forms(route, gateway))
     if recorder.recording(route, layout) is not None:
         forms = [one for form in forms for one in (_drawn(form) if _MIRRORS in form["route"] else (form,))]
@@ -168,7 +172,7 @@ def _virtual_host(route: Route, gateway: Gateway, layout: Layout, ruled: Collect
         "request_body_buffer_limit": gateway.limits.request_bytes,
         "retry_policy": _retry(route, route.timeouts.response_ms),
         "routes": forms,
-        **(_told_rule() if route.name in ruled else {}),
+        **({"response_headers_to_add": told[route.name]} if route.name in told else {}),
         **_told_filters(route, layout),
     }
 

@@ -39,6 +39,26 @@ def rules(gateway: Gateway) -> list[Json]:
     return [_logger("fairlead_rule", [counts], [], only=only)]
 
 
+def categories(gateway: Gateway) -> list[Json]:
+    """Count requests for whose rule a category was needed: `envoy_fairlead_classified_requests`.
+
+    `reason` says how it was found (`asked`, `remembered`), or why there is none.
+    """
+    if not any(route.classifier for route in gateway.routes):
+        return []
+    keys = {"route": names.RULED_KEY, "category": names.CATEGORY_KEY, "reason": names.CLASSIFIED_KEY}
+    tags = _tags({label: logs.of_request(key) for label, key in keys.items()})
+    counts = {"stat": {"name": "requests", "tags": tags}, "value_fixed": 1}
+    only = logs.metadata_filter(names.CLASSIFIED_KEY, value={"present_match": True})
+    return [_logger("fairlead_classified", [counts], [], only=only)]
+
+
+def questions() -> list[Json]:
+    """Count questions to classifiers' routes: `envoy_fairlead_classifier_*`; clients' requests are none of them."""
+    labels = {"consumer": logs.CONSUMER, "route": logs.ROUTE, **_who()}
+    return _loggers("fairlead_classifier", labels, every={}, served=logs.SERVED)
+
+
 def attempts() -> list[Json]:
     """Count attempts as their router ends them: `envoy_fairlead_attempt_*`.
 

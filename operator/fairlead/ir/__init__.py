@@ -8,6 +8,7 @@ arms).
 
 from fairlead.ir.budget import BudgetCheck
 from fairlead.ir.cache import Cache
+from fairlead.ir.classifier import Classifier
 from fairlead.ir.consumer import Consumer, Ending, Entry, Scope
 from fairlead.ir.gateway import Gateway, Limits, ListenAddress, Telemetry
 from fairlead.ir.route import (
@@ -33,6 +34,7 @@ __all__ = [
     "Breaker",
     "BudgetCheck",
     "Cache",
+    "Classifier",
     "Conditions",
     "Consumer",
     "Credential",

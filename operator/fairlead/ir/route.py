@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from fairlead.ir.cache import Cache
+from fairlead.ir.classifier import Classifier
 from fairlead.ir.rule import RouteRule
 from fairlead.ir.target import Protocol
 
@@ -174,6 +175,8 @@ class Route:
     """The first that matches applies, to requests of chat. Names of a route's rules are unique."""
     cache: Cache | None = None
     """None = every request asks a provider."""
+    classifier: Classifier | None = None
+    """There where a rule asks for a category."""
     feedback: bool = False
     """Whether users may rate its answers."""
 

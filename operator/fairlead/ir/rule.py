@@ -27,6 +27,8 @@ class Conditions:
     """The request's own limit; one without a limit matches no range."""
     last_user_contains: tuple[str, ...] = ()
     """Literals, folded by `ir.fold`; one of them stands in the folded last text of the user. Empty: any text."""
+    category: str | None = None
+    """What the route's classifier says of that text; asked last, when all else holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from fairlead.budget.estimate import Ask, bounds, reservation
 from fairlead.ir import Gateway, Plan, Route, Side, word
 from fairlead.ir.rule import BYTES_PER_TOKEN, PRIMARY
 from fairlead.matching.prompt import Amiss, Prompt, read
-from fairlead.matching.rules import first_match
+from fairlead.matching.rules import first_match, needs_category
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class Explanation:
     region: str
     rule: str
     """The name of the rule that applies; `none`: the route's own primary."""
+    classifier: str | None
+    """Who is asked for a category, the route or the service; None where no rule needs one."""
     route: str
     """The route that answers."""
     ladders: tuple[DrawnLadder, ...]
@@ -44,9 +46,17 @@ class Explanation:
 
 
 def explain(
-    gateways: Mapping[str, Gateway], prices: BudgetConfiguration, asked: str, body: bytes, path: str
+    gateways: Mapping[str, Gateway],
+    prices: BudgetConfiguration,
+    asked: str,
+    body: bytes,
+    path: str,
+    *,
+    category: str | None = None,
 ) -> tuple[Explanation, ...]:
     """Say what becomes of a request in every region that takes it for this route; in none: nothing.
+
+    `category` is what the classifier would say; None: none.
 
     Raises:
         Amiss: gateways refuse it.
@@ -57,7 +67,8 @@ def explain(
     for region, gateway in gateways.items():
         routes = {route.name: route for route in gateway.routes}
         if asked in routes:
-            rule = first_match(routes[asked].rules, prompt)
+            classifier = _classifier(routes[asked], prompt)
+            rule = first_match(routes[asked].rules, prompt, category if classifier else None)
             answering = routes[asked if rule is None else rule.route]
             plan = _plan(answering, prompt.model)
             if plan is not None:
@@ -65,6 +76,7 @@ def explain(
                     Explanation(
                         region=region,
                         rule=PRIMARY if rule is None else rule.name,
+                        classifier=classifier,
                         route=answering.name,
                         ladders=_ladders(plan, gateway, prices),
                         at_most=_at_most(answering, prompt, len(body), prices),
@@ -95,6 +107,13 @@ def facts(body: bytes, path: str) -> Mapping[str, bool | int | None]:
         except Amiss:
             continue
     return found
+
+
+def _classifier(route: Route, prompt: Prompt) -> str | None:
+    asked = route.classifier
+    if asked is None or not needs_category(route.rules, prompt) or not prompt.last_user_texts:
+        return None
+    return asked.route or f"{asked.service}{asked.path}"
 
 
 def _plan(route: Route, model: str) -> Plan | None:

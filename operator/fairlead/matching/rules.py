@@ -1,23 +1,39 @@
 """The first rule that a request matches."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from fairlead.ir import Conditions, RouteRule, TokenRange, fold
 from fairlead.ir.rule import BYTES_PER_TOKEN
 from fairlead.matching.prompt import Prompt
 
 
-def first_match(rules: Iterable[RouteRule], prompt: Prompt) -> RouteRule | None:
+def first_match(rules: Iterable[RouteRule], prompt: Prompt, category: str | None = None) -> RouteRule | None:
     """Return the rule that applies; None: the route's own primary answers.
+
+    `category` is what the classifier says of the prompt; None: it gives none.
 
     Raises:
         Amiss: a rule asks for what is not to be told from the body; a gateway refuses it.
 
     """
-    return next((rule for rule in rules if _fits(rule.conditions, prompt)), None)
+    return next((rule for rule in rules if _fits(rule.conditions, prompt, {None, category})), None)
 
 
-def _fits(wanted: Conditions, prompt: Prompt) -> bool:
+def needs_category(rules: Iterable[RouteRule], prompt: Prompt) -> bool:
+    """Tell whether a gateway asks the classifier: a rule needs its word, and none before matches without.
+
+    Raises:
+        Amiss: as `first_match`.
+
+    """
+    for rule in rules:
+        wanted = rule.conditions.category
+        if _fits(rule.conditions, prompt, {wanted}):
+            return wanted is not None
+    return False
+
+
+def _fits(wanted: Conditions, prompt: Prompt, categories: Collection[str | None]) -> bool:
     """Ask in the order of the gateway's filter: what is asked after a condition that fails refuses nothing."""
     return (
         wanted.tools in {None, prompt.tools}
@@ -26,6 +42,7 @@ def _fits(wanted: Conditions, prompt: Prompt) -> bool:
         and (wanted.prompt_tokens is None or _within(wanted.prompt_tokens, prompt.text_bytes, BYTES_PER_TOKEN))
         and (wanted.images is None or wanted.images == prompt.images)
         and (not wanted.last_user_contains or _contains(prompt.last_user_texts, wanted.last_user_contains))
+        and wanted.category in categories
     )
 
 

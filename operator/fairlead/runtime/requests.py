@@ -8,6 +8,7 @@ from fairlead.budget.attempt import Attempt as Uncounted
 from fairlead.budget.price import Price, Tokens, cost, decimal
 from fairlead.envoy.log_lines import Line
 from fairlead.health import attempts
+from fairlead.ir.classifier import NO_CATEGORY
 from fairlead.statuses import Failure, meaning
 
 Json = dict[str, Any]
@@ -147,6 +148,9 @@ def document(request: Request, prices: Mapping[str, Price]) -> Json:
         "route": request.route or None,
         "model": request.first.model or None,
         "stream": request.first.stream,
+        "rule": (line.rule or None) if line is not None else None,
+        "category": (line.category or None) if line is not None else None,
+        "classified": (line.classified or None) if line is not None else None,
         "status": line.status if line is not None else None,
         "outcome": _ending(request),
         "milliseconds": line.latency_ms if line is not None else None,
@@ -238,6 +242,7 @@ def lines(described: Json, *, whole: bool) -> list[str]:
         f"{asked:<24}",
         f"{who:<24}",
         f"{_ms(described['milliseconds']):>8}",
+        _chosen(described),
         _spent(described),
         described["requestID"],
     ]
@@ -252,6 +257,15 @@ def lines(described: Json, *, whole: bool) -> list[str]:
     if whole:
         written += [f"    shadow {one['target']}  {one['status']}  {_spent(one)}" for one in described["shadows"]]
     return written
+
+
+def _chosen(described: Json) -> str:
+    """Say which rule applied, and which category."""
+    rule = f"rule {described['rule']}" if described["rule"] else ""
+    if not described["category"]:
+        return rule
+    why = "" if described["category"] != NO_CATEGORY else f" ({described['classified']})"
+    return f"{rule}, category {described['category']}{why}"
 
 
 def _attempt_line(one: Json) -> str:

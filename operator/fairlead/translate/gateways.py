@@ -9,6 +9,7 @@ from fairlead.api.installation import FailurePolicy, Installation
 from fairlead.ir import word
 from fairlead.translate.budgets import Bounds
 from fairlead.translate.cache import cache
+from fairlead.translate.classifiers import classifier
 from fairlead.translate.consumers import Consumer
 from fairlead.translate.downgrade import downgrade
 from fairlead.translate.plans import Planner
@@ -83,6 +84,7 @@ def fleet(
                 budget=_budget(
                     installation, bounds, told=any(route.baseline is not None or route.feedback for route in routes)
                 ),
+                in_cluster=references.in_cluster,
             )
         )
         for route in entering:
@@ -132,6 +134,7 @@ def _gateway(
     bounds: Bounds,
     cache_bytes: int,
     budget: ir.BudgetCheck,
+    in_cluster: bool,
 ) -> ir.Gateway:
     rendered: list[ir.Route] = []
     ladders: list[ir.Ladder] = []
@@ -139,7 +142,12 @@ def _gateway(
     for route, names in routes:
         plans, found = planner.plans(route, names)
         made = _route(route, plans, found, planner)
-        rendered.append(replace(made, downgrade_to=downgrade(route, here), rules=rules(route, here)))
+        asked = classifier(route, here, in_cluster=in_cluster)
+        ruled = rules(route, here, classified=asked is not None)
+        needed = any(rule.conditions.category is not None for rule in ruled)
+        rendered.append(
+            replace(made, downgrade_to=downgrade(route, here), rules=ruled, classifier=asked if needed else None)
+        )
         ladders.extend(found)
     keyed_probes = planner.keyed_probes()
     targets = planner.targets()

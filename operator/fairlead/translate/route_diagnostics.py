@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from fairlead.api.conditions import Reason
 from fairlead.ir import ModelKind
 from fairlead.translate.cache import judge_cache
+from fairlead.translate.classifiers import judge_classifier
 from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.downgrade import judge_stand_in, objection_to_downgrade
 from fairlead.translate.gateways import Presence
@@ -31,6 +32,7 @@ def judge(
     _judge_downgrade(route, routes, written, diagnostics)
     judge_rules(route, routes, written, diagnostics)
     judge_cache(route, diagnostics)
+    judge_classifier(route, routes, written, diagnostics)
     _judge_timers(route, presences, diagnostics)
 
 

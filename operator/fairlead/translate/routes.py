@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fairlead import ir
 from fairlead.api import quantity
+from fairlead.api.classifier import Classifier
 from fairlead.api.conditions import Reason
 from fairlead.api.meta import ObjectKey
 from fairlead.api.route import FeedbackPolicy, ModelRoute, ModelRouteSpec, Redaction, Residency, ShadowTarget
@@ -77,6 +78,8 @@ class Route:
     rules: tuple[RouteRule, ...] = ()
     """As they are written: where they lead shows only beside all other routes."""
     cache: RouteCache | None = None
+    """As it is written."""
+    classifier: Classifier | None = None
     """As it is written."""
     candidate: Candidates | None = None
     """What a rollout's side of the traffic meets: the candidate, then what is stable. None while nothing rolls out."""
@@ -161,6 +164,7 @@ def route(
         feedback=spec.feedback is FeedbackPolicy.ACCEPT,
         rules=spec.rules,
         cache=spec.cache,
+        classifier=spec.classifier,
         candidate=rolling.candidate if rolling.traffic else None,
         candidate_traffic=rolling.traffic,
         rollout=rolling.plan,

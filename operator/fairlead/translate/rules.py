@@ -16,12 +16,17 @@ from fairlead.translate.known_names import KnownNames
 from fairlead.translate.routes import Route
 
 
-def rules(route: Route, here: Mapping[str, Route]) -> tuple[ir.RouteRule, ...]:
-    """Return the rules of a route that lead somewhere at a gateway with these routes, by `namespace/name`."""
+def rules(route: Route, here: Mapping[str, Route], *, classified: bool) -> tuple[ir.RouteRule, ...]:
+    """Return the rules of a route that lead somewhere at a gateway with these routes, by `namespace/name`.
+
+    Without somebody who gives requests a category (`classified`), rules that ask for one match none.
+    """
     if ModelKind.CHAT not in route.kinds:
         return ()
     found = []
     for written in route.rules:
+        if written.when.category is not None and not classified:
+            continue
         other = here.get(f"{route.key.namespace}/{written.route}")
         if other is not None and other.name != route.name and objection(route, other) is None:
             found.append(ir.RouteRule(name=written.name, route=other.name, conditions=conditions(written.when)))
@@ -37,6 +42,7 @@ def conditions(written: RuleMatch) -> ir.Conditions:
         prompt_tokens=_range(written.prompt_tokens),
         max_output_tokens=_range(written.max_output_tokens),
         last_user_contains=tuple(sorted({fold.fold(text) for text in written.last_user_contains or ()})),
+        category=written.category,
     )
 
 

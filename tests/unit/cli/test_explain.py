@@ -54,6 +54,41 @@ def test_it_says_rule_ladder_and_price(files: Path) -> None:
     ]
 
 
+SORTED = [
+    {"name": "first", "when": {"tools": True}, "route": "large"},
+    {"name": "code", "when": {"category": "code"}, "route": "large"},
+]
+CLASSIFIER = {
+    "service": {"name": "sorter", "port": 80, "path": "/sort"},
+    "categories": {"code": "programs", "prose": "x"},
+}
+
+
+def sorted_by(files: Path, *options: str, text: str = "Some sql?", **body: Any) -> Any:
+    route_of = route("sorted", target("p", "small"), rules=SORTED, classifier=CLASSIFIER)
+    write(files / "m" / "sorted.yaml", route_of)
+    return explained(files, text, "--route", "sorted", *options, body=body)
+
+
+def test_a_category_is_asked_for_and_can_be_said(files: Path) -> None:
+    asked = sorted_by(files).output.splitlines()
+    assert asked[2] == "sorter:80/sort is asked for its category; without one (`--category NAME` says one):"
+    assert asked[3].startswith("us-east-1: rule none, answered by fairlead/sorted, ")
+    said = sorted_by(files, "--category", "code").output.splitlines()
+    assert said[2] == "sorter:80/sort is asked for its category, and says code"
+    assert said[3].startswith("us-east-1: rule code, answered by fairlead/large, ")
+    other = json.loads(sorted_by(files, "--category", "prose", "-o", "json").output)["regions"][0]
+    assert (other["rule"], other["classifier"], other["category"]) == ("none", "sorter:80/sort", "prose")
+    for body in ({"tools": [{"type": "function"}]}, {"messages": []}):
+        nobody = json.loads(sorted_by(files, "--category", "code", "-o", "json", **body).output)["regions"][0]
+        assert (nobody["classifier"], nobody["category"]) == (None, None)
+        assert nobody["rule"] == ("first" if "tools" in body else "none")
+    wrong = sorted_by(files, "--category", "poems")
+    assert (wrong.exit_code, "want one of its categories (code, prose)" in wrong.output) == (2, True)
+    plain = explained(files, "hi", "--route", "chat", "--category", "code")
+    assert (plain.exit_code, "none: the route has no classifier" in plain.output) == (2, True)
+
+
 def test_a_rule_is_skipped_where_its_route_takes_no_requests(files: Path) -> None:
     result = explained(files, "SQL", "--route", "chat", "-o", "json", regions=["us-east-1"])
     regions = {one["region"]: one for one in json.loads(result.output)["regions"]}

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from fairlead.envoy import names, request_filter
+from fairlead.envoy import classifiers, names, request_filter
 from fairlead.ir import ModelKind
 
 SOURCE = request_filter.source()
@@ -22,6 +22,11 @@ SOURCE = request_filter.source()
         names.STREAM_KEY,
         names.WAY_KEY,
         names.ERROR_KEY,
+        names.CATEGORY_KEY,
+        names.CLASSIFIED_KEY,
+        names.CLASSIFIER_CLUSTER,
+        names.SERVICE_CLUSTER,
+        *classifiers.CARRIED,
         *ModelKind,
     ],
 )
@@ -31,7 +36,7 @@ def test_lua_spells_the_name_alike(name: str) -> None:
 
 def test_lua_uses_no_other_internal_header() -> None:
     known = {names.ROUTE_HEADER, names.CONSUMER_HEADER, names.ARMS_HEADER, names.LADDER_HEADER_PREFIX}
-    known |= {names.ENCODING_HEADER, names.BUCKET_HEADER}
+    known |= {names.ENCODING_HEADER, names.BUCKET_HEADER, names.HOP_HEADER, *classifiers.CARRIED}
     assert set(re.findall(rf'"({names.HEADER_PREFIX}[^"]*)"', SOURCE)) == known
 
 

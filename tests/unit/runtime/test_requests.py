@@ -144,3 +144,23 @@ def test_a_stream_does_not_wait_for_lines_that_are_lost() -> None:
     stream = RequestStream()
     assert stream.take([end(attempts=2)], 0) == []
     assert [request.id for request in stream.take([], PATIENCE_MS)] == ["r1"]
+
+
+def test_the_rule_and_the_category_are_told() -> None:
+    told = [
+        described(end(rule="code", asked_route="team/chat", category="code", classified="asked")),
+        described(end(rule="none", asked_route="team/chat", category="none", classified="timeout")),
+        described(end(rule="none", asked_route="team/chat", category="-", classified="-")),
+        described(end()),
+    ]
+    assert [(one["rule"], one["category"], one["classified"]) for one in told] == [
+        ("code", "code", "asked"),
+        ("none", "none", "timeout"),
+        ("none", None, None),
+        (None, None, None),
+    ]
+    shown = [lines(one, whole=False)[0] for one in told]
+    assert "  rule code, category code  " in shown[0]
+    assert "  rule none, category none (timeout)  " in shown[1]
+    assert "  rule none  " in shown[2]
+    assert "rule" not in shown[3]

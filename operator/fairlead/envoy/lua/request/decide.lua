@@ -14,8 +14,9 @@ local function word(s, entry, metadata)
   return nil, entry.dialects.Anthropic
 end
 
--- Reads the body, writes it anew for the entry it finds, and returns nil, the entry and the body's bytes, or the answer.
-local function read(h, buffer, endpoint, path, directory, caller, consumer, metadata)
+-- Reads the body, writes it anew for the entry it finds, and returns nil, the entry and the body's bytes; or the answer;
+-- or a question for `classify`, with which it is called again.
+local function read(h, buffer, endpoint, path, directory, caller, consumer, metadata, classified)
   local length = buffer:length()
   if length == 0 then return EMPTY end
   local s = buffer:getBytes(0, length)
@@ -47,7 +48,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   local asked
   if entry.ruled then
     asked = entry.route
-    problem, entry = ruled(s, directory, entry, endpoint, path, h:headers(), metadata)
+    problem, entry = ruled(s, directory, entry, endpoint, path, h:headers(), metadata, classified)
     if problem then return problem end
     if entry.route == asked then asked = nil end
   end
@@ -114,8 +115,8 @@ local function identify(h)
   return nil, caller, consumer
 end
 
--- Returns the answer to give, or nil after everything is set for the way to the provider.
-local function decide(h, buffer, caller, consumer)
+-- Returns the answer to give, or nil after everything is set for the way to the provider; or, as `read`, a question.
+local function decide(h, buffer, caller, consumer, classified)
   local headers = h:headers()
   local metadata = h:streamInfo():dynamicMetadata()
   local directory = h:metadata()
@@ -137,7 +138,7 @@ local function decide(h, buffer, caller, consumer)
   local length = buffer:length()
   problem = encoded and check_decoded(metadata, length)
   if problem then return problem end
-  local answer, entry, bytes, as_it_came = read(h, buffer, endpoint, path, directory, caller, consumer, metadata)
+  local answer, entry, bytes, as_it_came = read(h, buffer, endpoint, path, directory, caller, consumer, metadata, classified)
   if encoded and (answer == EMPTY or answer == MALFORMED) then -- Envoy drops what it cannot read
     return check_decoded(metadata, length, true)
   end
@@ -189,6 +190,11 @@ function envoy_on_request(h)
   end
   local large = buffer:length() > LARGE
   ok, answer = pcall(decide, h, buffer, caller, consumer)
+  if ok and answer and answer.classifier then
+    local known, classified = pcall(classify, h, answer, consumer) -- yields
+    if not known then h:logErr("request.lua: " .. tostring(classified)) end
+    ok, answer = pcall(decide, h, h:body(true), caller, consumer, known and classified or {})
+  end
   if large then collectgarbage() end
   if not ok or answer then give(h, ok, answer) end
 end

@@ -1,7 +1,8 @@
 -- Rules: requests of a route that another one answers, by what they are like -----------------------------------------
 
--- The refusal of a body, or nil and the entry that answers it. A function of its own: a chunk of Lua has 200 locals.
-local ruled = (function()
+-- `ruled`: the refusal of a body, or nil and the entry that answers it; or a question for `classify`, and what that says is
+-- given when asked again. A function of their own: a chunk of Lua has 200 locals.
+local ruled, classify = (function()
 
 @prompt@
 local JSON_FORMATS = { json_object = true, json_schema = true }
@@ -46,6 +47,8 @@ local rules_of = kept(function(text)
         rule.output = range_of(value, 1)
       elseif key == "text" then
         rule.literals = literals_of(value)
+      elseif key == "category" then
+        rule.category = value
       else
         rule[key] = value == "1"
       end
@@ -89,8 +92,9 @@ end
 
 local function holds(range, number) return number >= range[1] and number < range[2] end
 
--- The rule that applies, nil when none does; or nil and the refusal. What a rule asks is found out when it is asked.
-local function first_match(s, rules, reads, own)
+-- The rule that applies, nil when none does; or nil and the refusal; or nil, nil and the prompt whose category is needed.
+-- What a rule asks is found out when it is asked, the category last.
+local function first_match(s, rules, reads, own, classified)
   local prompt, text, json, limit, limited, problem = nil, false, nil, nil, false, nil
   for _, rule in ipairs(rules) do
     local fits = rule.tools == nil or rule.tools == has_tools()
@@ -109,7 +113,9 @@ local function first_match(s, rules, reads, own)
       end
       fits = rule.json == json
     end
-    if fits and not prompt and (rule.prompt or rule.images ~= nil or rule.literals) then
+    local category = rule.category
+    if fits and not prompt
+      and (rule.prompt or rule.images ~= nil or rule.literals or category and not classified) then
       problem, prompt = walk(s, reads, rules.sizes)
       if problem then return nil, problem end
     end
@@ -124,9 +130,19 @@ local function first_match(s, rules, reads, own)
       rule.machine = rule.machine or automaton(rule.literals)
       fits = contains(rule.machine)
     end
+    if fits and category then
+      if not classified then return nil, nil, prompt end
+      fits = classified.category == category
+    end
     if fits then return rule end
   end
   return nil
+end
+
+-- The question for the category of a prompt, or the refusal.
+local function question_of(s, directory, route, prompt)
+  local text, problem = text_of(s, prompt)
+  return problem or { classifier = classifier_of(directory:get("q:" .. route)), text = text, asked = route }
 end
 
 local RULE = "x-fairlead-rule"
@@ -135,7 +151,7 @@ local BAD_RULE = refusal("400", "invalid_rule",
   "The header " .. RULE .. " of a request says `" .. PRIMARY .. "`, for the route's own primary, or is left out.")
 
 -- After all other refusals of a body that do not depend on its route.
-return function(s, directory, entry, endpoint, path, headers, metadata)
+local function ruled(s, directory, entry, endpoint, path, headers, metadata, classified)
   local told = headers:get(RULE)
   told = told and match(lower(told), "^%s*(.-)%s*$") or ""
   if told ~= "" and told ~= PRIMARY then return BAD_RULE end
@@ -144,14 +160,17 @@ return function(s, directory, entry, endpoint, path, headers, metadata)
   local text = told == "" and directory:get("r:" .. entry.route)
   if not text then return nil, entry end
   if unclear then return unclear end
-  local rule, problem = first_match(s, rules_of(text), READS[path], endpoint.own)
+  local rule, problem, prompt = first_match(s, rules_of(text), READS[path], endpoint.own, classified)
   empty()
   if problem then return problem end
+  if prompt then return question_of(s, directory, entry.route, prompt) end
   local reached = rule and directory:get("t:" .. rule.route)
   if not reached then return nil, entry end
   metadata:set(NAMESPACE, "rule", rule.name)
   metadata:set(NAMESPACE, "asked", entry.route)
   return nil, entry_of(reached)
 end
+
+return ruled, classify
 
 end)()
