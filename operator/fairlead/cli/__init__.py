@@ -14,6 +14,7 @@ main = LazyGroup(
         "init": ("fairlead.cli.init:command", "Write files to begin with: what the environment leads to."),
         "check": ("fairlead.cli.check:command", "Say what is wrong with manifests, object by object."),
         "explain": ("fairlead.cli.explain:command", "Say which rule, ladder and price a request meets."),
+        "classify": ("fairlead.cli.classify:command", "Say how well a route's classifier sorts labelled texts."),
         "render": ("fairlead.cli.render:command", "Write the files that each region's Envoy reads."),
         "up": ("fairlead.cli.up:command", "Serve manifests from this machine: one Envoy per region."),
         "status": ("fairlead.cli.status:command", "Show what each region serves."),
@@ -37,6 +38,7 @@ main = LazyGroup(
     extras={
         "init": ("init",),
         "check": ("standalone", "init"),
+        "classify": ("standalone",),
         "up": ("standalone",),
         "status": ("standalone", "operator"),
         "operator": ("operator",),
