@@ -11,7 +11,13 @@ def document(*regions: str, **values: Any) -> dict[str, Any]:
     """Write `gateways.json` for regions that all run alike."""
     region = {
         "replicas": 2,
-        "autoscaling": {"enabled": False, "minReplicas": 2, "maxReplicas": 10, "targetCPUUtilizationPercentage": 70},
+        "autoscaling": {
+            "enabled": False,
+            "minReplicas": 2,
+            "maxReplicas": 10,
+            "targetCPUUtilizationPercentage": 70,
+            "targetRequestsPerSecond": 0,
+        },
         "maxUnavailable": 1,
         "concurrency": 0,
         "gracePeriodSeconds": 300,

@@ -120,6 +120,8 @@ class Counters:
 
     def __init__(self) -> None:
         self.attempts: dict[tuple[str, str, str, str], int] = {}
+        self.refused = 0
+        """Requests that each had no room for."""
         self.problem = ""
         """Why no gateway shows its counters; empty while all do."""
 
@@ -127,12 +129,20 @@ class Counters:
         key = arm, target, str(code), flags
         self.attempts[key] = self.attempts.get(key, 0) + times
 
+    def refuse(self) -> int:
+        """Let each refuse one more request; how many that are."""
+        self.refused += 1
+        return self.refused
+
     async def read(self, address: str, *, only: str) -> str:
         assert address in ("10.0.0.1:9090", "10.0.0.2:9090")
         assert only
         if self.problem:
             raise EnvoyError(self.problem)
-        return "".join(
+        refused = (
+            f'envoy_http_downstream_rq_overload_close{{envoy_http_conn_manager_prefix="fairlead"}} {self.refused}\n'
+        )
+        return refused + "".join(
             f'envoy_fairlead_attempt_total{{arm="{arm}",target="{target}",code="{code}",flags="{flags}"}} {count}\n'
             for (arm, target, code, flags), count in self.attempts.items()
         )

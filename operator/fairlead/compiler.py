@@ -122,6 +122,8 @@ class CompiledGateway:
     """What it serves by each name, sorted by route."""
     too_large: str = ""
     """Why there are no files: one of them does not fit; the gateway keeps what it has."""
+    fullness: tuple[int, str] = (0, "")
+    """How much the fullest file takes of what it may, in percent, and its path."""
     without_steps: bool = False
     """Whether the files have no room for shares between 0 and 100 %: those are rounded, and returns are at once."""
     lacking: frozenset[str] = frozenset()
@@ -281,8 +283,7 @@ def pod_layouts(
 ) -> Mapping[str, Layout]:
     """Return where each region's pods keep their files: the one place that says so, for the operator and for `render`.
 
-    Nothing of a release stands in it but where its budget server and its recorder (`host:port`) listen, and the memory
-    limit of each region's pods, so that both make the same bytes.
+    Nothing of a release stands in it but where budget server and recorder listen, and the memory limit of each region.
     """
     layout = Layout(
         xds_dir=pod.XDS_DIR,
@@ -338,6 +339,7 @@ def _rendered(
         ir=gateway,
         files=files,
         digest=envoy.digest(files),
+        fullness=envoy.fullness(files, layout),
         manifests=made,
         routes=routes,
         without_steps=not whole and has_layers(gateway, observed.health),

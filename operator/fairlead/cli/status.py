@@ -81,7 +81,7 @@ def _local(folder: StateFolder, output: str) -> View:
     wrong = (
         not running
         or bool(stale)
-        or bool(document["failing"] or budgets)
+        or bool(document["failing"] or document.get("overloaded") or budgets)
         or any(is_ill(endpoint) for endpoint in document["endpoints"])
         or any(one["degraded"] for one in document["rollouts"])
         or any(not region.get("live", True) for region in regions)
@@ -149,6 +149,12 @@ def _lines(document: Json, folder: StateFolder) -> list[str]:
     for region in document["regions"]:
         reduced = _reduced(document) if document["running"] else {}
         lines += _region_lines(region, _fails(document, region["name"]), reduced, running=document["running"])
+    if document["running"]:
+        lines += [
+            f"{one['region']} has no room for all requests since {one['since']}: clients get 503 `overloaded`, or a"
+            " closed connection"
+            for one in document.get("overloaded", ())
+        ]
     failing = document["failing"] if document["running"] else []
     if failing:
         lines.append(f"{len(failing)} failing")
@@ -167,6 +173,13 @@ def _lines(document: Json, folder: StateFolder) -> list[str]:
     return lines
 
 
+def _configuration(region: Json) -> list[str]:
+    """Say how full a gateway is."""
+    if not (one := region.get("configuration")):
+        return []
+    return [f"  configuration {one['percent']} % of {one['limitBytes'] // 1024} KiB ({one['file']})"]
+
+
 def _reduced(document: Json) -> Mapping[str, str]:
     """Say of endpoints that have less than their traffic how they stand: `Down, 0%`."""
     return {
@@ -181,6 +194,7 @@ def _region_lines(region: Json, fails: frozenset[str], reduced: Mapping[str, str
     digest = (region["digest"] or "none")[:SHOWN_DIGEST]
     lines = [
         f"{region['name']} ({region['geo']}){state}",
+        *_configuration(region),
         f"  http://{region['listen']}/v1   metrics http://{region['metrics']}/metrics   digest {digest}",
     ]
     health = {target["name"]: target for target in region["targets"]}

@@ -117,7 +117,13 @@ def draw(
     ]
     return Picture(
         source=source,
-        alerts=alerts,
+        alerts=[
+            *alerts,
+            *(
+                f"{one['region']} has no room for all requests: 503 `overloaded`"
+                for one in document.get("overloaded", ())
+            ),
+        ],
         regions=[
             _region(one, document, ladders, known, told) for one in sorted(document["regions"], key=itemgetter("name"))
         ],

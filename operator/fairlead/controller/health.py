@@ -35,7 +35,7 @@ from fairlead.runtime.health import HealthWatch, drained_regions
 from fairlead.runtime.prober import Ask, Place, Prober
 from fairlead.runtime.readings import GatewayPlace
 from fairlead.runtime.traffic import TrafficView
-from fairlead.status import Happening, happening, trust
+from fairlead.status import Happening, happening, nearly_full, overload, trust
 
 Object = Mapping[str, Any]
 
@@ -77,6 +77,9 @@ class Health:
         self._remembers = False
         self._shown: object = None
         self._mistakes: frozenset[tuple[str, str]] = frozenset()
+        self._overloaded: frozenset[str] = frozenset()
+        self._nearly_full: frozenset[str] = frozenset()
+        """Regions of which it was said."""
         self.kept: Mapping[str, Mapping[str, Any]] = {}
         """What is to be written down, by file: for whoever leads next, and for people before they drain."""
         self._load_at = clock.monotonic()
@@ -204,7 +207,9 @@ class Health:
             self._keep()
             self._alarms.status.ring()
             self._alarms.reconcile.ring()
-        if judgement.noted or self._clock.monotonic() - self._load_at >= _LOAD_EVERY_S:
+        overloaded = self._note_overload()
+        nearly = self._note_room(compiled)
+        if judgement.noted or overloaded or nearly or self._clock.monotonic() - self._load_at >= _LOAD_EVERY_S:
             self._weigh(compiled)
         if judgement.moved:
             changed()
@@ -218,11 +223,32 @@ class Health:
             self.fleet,
             carried=self._watch.carried,
             drained=self._watch.drained,
+            overloaded=self._traffic.overloaded,
         )
         document = load.encode(found)
         if document != self.kept.get(load.FILE):
             self.kept = {**self.kept, load.FILE: document}
             self._alarms.reconcile.ring()
+
+    def _note_overload(self) -> bool:
+        """Say which regions' gateways begin to refuse requests, and cease to; tell whether any did."""
+        now = frozenset(self._traffic.overloaded)
+        for region in sorted(now ^ self._overloaded):
+            self._events.note(self._installation, overload(region, began=region in now), region)
+        differs, self._overloaded = now != self._overloaded, now
+        self._metrics.health.show_overload(self._known_regions, now)
+        return differs
+
+    def _note_room(self, compiled: Compiled) -> bool:
+        """Say which regions' files come to have little room left; tell whether any did, or did no longer."""
+        fullness = {region: one.fullness for region, one in compiled.gateways.items()}
+        now = nearly_full(fullness)
+        for region in sorted(now.keys() - self._nearly_full):
+            one = Happening(reason="ConfigurationNearlyFull", message=now[region], warning=True)
+            self._events.note(self._installation, one, region)
+        differs, self._nearly_full = now.keys() != self._nearly_full, frozenset(now)
+        self._metrics.health.show_room({region: percent for region, (percent, path) in fullness.items() if path})
+        return differs
 
     def _say(self, transition: Transition) -> None:
         one, name = happening(transition), transition.subject.partition("/")[0]

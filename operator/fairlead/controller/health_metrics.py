@@ -40,6 +40,18 @@ class HealthMetrics:
             "1 while probes decide nothing, because the observer seems to be cut off.",
             registry=registry,
         )
+        self._overloaded = Gauge(
+            "fairlead_gateway_overloaded",
+            "1 while gateways of a region refuse requests or connections for lack of room.",
+            ["region"],
+            registry=registry,
+        )
+        self._full = Gauge(
+            "fairlead_gateway_configuration_ratio",
+            "The part of what it may take that the fullest configuration file of a region's gateways takes.",
+            ["region"],
+            registry=registry,
+        )
         self._transitions = Counter(
             "fairlead_endpoint_transitions",
             "How often an endpoint came into a state.",
@@ -69,6 +81,14 @@ class HealthMetrics:
         for (name, _), state in product(found, State):
             self._transitions.labels(name, state.value)  # at 0, for Prometheus sees no increase from nothing to 1
 
+    def show_overload(self, regions: Iterable[str], overloaded: Collection[str]) -> None:
+        """Say which regions' gateways refuse requests for lack of room."""
+        _set(self._overloaded, {(region,): float(region in overloaded) for region in regions})
+
+    def show_room(self, percents: Mapping[str, int]) -> None:
+        """Say how full the configuration of each region's gateways is."""
+        _set(self._full, {(region,): percent / WHOLE for region, percent in percents.items()})
+
     def count(self, transitions: Iterable[Transition]) -> None:
         """Count how often endpoints came into a state."""
         for one in transitions:
@@ -81,7 +101,7 @@ class HealthMetrics:
 
     def fall_silent(self) -> None:
         """Say nothing more: another operator leads, and knows better."""
-        for gauge in (self._share, self._state, self._region_down, self._drained):
+        for gauge in (self._share, self._state, self._region_down, self._drained, self._overloaded, self._full):
             gauge.clear()
         self._unreliable.set(0)
 

@@ -33,6 +33,10 @@ class Load:
     """Different ones of all routes and gateways, by endpoints, in the order of attempts."""
     drained: frozenset[str] = frozenset()
     """Regions that clients are to leave now."""
+    percents: Mapping[str, int] = field(default_factory=dict)
+    """By region, how much the fullest file of its gateways takes of what it may."""
+    overloaded: frozenset[str] = frozenset()
+    """Regions whose gateways refuse requests for lack of room."""
 
 
 def load(
@@ -42,8 +46,10 @@ def load(
     *,
     carried: Mapping[str, int],
     drained: Collection[str],
+    overloaded: Collection[str] = (),
 ) -> Load:
     """Put it together from what was compiled and what was observed."""
+    gateways = tuple(gateways)
     found = (
         tuple(dict.fromkeys("/".join(target.split("/", 2)[:2]) for target in share.targets))
         for gateway in gateways
@@ -66,6 +72,8 @@ def load(
         regions={one.name: one.health.region for one in declared},
         ladders=tuple(sorted(set(found))[:_MOST_LADDERS]),
         drained=frozenset(drained),
+        percents={one.ir.region: one.fullness[0] for one in gateways if one.fullness[1]},
+        overloaded=frozenset(overloaded),
     )
 
 
@@ -84,6 +92,8 @@ def encode(found: Load) -> Mapping[str, Any]:
         "regions": dict(found.regions),
         "ladders": [list(ladder) for ladder in found.ladders],
         "drained": sorted(found.drained),
+        "percents": dict(found.percents),
+        "overloaded": sorted(found.overloaded),
     }
 
 
@@ -103,6 +113,8 @@ def decode(document: Any) -> Load:
         regions={name: str(region) for name, region in document["regions"].items()},
         ladders=tuple(tuple(map(str, ladder)) for ladder in document["ladders"]),
         drained=frozenset(map(str, document["drained"])),
+        percents={name: int(percent) for name, percent in document.get("percents", {}).items()},
+        overloaded=frozenset(map(str, document.get("overloaded", ()))),
     )
 
 

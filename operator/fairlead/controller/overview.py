@@ -5,16 +5,30 @@ from typing import Any
 
 from fairlead.adapters.kube import USER_KINDS, ForbiddenError, Kube, NotFoundError
 from fairlead.api.conditions import EndpointReason
+from fairlead.controller import load
 from fairlead.errors import ClusterError
 from fairlead.status import ill_lines, is_ill, rollout_state
 
+_HOMES = 8
+"""Namespaces of providers in which it is looked for what the operator wrote: there is one that counts."""
 Json = dict[str, Any]
 Object = Mapping[str, Any]
 
 
 async def read(kube: Kube, *, namespace: str | None) -> Json:
     """Read and describe every object of a namespace, or of all; raises `ClusterError`, which says what to do."""
-    return describe(await listed(kube, USER_KINDS, namespace=namespace))
+    found = await listed(kube, USER_KINDS, namespace=namespace)
+    return describe(found, await _load(kube, found))
+
+
+async def _load(kube: Kube, found: Iterable[Object]) -> load.Load:
+    """Read what the operator wrote of its gateways, beside the providers; nothing where one may not."""
+    for home in sorted({one["metadata"]["namespace"] for one in found if one["kind"] == "ModelProvider"})[:_HOMES]:
+        try:
+            return await load.read(kube, home)
+        except ClusterError:
+            continue
+    return load.Load()
 
 
 async def listed(kube: Kube, kinds: Iterable[str], *, namespace: str | None) -> list[Object]:
@@ -28,8 +42,12 @@ async def listed(kube: Kube, kinds: Iterable[str], *, namespace: str | None) -> 
         raise ClusterError(f"{error}; {instead}") from error
 
 
-def describe(found: Iterable[Object]) -> Json:
-    """Describe objects: by region what routes are served by, and of each object what its conditions say."""
+def describe(found: Iterable[Object], written: load.Load | None = None) -> Json:
+    """Describe objects: by region what routes are served by, and of each object what its conditions say.
+
+    `written`: what the operator wrote of its gateways, where one may read that.
+    """
+    written = written or load.Load()
     objects = sorted(found, key=lambda one: (one["kind"], one["metadata"]["namespace"], one["metadata"]["name"]))
     regions: dict[str, list[Json]] = {}
     geos: dict[str, str] = {}
@@ -40,7 +58,13 @@ def describe(found: Iterable[Object]) -> Json:
                 regions.setdefault(gateway["region"], []).append(_route(_name(one), gateway))
     return {
         "regions": [
-            {"name": region, "geo": geos[region], "routes": regions.get(region, [])} for region in sorted(geos)
+            {
+                "name": region,
+                "geo": geos[region],
+                **_room(region, written),
+                "routes": regions.get(region, []),
+            }
+            for region in sorted(geos)
         ],
         "endpoints": [
             _endpoint(one, found)
@@ -55,6 +79,13 @@ def describe(found: Iterable[Object]) -> Json:
         ],
         "objects": [_object(one) for one in objects],
     }
+
+
+def _room(region: str, written: load.Load) -> Json:
+    """Say how full a region's gateways are; nothing where nobody wrote it."""
+    if region not in written.percents:
+        return {}
+    return {"configurationPercent": written.percents[region], "overloaded": region in written.overloaded}
 
 
 def _route(name: str, gateway: Object) -> Json:
@@ -83,8 +114,12 @@ def _endpoint(provider: Object, found: Object) -> Json:
 
 
 def is_wrong(described: Json) -> bool:
-    """Tell whether anything wants a look: an object that is not ready, an endpoint that is ill."""
-    return any(not one["ready"] for one in described["objects"]) or any(map(is_ill, described["endpoints"]))
+    """Tell whether anything wants a look: an object not ready, an endpoint that is ill, a gateway without room."""
+    return (
+        any(not one["ready"] for one in described["objects"])
+        or any(map(is_ill, described["endpoints"]))
+        or any(one.get("overloaded") for one in described["regions"])
+    )
 
 
 def _object(one: Object) -> Json:
@@ -116,7 +151,10 @@ def lines(described: Json) -> list[str]:
         if not region["routes"]:
             continue
         width = max(len(route["name"]) for route in region["routes"])
-        written.append(region["name"])
+        percent = region.get("configurationPercent")
+        written.append(region["name"] + ("" if percent is None else f"  configuration {percent} % of a ConfigMap"))
+        if region.get("overloaded"):
+            written.append("  refuses requests for lack of room: clients get 503 `overloaded`, or a closed connection")
         written += [f"  {route['name']:<{width}}  {' > '.join(route['ladder'])}" for route in region["routes"]]
         written.append("")
     rolling = [f"rollout {one['route']} {said}" for one in described["rollouts"] if (said := rollout_line(one))]

@@ -36,6 +36,7 @@ __all__ = [
     "Layout",
     "api_keys",
     "digest",
+    "fullness",
     "has_room",
     "held",
     "render",
@@ -75,6 +76,12 @@ def render(gateway: Gateway, layout: Layout) -> dict[str, bytes]:
     stamp = _digest(files)
     files[ROUTES] = _resources([routes.render(gateway, layout, digest=stamp)])
     return dict(sorted(files.items()))
+
+
+def fullness(files: Mapping[str, bytes], layout: Layout) -> tuple[int, str]:
+    """Return how much the fullest file takes of what it may, in percent, rounded up, and its path."""
+    path = max(files, key=lambda name: (len(files[name]), name))
+    return -(-100 * len(files[path]) // _limit_bytes(layout)), path
 
 
 def has_room(files: Mapping[str, bytes], layout: Layout, ladders: Collection[str]) -> bool:

@@ -1,6 +1,6 @@
 """What gateways' totals say of the time since they were read before: pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -11,6 +11,9 @@ from fairlead.health.standing import Reading, shown_last
 
 Buckets = Mapping[int, int]
 K = TypeVar("K")
+
+REFUSAL_LASTS_MS = 60_000
+"""Nothing was refused for so long: it is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,3 +90,33 @@ def _kept(
 ) -> dict[str, Mapping[str, Mapping[K, int]]]:
     shown = {**before, **{gateway: shown_last(before.get(gateway, {}), now) for gateway, now in read.items()}}
     return {gateway: shown[gateway] for gateway in gateways if gateway in shown}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """What was counted up to the last look."""
+
+    totals: Mapping[str, int] = field(default_factory=dict)
+    """By gateway: requests and connections, since it started."""
+    since_ms: Mapping[str, int] = field(default_factory=dict)
+    """By region that refuses: since when."""
+    last_ms: Mapping[str, int] = field(default_factory=dict)
+    """By the same regions: when some were last seen."""
+
+
+def refused(before: Refused, readings: Iterable[Reading], gateways: Iterable[str], now_ms: int) -> Refused:
+    """Go on by what gateways show now. `gateways` are all that run: of others nothing is kept.
+
+    The first reading of a gateway says nothing; a total that fell is of a process that started anew.
+    """
+    running = set(gateways)
+    totals = {name: total for name, total in before.totals.items() if name in running}
+    last = {region: at for region, at in before.last_ms.items() if now_ms - at < REFUSAL_LASTS_MS}
+    for one in readings:
+        known = totals.get(one.gateway, one.refused)
+        if one.refused > (known if one.refused >= known else 0):
+            last[one.region] = now_ms
+        totals[one.gateway] = one.refused
+    return Refused(
+        totals=totals, last_ms=last, since_ms={region: before.since_ms.get(region, now_ms) for region in last}
+    )

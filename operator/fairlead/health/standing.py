@@ -44,6 +44,8 @@ class Reading:
     """Targets that it leaves out at the moment."""
     nameless: frozenset[str]
     """Targets whose name it could not resolve."""
+    refused: int = 0
+    """Requests and connections that it had no room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

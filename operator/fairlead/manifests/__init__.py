@@ -40,6 +40,8 @@ __all__ = [
     "watched_files",
 ]
 
+REQUESTS_METRIC = "fairlead_requests_per_second"
+"""What an adapter calls the rate of a pod's `envoy_fairlead_requests`: `docs/install.md`."""
 OWNED_KINDS = ("ConfigMap", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Deployment")
 """The kinds that `render` makes: what the operator watches, keeps true and prunes."""
 
@@ -154,7 +156,7 @@ def _disruption_budget(
 
 
 def _autoscaler(head: dict[str, Any], *, name: str, scaling: Autoscaling) -> dict[str, Any]:
-    """Scale the Deployment by CPU: an Envoy that is busy with requests is busy with CPU."""
+    """Scale the Deployment by CPU: an Envoy that is busy with requests is busy with CPU; by requests if asked to."""
     cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": scaling.target_cpu_percent}}
     return {
         **head,
@@ -162,8 +164,16 @@ def _autoscaler(head: dict[str, Any], *, name: str, scaling: Autoscaling) -> dic
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             "minReplicas": scaling.min_replicas,
             "maxReplicas": scaling.max_replicas,
-            "metrics": [{"type": "Resource", "resource": cpu}],
+            "metrics": [{"type": "Resource", "resource": cpu}, *_requests(scaling.requests_per_pod)],
             # A stream that scaling down would end waits for its pod; slow down keeps that rare.
             "behavior": {"scaleDown": {"stabilizationWindowSeconds": 300}},
         },
     }
+
+
+def _requests(per_pod: int) -> list[dict[str, Any]]:
+    """Make the measure of requests in a second, which an adapter of metrics has to serve."""
+    if not per_pod:
+        return []
+    target = {"type": "AverageValue", "averageValue": str(per_pod)}
+    return [{"type": "Pods", "pods": {"metric": {"name": REQUESTS_METRIC}, "target": target}}]

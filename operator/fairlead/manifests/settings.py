@@ -28,6 +28,8 @@ class Autoscaling:
     min_replicas: int
     max_replicas: int
     target_cpu_percent: int
+    requests_per_pod: int
+    """Requests in a second that a pod is to have; 0 = that is no measure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +164,7 @@ def _region(values: Mapping[str, Any]) -> RegionSettings:
             min_replicas=scaling["minReplicas"],
             max_replicas=scaling["maxReplicas"],
             target_cpu_percent=scaling["targetCPUUtilizationPercentage"],
+            requests_per_pod=scaling["targetRequestsPerSecond"],
         )
         if scaling["enabled"]
         else None,

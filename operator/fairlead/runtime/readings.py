@@ -23,7 +23,15 @@ _FIRST_BYTES = "envoy_fairlead_attempt_first_byte_ms_bucket"
 _ABOVE_ALL, _LAST = "+Inf", 2**31
 _EJECTED = "envoy_cluster_outlier_detection_ejections_active"
 _HOSTS = "envoy_cluster_membership_total"
+_REFUSED = {
+    "envoy_http_downstream_rq_overload_close",
+    "envoy_http_adaptive_concurrency_gradient_controller_rq_blocked",
+    "envoy_listener_downstream_global_cx_overflow",
+}
+_MANAGER, _OURS = "envoy_http_conn_manager_prefix", ("fairlead", None)
+"""Whose: the data listener's connection manager; connections have no such label."""
 ONLY = r"^fairlead_attempt\.|\.outlier_detection\.ejections_active$|^cluster\..*\.membership_total$"
+ONLY += r"|\.downstream_rq_overload_close$|\.gradient_controller\.rq_blocked$|\.downstream_global_cx_overflow$"
 """The same, as Envoy names them."""
 
 
@@ -100,6 +108,7 @@ def reading(text: str, place: GatewayPlace, targets: Iterable[ir.Target]) -> Rea
         first_bytes={target: found for target, buckets in upto.items() if (found := _each(buckets))},
         ejected=frozenset(ejected),
         nameless=frozenset(nameless),
+        refused=sum(one.value for one in samples(text, _REFUSED) if one.labels.get(_MANAGER) in _OURS),
     )
 
 

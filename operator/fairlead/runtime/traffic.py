@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from fairlead import ir
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.gateway_metrics import GatewayMetrics
-from fairlead.health.counting import Counting, count
+from fairlead.health.counting import Counting, Refused, count, refused
 from fairlead.health.endpoint import Traffic
 from fairlead.health.record import Record
 from fairlead.health.standing import Evidence, Kept, gone_on, kept, observe
@@ -29,10 +29,16 @@ class TrafficView:
         self.began_ms = 0
         """When the last look began."""
         self.failing: tuple[Failing, ...] = ()
+        self._refused = Refused()
 
     def go_on(self, remembered: Sequence[Kept], *, gateways_run_on: bool) -> None:
         """Begin with what the process before this one was told."""
         self.evidence = gone_on(remembered, gateways_run_on=gateways_run_on)
+
+    @property
+    def overloaded(self) -> Mapping[str, int]:
+        """The regions whose gateways refuse requests for lack of room, and since when."""
+        return self._refused.since_ms
 
     @property
     def kept(self) -> tuple[Kept, ...]:
@@ -69,9 +75,10 @@ class TrafficView:
             {target.name: f"{target.provider}/{target.endpoint}" for target in targets},
             gateways=[place.name for place in places],
         )
-        before, self.began_ms = self.failing, began_ms
+        before, self.began_ms = (self.failing, self.overloaded), began_ms
+        self._refused = refused(self._refused, readings, [place.name for place in places], now_ms)
         self.failing = traffic.failing(self.evidence, served, now_ms=now_ms, records=records)
-        return before != self.failing
+        return before != (self.failing, self.overloaded)
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)

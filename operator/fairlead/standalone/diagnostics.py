@@ -7,6 +7,7 @@ from enum import StrEnum
 from fairlead.api.meta import ObjectKey
 from fairlead.compiler import Report, Served
 from fairlead.standalone.release import Release
+from fairlead.status import nearly_full
 from fairlead.translate.suggestion import listed
 
 
@@ -74,6 +75,11 @@ def diagnostics(release: Release, *, in_effect: bool) -> tuple[Diagnostic, ...]:
     found += [
         Diagnostic(weight=Weight.PROBLEM, subject="", source="", message=message)
         for message in release.too_large.values()
+    ]
+    fullness = {region: one.fullness for region, one in release.compiled.gateways.items()}
+    found += [
+        Diagnostic(weight=Weight.WARNING, subject="", source="", message=message)
+        for message in nearly_full(fullness).values()
     ]
     return tuple(found)
 

@@ -35,7 +35,7 @@ from fairlead.standalone.addresses import Addresses, shown
 from fairlead.standalone.drains import Orders
 from fairlead.standalone.gateways import LocalGateway
 from fairlead.standalone.state import StateFolder
-from fairlead.status import Failing, traffic
+from fairlead.status import Failing, overload, traffic
 
 SAY_S = 5.0
 """How old `status.json` may be, where nothing else is written: whoever reads it sees that `up` is alive."""
@@ -87,9 +87,10 @@ class LocalHealth:
                 failing, says_more = self.view.failing, False
                 told: tuple[Traffic, ...] = ()
                 if loop.time() >= look_at:
-                    records = self.now.fleet.records
+                    records, overloaded = self.now.fleet.records, frozenset(self.view.overloaded)
                     says_more = await self.view.look(metrics, places, _served(regions), _credentials(regions), records)
                     told, look_at = self.view.told, loop.time() + EVERY_S
+                    self._tell_overload(overloaded)
                 noted = self._judge(declared(), told, failing, moved)
                 if noted or says_more:
                     self.save()
@@ -154,6 +155,14 @@ class LocalHealth:
             self._told.discard(one.subject)
             how = "answers again" if self._is_well(one) else "is another than before, and nobody has asked it yet"
             self._log.info("recovered", what=f"{one.subject} {how}", endpoint=endpoint)
+
+    def _tell_overload(self, before: frozenset[str]) -> None:
+        """Say which gateways began to refuse requests for lack of room, and which have room again."""
+        for region in sorted(before ^ self.view.overloaded.keys()):
+            one = overload(region, began=region not in before)
+            (self._log.error if one.warning else self._log.info)(
+                "overloaded" if one.warning else "has room", what=one.message, region=region
+            )
 
     def _tell(self, one: Transition) -> None:
         """Say what the machine concluded, where traffic has not said it already."""

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from fairlead import ir
+from fairlead import envoy, ir
 from fairlead.adapters import disk
 from fairlead.adapters.envoy_admin import ClusterHealth
 from fairlead.budget.configuration import decode as decode_prices
 from fairlead.budget.price import FREE, Price
+from fairlead.compiler import CompiledGateway
 from fairlead.envoy import names
 from fairlead.ir import word
 from fairlead.runtime import saved
@@ -63,7 +64,13 @@ def write(
     )
     document = {
         "written": rfc3339(now_ms),
-        "regions": [_region(regions[name], geos[name], listening[name], prices) for name in listening],
+        "regions": [
+            {
+                **_region(regions[name], geos[name], listening[name], prices),
+                **_configuration(release.compiled.gateways.get(name)),
+            }
+            for name in listening
+        ],
         "drainedRegions": sorted(health.now.drained),
         "consumers": sorted(release.compiled.budgets),
         "objects": _objects(release),
@@ -81,6 +88,9 @@ def write(
             for one, standing in zip(release.compiled.endpoints, stand, strict=True)
         ],
         "failing": [_failing(one) for one in health.view.failing],
+        "overloaded": [
+            {"region": region, "since": rfc3339(since)} for region, since in sorted(health.view.overloaded.items())
+        ],
         "rollouts": [
             rollout_state.document(
                 route,
@@ -149,6 +159,12 @@ def _region(region: LocalGateway, geo: str, listening: Addresses, prices: Mappin
         "routes": [_route(route) for route in serving.routes] if serving else [],
         "targets": [_target(target, prices.get(target.name, FREE)) for target in gateway.targets] if gateway else [],
     }
+
+
+def _configuration(gateway: CompiledGateway | None) -> Json:
+    """Say how full it is; nothing where it is too large, which is a problem and told as such."""
+    percent, path = (0, "") if gateway is None else gateway.fullness
+    return {"configuration": {"percent": percent, "file": path, "limitBytes": envoy.LOCAL_LIMIT_BYTES}} if path else {}
 
 
 def _route(route: ServedRoute) -> Json:

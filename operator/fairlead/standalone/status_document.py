@@ -50,6 +50,21 @@ class Target(TypedDict):
     """None: the catalogue names none."""
 
 
+class Configuration(TypedDict):
+    """How much the fullest file of a gateway takes of what it may."""
+
+    percent: int
+    file: str
+    limitBytes: int
+
+
+class Overloaded(TypedDict):
+    """A gateway that refuses requests, or connections, for lack of room."""
+
+    region: str
+    since: str
+
+
 class Region(TypedDict):
     """One region's gateway."""
 
@@ -62,6 +77,7 @@ class Region(TypedDict):
     digest: str | None
     routes: list[Route]
     targets: list[Target]
+    configuration: NotRequired[Configuration]
 
 
 class Condition(TypedDict):
@@ -217,6 +233,7 @@ class Document(TypedDict):
     diagnostics: list[Diagnostic]
     endpoints: list[Endpoint]
     failing: list[Failing]
+    overloaded: NotRequired[list[Overloaded]]
     rollouts: list[Rollout]
     """Of routes that have a rollout, or whose target can go back."""
 

@@ -13,9 +13,9 @@ from fairlead.status.budget import (
 )
 from fairlead.status.compiled_status import CompiledStatus, compiled_statuses
 from fairlead.status.conditions import merge
-from fairlead.status.endpoints import diverted, happening, ill_lines, is_ill, provider_state, trust
+from fairlead.status.endpoints import diverted, happening, ill_lines, is_ill, overload, provider_state, trust
 from fairlead.status.object_status import Serving, differs, news, status
-from fairlead.status.serving import Answer, ServedRoute, Share, percent, served_routes
+from fairlead.status.serving import Answer, ServedRoute, Share, nearly_full, percent, served_routes
 from fairlead.status.standing import EndpointStanding, diversion, rfc3339, standings
 from fairlead.status.traffic import Failing
 from fairlead.status.unwell import Trouble, troubles, unwell
@@ -49,7 +49,9 @@ __all__ = [
     "ill_lines",
     "is_ill",
     "merge",
+    "nearly_full",
     "news",
+    "overload",
     "percent",
     "provider_state",
     "rfc3339",

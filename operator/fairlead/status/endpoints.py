@@ -97,6 +97,15 @@ def trust(*, lost: bool) -> Happening:
     return Happening(reason="ProbesReliable", message="a probe succeeded: probes count again", warning=False)
 
 
+def overload(region: str, *, began: bool) -> Happening:
+    """Say that a region's gateways refuse requests for lack of room, or do no longer."""
+    if began:
+        what = f"gateways of `{region}` refuse requests or connections for lack of room: clients get 503 `overloaded`"
+        return Happening(reason="GatewayOverloaded", message=f"{what}; more pods, or more memory", warning=True)
+    what = f"gateways of `{region}` have had room for all requests for a minute"
+    return Happening(reason="GatewayHasRoom", message=what, warning=False)
+
+
 def diverted(before: str | None, after: str) -> tuple[Happening, ...]:
     """Say that a route is served by another endpoint than its primary's, or by it again.
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from fairlead import ir
 from fairlead.ir import word
 
+NEARLY_FULL_PERCENT = 80
+"""Of what a gateway's file may take: time to do something about it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
@@ -81,3 +84,14 @@ def percent(basis_points: int) -> str:
     """Write basis points as the API writes a percentage: `5%`, `33.34%`."""
     whole, rest = divmod(basis_points, 100)
     return f"{whole}.{rest:02}".rstrip("0") + "%" if rest else f"{whole}%"
+
+
+def nearly_full(fullness: Mapping[str, tuple[int, str]]) -> Mapping[str, str]:
+    """Say of regions whose files have little room left that it is so; `fullness`: percent and path of the fullest."""
+    return {
+        region: f"region `{region}`: `{path}` takes {percent} % of what it may; above 100 % changes are refused: serve"
+        " fewer models or endpoints there (`regions`, `residency`, `models` of an endpoint), or split the catalogue on"
+        " two installations"
+        for region, (percent, path) in fullness.items()
+        if percent >= NEARLY_FULL_PERCENT
+    }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fairlead.adapters.kube import ForbiddenError, NotFoundError
-from fairlead.controller import overview
+from fairlead.controller import load, overview
 from fairlead.errors import ClusterError
 from memory_cluster import MemoryCluster
 
@@ -191,3 +191,15 @@ def test_a_rollout_that_is_under_way_or_was_sent_back_is_a_line(said: dict[str, 
     described = overview.describe([found])
     assert described["rollouts"][0]["route"] == "team-web/chat"
     assert [one for one in overview.lines(described) if one.startswith("rollout")] == ([line] if line else [])
+
+
+def test_a_region_says_how_full_it_is_and_that_it_refuses_requests() -> None:
+    route = _found("ModelRoute", "chat", READY, gateways=GATEWAYS)
+    written = load.Load(percents={"us-east-1": 62}, overloaded=frozenset({"us-east-1"}))
+    described = overview.describe([route], written)
+    assert overview.is_wrong(described)
+    lines = overview.lines(described)
+    assert lines[0] == "eu-west-1"
+    assert lines[3] == "us-east-1  configuration 62 % of a ConfigMap"
+    assert "503 `overloaded`" in lines[4]
+    assert not overview.is_wrong(overview.describe([route], load.Load(percents={"us-east-1": 99})))

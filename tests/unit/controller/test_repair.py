@@ -21,7 +21,13 @@ OWNED = [
     *((kind, NAME) for kind in OWNED_KINDS if kind != "ConfigMap"),
 ]
 """Every object that the operator makes."""
-AUTOSCALING = {"enabled": True, "minReplicas": 2, "maxReplicas": 10, "targetCPUUtilizationPercentage": 70}
+AUTOSCALING = {
+    "enabled": True,
+    "minReplicas": 2,
+    "maxReplicas": 10,
+    "targetCPUUtilizationPercentage": 70,
+    "targetRequestsPerSecond": 0,
+}
 Object = Mapping[str, Any]
 _CONTENT = ("data", "binaryData", "spec")
 

@@ -1,11 +1,14 @@
 """What gateways count of real traffic stands in conditions of providers and routes."""
 
 import asyncio
+import json
 from typing import Any
 
-from builders import provider, route
+from builders import US, provider, route
 from fairlead.adapters.probe import Finding
+from fairlead.manifests import COMPONENT_LABEL
 from fairlead.statuses import Failure
+from gateway_values import LABELS
 from operator_stage import Stage, until, while_it_runs
 
 
@@ -68,5 +71,37 @@ def test_red_ends_without_a_request_when_probes_have_seen_the_whole_way_back() -
         stage.probes.findings.clear()
         await until(lambda: endpoint().get("state") == "Healthy")
         await until(stage.is_ready("ModelProvider", "p", "fairlead"))
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_gateways_without_room_are_said_and_so_is_that_it_is_over() -> None:
+    installation = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": "fairlead-installation",
+            "namespace": "fairlead",
+            "labels": {**LABELS, COMPONENT_LABEL: "operator"},
+        },
+    }
+    stage = Stage(provider("p"), route("chat"), installation)
+    stage.pod("one")
+
+    def reasons() -> set[str]:
+        return {one["reason"] for one in stage.cluster.all("Event")}
+
+    def written() -> dict[str, Any]:
+        found = stage.cluster.find("ConfigMap", "fairlead-health") or {}
+        return dict(json.loads(found.get("data", {}).get("load.json", "{}")))
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        await until(lambda: written().get("percents", {}).get(US, 0) > 0)
+        assert written()["overloaded"] == []
+        # More and more, until it is said: the first reading, whenever that is, says nothing.
+        await until(lambda: stage.counters.refuse() and "GatewayOverloaded" in reasons())
+        await until(lambda: "GatewayHasRoom" in reasons())
+        await until(lambda: written()["overloaded"] == [])
 
     asyncio.run(while_it_runs(stage, story))

@@ -1,7 +1,21 @@
+from dataclasses import replace
+
 import pytest
 
 from fairlead import envoy
 from fairlead.errors import TooLargeError
+from fairlead.ir import ListenAddress
+
+LAYOUT = envoy.Layout(
+    xds_dir="/x",
+    keys_dir="/k",
+    credentials_dir="/c",
+    listen=ListenAddress(address="127.0.0.1", port=1),
+    metrics_listen=None,
+    admin="/a",
+    access_log="/dev/null",
+    ca_file="/ca",
+)
 
 
 def test_a_file_at_the_limit_fits() -> None:
@@ -17,3 +31,9 @@ def test_the_largest_file_is_named_with_what_to_do() -> None:
 def test_a_file_that_no_config_map_carries_may_be_larger() -> None:
     assert envoy.LOCAL_LIMIT_BYTES > envoy.LIMIT_BYTES
     envoy._check_size({"xds/cds.json": b" " * (envoy.LIMIT_BYTES + 1)}, envoy.LOCAL_LIMIT_BYTES, region="eu")
+
+
+def test_the_fullest_file_says_how_full_a_gateway_is() -> None:
+    files = {"xds/rds.json": b" " * 1000, "xds/cds.json": b" " * (envoy.LIMIT_BYTES // 2 + 1), "xds/lds.json": b""}
+    assert envoy.fullness(files, replace(LAYOUT, mounted=True)) == (51, "xds/cds.json")
+    assert envoy.fullness(files, replace(LAYOUT, mounted=False)) == (4, "xds/cds.json")

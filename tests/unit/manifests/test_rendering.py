@@ -68,7 +68,13 @@ def test_every_object_is_owned_and_labelled_and_of_a_kind_that_is_watched() -> N
 
 
 def _scaling() -> dict[str, Any]:
-    return {"enabled": True, "minReplicas": 2, "maxReplicas": 9, "targetCPUUtilizationPercentage": 60}
+    return {
+        "enabled": True,
+        "minReplicas": 2,
+        "maxReplicas": 9,
+        "targetCPUUtilizationPercentage": 60,
+        "targetRequestsPerSecond": 0,
+    }
 
 
 def test_every_file_is_in_one_configmap_and_every_configmap_is_mounted() -> None:
@@ -185,3 +191,16 @@ def test_a_long_region_still_has_a_name() -> None:
     name = naming.gateway(settings(long), long)
     assert len(f"{name}-listeners") <= 63
     assert name != naming.gateway(settings(long), "r" * 59 + "s")
+
+
+def test_pods_are_added_by_cpu_and_by_requests_where_asked() -> None:
+    by_cpu = _objects(_gateway(route("chat")), autoscaling=_scaling())[f"HorizontalPodAutoscaler/{NAME}"]
+    assert [one["type"] for one in by_cpu["spec"]["metrics"]] == ["Resource"]
+    scaling = {**_scaling(), "targetRequestsPerSecond": 150}
+    both = _objects(_gateway(route("chat")), autoscaling=scaling)[f"HorizontalPodAutoscaler/{NAME}"]
+    cpu, requests = both["spec"]["metrics"]
+    assert cpu == by_cpu["spec"]["metrics"][0]
+    assert requests["pods"] == {
+        "metric": {"name": "fairlead_requests_per_second"},
+        "target": {"type": "AverageValue", "averageValue": "150"},
+    }

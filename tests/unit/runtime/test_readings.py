@@ -51,6 +51,17 @@ def test_attempts_are_summed_over_arms_and_clusters_are_targets() -> None:
     assert (read.gateway, read.region) == ("eu-1", "eu")
 
 
+def test_what_it_had_no_room_for_is_counted_for_its_data_listener_alone() -> None:
+    text = """\
+envoy_http_downstream_rq_overload_close{envoy_http_conn_manager_prefix="fairlead"} 3
+envoy_http_downstream_rq_overload_close{envoy_http_conn_manager_prefix="metrics"} 50
+envoy_http_adaptive_concurrency_gradient_controller_rq_blocked{envoy_http_conn_manager_prefix="fairlead"} 20
+envoy_listener_downstream_global_cx_overflow{envoy_listener_address="0.0.0.0_8080"} 100
+"""
+    assert readings.reading(text, PLACE, TARGETS).refused == 123
+    assert readings.reading(TEXT, PLACE, TARGETS).refused == 0
+
+
 def test_a_full_bulkhead_is_no_failure_of_its_provider() -> None:
     form = 'envoy_fairlead_attempt_total{arm="@team/chat/0",target="p/e/m",code="%d",flags="%s"} %d'
     text = "\n".join((form % (503, "-", 7), form % (503, "UF", 1), form % (500, "-", 2), form % (200, "-", 3)))
