@@ -46,13 +46,15 @@ def demo(context: click.Context, *, once: bool, folder: Path, seconds: int, spee
 
 def _book_the_hour() -> None:
     from fairlead.adapters.clock import SystemClock  # noqa: PLC0415 - imports the extras, which may be missing
-    from fairlead.demo import ledger  # noqa: PLC0415
+    from fairlead.demo import ledger, ways  # noqa: PLC0415
     from fairlead.demo.scene import source  # noqa: PLC0415
     from fairlead.demo.trace import hour  # noqa: PLC0415
 
     trace, now_ms = hour(), int(SystemClock().now().timestamp() * 1000)
     found = asyncio.run(ledger.savings(trace, ledger.rules(source()), now_ms=now_ms))
     click.echo("\n".join(ledger.lines(found, len(trace))))
+    click.echo()
+    click.echo("\n".join(ways.table(ways.columns(source(), trace))))
 
 
 async def _perform(folder: Path, *, once: bool, seconds: float, speed: float) -> int:

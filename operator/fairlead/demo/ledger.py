@@ -17,6 +17,7 @@ from fairlead.budgetserver.ledgerview import overview
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
+from fairlead.compiler import Compiled
 from fairlead.demo.provider.reply import BYTES_PER_TOKEN
 from fairlead.demo.replay import ROUTES
 from fairlead.demo.trace import Arrival, Service
@@ -31,14 +32,20 @@ _AT_ONCE = 200
 Json = dict[str, Any]
 
 
-def rules(folder: Path) -> BudgetConfiguration:
-    """Compile the demo's resources to what a budget server rules by; keys do not matter to it."""
-    resources = folder / "resources"
-    found = {name for path in resources.glob("*.yaml") for name in _VARIABLE.findall(path.read_text())}
+def compiled(folder: Path, *more: Path) -> Compiled:
+    """Compile the demo's resources, and what more there is; keys do not matter."""
+    folders = (folder / "resources", *more)
+    texts = [path.read_text() for one in folders for path in one.glob("*.yaml")]
+    found = {name for text in texts for name in _VARIABLE.findall(text)}
     made, _, _ = compile_offline(
-        (resources,), folder / "installation.yaml", {name: f"key-of-{name}" for name in found}, for_pods=False
+        folders, folder / "installation.yaml", {name: f"key-of-{name}" for name in found}, for_pods=False
     )
-    return decode(made.compiled.configuration)
+    return made.compiled
+
+
+def rules(folder: Path) -> BudgetConfiguration:
+    """Return what a budget server rules by in the demo."""
+    return decode(compiled(folder).configuration)
 
 
 async def savings(trace: Iterable[Arrival], configuration: BudgetConfiguration, *, now_ms: int) -> list[Json]:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 
@@ -17,6 +18,7 @@ ROUTES: Mapping[Service, str] = {Service.CONVERSATION: "assistant", Service.CODE
 SHARES = (5, 3, 2)
 """How many of ten callers sit in the first, second and third region."""
 TIMEOUT_S = 60
+_FILLER = "word "
 CONNECTIONS = 256
 
 
@@ -42,22 +44,25 @@ class Call:
 def calls(arrivals: Sequence[Arrival], regions: Sequence[Region]) -> tuple[Call, ...]:
     """Make the requests: prompts of the trace's sizes, answers of the trace's sizes asked for in `metadata`."""
     homes = [region for region, share in zip(regions, SHARES, strict=True) for _ in range(share)]
-    longest = max((arrival.prompt_tokens for arrival in arrivals), default=0)
-    words = "word " * (longest * BYTES_PER_TOKEN // 5 + 1)
     return tuple(
-        Call(url=f"{homes[index % len(homes)].base_url}/chat/completions", body=_body(arrival, words))
+        Call(
+            url=f"{homes[index % len(homes)].base_url}/chat/completions",
+            body=body(
+                ROUTES[arrival.service],
+                arrival.prompt_tokens,
+                stream=arrival.service is Service.CONVERSATION,
+                metadata={"completion_tokens": str(arrival.completion_tokens)},
+            ),
+        )
         for index, arrival in enumerate(arrivals)
     )
 
 
-def _body(arrival: Arrival, words: str) -> bytes:
-    body = {
-        "model": ROUTES[arrival.service],
-        "messages": [{"role": "user", "content": words[: arrival.prompt_tokens * BYTES_PER_TOKEN]}],
-        "stream": arrival.service is Service.CONVERSATION,
-        "metadata": {"completion_tokens": str(arrival.completion_tokens)},
-    }
-    return json.dumps(body).encode()
+def body(model: str, prompt_tokens: int, **more: Any) -> bytes:
+    """Write a chat request whose prompt is filler of a size."""
+    size = prompt_tokens * BYTES_PER_TOKEN
+    content = (_FILLER * (size // len(_FILLER) + 1))[:size]
+    return json.dumps({"model": model, "messages": [{"role": "user", "content": content}], **more}).encode()
 
 
 async def replay(arrivals: Sequence[Arrival], regions: Sequence[Region], *, key: str, speed: float) -> Outcome:

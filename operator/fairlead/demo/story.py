@@ -11,6 +11,7 @@ from typing import Any
 import openai
 
 from fairlead.api.quantity import nanodollars
+from fairlead.demo import ways
 from fairlead.demo.bill import Bill, Price, Tokens, dollars, exact, prices, read_log, table
 from fairlead.demo.candidates import Candidates
 from fairlead.demo.cast import Cast, run
@@ -19,8 +20,8 @@ from fairlead.demo.narrator import Narrator
 from fairlead.demo.promise import POLL_S, SHOWN_FAILURES, StoryError, expect, no_failures, until
 from fairlead.demo.replay import ROUTES, Outcome, replay
 from fairlead.demo.runaway import Runaway, most, nano, usage
-from fairlead.demo.scene import Region, Scene, environment
-from fairlead.demo.trace import Arrival, arrivals
+from fairlead.demo.scene import Region, Scene, environment, source
+from fairlead.demo.trace import Arrival, arrivals, hour
 
 NAME = "chat"
 """The model name that the visitor calls all the time."""
@@ -95,6 +96,9 @@ class Story:
             await self._replay(agent)
         with tell("The agent was stopped at its dollar, and nobody else was"):
             await self._settle(agent)
+        with tell("The bill of the whole hour, by the way that its requests could go"):
+            for row in ways.table(await asyncio.to_thread(ways.columns, source(), hour())):
+                self._narrator.show(row)
 
     async def _start(self) -> None:
         await self._cast.start()
