@@ -140,6 +140,10 @@ bench-check: install ## Fail where an answer costs two thirds more than docs/ben
 bench-rules: install ## What rules cost, on size and on text (a minute or two)
 	PYTHONPATH=tests:tests/envoy $(BIN)/python -m benchmarks.rules $(if $(ROUNDS),--rounds $(ROUNDS))
 
+.PHONY: bench-cascade
+bench-cascade: install ## What a cascade costs, with a good first answer and with a rejected one (a minute or two)
+	PYTHONPATH=tests:tests/envoy $(BIN)/python -m benchmarks.cascade $(if $(ROUNDS),--rounds $(ROUNDS))
+
 bench: install $(PEERS)/.installed ## Compare with other gateways, write docs/benchmarks.md (minutes; needs node and go)
 	PEERS=$(abspath $(PEERS)) $(BIN)/python -m benchmarks.gateways
 

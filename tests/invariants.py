@@ -73,7 +73,8 @@ def check_gateway(gateway: ir.Gateway) -> None:
         assert set(ladder.rungs) <= set(targets)
     shadows = {route.shadow.target for route in gateway.routes if route.shadow is not None}
     assert {rung for ladder in gateway.ladders for rung in ladder.rungs} | shadows == set(targets)
-    assert {ladder.last_resort for ladder in gateway.ladders} == {last.name for last in gateway.last_resorts}
+    spoken = {one.last_resort for route in gateway.routes for plan in route.plans for one in plan.dialects}
+    assert {ladder.last_resort for ladder in gateway.ladders} | spoken == {last.name for last in gateway.last_resorts}
     carried = {one.credential for one in (*gateway.targets, *gateway.last_resorts)} - {""}
     assert carried == {credential.name for credential in gateway.credentials}
     for route in gateway.routes:

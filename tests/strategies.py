@@ -132,6 +132,9 @@ _dates = st.fixed_dictionaries(
 def _routes(draw: st.DrawFn, name: str) -> Manifest:
     own = draw(st.sampled_from(NAMESPACES))
     spec = {**draw(_limits), **draw(_audiences(own)), **draw(_names())}
+    first = spec["primary"].get("model")
+    if first and any(one.get("model", first) != first for one in spec.get("fallbacks", ())) and draw(st.booleans()):
+        spec["cascade"] = {"accept": {"contains": ["A|b"]}}
     return route(name, spec.pop("primary"), namespace=own, metadata=draw(_dates), **spec)
 
 

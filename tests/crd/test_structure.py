@@ -106,7 +106,10 @@ def test_every_default_is_complete_and_keeps_the_rules(field: Schema) -> None:
     assert list(broken_rules(field, default)) == []
 
 
-OPTIONAL = [f for f in FIELDS if "properties" in f.values[0] and not str(f.id).endswith((".spec", ".status"))]
+SWITCHES = (".cascade",)
+"""What is on where it is written, be it empty."""
+NEITHER = (".spec", ".status", *SWITCHES)
+OPTIONAL = [f for f in FIELDS if "properties" in f.values[0] and not str(f.id).endswith(NEITHER)]
 
 
 @pytest.mark.parametrize("field", [f for f in OPTIONAL if not f.values[0].get("required")])

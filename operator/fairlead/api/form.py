@@ -255,6 +255,15 @@ PositiveShare = Annotated[
 ]
 """A part of a whole that is there: above 0%, at most 100%."""
 
+Logprob = Annotated[
+    str,
+    _text(
+        r"^(0|-[0-9]{1,3}([.][0-9]{1,6})?)$",
+        'a logarithm of a probability in quotes, at most 0, such as `"-1.5"`',
+        11,
+    ),
+]
+
 Dollars = Annotated[
     str,
     _text(

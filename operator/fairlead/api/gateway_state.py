@@ -15,6 +15,9 @@ class LadderState(Part):
     """Of the requests, those that go this way."""
     targets: Annotated[tuple[TargetName, ...], Items(max_items=96, list_type=ListType.ATOMIC)] = ()
     """The rungs in the order of attempts; the last resort follows."""
+    judged: Annotated[tuple[TargetName, ...], Items(max_items=96, list_type=ListType.ATOMIC)] = ()
+    """The rungs whose answers a cascade judges, where they are no streams: one that fails a check goes to the next
+    model."""
 
 
 class AnswerState(Part):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from fairlead.api import quantity
 from fairlead.api.budget import Window
+from fairlead.api.cascade import Cascade
 from fairlead.api.classifier import Classifier
 from fairlead.api.form import (
     Dollars,
@@ -21,7 +22,7 @@ from fairlead.api.form import (
 from fairlead.api.resource import Part, Resource
 from fairlead.api.rollout import Rollout
 from fairlead.api.route_cache import RouteCache
-from fairlead.api.route_rules import MOST_RULES, NotYet, RouteRule
+from fairlead.api.route_rules import MOST_RULES, RouteRule
 from fairlead.api.rule import Rule
 from fairlead.api.selector import Consumers
 
@@ -152,16 +153,6 @@ class Timeouts(Part):
     constraints: ClassVar = tuple(_within_request(timer) for timer in ("firstByte", "response", "streamIdle"))
 
 
-def _not_yet(field: str) -> Rule:
-    return Rule(
-        holds=lambda value: field not in value,
-        cel=f"!has(self.{field})",
-        message=f"got `{field}`, want a version that has it: this one does nothing with it, remove it",
-        reads=(field,),
-        field=field,
-    )
-
-
 def _to_itself(route: Any) -> list[int]:
     rules = route["spec"].get("rules", ())
     return [index for index, rule in enumerate(rules) if rule["route"] == route["metadata"]["name"]]
@@ -180,6 +171,12 @@ def _asks(spec: Any) -> bool:
 def _has_model_where_needed(spec: Any) -> bool:
     names = spec.get("modelNames", ())
     return "model" in spec["primary"] or (bool(names) and all(n.endswith("*") for n in names))
+
+
+def _has_another_model(spec: Any) -> bool:
+    first = spec["primary"].get("model")
+    others = (fallback.get("model", first) for fallback in spec.get("fallbacks", ()))
+    return first is not None and any(model != first for model in others)
 
 
 class ModelRouteSpec(Part):
@@ -232,19 +229,29 @@ class ModelRouteSpec(Part):
     leads to applies none. Without a match, and for a client that sends `x-fairlead-rule: none`, the primary answers."""
     classifier: Classifier | None = None
     """Who gives a request its category, for rules with `category` in `when`. Absent: nobody, and no rule asks."""
-    cascade: NotYet | None = None
-    """Refused in this version."""
+    cascade: Cascade | None = None
+    """Judges answers: one that fails a check goes on to the next model of `fallbacks`, never to the same one elsewhere.
+    Not for streams, nor for the last model's answer. Each model that is asked is paid. Absent: the first answer goes to
+    the client."""
     cache: RouteCache | None = None
     """Answers that are given again to the very same request, without asking a provider. Absent: none is kept."""
 
     constraints: ClassVar = (
-        _not_yet("cascade"),
         Rule(
             holds=_has_model_where_needed,
             cel="has(self.primary.model) || (has(self.modelNames) && self.modelNames.all(n, n.endsWith('*')))",
             message="got no `primary.model`, want one unless every entry of `modelNames` ends in `*`, add it",
             reads=("primary", "modelNames"),
             field="primary.model",
+        ),
+        Rule(
+            holds=lambda value: "cascade" not in value or _has_another_model(value),
+            cel="!has(self.cascade) || (has(self.primary.model) && has(self.fallbacks)"
+            " && self.fallbacks.exists(f, has(f.model) && f.model != self.primary.model))",
+            message="got `cascade` without a model to go on to, want `primary.model`, another `model` in `fallbacks`,"
+            " add them or remove `cascade`",
+            reads=("cascade", "primary", "fallbacks"),
+            field="cascade",
         ),
         Rule(
             holds=lambda value: "rollout" not in value or "model" in value["primary"],

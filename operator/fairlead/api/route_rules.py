@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from fairlead.api.form import INT64_MAX, Flag, Items, ListType, Literal, Name, Number
 from fairlead.api.resource import Part
@@ -106,10 +106,3 @@ class RouteRule(Part):
             field="name",
         ),
     )
-
-
-class NotYet(Part):
-    """A field of a later version, refused until then."""
-
-    model_config = ConfigDict(extra="ignore")
-    is_open: ClassVar = True

@@ -131,4 +131,6 @@ def _default(value: Any) -> Any:
         return None
     if isinstance(value, Part):
         return value.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=False) or {}
+    if isinstance(value, tuple):
+        return [_default(one) for one in value] or None
     return str(value.value) if isinstance(value, Enum) else value

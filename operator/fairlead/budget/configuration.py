@@ -37,6 +37,8 @@ class RouteTerms:
     """The route that answers when a budget says Downgrade."""
     plans: Mapping[str, tuple[str, ...]]
     """Model name -> targets that may answer; the key is empty when all names of the route share one plan."""
+    cascade: bool = False
+    """Several models may answer a request that wants no stream, one after the other."""
     shadow: ShadowTerms | None = None
     """None: the route has no shadow."""
     baseline: str | None = None
@@ -168,6 +170,7 @@ class _Route(_Part):
     max_output_tokens: int | None = None
     downgrade_to: str | None = None
     plans: dict[str, list[str]]
+    cascade: bool = False
     shadow: _Shadow | None = None
     baseline: str | None = None
     feedback: bool = False
@@ -212,6 +215,7 @@ def encode(configuration: BudgetConfiguration) -> bytes:
                 "maxOutputTokens": terms.max_output_tokens,
                 "downgradeTo": terms.downgrade_to,
                 "plans": {model: list(targets) for model, targets in terms.plans.items()},
+                **({"cascade": True} if terms.cascade else {}),
                 **_shadow_document(terms.shadow),
                 **({} if terms.baseline is None else {"baseline": terms.baseline}),
                 **({"feedback": True} if terms.feedback else {}),
@@ -308,6 +312,7 @@ def decode(text: bytes) -> BudgetConfiguration:
                 max_output_tokens=route.max_output_tokens,
                 downgrade_to=route.downgrade_to,
                 plans={model: tuple(targets) for model, targets in route.plans.items()},
+                cascade=route.cascade,
                 shadow=_shadow(route.shadow, f"routes.{name}.shadow.limit"),
                 baseline=route.baseline,
                 feedback=route.feedback,

@@ -42,6 +42,8 @@ class Billing:
         """Make the bill of the answer, and one of the attempts before it that may be billed, if there are such."""
         bill = self._copy(report) if report.shadow else self._bill(report)
         yield bill
+        judged = [self._judged(report, number) for number in range(len(report.judged))]
+        yield from judged
         lost = sum(self._possible(attempt, report) for attempt in report.lost)
         if lost:
             self._metrics.estimated.inc(lost / USD)
@@ -55,6 +57,7 @@ class Billing:
                 remembered_ms=CORRECTABLE_MS,
             )
             yield replace(bill, settlement=of_attempts, metered=None)
+        lost += sum(one.settlement.cost for one in judged)
         if not report.shadow:
             configuration, now_ms = self._desk.configuration, self._desk.now_ms()
             yield from savings.bills(report, bill, lost, _asked(report), configuration, now_ms=now_ms)
@@ -69,6 +72,23 @@ class Billing:
     def _output_limit(self, route: str) -> int | None:
         terms = self._desk.configuration.routes.get(route)
         return terms.max_output_tokens if terms else None
+
+    def _judged(self, report: Report, number: int) -> Bill:
+        """Make the bill of an answer that a cascade rejected: it is paid as if it had gone to the client."""
+        answer = report.judged[number]
+        bill = self._bill(
+            report._replace(
+                target=answer.attempt.target,
+                claim=answer.claim,
+                metered=answer.metered,
+                status=answer.attempt.status,
+                last=answer.attempt,
+                reserved=False,
+            )
+        )
+        # By an id of its own it draws on no reservation: that of the request is released as a whole.
+        request = f"{bill.settlement.request}|judged{number}"
+        return replace(bill, settlement=replace(bill.settlement, request=request, remembered_ms=CORRECTABLE_MS))
 
     def _bill(self, report: Report) -> Bill:
         now_ms = self._desk.now_ms()

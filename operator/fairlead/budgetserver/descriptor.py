@@ -16,7 +16,7 @@ from fairlead.budget.attempt import Attempt
 from fairlead.budget.belief import NOTHING_SAID, Claim
 from fairlead.budget.estimate import Ask
 
-CHECK = ("consumer", "id", "model", "bytes", "route", "limit", "answers", "asked")
+CHECK = ("consumer", "id", "model", "bytes", "route", "limit", "answers", "asked", "stream")
 SHADOW_CHECK = ("consumer", "id", "model", "bytes", "route", "target", "limit", "answers")
 REPORT = (
     *("consumer", "id", "model", "bytes", "route", "reservation", "target"),
@@ -32,6 +32,7 @@ FREE = "free"
 """What stands for the number of answers of a request that costs nothing."""
 NOTHING_RESERVED = "none"
 """The reservation of a request whose check was answered without one: no policy matches its consumer."""
+_TRUE, _FALSE = "true", "false"
 _COMPLETE, _IMPOSSIBLE = "1", "3"
 """What the gateway's token filter says of a provider's counts."""
 _RATE_LIMITED = "RL"
@@ -68,6 +69,8 @@ class Check(NamedTuple):
     """The target of the shadow, where a copy of a request wants to go on, not the request."""
     asked_routes: tuple[str, ...] = ()
     """The route that was asked, where a rule of it chose `route` to answer."""
+    stream: bool = False
+    """No cascade applies."""
 
     @property
     def ask(self) -> Ask:
@@ -78,6 +81,16 @@ class Check(NamedTuple):
     def routes(self) -> tuple[str, ...]:
         """Whose policies count it: the route that was asked, and the one that is to answer."""
         return (*self.asked_routes, self.route)
+
+
+class Judged(NamedTuple):
+    """An answer that a cascade rejected: another model's went to the client, and this one is paid all the same."""
+
+    attempt: Attempt
+    claim: Claim
+    """What its provider said of its tokens."""
+    metered: bool
+    """As of a report."""
 
 
 class Report(NamedTuple):
@@ -114,6 +127,8 @@ class Report(NamedTuple):
     """The last attempt, where its request went out; its status is 0 where its answer did not come to its end."""
     lost: tuple[Attempt, ...] = ()
     """The attempts before it whose requests went out."""
+    judged: tuple[Judged, ...] = ()
+    """The answers before it that a cascade rejected, and that came with counts."""
     asked_routes: tuple[str, ...] = ()
     """The routes that were asked before, where a rule, a downgrade, or one after the other chose another to answer."""
     shadow: bool = False
@@ -168,6 +183,7 @@ def check(text: str) -> Check:
     The last words are one `-` for a moment: when a gateway's first budget comes, its check does before its directory.
     """
     consumer, request, model, size, route, limit, *more = text.split(" ")
+    stream = more.pop() == _TRUE if more and more[-1] in {_TRUE, _FALSE} else False
     if (
         more and len(more[0]) > _LONGEST_NUMBER and more[0].isdigit()
     ):  # not known would be 1, and reserve next to nothing
@@ -182,6 +198,7 @@ def check(text: str) -> Check:
         choices=(_number(more[0]) if more else None) or 1,
         asked_routes=_routes(more[1]) if len(more) > 1 else (),
         free=more[:1] == [FREE],
+        stream=stream,
     )
 
 
@@ -203,9 +220,9 @@ def report(text: str) -> Report:
         target="" if target == ABSENT else target,
         reserved=reservation not in {ABSENT, "", NOTHING_RESERVED},
         checked=reservation not in {ABSENT, ""},  # access logs write what is absent either way
-        metered=usage.startswith(f"{_COMPLETE} ") and claim.input is not None and claim.output is not None,
+        metered=_is_metered(usage.split(" "), claim),
         claim=claim,
-        stream=stream == "true",
+        stream=stream == _TRUE,
         body_bytes=_number(size),
         sent_bytes=_number(sent) or 0,
         status=_number(status) or 0,
@@ -216,6 +233,7 @@ def report(text: str) -> Report:
         choices=_number(answers) or 1,
         last=_last(tried, wire, status if ended and not _number(failed) else failed, duration),
         lost=_lost(lost),
+        judged=_judged(lost),
         asked_routes=_routes(asked),
         free=answers == FREE,
         cluster=cluster,
@@ -231,13 +249,30 @@ def _last(tried: str, wire: str, failed: str, duration: str) -> Attempt | None:
 
 
 def _lost(text: str) -> tuple[Attempt, ...]:
-    """Read `<status>,<ms>,<target>`, one after the other with `;` between them."""
+    """Read `<status>,<ms>,<target>`, one after the other with `;` between them; those with usage are `_judged`."""
     found = (_three(one) for one in text.split(";"))
-    return tuple(
-        Attempt(target=target, status=_number(status) or 0, elapsed_ms=_number(elapsed))
-        for status, elapsed, target in found
-        if target
-    )
+    return tuple(_attempt(*one) for one in found if one[2] and "," not in one[2])
+
+
+def _judged(text: str) -> tuple[Judged, ...]:
+    """Read those with `,<word>,<word>,...` of a usage behind them."""
+    found = []
+    for status, elapsed, rest in (_three(one) for one in text.split(";")):
+        target, comma, usage = rest.partition(",")
+        if comma and target:
+            words = usage.split(",")
+            claim = _claim(words)
+            attempt = _attempt(status, elapsed, target)
+            found.append(Judged(attempt=attempt, claim=claim, metered=_is_metered(words, claim)))
+    return tuple(found)
+
+
+def _attempt(status: str, elapsed: str, target: str) -> Attempt:
+    return Attempt(target=target, status=_number(status) or 0, elapsed_ms=_number(elapsed))
+
+
+def _is_metered(usage: Sequence[str], claim: Claim) -> bool:
+    return usage[:1] == [_COMPLETE] and claim.input is not None and claim.output is not None
 
 
 def _three(text: str) -> tuple[str, str, str]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import structlog
 
 from fairlead.budget.admission import Closes, Standing, closing, short
+from fairlead.budget.cascade import models, whole_reservation
 from fairlead.budget.configuration import BudgetConfiguration
-from fairlead.budget.estimate import Ask, Bound, bounds, reservation
+from fairlead.budget.estimate import Ask, Bound, bounds
 from fairlead.budget.ledger import (
     Admission,
     Counter,
@@ -81,7 +82,7 @@ class RateLimitService:
         self._metrics = metrics
         self._configuration = configuration
         self._terms: dict[tuple[str, tuple[str, ...]], Terms] = {}
-        self._bounds: dict[tuple[str, str, str], tuple[Bound, ...]] = {}
+        self._bounds: dict[tuple[str, str, str, bool], tuple[tuple[Bound, ...], ...]] = {}
         self._thresholds: dict[str, tuple[int, ...]] = {}
         self.outage = Outage()
         """Of the store."""
@@ -203,20 +204,21 @@ class RateLimitService:
         """Return what is reserved when `route` answers; the limit on output is that of the route that was asked."""
         if check.free:
             return 0
-        key = (check.route, route, check.model)
+        key = (check.route, route, check.model, check.stream)
         bound = self._bounds.get(key)
         if bound is None:
             if len(self._bounds) >= _REMEMBERED_TERMS:
                 self._bounds.clear()
             asked = self._configuration.routes.get(check.route)
             limit = asked.max_output_tokens if asked else None
-            bound = self._bounds[key] = bounds(self._configuration.rungs(route, check.model), limit)
+            asked_in_turn = models(self._configuration, route, check.model, stream=check.stream)
+            bound = self._bounds[key] = tuple(bounds(rungs, limit) for rungs in asked_in_turn)
         ask = Ask(
             body_bytes=self._configuration.request_bytes if check.body_bytes is None else check.body_bytes,
             output_limit=check.output_limit,
             choices=check.choices,
         )
-        return reservation(ask, bound)
+        return whole_reservation(ask, bound)
 
     def _smaller(self, check: Check, terms: Terms, now_ms: int) -> "_Smaller | None":
         """Return what answers under budget pressure; None when no policy downgrades or the route names nothing."""

@@ -111,6 +111,7 @@ def _document(one: Explanation, category: str | None) -> dict[str, Any]:
                         "usdPerMillionTokens": None
                         if rung.input is None or rung.output is None
                         else {"input": _usd(rung.input), "output": _usd(rung.output)},
+                        **({"judged": True} if rung.judged else {}),
                     }
                     for rung in ladder.rungs
                 ],
@@ -154,7 +155,8 @@ def _rung(rung: PricedRung, width: int) -> str:
         if rung.input is None or rung.output is None
         else f"${_usd(rung.input)} in, ${_usd(rung.output)} out for a million tokens"
     )
-    return f"{word.decode(rung.target):<{width}}  {price}"
+    judged = ", judged" if rung.judged else ""
+    return f"{word.decode(rung.target):<{width}}  {price}{judged}"
 
 
 def _said(value: bool | int | None) -> str:  # a value to print, not a switch

@@ -205,8 +205,11 @@ def _region_lines(region: Json, fails: frozenset[str], reduced: Mapping[str, str
             more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
             lines.append(f"    {', '.join(names[:SHOWN_NAMES]) or '(no consumer sees it)'}{more}")
             for ladder in answer["ladders"]:
+                judged = ladder.get("judged", ())
                 rungs = " > ".join(
-                    _rung(health.get(target), target, reduced, fails=target in fails) for target in ladder["targets"]
+                    _rung(health.get(target), target, reduced, fails=target in fails)
+                    + (" [judged]" if target in judged else "")
+                    for target in ladder["targets"]
                 )
                 share = "" if len(answer["ladders"]) == 1 else f"{ladder['weight']:>7}  "
                 lines.append(f"      {share}{rungs} > last resort {answer['lastResort']}")

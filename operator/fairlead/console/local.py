@@ -147,7 +147,11 @@ def _answers(route: Route) -> list[Answer]:
             names=tuple(one["names"]),
             kind=ModelKind(one["kind"]),
             ladders=tuple(
-                Share(weight=_basis_points(ladder["weight"]), targets=tuple(ladder["targets"]))
+                Share(
+                    weight=_basis_points(ladder["weight"]),
+                    targets=tuple(ladder["targets"]),
+                    judged=tuple(ladder.get("judged", ())),
+                )
                 for ladder in one["ladders"]
             ),
             last_resort=one["lastResort"],

@@ -91,7 +91,7 @@ def ladders(
                 "names": ", ".join(answer["names"]),
                 "further": answer.get("furtherNames", 0),
                 "weight": ladder["share"],
-                "rungs": rungs(ladder["targets"], known, ejected),
+                "rungs": rungs(ladder["targets"], known, ejected, judged=ladder.get("judged", ())),
                 "last": answer["lastResort"],
                 "shadow": served["shadow"] or "",
                 "left": served.get("furtherLadders", 0),
@@ -102,7 +102,9 @@ def ladders(
     ]
 
 
-def rungs(targets: Sequence[str], known: Sequence[Json], ejected: Collection[str] = ()) -> list[Json]:
+def rungs(
+    targets: Sequence[str], known: Sequence[Json], ejected: Collection[str] = (), *, judged: Collection[str] = ()
+) -> list[Json]:
     """Describe the rungs of a ladder in the order of attempts: where each is, and how its endpoint stands."""
     by_name = {one["name"]: one for one in known}
     found = []
@@ -118,6 +120,7 @@ def rungs(targets: Sequence[str], known: Sequence[Json], ejected: Collection[str
                 "since": endpoint.get("since"),
                 "why": endpoint.get("why", "") if state not in _STEADY else "",
                 "steady": state in _STEADY,
+                "judged": target in judged,
             }
         )
     return found

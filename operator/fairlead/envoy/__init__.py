@@ -11,6 +11,7 @@ from typing import Any
 from fairlead.envoy import (
     bootstrap,
     budgets,
+    cascades,
     classifiers,
     clusters,
     filters,
@@ -156,6 +157,7 @@ def _listeners(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
         *classifiers.render_listeners(
             gateway, layout, per_attempt=filters.per_attempt(gateway, layout), admission=filters.admission()
         ),
+        *cascades.render_listeners(gateway, layout),
         *trunks.render_listeners(trunks.crowded(gateway)),
     ]
 
@@ -166,6 +168,7 @@ def _clusters(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
         *clusters.render(gateway, crowded),
         *hops.render_clusters(gateway, crowded),
         *classifiers.render_clusters(gateway),
+        *cascades.render_clusters(gateway),
         *trunks.render_clusters(crowded),
         *budgets.clusters(gateway, layout),
         *recorder.clusters(gateway, layout),

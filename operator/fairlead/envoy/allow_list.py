@@ -26,6 +26,8 @@ TO_CLIENTS = (
     *("request-id", "retry-after", "retry-after-ms", "traceresponse", "x-should-retry", *BOTH),
 )
 """None that tells of the provider's account, which all callers share: who has it, and how much of it is left."""
+OF_CASCADES = (names.JUDGED_HEADER,)
+"""What comes back over a cascade's hop, as far as the router: the upstream filter takes it off what a provider says."""
 OF_COPIES = (names.WAY_HEADER, names.MODEL_HEADER, names.STREAM_HEADER)
 """What a shadow's copy carries over its hop, beside names that begin as all others of shadows do."""
 FAMILIES_TO_PROVIDERS = (":", names.SHADOW_HEADER_PREFIX)
@@ -45,7 +47,7 @@ def removed_from_requests(gateway: Gateway) -> Json:
 
 def removed_from_answers(gateway: Gateway) -> Json:
     """Make the mutation that takes off what neither Envoy's router nor a client gets."""
-    return _remove_all_but((*TO_CLIENTS, *forwarded(gateway)), FAMILIES_TO_CLIENTS)
+    return _remove_all_but((*TO_CLIENTS, *OF_CASCADES, *forwarded(gateway)), FAMILIES_TO_CLIENTS)
 
 
 def _remove_all_but(allowed: Collection[str], families: Collection[str]) -> Json:

@@ -133,8 +133,11 @@ def _retry(timeout_ms: int) -> Json:
 
 
 _WHO = (logs.CONSUMER, "%REQ(x-request-id)%", logs.MODEL_ASKED, "%REQ(content-length)%")
-CHECK = (*_WHO, f"%REQ({names.ROUTE_HEADER})%", logs.of_request(names.ASK_KEY), logs.of_request(names.ASKED_ROUTE_KEY))
-"""The words of a check; the last but one are two."""
+CHECK = (
+    *(*_WHO, f"%REQ({names.ROUTE_HEADER})%"),
+    *map(logs.of_request, (names.ASK_KEY, names.ASKED_ROUTE_KEY, names.STREAM_KEY)),
+)
+"""The words of a check; `names.ASK_KEY` is two."""
 SHADOW_CHECK = (*_WHO, logs.SHADOW_ROUTE, logs.of_request(names.SHADOW_TARGET_KEY), logs.of_request(names.ASK_KEY))
 """The words of a shadow's check; the last of them are two."""
 REPORT = (
@@ -289,6 +292,15 @@ def stats_logger(gateway: Gateway, layout: Layout) -> list[Json]:
     It stands there while nobody has a budget, too, so that the listener stays the same when somebody gets one. Then it
     counts nothing: the request filter has not noted what it would ask.
     """
+    return _metered(gateway, layout)
+
+
+def rejected_logger(gateway: Gateway, layout: Layout) -> list[Json]:
+    """Count the same of answers that a cascade rejected, behind its hop: the request's report brings them, too."""
+    return _metered(gateway, layout, logs.metadata_filter(names.REJECTED_KEY, value={"present_match": True}))
+
+
+def _metered(gateway: Gateway, layout: Layout, *only: Json) -> list[Json]:
     if gateway.budget is None or layout.budget is None:
         return []
     tags = {
@@ -308,4 +320,4 @@ def stats_logger(gateway: Gateway, layout: Layout) -> list[Json]:
         },
     )
     asked = logs.metadata_filter(names.ASK_KEY, value={"present_match": True})
-    return [{**logger, "filter": logs.all_of(asked, logs.COMPLETE)}]
+    return [{**logger, "filter": logs.all_of(asked, logs.COMPLETE, *only)}]

@@ -35,7 +35,7 @@ def render(gateway: Gateway, crowded: Addresses) -> list[Json]:
     attempts = {arm.ladder: route.max_attempts for route in gateway.routes for plan in route.plans for arm in plan.arms}
     clusters += [_ladder(ladder, attempts.get(ladder.name, 1)) for ladder in gateway.ladders]
     for route in gateway.routes:
-        clusters += [_composite(*one, route.max_attempts) for one in dialects.ladders(route, gateway)]
+        clusters += [_to_last_resort(*one, route.max_attempts) for one in dialects.ladders(route, gateway)]
     return clusters
 
 
@@ -154,12 +154,16 @@ def _ladder(ladder: Ladder, attempts: int) -> Json:
 
     There is a rung for each attempt: without one Envoy answers 503 itself, and the last provider's own error is lost.
     """
-    return _composite(names.ladder_cluster(ladder.name), ladder.rungs, ladder.last_resort, attempts)
+    return _to_last_resort(names.ladder_cluster(ladder.name), ladder.rungs, ladder.last_resort, attempts)
 
 
-def _composite(name: str, targets: Sequence[str], last_resort: str, attempts: int) -> Json:
+def _to_last_resort(name: str, targets: Sequence[str], last_resort: str, attempts: int) -> Json:
     rungs = [names.cluster(rung) for rung in targets]
-    rungs += [names.last_resort_cluster(last_resort)] * max(1, attempts - len(rungs))
+    return composite(name, [*rungs, *[names.last_resort_cluster(last_resort)] * max(1, attempts - len(rungs))])
+
+
+def composite(name: str, rungs: Sequence[str]) -> Json:
+    """Make a cluster whose attempts go to one of these clusters after the other."""
     return {
         **packed(CLUSTER),
         "name": name,

@@ -1,8 +1,8 @@
 """Hops: internal listeners of the same process that a request passes on its way to a provider.
 
-Two kinds go this way, and nobody else pays for it. A target with `maxInFlight`: Envoy never retries an overflow of its
-own circuit breaker, but behind a hop an overflow is a provider's 503, and the next rung serves. And shadows: only a
-connection manager of their own sees their tokens.
+Three kinds go this way, and nobody else pays for it. A target with `maxInFlight`: Envoy never retries an overflow of
+its own circuit breaker, but behind a hop an overflow is a provider's 503, and the next rung serves. Shadows: only a
+connection manager of their own sees their tokens. And the models of a cascade: see `cascades`.
 """
 
 from collections.abc import Sequence

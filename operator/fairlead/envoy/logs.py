@@ -52,9 +52,13 @@ SHADOW_ROUTE = of_request(names.ROUTE_KEY)
 TARGET = _of_host_or_last_resort(names.TARGET_KEY, names.LAST_TARGET_KEY)
 TARGET_MODEL = _of_host_or_last_resort(names.MODEL_KEY, names.LAST_MODEL_KEY)
 MODEL_SENT = _of_host_or_last_resort(names.WIRE_KEY, names.LAST_WIRE_KEY)
-PROVIDER = of_host(names.PROVIDER_KEY)
-REGION = of_host(names.REGION_KEY)
+PROVIDER = _of_host_or_last_resort(names.PROVIDER_KEY, names.LAST_PROVIDER_KEY)
+REGION = _of_host_or_last_resort(names.REGION_KEY, names.LAST_REGION_KEY)
 ATTEMPTS = "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"
+ALL_ATTEMPTS = _first_of(
+    ("DYNAMIC_METADATA", f"{_NAMESPACE}:{names.ATTEMPTS_KEY}"), ("UPSTREAM_REQUEST_ATTEMPT_COUNT", "")
+)
+"""Of a request: on a cascade those of all models together."""
 STATUS = "%RESPONSE_CODE%"
 LATENCY_MS = "%DURATION%"
 SENT_BY_ATTEMPTS = "%UPSTREAM_WIRE_BYTES_SENT%"
@@ -73,11 +77,13 @@ USAGE_WORDS = f"%DYNAMIC_METADATA({_of_usage('report')})%"
 """What a report says of usage; `-` without any."""
 NO_USAGE = '"prompt_tokens":null,"completion_tokens":null,"cached_tokens":null,"usage_status":null,"model_served":""'
 
-_CONSTANTS = {"none": "null", "no_attempt": '"attempt":null', "no_usage": NO_USAGE, "zero": 0}
+_CONSTANTS = {"none": "null", "no_attempt": '"attempt":null', "no_usage": NO_USAGE, "zero": 0, "bypass": "bypass"}
 LISTENER_METADATA: Json = {"filter_metadata": {_NAMESPACE: _CONSTANTS}}
 """Of listeners that log: what stands for what there is not. A format knows no constants of its own."""
-_NONE, _NO_ATTEMPT, _NO_USAGE, _ZERO = (("METADATA", f"LISTENER:{_NAMESPACE}:{key}") for key in _CONSTANTS)
+_NONE, _NO_ATTEMPT, _NO_USAGE, _ZERO, _BYPASS = (("METADATA", f"LISTENER:{_NAMESPACE}:{key}") for key in _CONSTANTS)
 
+CASCADE = _first_of(("DYNAMIC_METADATA", f"{_NAMESPACE}:{names.CASCADE_KEY}"), _BYPASS)
+"""What became of each model that a cascade asked; where none was asked, that no cascade applies."""
 ATTEMPT_TARGET = _first_of(("UPSTREAM_METADATA", f"{_NAMESPACE}:{names.TARGET_KEY}"), ("REQ", names.LAST_TARGET_HEADER))
 """An attempt's target, as its router's log knows it."""
 ATTEMPT_MEMBERS = f'"attempt":{ATTEMPTS},"consumer":"{CONSUMER}","model":"{MODEL_ASKED}","stream":{STREAM}'
@@ -166,9 +172,17 @@ HIT: Json = {
 """The answer had been kept: nobody was asked."""
 NOT_HIT: Json = {"metadata_filter": {"matcher": {**_HIT, "value": {"null_match": {}}}, "match_if_key_not_found": True}}
 NOT_PROBES: Json = {"not_health_check_filter": {}}
-NOT_COPIES: Json = {"and_filter": {"filters": [_without(names.SHADOW_ROUTE_HEADER), _without(names.PROBE_HEADER)]}}
-"""The router that makes a copy for a shadow logs it too, without tokens; behind the hop it has a line of its own.
-Probes with a credential have none."""
+NOT_COPIES: Json = {
+    "and_filter": {
+        "filters": [
+            _without(names.SHADOW_ROUTE_HEADER),
+            _without(names.PROBE_HEADER),
+            _without(names.RUNG_HEADER),
+        ]
+    }
+}
+"""The router that makes a copy for a shadow logs it too, without tokens; behind the hop it has a line of its own. So
+have the attempts of a cascade's models. Probes with a credential have none."""
 _STREAM_MEMBER = '"stream":true'
 STREAMED: Json = {
     "or_filter": {
@@ -200,7 +214,7 @@ def request_loggers(path: str, region: str, more: Mapping[str, str] | None = Non
         "route": ROUTE,
         "model": MODEL_ASKED,
         "stream": STREAM,
-        "attempts": ATTEMPTS,
+        "attempts": ALL_ATTEMPTS,
         "details": "%RESPONSE_CODE_DETAILS%",
     }
     if not kept:

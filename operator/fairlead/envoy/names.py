@@ -137,6 +137,32 @@ CATEGORY_HEADER = "x-fairlead-category"
 """On answers to such requests: `CATEGORY_KEY`."""
 HOP_ATTEMPT_HEADER = "x-fl-attempt"
 """The same as `ATTEMPT_HEADER` for an attempt that goes through a hop, which takes it away."""
+CASCADE_LISTENER = "cascade"
+"""The internal listener behind the rungs of cascades."""
+RUNG_HEADER, RETRIES_HEADER, JUDGE_HEADER, CASCADE_ASK_HEADER = "x-fl-rung", "x-fl-retries", "x-fl-judge", "x-fl-ask"
+"""What goes along over a cascade's hop: the cluster of a model's own ladder, how often it retries, whether its answer
+is judged (`1`, or `-`), and `ASK_KEY`."""
+BY_HEADER = "x-fl-by"
+"""Behind that hop, on the way back: what the judge must know of whom the answer comes from."""
+JUDGED_HEADER = "x-fl-judged"
+"""What comes back over it: see `lua/cascade/filter.lua`. The upstream filter leaves `REJECTED` of it, or nothing."""
+REJECTED = "rejected"
+JUDGE_FILTER = "fairlead-judge"
+VERDICT_KEY, REJECTED_KEY = "verdict", "rejected"
+"""Strings, behind that hop: what was said of the answer, and `1` where the next model is asked."""
+RUNG_KEY = "rung"
+"""String, on a cascade: the first target of the model that is asked, empty once its answer is there."""
+CASCADE_KEY = "cascade"
+"""String: `provider/model=verdict` of each model that was asked, with `, ` between them."""
+CASCADE_HEADER = "x-fairlead-cascade"
+"""On answers of routes with a cascade: `CASCADE_KEY`, or `bypass` where none applies."""
+MAKESHIFT_KEY = "makeshift"
+"""String, `1`: the answer is one that was rejected before, since no better model answers; no cache keeps it."""
+ATTEMPTS_KEY = "attempts"
+"""String, on a cascade: the attempts of all models."""
+LAST_REGION_KEY = "last_region"
+LAST_PROVIDER_KEY = "last_provider"
+"""As `LAST_TARGET_KEY`, on a cascade, where the host is a hop."""
 SHADOW_HEADER_PREFIX = "x-fl-shadow-"
 SHADOW_HOP_HEADER = "x-fl-shadow-hop"
 SHADOW_CONSUMER_HEADER = "x-fl-shadow-consumer"
@@ -224,6 +250,24 @@ def dialect_cluster(name: str, protocol: str, *, counted: bool = True) -> str:
     it does says nothing about that.
     """
     return f"{ladder_cluster(name)}{'' if counted else '/'}@{protocol}"
+
+
+def model_cluster(base: str, number: int) -> str:
+    """Name the ladder of a cascade's model, from 0. Its last part is the arm's, as in the plain ladder's name `base`.
+
+    The one behind the last model's is the first model once more, with the last resort.
+    """
+    return f"{base}@{number}"
+
+
+def hop_cluster(base: str, number: int) -> str:
+    """Name the hop that leads to a model of a cascade."""
+    return f"{base}@{number}!hop"
+
+
+def cascade_cluster(base: str) -> str:
+    """Name the ladder whose rungs are a cascade's models, of the plain ladder `base`."""
+    return f"{base}@cascade"
 
 
 def trunk(host: str, port: int) -> str:

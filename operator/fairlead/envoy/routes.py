@@ -7,10 +7,10 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fairlead import statuses
 from fairlead.envoy import (
     budgets,
     cache,
+    cascades,
     cors,
     dialects,
     directory,
@@ -23,6 +23,7 @@ from fairlead.envoy import (
     names,
     probe,
     recorder,
+    retries,
     token_filter,
 )
 from fairlead.envoy.layout import Layout
@@ -38,18 +39,14 @@ GREETING = """{"message":"This is a model gateway. Its API is at /v1, and needs 
 _READING = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
 EMBEDDING_PATH = "/v1/embeddings"
 
-RETRY_ON = "5xx,reset,connect-failure,refused-stream,retriable-headers"
-RETRIED_STATUS = statuses.pattern(ejecting=False)
 ANSWERED_BY = {
     names.ANSWERED_BY_HEADER: logs.ROUTE,
     "x-fairlead-target": logs.TARGET,
     "x-fairlead-region": logs.REGION,
-    "x-fairlead-attempts": logs.ATTEMPTS,
+    "x-fairlead-attempts": logs.ALL_ATTEMPTS,
 }
 """What every answer of a route says, its own errors included."""
 _MIRRORS = "request_mirror_policies"
-BACK_OFF = "0.001s"
-"""The next rung is another provider: there is nothing to wait for."""
 IDLE_MARGIN_MS = 1000
 """What a stream's idle timer leaves to the attempts beside their own timers."""
 
@@ -170,7 +167,7 @@ def _virtual_host(route: Route, gateway: Gateway, layout: Layout, told: Mapping[
         "name": route.name,
         "domains": [route.name],
         "request_body_buffer_limit": gateway.limits.request_bytes,
-        "retry_policy": _retry(route, route.timeouts.response_ms),
+        "retry_policy": retries.policy(route.max_attempts - 1, attempt_ms=route.timeouts.response_ms),
         "routes": forms,
         **({"response_headers_to_add": told[route.name]} if route.name in told else {}),
         **_told_filters(route, layout),
@@ -230,6 +227,8 @@ class _Match:
     """Of messages that cannot be said in the words that some rungs want: only Anthropic's own are asked."""
     pressed: str = ""
     """What another route needs to know that answers them when a budget says so; empty = none does."""
+    cascade: cascades.Meeting = cascades.Meeting.NONE
+    """Whether they meet the route's cascade."""
 
 
 def _matches(route: Route, plan: Plan, gateway: Gateway) -> Iterable[tuple[Json, _Match]]:
@@ -238,9 +237,13 @@ def _matches(route: Route, plan: Plan, gateway: Gateway) -> Iterable[tuple[Json,
         return [({"path": EMBEDDING_PATH}, _Match())]
     groups: dict[_Match, list[str]] = {}
     if plan.translated and plan.apart(Protocol.ANTHROPIC) and not route.keyed:
-        groups[_Match(apart=Protocol.ANTHROPIC, unsaid=True, mirrored=_is_mirrored(route, None, gateway))] = [
-            "messages"
-        ]
+        unsaid = _Match(
+            apart=Protocol.ANTHROPIC,
+            unsaid=True,
+            mirrored=_is_mirrored(route, None, gateway),
+            cascade=cascades.meeting(route, plan, None, gateway),
+        )
+        groups[unsaid] = ["messages"]
     for paths, needs in dialects.NEEDS.items():
         # Which of its plans a keyed route takes is the request filter's word, and so is that it answers.
         if needs is None or any(one.speaks(needs) for one in route.plans if one.kind is plan.kind):
@@ -248,6 +251,7 @@ def _matches(route: Route, plan: Plan, gateway: Gateway) -> Iterable[tuple[Json,
                 apart=needs if needs is not None and plan.apart(needs) and not route.keyed else None,
                 mirrored=_is_mirrored(route, needs, gateway),
                 pressed=budgets.downgrade(route, gateway, needs),
+                cascade=cascades.meeting(route, plan, needs, gateway),
             )
             groups.setdefault(found, []).extend(paths)
     return [({"safe_regex": {"regex": f"/v1/({'|'.join(paths)})"}}, found) for found, paths in groups.items()]
@@ -291,41 +295,35 @@ def _form(
         headers.append({"name": names.BUCKET_HEADER, "range_match": ours})
     if headers:
         match["headers"] = headers
-    action = _action(route, plan, gateway, found, streamed=streamed, side=side)
+    judged = found.cascade is cascades.Meeting.JUDGED and not streamed
+    action = _action(route, plan, gateway, found, streamed=streamed, side=side, judged=judged)
     form = {"name": route.name, "match": match, "route": action}
+    if found.cascade is not cascades.Meeting.NONE:
+        form |= cascades.told(judged=judged)
     if plan.kind is not ModelKind.CHAT:
         form["typed_per_filter_config"] = {token_filter.NAME: token_filter.of_embeddings()}
     return form
 
 
-def _action(route: Route, plan: Plan, gateway: Gateway, found: _Match, *, streamed: bool, side: Side | None) -> Json:
+def _action(
+    route: Route, plan: Plan, gateway: Gateway, found: _Match, *, streamed: bool, side: Side | None, judged: bool
+) -> Json:
     timeouts = route.timeouts
+    ladders = [dialects.cluster(arm, plan, found.apart, gateway) for arm in plan.arms]
     mirrors = hops.mirror(route, gateway, attempt_ms=timeouts.first_byte_ms if streamed else timeouts.response_ms)
     action = {
-        **_clusters(route, plan, side, [dialects.cluster(arm, plan, found.apart, gateway) for arm in plan.arms]),
+        **_clusters(route, plan, side, [names.cascade_cluster(one) for one in ladders] if judged else ladders),
         "auto_host_rewrite": True,
         "timeout": duration(timeouts.request_ms),
         "idle_timeout": duration(_idle_ms(route)) if streamed else "0s",
     }
-    if streamed:
-        action["retry_policy"] = _retry(route, timeouts.first_byte_ms)
+    if judged:
+        action["retry_policy"] = cascades.retry(route, plan, found.apart, gateway)
+    elif streamed:
+        action["retry_policy"] = retries.policy(route.max_attempts - 1, attempt_ms=timeouts.first_byte_ms)
     if mirrors and found.mirrored:
         action[_MIRRORS] = mirrors
     return action
-
-
-def _retry(route: Route, attempt_ms: int) -> Json:
-    """Make the retries whose every attempt has so much time until its response headers.
-
-    The virtual host has those for answers in one piece, and routes of streams have their own.
-    """
-    return {
-        "retry_on": RETRY_ON,
-        "retriable_headers": [{"name": ":status", "string_match": {"safe_regex": {"regex": RETRIED_STATUS}}}],
-        "num_retries": route.max_attempts - 1,
-        "retry_back_off": {"base_interval": BACK_OFF, "max_interval": BACK_OFF},
-        "per_try_timeout": duration(attempt_ms),
-    }
 
 
 def _idle_ms(route: Route) -> int:

@@ -95,7 +95,26 @@ def copies() -> list[Json]:
     ]
 
 
-def _answers(prefix: str, labels: dict[str, str]) -> list[Json]:
+def verdicts() -> list[Json]:
+    """Count what cascades said of models' answers, behind their hop, and the tokens of those that were rejected.
+
+    `envoy_fairlead_cascade_verdicts`, by `verdict`: `accepted`, `unjudged`, `large`, a check, or a status.
+    """
+    tags = _tags({"route": "%ROUTE_NAME%", "target": logs.TARGET, "verdict": logs.of_request(names.VERDICT_KEY)})
+    counts = {"stat": {"name": "verdicts", "tags": tags}, "value_fixed": 1}
+    judged = logs.metadata_filter(names.VERDICT_KEY, value={"present_match": True})
+    of_attempts = {"arm": "%UPSTREAM_CLUSTER%", "target": logs.TARGET}
+    return [
+        _logger("fairlead_cascade", [counts], [], only=judged, evicted=False),
+        *_answers("fairlead_attempt", of_attempts, only=REJECTED),
+    ]
+
+
+REJECTED = logs.metadata_filter(names.REJECTED_KEY, value={"present_match": True})
+"""Answers of which their request's log does not know: another model's went to the client."""
+
+
+def _answers(prefix: str, labels: dict[str, str], *, only: Json = logs.SERVED) -> list[Json]:
     """Count tokens, why answers ended, and streams that began with an error or had nothing in them.
 
     `finished` is of answers that went well; its `reason` is empty where an answer does not say that it has ended, its
@@ -105,10 +124,10 @@ def _answers(prefix: str, labels: dict[str, str]) -> list[Json]:
     ended = _tags({"reason": logs.of_request(names.FINISH_KEY), "flags": _FLAGS})
     finished = {"stat": {"name": "finished", "tags": [*tags, *ended]}, "value_fixed": 1}
     broken = {"stat": {"name": "broken", "tags": tags}, "value_fixed": 1}
-    only = logs.metadata_filter(names.BROKEN_KEY, value={"present_match": True})
+    begun = logs.metadata_filter(names.BROKEN_KEY, value={"present_match": True})
     return [
-        _logger(prefix, [finished, *_tokens(tags)], [], only=logs.SERVED, evicted=False),
-        _logger(prefix, [broken], [], only=only, evicted=False),
+        _logger(prefix, [finished, *_tokens(tags)], [], only=only, evicted=False),
+        *([_logger(prefix, [broken], [], only=begun, evicted=False)] if only is logs.SERVED else []),
     ]
 
 

@@ -21,7 +21,7 @@ from fairlead.envoy.errors import BAD_GATEWAY
 from fairlead.envoy.layout import Layout
 from fairlead.ir import Gateway
 
-PARTS = ("names", "credentials", "headers", "answers", "attempt")
+PARTS = ("names", "credentials", "headers", "answers", "notes", "cascade", "attempt")
 """The files of `lua/upstream/`, in the order in which they are joined: each sees the locals of those before it."""
 
 

@@ -8,6 +8,7 @@ arms).
 
 from fairlead.ir.budget import BudgetCheck
 from fairlead.ir.cache import Cache
+from fairlead.ir.cascade import Accept, Cascade
 from fairlead.ir.classifier import Classifier
 from fairlead.ir.consumer import Consumer, Ending, Entry, Scope
 from fairlead.ir.gateway import Gateway, Limits, ListenAddress, Telemetry
@@ -30,10 +31,12 @@ from fairlead.ir.rule import Conditions, RouteRule, TokenRange
 from fairlead.ir.target import Breaker, Credential, KeyedProbe, LastResort, Protocol, Target, Upstream
 
 __all__ = [
+    "Accept",
     "Arm",
     "Breaker",
     "BudgetCheck",
     "Cache",
+    "Cascade",
     "Classifier",
     "Conditions",
     "Consumer",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from fairlead.ir.cache import Cache
+from fairlead.ir.cascade import Cascade
 from fairlead.ir.classifier import Classifier
 from fairlead.ir.rule import RouteRule
 from fairlead.ir.target import Protocol
@@ -171,6 +172,8 @@ class Route:
     """Set on requests without a limit of their own, cap on those with a larger one."""
     downgrade_to: str | None = None
     """Name of the gateway's route that answers instead when a budget says so; it is not `keyed`."""
+    cascade: Cascade | None = None
+    """The route is not `keyed` then, and a chat model answers it. `max_attempts` are those of each model."""
     rules: tuple[RouteRule, ...] = ()
     """The first that matches applies, to requests of chat. Names of a route's rules are unique."""
     cache: Cache | None = None

@@ -1,11 +1,12 @@
 """What becomes of a request for a route, region by region: which rule, which ladder, at what price. Nothing is sent."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from fairlead.budget.cascade import models, whole_reservation
 from fairlead.budget.configuration import BudgetConfiguration
-from fairlead.budget.estimate import Ask, bounds, reservation
-from fairlead.ir import Gateway, Plan, Route, Side, word
+from fairlead.budget.estimate import Ask, bounds
+from fairlead.ir import Cascade, Gateway, Plan, Route, Side, word
 from fairlead.ir.rule import BYTES_PER_TOKEN, PRIMARY
 from fairlead.matching.prompt import Amiss, Prompt, read
 from fairlead.matching.rules import first_match, needs_category
@@ -18,6 +19,8 @@ class PricedRung:
     target: str
     input: int | None
     output: int | None
+    judged: bool = False
+    """The route's cascade judges its model's answers: one that fails a check goes on to the next model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,7 @@ def explain(
                         rule=PRIMARY if rule is None else rule.name,
                         classifier=classifier,
                         route=answering.name,
-                        ladders=_ladders(plan, gateway, prices),
+                        ladders=_ladders(plan, gateway, prices, None if prompt.stream else answering.cascade),
                         at_most=_at_most(answering, prompt, len(body), prices),
                     )
                 )
@@ -122,18 +125,25 @@ def _plan(route: Route, model: str) -> Plan | None:
     return next((plan for plan in route.plans if plan.key == key), None)
 
 
-def _ladders(plan: Plan, gateway: Gateway, prices: BudgetConfiguration) -> tuple[DrawnLadder, ...]:
+def _ladders(
+    plan: Plan, gateway: Gateway, prices: BudgetConfiguration, cascade: Cascade | None
+) -> tuple[DrawnLadder, ...]:
     rungs = {ladder.name: ladder.rungs for ladder in gateway.ladders}
-    return tuple(
-        DrawnLadder(side=arm.side, weight=arm.weight, rungs=tuple(_priced(name, prices) for name in rungs[arm.ladder]))
-        for arm in plan.arms
-    )
+    drawn = []
+    for arm in plan.arms:
+        judged = frozenset[str]() if cascade is None else cascade.judged(rungs[arm.ladder])
+        priced = tuple(_priced(name, prices, judged) for name in rungs[arm.ladder])
+        drawn.append(DrawnLadder(side=arm.side, weight=arm.weight, rungs=priced))
+    return tuple(drawn)
 
 
-def _priced(target: str, prices: BudgetConfiguration) -> PricedRung:
+def _priced(target: str, prices: BudgetConfiguration, judged: Collection[str]) -> PricedRung:
     known = prices.targets[target].price
     return PricedRung(
-        target=target, input=known.input if known.known else None, output=known.output if known.known else None
+        target=target,
+        input=known.input if known.known else None,
+        output=known.output if known.known else None,
+        judged=target.split("/", 2)[2] in judged,
     )
 
 
@@ -143,4 +153,5 @@ def _at_most(route: Route, prompt: Prompt, body_bytes: int, prices: BudgetConfig
     except Amiss:
         limit = None  # refused where a budget counts it, and the provider's to judge elsewhere
     ask = Ask(body_bytes=body_bytes, output_limit=limit, choices=prompt.choices)
-    return reservation(ask, bounds(prices.rungs(route.name, prompt.model), route.max_output_tokens))
+    in_turn = models(prices, route.name, prompt.model, stream=prompt.stream)
+    return whole_reservation(ask, [bounds(rungs, route.max_output_tokens) for rungs in in_turn])

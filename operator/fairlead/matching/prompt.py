@@ -16,7 +16,7 @@ _LEVELS = 3
 """Contents in contents: a message's parts, a tool's result, a document in it."""
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
 _COUNTS = ("n", "best_of", "n_cmpl")
-_BODY = ("model", *_LIMITS, *_COUNTS, "prompt", "tools", "messages", "system", "instructions", "input")
+_BODY = ("model", "stream", *_LIMITS, *_COUNTS, "prompt", "tools", "messages", "system", "instructions", "input")
 _FORMS = ("response_format", "text", "output_config", "output_format")
 _MESSAGE = ("role", "content", "tool_calls", "arguments", "output", "input", "type", "text")
 _PART = ("type", "text", "refusal", "content", "input", "source")
@@ -72,6 +72,11 @@ class Prompt:
     def model(self) -> str:
         """The name that it asks for; empty where it has none."""
         return _word(self._body.get("model")) or ""
+
+    @property
+    def stream(self) -> bool:
+        """Whether it wants a stream."""
+        return self._body.get("stream") is True
 
     @property
     def choices(self) -> int:

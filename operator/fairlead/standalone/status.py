@@ -177,7 +177,12 @@ def _route(route: ServedRoute) -> Json:
                 "names": list(answer.names),
                 "kind": answer.kind.value,
                 "ladders": [
-                    {"weight": percent(share.weight), "targets": list(share.targets)} for share in answer.ladders
+                    {
+                        "weight": percent(share.weight),
+                        "targets": list(share.targets),
+                        **({"judged": list(share.judged)} if share.judged else {}),
+                    }
+                    for share in answer.ladders
                 ],
                 "lastResort": answer.last_resort,
             }

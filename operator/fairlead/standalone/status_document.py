@@ -12,6 +12,8 @@ class Ladder(TypedDict):
     weight: str
     """`5%`."""
     targets: list[str]
+    judged: NotRequired[list[str]]
+    """Those whose answers a cascade judges."""
 
 
 class Answer(TypedDict):

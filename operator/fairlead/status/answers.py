@@ -61,6 +61,13 @@ def _told(one: Answer) -> Json:
     return {
         "names": list(one.names[:NAMED]),
         "furtherNames": max(0, len(one.names) - NAMED),
-        "ladders": [{"share": percent(share.weight), "targets": list(share.targets)} for share in one.ladders],
+        "ladders": [
+            {
+                "share": percent(share.weight),
+                "targets": list(share.targets),
+                **({"judged": list(share.judged)} if share.judged else {}),
+            }
+            for share in one.ladders
+        ],
         "lastResort": one.last_resort,
     }

@@ -21,6 +21,8 @@ class Share:
     """Basis points."""
     targets: tuple[str, ...]
     """In the order of attempts: `provider/endpoint/model`. The last resort follows; it is one of these."""
+    judged: tuple[str, ...] = ()
+    """Those of them whose answers a cascade judges, where they are no streams."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,9 @@ def served_routes(gateway: ir.Gateway) -> tuple[ServedRoute, ...]:
         ServedRoute(
             name=route.name,
             region=gateway.region,
-            answers=tuple(_answer(plan, names.get((route.name, plan.key), ()), rungs) for plan in route.plans),
+            answers=tuple(
+                _answer(plan, names.get((route.name, plan.key), ()), rungs, route.cascade) for plan in route.plans
+            ),
             max_attempts=route.max_attempts,
             shadow=None if route.shadow is None else word.decode(route.shadow.target),
         )
@@ -69,14 +73,23 @@ def served_routes(gateway: ir.Gateway) -> tuple[ServedRoute, ...]:
     )
 
 
-def _answer(plan: ir.Plan, names: Iterable[str], rungs: Mapping[str, tuple[str, ...]]) -> Answer:
+def _answer(
+    plan: ir.Plan, names: Iterable[str], rungs: Mapping[str, tuple[str, ...]], cascade: ir.Cascade | None
+) -> Answer:
     return Answer(
         names=tuple(sorted(map(word.decode, names))),
         kind=plan.kind,
-        ladders=tuple(
-            Share(weight=arm.weight, targets=tuple(map(word.decode, rungs[arm.ladder]))) for arm in plan.arms
-        ),
+        ladders=tuple(_share(arm.weight, rungs[arm.ladder], cascade) for arm in plan.arms),
         last_resort=word.decode(plan.last_target),
+    )
+
+
+def _share(weight: int, rungs: tuple[str, ...], cascade: ir.Cascade | None) -> Share:
+    judged = frozenset[str]() if cascade is None else cascade.judged(rungs)
+    return Share(
+        weight=weight,
+        targets=tuple(map(word.decode, rungs)),
+        judged=tuple(word.decode(rung) for rung in rungs if rung.split("/", 2)[2] in judged),
     )
 
 

@@ -48,10 +48,12 @@ def _routes(
     """Merge what the gateways say: a route may have other targets in each region, and the dearest of all counts."""
     plans: dict[str, dict[str, dict[str, None]]] = {}
     routes: dict[str, ir.Route] = {}
+    served: dict[str, list[ir.Route]] = {}
     shadows: dict[str, dict[str, None]] = {}
     for gateway in gateways:
         rungs = {ladder.name: ladder.rungs for ladder in gateway.ladders}
         for route in gateway.routes:
+            served.setdefault(route.name, []).append(route)
             known = routes.setdefault(route.name, route)
             if known.downgrade_to is None:
                 routes[route.name] = route
@@ -66,6 +68,7 @@ def _routes(
             max_output_tokens=route.max_output_tokens,
             downgrade_to=route.downgrade_to,
             plans={model: tuple(sorted(targets)) for model, targets in sorted(plans[name].items())},
+            cascade=any(one.cascade is not None for one in served[name]),
             shadow=_shadow(shadows.get(name, ()), limits.get(name)),
             baseline=baselines.get(name),
             feedback=route.feedback,

@@ -31,6 +31,8 @@ class Presence:
     """Whether a shadow that the route wants has an endpoint within residency here."""
     rungs: int
     """Length of the longest ladder, the last resort included; 0 = the route answers nothing here."""
+    models: int
+    """How many models may answer, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,9 @@ def _presence(route: Route, region: str, answered: frozenset[str], planner: Plan
         unanswered=tuple(claim.name for claim in route.claims if claim.name not in answered),
         shadowed=route.shadow is None or planner.nearest(route.shadow.candidate, route.residency) is not None,
         rungs=max((len(ladder_set[0]) + 1 for ladder_set in ladder_sets if ladder_set is not None), default=0),
+        models=max(
+            (len({rung.split("/", 2)[2] for rung in found[0]}) for found in ladder_sets if found is not None), default=0
+        ),
     )
 
 
@@ -246,6 +251,7 @@ def _route(
         plans=plans,
         stickiness=route.stickiness,
         max_attempts=rungs if route.max_attempts is None else min(route.max_attempts, rungs),
+        cascade=route.cascade,
         timeouts=route.timeouts,
         shadow=None
         if route.shadow is None or target is None

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from fairlead.api.conditions import Reason
 from fairlead.ir import ModelKind
 from fairlead.translate.cache import judge_cache
+from fairlead.translate.cascades import judge_cascade
 from fairlead.translate.classifiers import judge_classifier
 from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.downgrade import judge_stand_in, objection_to_downgrade
@@ -33,6 +34,13 @@ def judge(
     judge_rules(route, routes, written, diagnostics)
     judge_cache(route, diagnostics)
     judge_classifier(route, routes, written, diagnostics)
+    judge_cascade(
+        wanted=route.wants_cascade,
+        kinds=route.kinds,
+        translates_messages=route.translates_messages,
+        alone=[presence.region for presence in presences if presence.models == 1],
+        diagnostics=diagnostics,
+    )
     _judge_timers(route, presences, diagnostics)
 
 

@@ -18,6 +18,7 @@ from fairlead.budget.shadow import ShadowLimit
 from fairlead.rollout.plan import Plan
 from fairlead.translate.audience import Audience
 from fairlead.translate.candidates import Candidates, ModelReference, Resolver
+from fairlead.translate.cascades import cascade
 from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.providers import Provider
 from fairlead.translate.references import References
@@ -81,6 +82,9 @@ class Route:
     """As it is written."""
     classifier: Classifier | None = None
     """As it is written."""
+    cascade: ir.Cascade | None = None
+    wants_cascade: bool = False
+    """Whether one is written, though it may judge nothing."""
     candidate: Candidates | None = None
     """What a rollout's side of the traffic meets: the candidate, then what is stable. None while nothing rolls out."""
     candidate_traffic: int = 0
@@ -165,6 +169,8 @@ def route(
         rules=spec.rules,
         cache=spec.cache,
         classifier=spec.classifier,
+        cascade=cascade(spec.cascade, candidates[""]) if spec.cascade is not None and "" in candidates else None,
+        wants_cascade=spec.cascade is not None,
         candidate=rolling.candidate if rolling.traffic else None,
         candidate_traffic=rolling.traffic,
         rollout=rolling.plan,

@@ -216,3 +216,21 @@ def test_what_costs_nothing_says_so() -> None:
     words = " ".join(WORDS[name] for name in descriptor.REPORT)
     assert descriptor.report(f"{words} ; 0 free ; -").free
     assert not descriptor.report(f"{words} ; 0 1 ; -").free
+
+
+def test_an_answer_that_a_cascade_rejected_is_none_that_was_lost() -> None:
+    found = report(lost="503,4,p/e/m;200,900,q/e/org/m,1,11,22,4,3,2,5,6;0,1001,p/e/m;200,9,r/e/m,2,-,22,0,0,0,0,0")
+    assert [one.target for one in found.lost] == ["p/e/m", "p/e/m"]
+    first, second = found.judged
+    assert first.attempt == Attempt(target="q/e/org/m", status=200, elapsed_ms=900)
+    assert (first.claim, first.metered) == (report().claim, True)
+    assert (second.claim.input, second.claim.output, second.metered) == (None, 22, False)
+    assert report(lost="200,9,p/e/m").judged == ()
+
+
+def test_a_check_says_whether_a_stream_is_wanted() -> None:
+    words = "t/a r1 chat 9 t/large 50 1"
+    assert check(f"{words} t/chat true") == check(f"{words} t/chat")._replace(stream=True)
+    assert check(f"{words} - false") == check(f"{words} -")
+    early = check("t/a r1 chat 9 t/large - t/chat true")
+    assert (early.output_limit, early.choices, early.stream) == (None, 1, True)

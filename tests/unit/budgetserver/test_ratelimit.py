@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from fairlead.budget.attempt import Attempt
+from fairlead.budget.belief import Claim
 from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
 from fairlead.budget.estimate import Rung
 from fairlead.budget.ledger import Admission, Counter, Hold, Settlement
@@ -143,6 +145,30 @@ def test_the_price_is_that_of_the_target_that_answered() -> None:
     world.check("r1")
     world.report("r1", target="p/e/small")
     assert world.spent("t/p") == (7, 0)
+
+
+def test_on_a_cascade_all_models_are_reserved_and_each_is_paid() -> None:
+    rules = configuration(policy("t/p", 1_000))
+    chat = replace(rules.routes["t/chat"], cascade=True, plans={"": ("p/e/big", "q/e/big", "p/e/small")})
+    targets = {**rules.targets, "q/e/big": SMALL}
+    world = World(replace(rules, routes={**rules.routes, "t/chat": chat}, targets=targets))
+    assert world.check("r1").overall_code == OK
+    assert world.spent("t/p") == (0, 150 + 15), "the dearest place of each model"
+    asyncio.run(world.service.check(asked("r2")._replace(stream=True)))
+    assert world.spent("t/p") == (0, 150 + 15 + 150), "a stream meets one of them"
+    judged = descriptor.Judged(
+        attempt=Attempt(target="p/e/small", status=200, elapsed_ms=10),
+        claim=Claim(said=True, input=100, output=200),
+        metered=True,
+    )
+    asyncio.run(world.service.report(ended("r1")._replace(judged=(judged, judged))))
+    assert world.spent("t/p") == (70 + 30 + 30, 150)
+    booked = asyncio.run(world.store.read_usage_counters(world.now_ms)).booked
+    assert booked[UsageCounterKey(gateway="eu-1", consumer="t/a", route="t/chat", target="p/e/small")] == Count(
+        requests=2, input=200, output=400
+    )
+    asyncio.run(world.service.report(ended("r1")._replace(judged=(judged, judged))))
+    assert world.spent("t/p") == (70 + 30 + 30, 150), "once, however often it comes"
 
 
 def test_no_room() -> None:

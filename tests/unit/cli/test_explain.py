@@ -89,6 +89,22 @@ def test_a_category_is_asked_for_and_can_be_said(files: Path) -> None:
     assert (plain.exit_code, "none: the route has no classifier" in plain.output) == (2, True)
 
 
+def test_a_cascade_says_whose_answers_are_judged_and_what_all_can_cost(files: Path) -> None:
+    fields: dict[str, Any] = {"fallbacks": [target("p", "small")], "cascade": {}, "regions": ["us-east-1"]}
+    result = explained(files, "hi", "--route", "large", body={"max_tokens": 100}, **fields)
+    size = len((files / "body.json").read_bytes())
+    dear, cheap = size * 1250 + 100 * 10_000, size * 1000 + 100 * 2000
+    assert result.output.splitlines()[2:] == [
+        f"us-east-1: rule none, answered by fairlead/large, at most $0.{dear + cheap:09}".rstrip("0"),
+        "  1. p/us/large  $1.25 in, $10.00 out for a million tokens, judged",
+        "  2. p/eu/large  $1.25 in, $10.00 out for a million tokens, judged",
+        "  3. p/us/small  $1.00 in, $2.00 out for a million tokens",
+        "  4. p/eu/small  $1.00 in, $2.00 out for a million tokens",
+    ]
+    streamed = explained(files, "hi", "--route", "large", body={"max_tokens": 100, "stream": True}, **fields)
+    assert "judged" not in streamed.output
+
+
 def test_a_rule_is_skipped_where_its_route_takes_no_requests(files: Path) -> None:
     result = explained(files, "SQL", "--route", "chat", "-o", "json", regions=["us-east-1"])
     regions = {one["region"]: one for one in json.loads(result.output)["regions"]}

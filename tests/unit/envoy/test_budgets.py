@@ -8,9 +8,9 @@ from fairlead.envoy import budgets, logs, names, probe, token_filter
 
 
 def test_a_check_has_the_words_that_the_server_reads() -> None:
-    *words, ask = budgets.CHECK
-    assert len(words) + len(["77", "1"]) == len(descriptor.CHECK)
-    assert "ask" in ask
+    *_, ask, asked, stream = budgets.CHECK
+    assert len(budgets.CHECK) + len(["77", "1"][1:]) == len(descriptor.CHECK)
+    assert (":ask)" in ask, ":asked)" in asked, ":stream)" in stream) == (True, True, True)
 
 
 def test_a_shadows_check_has_the_words_that_the_server_reads() -> None:

@@ -4,6 +4,7 @@ from builders import EU_WEST, US, compiled, consumer, embedding, endpoint, model
 from fairlead import ir
 from fairlead.compiler import Compiled
 from fairlead.status import ServedRoute, percent, served_routes
+from fairlead.status.answers import answers
 
 
 def served(result: Compiled, region: str = US) -> dict[str, ServedRoute]:
@@ -29,6 +30,21 @@ def test_a_route_shows_names_ladders_and_shadow() -> None:
         (5_000, ("p/b/small", "p/a/small")),
     ]
     assert answer.last_resort == "p/a/small"
+
+
+def test_a_ladder_says_whose_answers_a_cascade_judges() -> None:
+    two = provider("p", endpoints=[endpoint("a", US)], models=[model("small"), model("a large one")])
+    fields = {"fallbacks": [target("p", "a large one"), target("q")], "cascade": {}}
+    result = compiled(
+        two,
+        provider("q", endpoints=[endpoint("b", US)], models=[model("small")]),
+        route("chat", target("p", "small"), **fields),
+    )
+    (answer,) = served(result)["team-web/chat"].answers
+    ((share,), told) = answer.ladders, answers([answer])["answers"][0]["ladders"][0]
+    assert share.targets == ("p/a/small", "p/a/a large one", "q/b/small")
+    assert share.judged == ("p/a/small", "q/b/small")
+    assert told["judged"] == ["p/a/small", "q/b/small"]
 
 
 def test_a_wildcard_route_has_an_answer_for_each_name() -> None:

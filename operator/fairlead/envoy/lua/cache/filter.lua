@@ -113,7 +113,7 @@ function envoy_on_response(h)
   if not pieces then return end
   metadata = h:streamInfo():dynamicMetadata()
   ours = metadata:get(NAMESPACE)
-  if ours.finish ~= "stop" or ours.broken then return end
+  if ours.finish ~= "stop" or ours.broken or ours.makeshift then return end
   local body = concat(pieces)
   local streams = find(lower(kind), SSE, 1, true) ~= nil
   if not is_whole(body, path, streams) or not has_stopped(body) then return end

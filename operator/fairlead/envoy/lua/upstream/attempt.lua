@@ -8,7 +8,6 @@
 
 local HOST = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S*) (%S*) ("attempt":%S+) (%S+) (%S+) (%S+) (%d+) /v1(/%S+)$'
 
-local FIRST = '"attempt":1,'
 local STATUS = "^[2-5]%d%d$" -- an answer of HTTP; 101, 600 and 1000 are none
 local missed = false -- whether this worker ever lacked a credential: until then nobody asks the metadata
 
@@ -57,21 +56,6 @@ local function close(h)
   h:respond({ [":status"] = "503" }, "")
 end
 
--- For the report at the end of the request: what this attempt is, and what became of the one before, if it sent something.
-local function note_attempt(h, target, sent, log)
-  local metadata, now = h:streamInfo():dynamicMetadata(), format("%.0f", tonumber(h:timestamp()))
-  if sub(log, 1, 12) ~= FIRST then
-    local ours = metadata:get(NAMESPACE)
-    local began, before, other = match(ours.tried or "", "^(%d+),(%d+),(.*)$")
-    if began and tonumber(sent) > tonumber(before) then
-      local one = format("%d,%.0f,%s", tonumber(ours.failed) or 0, math.max(0, now - began), other)
-      metadata:set(NAMESPACE, "lost", ours.lost and ours.lost .. ";" .. one or one)
-    end
-    if ours.failed then metadata:set(NAMESPACE, "failed", "") end
-  end
-  metadata:set(NAMESPACE, "tried", now .. "," .. sent .. "," .. target)
-end
-
 function envoy_on_request(h)
   local headers = h:headers()
   local line = headers:get("x-fl-host") or ""
@@ -79,6 +63,7 @@ function envoy_on_request(h)
   local credential, model, base, hop, forward, target, sent, log, written, last_model, last_target, bytes, path =
     match(line, HOST)
   if not model then
+    if enter_rung(h, headers, line) then return end
     -- A copy on its way to the shadows' hop passes as it is; an answer here would crash Envoy.
     if sub(line, 1, 7) ~= "shadow " then close(h) end
     return
@@ -146,6 +131,8 @@ end
 
 function envoy_on_response(h)
   local headers = h:headers()
+  local judged = headers:get("x-fl-judged")
+  if judged and leave_rung(h, headers, judged) then return end
   give_back_only(h, headers)
   local failure = failure_of(h, headers)
   if failure then h:streamInfo():dynamicMetadata():set(NAMESPACE, "failed", failure) end

@@ -1,0 +1,26 @@
+"""Retries: when the next rung of a ladder is asked."""
+
+from fairlead import statuses
+from fairlead.envoy import names
+from fairlead.envoy.protobuf import Json, duration
+
+RETRY_ON = "5xx,reset,connect-failure,refused-stream,retriable-headers"
+RETRIED_STATUS = statuses.pattern(ejecting=False)
+BACK_OFF = "0.001s"
+"""The next rung is another provider: there is nothing to wait for."""
+_STATUS: Json = {"name": ":status", "string_match": {"safe_regex": {"regex": RETRIED_STATUS}}}
+_REJECTED: Json = {"name": names.JUDGED_HEADER, "string_match": {"exact": names.REJECTED}}
+
+
+def policy(retries: int, *, attempt_ms: int | None, judged: bool = False) -> Json:
+    """Make retries whose every attempt has so much time until its response headers; None = the whole request's.
+
+    `judged`: an answer that the judge of a cascade has rejected is retried, too.
+    """
+    made = {
+        "retry_on": RETRY_ON,
+        "retriable_headers": [_STATUS, _REJECTED] if judged else [_STATUS],
+        "num_retries": retries,
+        "retry_back_off": {"base_interval": BACK_OFF, "max_interval": BACK_OFF},
+    }
+    return made if attempt_ms is None else {**made, "per_try_timeout": duration(attempt_ms)}
