@@ -28,7 +28,8 @@ CASES = (
     *(f"to-{name}" for name in FAULTS),
     *(f"end-{name}" for name in FAULTS),
 )  # fmt: skip
-"""Each test has a model of its own, thus breakers of its own, and a route of that name."""
+"""Each test has a provider and a model of its own, thus breakers of its own, and a route of that name."""
+ELSEWHERE = {"order", "geo", "region", "attempts", "hung", "open", "back"}
 SITES = {"us": US, "eu": WEST, "de": CENTRAL, "any": None, "backup": US}
 
 
@@ -56,31 +57,32 @@ def world(make_world: Callable[..., World]) -> World:
     hang = {"hang": {"timeouts": quick}}
     world.write(
         "world",
-        provider("global", ladder, ["other", *CASES]),
-        provider("local", [at["us"]], ["other", *CASES]),
-        provider("calm", [at["us"]], ["bad"]),  # whose traffic no other test's failures move
+        provider("global", ladder, ["other"]),
+        # One for each case: ten failures of an endpoint within a minute move its traffic, also that of other cases.
+        *(provider(name, ladder, [name]) for name in ("order", "geo", "region", "attempts", "hung")),
+        *(provider(name, [at["us"]], [name]) for name in CASES if name not in ELSEWHERE),
         provider("brittle", [at["us"]], ["open", "back"], circuitBreaker={"consecutiveFailures": 3, "openFor": "5s"}),
         provider("backup", [at["backup"]], ["spare", "spare-with-a-long-name"]),
         provider("pair", [at["one"], at["two"]], ["other"]),
         provider("narrow", [at["narrow"]], ["other"], circuitBreaker={"maxInFlight": 2}),
         provider("mortal", [at["mortal"]], ["other"], circuitBreaker={"consecutiveFailures": 5, "openFor": "1s"}),
         secret("keys", **{name: f"key-of-{name}" for name in sims}),
-        route("order", "global/order", fallbacks=spare),
-        route("geo", "global/geo", residency="Geo"),
-        route("region", "global/region", residency="Region"),
-        route("attempts", "global/attempts", maxAttempts=2),
-        route("last", "local/last", fallbacks=spare),
-        route("bad", "calm/bad", fallbacks=spare),
-        route("idle", "local/idle", timeouts=quick),
-        route("lengths", "local/lengths", fallbacks=[*spare, to("backup/spare-with-a-long-name")]),
-        route("hung", "global/hung", fallbacks=spare, timeouts=quick),
-        route("long", "local/long", timeouts=quick),
+        route("order", "order/order", fallbacks=spare),
+        route("geo", "geo/geo", residency="Geo"),
+        route("region", "region/region", residency="Region"),
+        route("attempts", "attempts/attempts", maxAttempts=2),
+        route("last", "last/last", fallbacks=spare),
+        route("bad", "bad/bad", fallbacks=spare),
+        route("idle", "idle/idle", timeouts=quick),
+        route("lengths", "lengths/lengths", fallbacks=[*spare, to("backup/spare-with-a-long-name")]),
+        route("hung", "hung/hung", fallbacks=spare, timeouts=quick),
+        route("long", "long/long", timeouts=quick),
         route(
-            "total", "local/total", timeouts={"firstByte": "2s", "response": "2s", "streamIdle": "2s", "request": "2s"}
+            "total", "total/total", timeouts={"firstByte": "2s", "response": "2s", "streamIdle": "2s", "request": "2s"}
         ),
-        route("stops", "local/stops", timeouts={**quick, "request": "2s"}),
-        *(route(f"to-{name}", f"local/to-{name}", fallbacks=spare, **hang.get(name, {})) for name in FAULTS),
-        *(route(f"end-{name}", f"local/end-{name}", **hang.get(name, {})) for name in FAULTS),
+        route("stops", "stops/stops", timeouts={**quick, "request": "2s"}),
+        *(route(f"to-{name}", f"to-{name}/to-{name}", fallbacks=spare, **hang.get(name, {})) for name in FAULTS),
+        *(route(f"end-{name}", f"end-{name}/end-{name}", **hang.get(name, {})) for name in FAULTS),
         route("open", "brittle/open", fallbacks=spare),
         route("back", "brittle/back"),
         route("spread", "pair/other"),

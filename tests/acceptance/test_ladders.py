@@ -22,7 +22,7 @@ def test_own_region_then_anycast_then_geo_then_the_rest_then_fallbacks(world: Wo
     for number, name in enumerate(names, 1):
         answer = world.chat("order", region=region)
         assert answer.status_code == 200
-        assert said(answer) == (f"global/{name}/order", SITES[name] or "-", str(number))
+        assert said(answer) == (f"order/{name}/order", SITES[name] or "-", str(number))
         assert answer.json()["choices"][0]["message"]["content"].startswith(f"{SITES[name] or 'anywhere'}/order")
         fail(world.sims[name], "order")
     assert said(world.chat("order", region=region)) == ("backup/backup/spare", US, "5")
@@ -44,7 +44,7 @@ def test_residency_holds_even_when_everything_fails(world: World, route: str, re
     answer = world.chat(route, region=region)
     names = order.split()
     # The last resort is the first rung again.
-    assert (answer.status_code, said(answer)[0]) == (500, f"global/{names[0]}/{route}")
+    assert (answer.status_code, said(answer)[0]) == (500, f"{route}/{names[0]}/{route}")
     asked = {name for name, sim in world.sims.items() if sim.control.stats().requests}
     assert asked == set(names)
     assert world.sims[names[0]].control.stats().requests == 2
@@ -94,7 +94,7 @@ def test_when_all_fail_it_is_the_gateways_error(
     assert answer.status_code == status
     assert error_of(answer)["code"] == code
     assert answer.headers["x-fairlead-route"] == f"fairlead/end-{fault}"
-    assert said(answer) == (f"local/us/end-{fault}", US, "2")
+    assert said(answer) == (f"end-{fault}/us/end-{fault}", US, "2")
     assert world.sims["us"].control.stats().requests == 2
 
 
@@ -105,7 +105,7 @@ def test_the_last_ones_own_error_passes_unchanged(world: World, fault: str) -> N
     assert answer.status_code == int(fault)
     assert answer.json()["error"]["message"] == f"{US}: a fault that somebody asked for"
     assert answer.headers.get("retry-after") == ("7" if fault == "429" else None)
-    assert said(answer) == (f"local/us/end-{fault}", US, "2")
+    assert said(answer) == (f"end-{fault}/us/end-{fault}", US, "2")
 
 
 def test_the_last_error_decides(world: World) -> None:
@@ -114,7 +114,7 @@ def test_the_last_error_decides(world: World) -> None:
     fail(world.sims["us"], "last", "429")
     answer = world.chat("last")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
-    assert said(answer) == ("local/us/last", US, "3")
+    assert said(answer) == ("last/us/last", US, "3")
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -123,7 +123,7 @@ def test_each_attempt_has_the_length_of_its_own_body(world: World, *, stream: bo
     fail(world.sims["us"], "lengths")
     world.sims["backup"].control.fault(status=500)
     answer = world.chat("lengths", stream=stream)
-    assert (answer.status_code, said(answer)) == (500, ("local/us/lengths", US, "4"))
+    assert (answer.status_code, said(answer)) == (500, ("lengths/us/lengths", US, "4"))
     assert [record.model for record in world.sims["backup"].control.requests()] == ["spare", "spare-with-a-long-name"]
     assert [record.model for record in world.sims["us"].control.requests()] == ["lengths", "lengths"]
 
