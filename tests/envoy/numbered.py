@@ -9,7 +9,7 @@ USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
 DONE = b"data: [DONE]\n\n"
 
 
-def whole(number: int, *, reasons: Iterable[str] = ("stop",), **fields: object) -> Script:
+def whole(number: int, *, reasons: Iterable[str | None] = ("stop",), **fields: object) -> Script:
     """An answer in one piece."""
     message = {"role": "assistant", "content": f"answer {number}"}
     choices = [{"index": at, "message": message, "finish_reason": reason} for at, reason in enumerate(reasons)]

@@ -28,8 +28,8 @@ from fairlead.ir import Arm, Gateway, Route, Side
 
 PARTS = ("shelf", "key", "filter")
 """The files of `lua/cache/`, in the order in which they are joined."""
-HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta")
-"""Of a request, beside `forwardHeaders`: they say how a provider is to answer."""
+HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta", "x-fairlead-rule")
+"""Of a request, beside `forwardHeaders`: they say how a provider, which may be another gateway, is to answer."""
 LARGEST = 1 << 20
 """Bytes of one entry, its key included; a larger answer passes and is not kept."""
 OUTCOMES = ("hit", "miss", "bypass")
