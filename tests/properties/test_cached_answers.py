@@ -123,3 +123,13 @@ def test_the_most_recently_used_stay_within_the_bytes_and_their_time(
 
 KEY_BYTES = len("".join(f"{len(part)}:{part}" for part in ("c:team/a", "team/chat stable d1", "chat")))
 KEY_BYTES += len("20:/v1/chat/completions" + "2:ja" + "0:" * len(cache.HEADERS) + "1:0")
+
+
+def test_the_time_is_what_the_route_says_now() -> None:
+    filter_ = CacheFilter()
+    asked = Asked(consumer="team/a", body=b"{}", ttl_ms=60_000)
+    shorter, longer = replace(asked, ttl_ms=1_000), replace(asked, ttl_ms=90_000)
+    assert filter_.ask(asked, now_ms=0, answer=answer(1)) == ("miss", answer(1))
+    assert filter_.ask(shorter, now_ms=999, answer=answer(2)) == ("hit", answer(1))
+    assert filter_.ask(longer, now_ms=89_999, answer=answer(2)) == ("hit", answer(1))
+    assert filter_.ask(shorter, now_ms=90_000, answer=answer(2)) == ("miss", answer(2))

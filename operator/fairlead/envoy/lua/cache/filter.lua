@@ -140,7 +140,7 @@ function envoy_on_request(h)
   if not has_room("", length) then return note(h, "bypass") end
   local key = key_of(owner, h:filterContext(), ours, h:headers(), length > 0 and buffer:getBytes(0, length) or "")
   local now = tonumber(h:timestamp())
-  local entry = not unread and look_up(key, now)
+  local entry = not unread and look_up(key, now, h:filterContext():get("ttl"))
   if entry and not (oldest_s and now - entry.made > oldest_s * 1000) then return give(h, entry, now) end
   note(h, "miss")
   h:streamInfo():dynamicMetadata():set(CACHE, "key", key)
@@ -156,7 +156,6 @@ function envoy_on_response(h)
   if outcome ~= "miss" or headers:get(":status") ~= "200" or headers:get("content-encoding") then return end
   local key = metadata:get(CACHE).key
   local kind, target = headers:get("content-type") or JSON, headers:get("x-fairlead-target")
-  local ttl = h:filterContext():get("ttl")
   local path = match(ours.way, " (/%S*)$")
   local pieces, count, length = {}, 0, 0
   for chunk in h:bodyChunks() do
@@ -179,6 +178,5 @@ function envoy_on_response(h)
   local streams = find(lower(kind), SSE, 1, true) ~= nil
   if not may_be_kept(body, path, streams) then return end
   local now = tonumber(h:timestamp())
-  keep({ key = key, body = body, kind = kind, target = target, made = now, ends = now + ttl,
-    usage = ours.usage or NOTHING_SAID })
+  keep({ key = key, body = body, kind = kind, target = target, made = now, usage = ours.usage or NOTHING_SAID })
 end

@@ -29,11 +29,11 @@ local function drop(entry)
   bytes = bytes - entry.bytes
 end
 
--- The entry of a key that has not ended by now, in milliseconds; it is the most recently used one then.
-local function look_up(key, now)
+-- The entry of a key that was made less than `ttl` milliseconds before now; it is the most recently used one then.
+local function look_up(key, now, ttl)
   local entry = entries[key]
   if not entry then return nil end
-  if entry.ends <= now or entry.made > now then -- a clock that was set back makes nothing last longer
+  if now - entry.made >= ttl or entry.made > now then -- a clock that was set back makes nothing last longer
     drop(entry)
     return nil
   end
@@ -48,7 +48,7 @@ local function has_room(key, length)
   return size <= LARGEST and size <= MOST_BYTES
 end
 
--- Keeps an entry with `key`, `body`, `made`, `ends`; others make room.
+-- Keeps an entry with `key`, `body`, `made`; others make room.
 local function keep(entry)
   if not has_room(entry.key, #entry.body) then return end
   local before = entries[entry.key]
