@@ -25,7 +25,7 @@ SENT = (
 SHOWN = (
     *("x-request-id", "request-id", "x-fairlead-route", "x-fairlead-target", "x-fairlead-region"),
     *("x-fairlead-attempts", "x-fairlead-left-out", "x-fairlead-rule", "x-fairlead-budget-remaining"),
-    *("x-fairlead-cache", "age"),
+    *("x-fairlead-cascade", "x-fairlead-cache", "age"),
     *("retry-after", "retry-after-ms", "x-should-retry"),
     *("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"),
 )
