@@ -218,10 +218,13 @@ RATE_LIMIT_FILTER = "envoy.filters.http.ratelimit"
 """Name of the filter, and of the metadata where it keeps what the server's answer carries."""
 BULKHEAD_LISTENER = "bulkhead"
 SHADOW_LISTENER = "shadow"
-CLASSIFIER_LISTENER, CLASSIFIER_CLUSTER = "classifier", "!classifier"
+CLASSIFIER_LISTENER, CLASSIFIER_CLUSTER = "questions", "!classifier"
 SERVICE_LISTENER, SERVICE_CLUSTER = "classifier-service", "!classifier-service"
 SHADOW_CLUSTER = "!shadow"
-"""The internal listeners, and the clusters that lead into the classifiers' and the shadows' one."""
+"""The questions' listener shares the routes of the data listener, whose counters Envoy names after the first of the two
+that it makes: it stands behind `data` in the order of names.
+
+The internal listeners, and the clusters that lead into the classifiers' and the shadows' one."""
 
 
 def cluster(name: str) -> str:
