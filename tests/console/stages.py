@@ -66,7 +66,7 @@ class Stage:
         folder.mkdir(exist_ok=True)
         health: Any = SimpleNamespace(
             now=SimpleNamespace(carried={}, fleet=self.fleet, drained=frozenset()),
-            view=SimpleNamespace(failing=self.failing),
+            view=SimpleNamespace(failing=self.failing, overloaded={}),
         )
         watch: Any = SimpleNamespace(
             shares={route: machine.shares(self.plans[route], one) for route, one in self.states.items()},
