@@ -1,7 +1,6 @@
 """A gateway whose routes ask classifiers: a route for each classifier that has a state of its own."""
 
 import contextlib
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,6 +13,7 @@ from serving import NEVER_EJECTED
 
 from fairlead import ir
 from fairlead.demo.provider import SimulatedProvider
+from ports import free_port
 
 CATEGORIES = ("code", "small-talk")
 PATIENT_MS = 10_000
@@ -61,9 +61,7 @@ def classifying() -> Iterator[Running]:
         providers = stack.enter_context(SimulatedProvider(models=("small", "large", "forms"), keys=()))
         asked = stack.enter_context(Judge(lambda text: service("code" if "sql" in text else "small-talk")))
         tiny = stack.enter_context(Judge(lambda text: model("code" if "sql" in text else "small-talk")))
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            nobody = closed.getsockname()[1]
-        gateway = stack.enter_context(Gateway(_whole(asked, tiny, providers, nobody)))
+        gateway = stack.enter_context(Gateway(_whole(asked, tiny, providers, free_port())))
         yield Running(gateway, asked, tiny, providers)
 
 

@@ -1,7 +1,6 @@
 """Attempts are counted by arm, target and what became of them, whoever asked."""
 
 import re
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from fairlead.demo.provider import SimulatedProvider
 from fairlead.health import attempts
 from fairlead.runtime import readings
 from fairlead.runtime.readings import GatewayPlace
+from ports import free_port
 
 pytestmark = pytest.mark.envoy
 
@@ -39,8 +39,7 @@ def counted(running: Gateway) -> dict[tuple[str, str, str], int]:
 
 
 def test_each_attempt_has_its_target_and_its_fate(wait_until: Wait) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        nobody = closed.getsockname()[1]
+    nobody = free_port()
     with WireProvider(503) as failing, WireProvider(raw=b"HTTP/1.1 ") as cutting, WireProvider(200) as well:
         rungs = (
             rung("a/e/m", well, nobody),

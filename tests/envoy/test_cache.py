@@ -318,9 +318,10 @@ def test_hits_are_counted_apart_and_nobody_pays_for_them(running: Gateway, said:
     def counts() -> dict[str, int]:
         return {name: count(pattern) for name, pattern in names.items()}
 
-    ask(running, said)  # so that every series is there before
-    ask(running, said)
-    ask(running, said, headers={"Cache-Control": "no-store"})
+    # So that every series is there before, and these are counted before the next.
+    first = [ask(running, said), ask(running, said), ask(running, said, headers={"Cache-Control": "no-store"})]
+    for one in first:
+        wait_until(lambda one=one: running.line(one))
     wait_until(lambda: all(counts().values()))
     before = counts()
     answers = [ask(running, said), ask(running, said), ask(running, said, headers={"Cache-Control": "no-cache"})]
