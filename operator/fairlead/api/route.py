@@ -85,7 +85,7 @@ class FeedbackPolicy(StrEnum):
     """Whether users may rate answers."""
 
     ACCEPT = "Accept"
-    OFF = "Off"
+    IGNORE = "Ignore"
 
 
 class RecorderService(Part):
@@ -216,7 +216,7 @@ class ModelRouteSpec(Part):
     """A model that receives copies of requests, to look at it. For a planned move, write shadow steps in `rollout`."""
     baseline: BaselineTarget | None = None
     """What answers would have cost there, token by token: `fairlead budgets` says what the route saves against it."""
-    feedback: FeedbackPolicy = FeedbackPolicy.OFF
+    feedback: FeedbackPolicy = FeedbackPolicy.IGNORE
     """`Accept`: whoever got an answer may rate it once, up or down, within 24 hours, at `/v1/feedback` by the answer's
     `x-request-id`; ratings are counted by target and side of a rollout. Gateways ask the budget server then."""
     rollout: Rollout | None = None

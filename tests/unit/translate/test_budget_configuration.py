@@ -168,7 +168,7 @@ def test_feedback_is_of_its_route_and_lets_gateways_tell() -> None:
 
 
 def test_without_feedback_nobody_is_asked() -> None:
-    made = compiled(provider("p"), route("chat", feedback="Off"), consumer("a"), secrets={})
+    made = compiled(provider("p"), route("chat", feedback="Ignore"), consumer("a"), secrets={})
     assert "feedback" not in json.loads(made.configuration)["routes"]["team-web/chat"]
     assert not any(gateway.ir.budget.asked for gateway in made.gateways.values())
 
