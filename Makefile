@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 DEMO_STAMP = $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock lint types imports check test tests unit envoy golden crds picture demo bench bench-operator bench-budgets bench-start bench-streams bench-check bench-rules clean clients fuzz soak cluster cluster-down images release e2e e2e-regions system
+.PHONY: help install lock lint types imports check test tests unit envoy golden crds picture demo bench bench-operator bench-budgets bench-start bench-streams bench-check bench-cache bench-rules clean clients fuzz soak cluster cluster-down images release e2e e2e-regions system
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -136,6 +136,9 @@ bench-streams: install ## What an answer costs, in one piece, as a burst and eve
 
 bench-check: install ## Fail where an answer costs two thirds more than docs/benchmarks.md says (a minute)
 	$(BIN)/python -m benchmarks.streams --check
+
+bench-cache: install ## What kept answers cost, hits and misses (a minute or two)
+	PYTHONPATH=tests:tests/envoy $(BIN)/python -m benchmarks.cache $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-rules: install ## What rules cost, on size and on text (a minute or two)
 	PYTHONPATH=tests:tests/envoy $(BIN)/python -m benchmarks.rules $(if $(ROUNDS),--rounds $(ROUNDS))

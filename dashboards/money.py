@@ -77,6 +77,29 @@ MONEY = Board(
                     (Query("max by (route, baseline) (fairlead_budget_saved_usd)", "{{route}} against {{baseline}}"),),
                 ),
                 Chart(
+                    "Hits among requests",
+                    "percentunit",
+                    "Of routes that keep answers: requests that were given one, at no cost.",
+                    (
+                        Query(
+                            'sum by (route) (rate(envoy_fairlead_cache_requests{outcome="hit"}[$__rate_interval]))'
+                            " / sum by (route) (rate(envoy_fairlead_cache_requests[$__rate_interval]))",
+                            "{{route}}",
+                        ),
+                    ),
+                ),
+                Chart(
+                    "Dollars an hour that kept answers save",
+                    "currencyUSD",
+                    "What they took when they were made.",
+                    (
+                        Query(
+                            "sum by (route) (rate(fairlead_cache_saved_usd_total[$__rate_interval])) * 3600",
+                            "{{route}}",
+                        ),
+                    ),
+                ),
+                Chart(
                     "Spent of the limit",
                     "percentunit",
                     "In the window that runs. At 1 the last stage acts.",

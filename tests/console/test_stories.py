@@ -119,6 +119,7 @@ def spent() -> dict[str, Any]:
         "since": "2026-11-01T00:00:00Z",
     }
     dearer = {**saved, "route": "team-web/code", "baselineUSD": "10.00", "savedUSD": "-2.50", "estimatedUSD": "0.00"}
+    kept = {**saved, "route": f"team-web/{stories.LONG}", "requests": 2_000_000, "hits": 999_999}
     return picture.budgets(
         [
             {**policy, "spenders": spenders},
@@ -126,6 +127,7 @@ def spent() -> dict[str, Any]:
         ],
         [saved, dearer],
         [{"who": "team-web/free", "spent": 0.5}],
+        [kept],
     )
 
 

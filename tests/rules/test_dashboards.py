@@ -17,7 +17,13 @@ DOCUMENTS: dict[str, Any] = {board.uid: json.loads(written(board)) for board in 
 COUNTED = {f"envoy_fairlead_{name}" for name in ("requests", *logs.token_counts())} | {
     f"envoy_fairlead_{name}_bucket" for name in ("latency_ms", "first_byte_ms", "attempt_first_byte_ms")
 }
-ENVOY = {*COUNTED, "envoy_fairlead_attempt_total", "envoy_server_live", "envoy_server_memory_allocated"}
+ENVOY = {
+    *COUNTED,
+    "envoy_fairlead_attempt_total",
+    "envoy_fairlead_cache_requests",
+    "envoy_server_live",
+    "envoy_server_memory_allocated",
+}
 
 
 def queries(document: Any) -> list[str]:

@@ -264,6 +264,23 @@ class SavingsState(Part):
     """When this was read from the budget server. It stays as it is while no budget server answers."""
 
 
+class CacheState(Part):
+    """What the kept answers of a route did."""
+
+    requests: Annotated[int, Number(minimum=0, maximum=INT64_MAX)]
+    """Requests of the route that ended since `since`."""
+    hits: Annotated[int, Number(minimum=0, maximum=INT64_MAX)]
+    """Of these: those that were given a kept answer."""
+    saved_usd: Dollars = Field(alias="savedUSD")
+    """Dollars that they would have cost, by what their answers took when they were made."""
+    estimated_usd: Dollars = Field(alias="estimatedUSD")
+    """Of `savedUSD`: that much without a count of tokens."""
+    since: Time
+    """When the month (UTC) began."""
+    observed_at: Time
+    """When this was read from the budget server. It stays as it is while no budget server answers."""
+
+
 class ModelRouteStatus(Status):
     """What is said about a route."""
 
@@ -276,6 +293,8 @@ class ModelRouteStatus(Status):
 
     savings: SavingsState | None = None
     """What the route saves against its `baseline` this month; told at most every few seconds."""
+    cache: CacheState | None = None
+    """What its kept answers did this month, where somebody has a budget; told at most every few seconds."""
     stable: TargetState | None = None
     """The last promoted primary."""
     previous: TargetState | None = None

@@ -13,19 +13,22 @@ from functools import cached_property
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
+from fairlead.budget.configuration_document import (
+    BudgetConfigurationDocument,
+    PolicyDocument,
+    ShadowDocument,
+    ShadowLimitDocument,
+)
 from fairlead.budget.estimate import Rung
 from fairlead.budget.policy import Action, Policy, Scope, Stage
-from fairlead.budget.price import USD, Price
+from fairlead.budget.price import Price
 from fairlead.budget.shadow import ShadowLimit, ShadowTerms
 from fairlead.budget.window import Calendar, Every, Forever, InCalendar, Window
 from fairlead.errors import BudgetConfigurationError
 
 VERSION: Literal[1] = 1
-LARGEST_LIMIT = 1_000_000_000 * USD
-"""Limits above a billion dollars would leave 64 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class RouteTerms:
     """The target at whose prices its answers are counted once more; None: they are not."""
     feedback: bool = False
     """Whether users may rate its answers."""
+    cached: bool = False
+    """Gateways keep some of its answers."""
 
     def targets(self, model: str) -> tuple[str, ...]:
         """Return the targets that may answer a model name."""
@@ -124,83 +129,6 @@ def digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:16]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
-    )
-
-
-class _Every(_Part):
-    length_ms: int = Field(ge=1000)
-    anchor_ms: int
-
-
-class _InCalendar(_Part):
-    unit: str
-    zone: str
-
-
-class _Stage(_Part):
-    at: int = Field(ge=0)
-    action: str
-
-
-class _Policy(_Part):
-    name: str = Field(pattern=r"^[^/|]+/[^/|]+$")
-    scope: str
-    limit: int = Field(ge=0, le=LARGEST_LIMIT)
-    every: _Every | None = None
-    calendar: _InCalendar | None = None
-    stages: list[_Stage] = []
-    routes: list[str] | None = None
-
-
-class _ShadowLimit(_Part):
-    limit: int = Field(ge=0, le=LARGEST_LIMIT)
-    every: _Every | None = None
-    calendar: _InCalendar | None = None
-
-
-class _Shadow(_Part):
-    targets: list[str]
-    limit: _ShadowLimit | None = None
-
-
-class _Route(_Part):
-    max_output_tokens: int | None = None
-    downgrade_to: str | None = None
-    plans: dict[str, list[str]]
-    cascade: bool = False
-    shadow: _Shadow | None = None
-    baseline: str | None = None
-    feedback: bool = False
-
-
-class _Target(_Part):
-    input: int = Field(ge=0)
-    output: int = Field(ge=0)
-    cached_input: int = Field(ge=0)
-    cache_write: int | None = Field(default=None, ge=0)
-    cache_write_1h: int | None = Field(default=None, ge=0, alias="cacheWrite1h")
-    audio_input: int | None = Field(default=None, ge=0)
-    audio_output: int | None = Field(default=None, ge=0)
-    known: bool = True
-    max_output_tokens: int | None = None
-    context_window: int | None = None
-    generates: bool = True
-
-
-class _BudgetConfiguration(_Part):
-    version: Literal[1]
-    fail_closed: bool
-    request_bytes: int = Field(ge=1)
-    policies: list[_Policy] = []
-    consumers: dict[str, list[str]] = {}
-    killed: list[str] = []
-    routes: dict[str, _Route] = {}
-    targets: dict[str, _Target] = {}
-
-
 def encode(configuration: BudgetConfiguration) -> bytes:
     """Return the configuration as JSON: minified, sorted, the same bytes for the same configuration."""
     document = {
@@ -219,6 +147,7 @@ def encode(configuration: BudgetConfiguration) -> bytes:
                 **_shadow_document(terms.shadow),
                 **({} if terms.baseline is None else {"baseline": terms.baseline}),
                 **({"feedback": True} if terms.feedback else {}),
+                **({"cached": True} if terms.cached else {}),
             }
             for name, terms in configuration.routes.items()
         },
@@ -295,7 +224,7 @@ def _shadow_document(shadow: ShadowTerms | None) -> dict[str, Any]:
 def decode(text: bytes) -> BudgetConfiguration:
     """Decode a file. Raises `BudgetConfigurationError` with one line that says where and why."""
     try:
-        document = _BudgetConfiguration.model_validate_json(text, strict=True)
+        document = BudgetConfigurationDocument.model_validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
@@ -316,6 +245,7 @@ def decode(text: bytes) -> BudgetConfiguration:
                 shadow=_shadow(route.shadow, f"routes.{name}.shadow.limit"),
                 baseline=route.baseline,
                 feedback=route.feedback,
+                cached=route.cached,
             )
             for name, route in document.routes.items()
         },
@@ -342,7 +272,7 @@ def decode(text: bytes) -> BudgetConfiguration:
     return configuration
 
 
-def _policy(policy: _Policy, path: str) -> Policy:
+def _policy(policy: PolicyDocument, path: str) -> Policy:
     if policy.every is not None and policy.calendar is not None:
         raise BudgetConfigurationError(f"{path}: got both `every` and `calendar`, want one of them")
     try:
@@ -358,7 +288,7 @@ def _policy(policy: _Policy, path: str) -> Policy:
         raise BudgetConfigurationError(f"{path}: {error}") from error
 
 
-def _shadow(shadow: _Shadow | None, path: str) -> ShadowTerms | None:
+def _shadow(shadow: ShadowDocument | None, path: str) -> ShadowTerms | None:
     if shadow is None:
         return None
     limit = shadow.limit
@@ -369,7 +299,7 @@ def _shadow(shadow: _Shadow | None, path: str) -> ShadowTerms | None:
     return ShadowTerms(targets=tuple(shadow.targets), limit=bound)
 
 
-def _window(policy: _Policy | _ShadowLimit) -> Window:
+def _window(policy: PolicyDocument | ShadowLimitDocument) -> Window:
     if policy.every is not None:
         return Every(length_ms=policy.every.length_ms, anchor_ms=policy.every.anchor_ms)
     if policy.calendar is not None:

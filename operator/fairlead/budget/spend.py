@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fairlead.budget.admission import Standing, is_spent
 from fairlead.budget.baseline import SavingsAccount
+from fairlead.budget.cached import CacheAccount
 from fairlead.budget.policy import Action, Policy, Stage
 from fairlead.budget.shadow import ShadowAccount
 from fairlead.budget.window import span
@@ -81,6 +82,8 @@ class SpendSnapshot:
     """What copies for shadows cost, by route and target."""
     savings: tuple[SavingsAccount, ...] = ()
     """What routes with a baseline cost, and would have cost there."""
+    caches: tuple[CacheAccount, ...] = ()
+    """What kept answers did, by route."""
 
     def account(self, policy: str) -> Account | None:
         """Return the account of a policy, `namespace/name`."""
@@ -204,6 +207,9 @@ def document(spend: SpendSnapshot) -> dict[str, Any]:
             _SavingsAccount(**{name: getattr(one, name) for name in _SavingsAccount.model_fields})
             for one in spend.savings
         ],
+        caches=[
+            _CacheAccount(**{name: getattr(one, name) for name in _CacheAccount.model_fields}) for one in spend.caches
+        ],
     ).model_dump()
 
 
@@ -249,6 +255,7 @@ def decode(found: Mapping[str, Any]) -> SpendSnapshot:
             for one in read.shadows
         ),
         savings=tuple(SavingsAccount(**one.model_dump()) for one in read.savings),
+        caches=tuple(CacheAccount(**one.model_dump()) for one in read.caches),
     )
 
 
@@ -298,6 +305,15 @@ class _SavingsAccount(_Part):
     since_ms: int
 
 
+class _CacheAccount(_Part):
+    route: str
+    requests: int
+    hits: int
+    saved: int
+    estimated: int
+    since_ms: int
+
+
 class _SpendSnapshot(_Part):
     version: int
     configuration: str
@@ -305,3 +321,4 @@ class _SpendSnapshot(_Part):
     accounts: list[_Account]
     shadows: list[_ShadowAccount] = []  # a server of a version before tells of none
     savings: list[_SavingsAccount] = []
+    caches: list[_CacheAccount] = []

@@ -10,7 +10,7 @@ from fairlead.budget.estimate import LARGEST
 from fairlead.budget.ledger import CORRECTABLE_MS, REMEMBERED_MS, Settlement
 from fairlead.budget.price import USD
 from fairlead.budget.reconciliation import Count, UsageCounterKey
-from fairlead.budgetserver import savings, shadows
+from fairlead.budgetserver import kept_answers, savings, shadows
 from fairlead.budgetserver.charge import Bill, charge
 from fairlead.budgetserver.descriptor import ABSENT, Report
 from fairlead.budgetserver.metrics import Metrics
@@ -60,7 +60,9 @@ class Billing:
         lost += sum(one.settlement.cost for one in judged)
         if not report.shadow:
             configuration, now_ms = self._desk.configuration, self._desk.now_ms()
-            yield from savings.bills(report, bill, lost, _asked(report), configuration, now_ms=now_ms)
+            compared = kept_answers.as_asked(report) if report.cache == kept_answers.HIT else report
+            yield from savings.bills(compared, bill, lost, _asked(compared), configuration, now_ms=now_ms)
+            yield from kept_answers.bills(report, bill, configuration, now_ms=now_ms)
 
     def _possible(self, attempt: Attempt, report: Report) -> int:
         """Return what an attempt of a request may have cost without a count."""

@@ -30,6 +30,10 @@ class Kind(StrEnum):
     """What a route's request cost, once more: for its savings."""
     BASELINE = "baseline"
     """What it would have cost at the route's baseline."""
+    COUNT = "count"
+    """That it ended, on a route that keeps answers; its amount are no dollars."""
+    SAVED = "saved"
+    """What a kept answer would have cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

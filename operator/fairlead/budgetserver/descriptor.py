@@ -3,9 +3,10 @@
 A message carries one descriptor with one entry: its key is `check` or `report`, or one of these with `shadow_` before
 it for the copy of a request that goes to its route's shadow. Its value are words with a space between, in the order of
 `CHECK` or `SHADOW_CHECK`, or of `REPORT` and then `ATTEMPTS`; a report has two more groups, each behind a `;`: what a
-check says of the request's bounds, and `USAGE` (one entry, because each costs both sides more than all the words). `-`
-stands for what the gateway does not know; what cannot be read as a number is treated the same. Later versions may add
-words at the end. No word has a space in it: names have grammars, and the gateway makes the request's id itself.
+check says of the request's bounds, and `USAGE` (one entry, because each costs both sides more than all the words). A
+gateway that keeps answers adds a third: what became of this one, who made it, and `USAGE` when it was made. `-` stands
+for what the gateway does not know; what cannot be read as a number is treated the same. Later versions may add words at
+the end. No word has a space in it: names have grammars, and the gateway makes the request's id itself.
 `fairlead.envoy.budgets` writes them; a test holds both against each other.
 """
 
@@ -137,6 +138,12 @@ class Report(NamedTuple):
     """As in the check."""
     cluster: str = ""
     """The cluster where the request went at last: a ladder's says of which side it is."""
+    cache: str = ""
+    """`hit`, `miss` or `bypass`; empty where its route keeps no answers."""
+    kept_by: str = ""
+    """Of a hit: the target that made the answer."""
+    kept: Claim = NOTHING_SAID
+    """Of a hit: what that said of its tokens."""
 
     @property
     def ask(self) -> Ask:
@@ -204,7 +211,8 @@ def check(text: str) -> Check:
 
 def report(text: str) -> Report:
     """Read a report. Raises `ValueError` for too few words."""
-    known, ask, usage, *_ = text.split(" ; ")
+    known, ask, usage, *more = text.split(" ; ")
+    cache, kept_by, *kept = (*more[0].split(" "), ABSENT) if more else ("", "")
     words = known.split(" ")
     consumer, request, model, size, route, reservation, target = words[:7]
     stream, status, flags, attempts, sent, gateway = words[7 : len(REPORT)]
@@ -237,6 +245,9 @@ def report(text: str) -> Report:
         asked_routes=_routes(asked),
         free=answers == FREE,
         cluster=cluster,
+        cache="" if cache == ABSENT else cache,
+        kept_by="" if kept_by == ABSENT else kept_by,
+        kept=_claim(kept),
     )
 
 

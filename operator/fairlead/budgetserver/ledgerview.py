@@ -5,9 +5,10 @@ One read of all counters that run, never more often than somebody asks or the ga
 
 from typing import Any
 
-from fairlead.budget import baseline, spend
+from fairlead.budget import baseline, cached, spend
 from fairlead.budget.admission import Standing
 from fairlead.budget.baseline import SavingsAccount
+from fairlead.budget.cached import CacheAccount
 from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.budget.ledger import Counter
 from fairlead.budget.policy import SHARED, Policy, Scope, counter, unbudgeted
@@ -91,6 +92,29 @@ async def saved(service: RateLimitService) -> list[SavingsAccount]:
     ]
 
 
+async def kept(service: RateLimitService) -> list[CacheAccount]:
+    """Return what the kept answers of each route that keeps some did this month."""
+    now_ms = service.now_ms()
+    found = [
+        (route, cached.counters(route, now_ms))
+        for route, terms in sorted(service.configuration.routes.items())
+        if terms.cached
+    ]
+    names = [name for _, one in found for name in (one.requests, one.hits, one.saved)]
+    counted = iter(await service.counters(names))
+    return [
+        CacheAccount(
+            route=route,
+            requests=requests.spent,
+            hits=hits.spent,
+            saved=saved.spent,
+            estimated=saved.estimated,
+            since_ms=one.window.start_ms,
+        )
+        for (route, one), requests, hits, saved in zip(found, counted, counted, counted, strict=True)
+    ]
+
+
 async def overview(service: RateLimitService) -> dict[str, Any]:
     """Return the document of `/v1/budgets`."""
     policies: dict[str, dict[str, Any]] = {}
@@ -147,6 +171,14 @@ async def overview(service: RateLimitService) -> dict[str, Any]:
             }
             for one in await saved(service)
         ],
+        "caches": [
+            {
+                "route": one.route,
+                **cached.told(requests=one.requests, hits=one.hits, saved=one.saved, estimated=one.estimated),
+                "since": moment(one.since_ms),
+            }
+            for one in await kept(service)
+        ],
     }
 
 
@@ -156,8 +188,9 @@ async def told(service: RateLimitService, configuration: str) -> dict[str, Any]:
         found = await standings(service) if service.store_up else None
         shadows = () if found is None else tuple(await shadowed(service))
         savings = () if found is None else tuple(await saved(service))
+        caches = () if found is None else tuple(await kept(service))
     except StoreError:
-        found, shadows, savings = None, (), ()
+        found, shadows, savings, caches = None, (), (), ()
     policies, named = service.configuration.policies, (service.refusals.of, service.refusals.at_end)
     accounts = () if found is None else spend.accounts(policies, found, service.now_ms(), *named)
     return spend.document(
@@ -167,6 +200,7 @@ async def told(service: RateLimitService, configuration: str) -> dict[str, Any]:
             accounts=accounts,
             shadows=shadows,
             savings=savings,
+            caches=caches,
         )
     )
 

@@ -32,6 +32,12 @@ class Metrics:
             ("route",),
             registry=self.registry,
         )
+        self.cache_saved = Counter(
+            "fairlead_cache_saved_usd",
+            "Dollars that kept answers of a route would have cost",
+            ("route",),
+            registry=self.registry,
+        )
         self.saved = self._gauge(
             "saved_usd", "Dollars saved this month against the route's baseline", "route", "baseline"
         )

@@ -292,7 +292,10 @@ class RateLimitService:
             case Kind.SHADOW:
                 self._metrics.count(self._metrics.shadow_spent, bill.route, bill.shadow, by=settled.cost / USD)
                 return
-            case Kind.SPENT:
+            case Kind.SPENT | Kind.COUNT:
+                return
+            case Kind.SAVED:
+                self._metrics.count(self._metrics.cache_saved, bill.route, by=settled.cost / USD)
                 return
             case Kind.BASELINE:
                 self._metrics.count(self._metrics.baseline, bill.route, by=settled.cost / USD)

@@ -11,7 +11,7 @@ import click
 from fairlead.adapters import budget_server, lock
 from fairlead.adapters.gateway_metrics import HttpGatewayMetrics
 from fairlead.api.budget import BudgetPolicy
-from fairlead.budget import baseline, shadow
+from fairlead.budget import baseline, cached, shadow
 from fairlead.budget.price import USD
 from fairlead.cli import cluster, options, watching
 from fairlead.cli.greeting import some
@@ -112,6 +112,7 @@ def _of_nobody(folder: StateFolder) -> Json | None:
         ),
         "shadow": [],
         "savings": [],
+        "caches": [],
         "killed": sorted(Stops(folder, warn=lambda what: click.echo(f"warning: {what}", err=True)).read()),
     }
 
@@ -141,6 +142,8 @@ def _lines(document: Json, *, everybody: bool) -> list[str]:
         lines += ["", *shadow.lines(document["shadow"])]
     if document["savings"]:
         lines += ["", *baseline.lines(document["savings"])]
+    if document["caches"]:
+        lines += ["", *cached.lines(document["caches"])]
     return [*lines, *_of_all(document)]
 
 

@@ -149,7 +149,9 @@ def draw(
             if not one["ready"] and not _is_refused(one)
         ],
         rollouts=described["rollouts"],
-        budgets=_budgets(money) if money["policies"] or money["savings"] or money["unbudgeted"] else None,
+        budgets=_budgets(money)
+        if money["policies"] or money["savings"] or money["unbudgeted"] or money["caches"]
+        else None,
         money="" if money["policies"] else NO_BUDGET,
         refusals=[
             {"subject": _subject(one), "where": "", "message": overview.why(one)}
@@ -208,7 +210,7 @@ def _budgets(money: Json) -> Json:
         for policy in money["policies"]
     ]
     unbudgeted = [{"who": who, "spent": None} for who in money["unbudgeted"]]
-    return picture.budgets(policies, money["savings"], unbudgeted)
+    return picture.budgets(policies, money["savings"], unbudgeted, money["caches"])
 
 
 def _note(policy: Json) -> str:

@@ -89,7 +89,7 @@ class LocalSource:
             for policy in found["policies"]
         ]
         unbudgeted = [{"who": one["consumer"], "spent": one["spent"]} for one in found["unbudgeted"]]
-        return picture.budgets(policies, found["savings"], unbudgeted), ""
+        return picture.budgets(policies, found["savings"], unbudgeted, found["caches"]), ""
 
 
 def draw(

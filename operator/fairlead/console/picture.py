@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.budget import cached
+
 Json = dict[str, Any]
 WELL = "All is well"
 NO_BUDGET = "Nobody has a budget: write a BudgetPolicy"
@@ -208,9 +210,16 @@ def _shown(share: float) -> str:
     return "" if share >= _ALL else f"{share:.2f}".rstrip("0").rstrip(".") + "%"
 
 
-def budgets(policies: Iterable[Json], savings: Sequence[Json], unbudgeted: Sequence[Json]) -> Json:
+def budgets(
+    policies: Iterable[Json], savings: Sequence[Json], unbudgeted: Sequence[Json], caches: Sequence[Json] = ()
+) -> Json:
     """Describe policies, each with `name`, `limit`, `each`, `resets`, `note` and its spenders; money in dollars."""
-    return {"policies": list(policies), "savings": list(savings), "unbudgeted": list(unbudgeted)}
+    return {
+        "policies": list(policies),
+        "savings": list(savings),
+        "unbudgeted": list(unbudgeted),
+        "caches": [{**one, "share": cached.percentage(one)} for one in caches],
+    }
 
 
 def spender(who: str, *, spent: float, limit: float, stage: str | None) -> Json:

@@ -5,7 +5,7 @@ from typing import Any
 
 from fairlead.adapters.kube import Kube
 from fairlead.api import quantity
-from fairlead.budget import baseline, shadow
+from fairlead.budget import baseline, cached, shadow
 from fairlead.controller.overview import listed
 
 Json = dict[str, Any]
@@ -34,6 +34,11 @@ def describe(found: Iterable[Object]) -> Json:
             _savings(_name(one), found)
             for one in objects
             if one["kind"] == "ModelRoute" and (found := one.get("status", {}).get("savings")) is not None
+        ],
+        "caches": [
+            {"route": _name(one), **{field: value for field, value in found.items() if field != "observedAt"}}
+            for one in objects
+            if one["kind"] == "ModelRoute" and (found := one.get("status", {}).get("cache")) is not None
         ],
     }
 
@@ -88,6 +93,8 @@ def lines(document: Json) -> list[str]:
         written += [*shadow.lines(document["shadow"]), ""]
     if document["savings"]:
         written += [*baseline.lines(document["savings"]), ""]
+    if document["caches"]:
+        written += [*cached.lines(document["caches"]), ""]
     return written[:-1]
 
 

@@ -169,15 +169,17 @@ class Statuses:
         return status.enforced(report, reading if runs else None, fail_closed=fail_closed)
 
     def _spending(self, key: ObjectKey, name: str) -> Object:
-        """Return what a route's shadow costs, and what it saves."""
+        """Return what a route's shadow costs, and what its baseline and its kept answers save."""
         stored = self._stored(key)
-        found = {field: stored[field] for field in ("shadow", "savings") if stored.get(field)}
+        found = {field: stored[field] for field in ("shadow", "savings", "cache") if stored.get(field)}
         reading = self._budgets.reading
         if reading is not None and reading.spend is not None and reading.availability is Availability.ANSWERS:
             now = self._clock.now()
             shadow = status.shadow_states(reading.spend, name, stored.get("shadow", ()), now=now)
             savings = status.savings_state(reading.spend, name, stored.get("savings"), now=now)
-            found = ({"shadow": shadow} if shadow else {}) | ({"savings": savings} if savings else {})
+            cache = status.cache_state(reading.spend, name, stored.get("cache"), now=now)
+            told = {"shadow": shadow, "savings": savings, "cache": cache}
+            found = {field: value for field, value in told.items() if value}
         return found
 
     def _stored(self, key: ObjectKey) -> Object:

@@ -14,7 +14,7 @@ from typing import Any
 from fairlead.api import quantity
 from fairlead.api.conditions import Condition, ConditionStatus, ConditionType, Reason
 from fairlead.api.status import Reach
-from fairlead.budget import baseline
+from fairlead.budget import baseline, cached
 from fairlead.budget.policy import SHARED
 from fairlead.budget.price import decimal
 from fairlead.budget.spend import Account, Reached, SpendSnapshot
@@ -131,6 +131,20 @@ def savings_state(spend: SpendSnapshot, route: str, before: Json | None, *, now:
         return fresh | {"observedAt": _observed(now)}
     age_s = (now - datetime.fromisoformat(before["observedAt"])).total_seconds()
     moved = any(before.get(name) != value for name, value in money.items())
+    return fresh | {"observedAt": _observed(now)} if moved and (age_s >= LATER_S or age_s < 0) else before
+
+
+def cache_state(spend: SpendSnapshot, route: str, before: Json | None, *, now: datetime) -> Json | None:
+    """Return a route's `status.cache`: a new one if it is news, else the one `before`, which is stored."""
+    one = next((found for found in spend.caches if found.route == route), None)
+    if one is None:
+        return None
+    counted = cached.told(requests=one.requests, hits=one.hits, saved=one.saved, estimated=one.estimated)
+    fresh = {**counted, "since": moment(one.since_ms)}
+    if before is None or fresh["since"] != before.get("since"):
+        return fresh | {"observedAt": _observed(now)}
+    age_s = (now - datetime.fromisoformat(before["observedAt"])).total_seconds()
+    moved = any(before.get(name) != value for name, value in counted.items())
     return fresh | {"observedAt": _observed(now)} if moved and (age_s >= LATER_S or age_s < 0) else before
 
 

@@ -72,6 +72,7 @@ def _routes(
             shadow=_shadow(shadows.get(name, ()), limits.get(name)),
             baseline=baselines.get(name),
             feedback=route.feedback,
+            cached=route.cache is not None,
         )
         for name, route in sorted(routes.items())
     }
