@@ -41,6 +41,7 @@ def world(make_world: Callable[..., World], judge: Judge) -> World:
         route(
             "chat",
             "api/small",
+            feedback="Accept",
             rules=RULES,
             classifier={"route": "sorter", "categories": {"code": "programs", "simple": "talk"}, "timeout": "10s"},
         ),
@@ -104,3 +105,14 @@ def test_a_caller_whose_budget_is_spent_is_refused_and_nobody_is_asked(world: Wo
     for _ in range(3):
         assert world.chat("chat", key=SPENT, **says("sql, spent")).status_code == 429
     assert "sql, spent" not in judge.texts
+
+
+def test_a_client_rates_its_answer_and_not_the_question_before_it(world: World) -> None:
+    asked = world.chat("chat", **says("sql, rated")).headers["x-request-id"]
+
+    def rate(request: str) -> int:
+        with world.http() as client:
+            return client.post("/v1/feedback", json={"request_id": request, "rating": "up"}).status_code
+
+    until(lambda: rate(asked) == 200)
+    assert rate(f"{asked}-classifier") == 404

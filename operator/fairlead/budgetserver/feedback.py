@@ -21,6 +21,8 @@ _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _WANTED = '`{"request_id": "...", "rating": "up"}`'
 _MEMBERS = ("request_id", "rating")
 _WELL = range(200, 300)
+_QUESTION = "-classifier"
+"""How the id of a question to a classifier ends (`lua/request/category.lua`): its answer is no client's to judge."""
 
 
 class Rating(StrEnum):
@@ -62,14 +64,15 @@ class FeedbackError(ValueError):
         self.param = param
 
 
-def answer(*, route: str, target: str, cluster: str, status: int) -> Answer | None:
+def answer(*, request: str, route: str, target: str, cluster: str, status: int) -> Answer | None:
     """Return what can be rated of a request that ended; None where nothing of a provider's reached the client.
 
-    `target` is `provider/endpoint/model`, the model a word; `cluster` is where the request went, a ladder's.
+    `request` is its id; `target` is `provider/endpoint/model`, the model a word; `cluster` is where the request went, a
+    ladder's.
     """
     provider, _, rest = target.partition("/")
     _, _, model = rest.partition("/")
-    if status not in _WELL or not model or cluster in {"", ABSENT}:
+    if status not in _WELL or not model or cluster in {"", ABSENT} or request.endswith(_QUESTION):
         return None
     return Answer(route=route, target=f"{provider}/{model}", arm=ir.side_of(cluster))
 

@@ -54,7 +54,13 @@ class Ratings:
             or not any((terms := routes.get(one)) and terms.feedback for one in report.routes)
         ):
             return
-        answer = feedback.answer(route=report.route, target=report.target, cluster=report.cluster, status=report.status)
+        answer = feedback.answer(
+            request=report.id,
+            route=report.route,
+            target=report.target,
+            cluster=report.cluster,
+            status=report.status,
+        )
         if answer is None:
             return
         labels = (answer.route, answer.target, answer.arm.value)

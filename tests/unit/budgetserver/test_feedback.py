@@ -87,6 +87,7 @@ OTHERS = [
     ({"target": ""}, None, "nobody answered"),
     ({"cluster": "-"}, None, "a gateway of an older version"),
     ({"cluster": ""}, None, "the same"),
+    ({"id": "r1-classifier"}, None, "a question to a classifier"),
     ({"cluster": "@t/chat/0"}, ir.Side.STABLE, "the stable side"),
     ({"cluster": "@t/chat/1-candidate-0a1b"}, ir.Side.CANDIDATE, "in another order than declared"),
     ({}, ir.Side.CANDIDATE, "as it is"),
@@ -96,7 +97,7 @@ OTHERS = [
 @pytest.mark.parametrize(("changed", "arm", "why"), OTHERS, ids=[case[-1] for case in OTHERS])
 def test_which_answers_can_be_rated(changed: dict[str, Any], arm: ir.Side | None, why: str) -> None:
     one = REPORT._replace(**changed)
-    found = feedback.answer(route=one.route, target=one.target, cluster=one.cluster, status=one.status)
+    found = feedback.answer(request=one.id, route=one.route, target=one.target, cluster=one.cluster, status=one.status)
     assert found == (None if arm is None else Answer(route="t/chat", target="p/m/x", arm=arm)), why
 
 
