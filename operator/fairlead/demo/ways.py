@@ -1,13 +1,15 @@
 """The bill of one production hour, several ways: each request goes as its route says, at what its tokens cost there.
 
-Nothing is sent. Who answers is what the gateways' rules and ladders say of a body of the trace's size; dollars are what
-the budget server books for the tokens. A trace has sizes and no words: what depends on words is assumed, and said.
+Nothing is sent. Who answers is what the gateways' rules, ladders and cascades say of a body of the trace's size;
+dollars are what the budget server books for the tokens. A trace has sizes and no words, so what depends on words has
+bounds: none or all of the answers that a cascade judges are rejected; no request is one of before, or each that can be.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 
 from fairlead import ir
@@ -16,7 +18,7 @@ from fairlead.budget.price import Tokens, cost
 from fairlead.demo import ledger
 from fairlead.demo.bill import dollars
 from fairlead.demo.replay import body
-from fairlead.demo.trace import Arrival
+from fairlead.demo.trace import Arrival, Service
 from fairlead.matching.explanation import explain
 
 FOLDER = "hour"
@@ -25,7 +27,9 @@ REGION = "us-east-1"
 _PATH = "/v1/chat/completions"
 _SIZES = 16_384
 """Prompts whose way is remembered: bodies of one size differ in nothing that rules ask for."""
-_LABEL, _COLUMN = 30, 12
+_LABEL, _COLUMN = 30, 16
+CACHE = "the cache"
+"""Who answers a request that is one of before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,10 @@ class Way:
     title: str
     route: str
     """The route that is asked, `namespace/name`."""
+    rejects: bool = False
+    """Every answer that a cascade judges fails a check; else none does."""
+    repeats: bool = False
+    """Every request of a size that came within the cache's `ttl` is the one of then; else none is."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,7 +55,18 @@ class Column:
     """By `provider/model`."""
 
 
-WAYS = (Way(title="plain", route=f"{ledger.NAMESPACE}/plain"), Way(title="rules", route=f"{ledger.NAMESPACE}/ruled"))
+WAYS = (
+    Way(title="plain", route=f"{ledger.NAMESPACE}/plain"),
+    Way(title="rules", route=f"{ledger.NAMESPACE}/ruled"),
+    Way(title="cascade, best", route=f"{ledger.NAMESPACE}/cascaded"),
+    Way(title="cascade, worst", route=f"{ledger.NAMESPACE}/cascaded", rejects=True),
+    Way(title="cache, best", route=f"{ledger.NAMESPACE}/cached", repeats=True),
+)
+NOTES = (
+    "A trace has no words to judge. cascade: none, or all, of the answers that it judges are rejected; streams pass.",
+    "cache: every request as long as one within its ttl is that one again, which is the most that it can be; at worst",
+    "it is plain. Latency is not told: nothing was sent; docs/benchmarks.md has what each way adds to a request.",
+)
 
 
 class Hour:
@@ -57,24 +76,45 @@ class Hour:
         made = ledger.compiled(folder, folder / FOLDER)
         self.configuration: BudgetConfiguration = decode(made.configuration)
         self._gateways: Mapping[str, ir.Gateway] = {REGION: made.gateways[REGION].ir}
-        self.answered = lru_cache(maxsize=_SIZES)(self._answered)
+        self._asked = lru_cache(maxsize=_SIZES)(self._explained)
 
-    def _answered(self, route: str, prompt_tokens: int) -> tuple[str, str]:
-        """Return the route that answers a prompt of this size, and the target."""
-        asked = body(route.rpartition("/")[2], prompt_tokens)
+    def _explained(self, route: str, prompt_tokens: int, *, stream: bool) -> tuple[tuple[str, ...], bool]:
+        """Return the first target of each model that such a prompt can meet, and whether the first one is judged."""
+        asked = body(route.rpartition("/")[2], prompt_tokens, stream=stream)
         (found,) = explain(self._gateways, self.configuration, route, asked, _PATH)
-        return found.route, found.ladders[0].rungs[0].target
+        rungs = found.ladders[0].rungs
+        return tuple({_model(rung.target): rung.target for rung in reversed(rungs)}.values())[::-1], rungs[0].judged
 
     def column(self, way: Way, trace: Iterable[Arrival]) -> Column:
         """Let a trace go one way."""
         column = Column(title=way.title)
+        kept: dict[tuple[Service, int], float] = {}
         for arrival in trace:
-            _, target = self.answered(way.route, arrival.prompt_tokens)
-            provider, _, rest = target.partition("/")
-            column.answers[f"{provider}/{rest.partition('/')[2]}"] += 1
+            if way.repeats and self._is_kept(way.route, arrival, kept):
+                column.answers[CACHE] += 1
+                continue
+            stream = arrival.service is Service.CONVERSATION
+            targets, judged = self._asked(way.route, arrival.prompt_tokens, stream=stream)
+            paid = targets if judged and way.rejects else targets[:1]
             used = Tokens(input=arrival.prompt_tokens, output=arrival.completion_tokens)
-            column.nano_usd += cost(self.configuration.targets[target].price, used)
+            column.nano_usd += sum(cost(self.configuration.targets[target].price, used) for target in paid)
+            column.answers[_model(paid[-1])] += 1
         return column
+
+    def _is_kept(self, route: str, arrival: Arrival, kept: dict[tuple[Service, int], float]) -> bool:
+        """Tell whether an answer can be there still, and keep the one that is made where it cannot."""
+        (cache,) = (one.cache for one in self._gateways[REGION].routes if one.name == route)
+        size = arrival.service, arrival.prompt_tokens
+        if cache is not None and arrival.at_s - kept.get(size, -inf) < cache.ttl_ms / 1000:
+            return True
+        kept[size] = arrival.at_s
+        return False
+
+
+def _model(target: str) -> str:
+    """Return `provider/model` of a target."""
+    provider, _, rest = target.partition("/")
+    return f"{provider}/{rest.partition('/')[2]}"
 
 
 def columns(folder: Path, trace: Sequence[Arrival]) -> tuple[Column, ...]:
@@ -96,7 +136,7 @@ def table(found: Sequence[Column]) -> tuple[str, ...]:
     return (
         f"The bill of {first.answers.total():,} requests, by the way that they go:",
         *(f"  {label:<{_LABEL}}" + "".join(f"{cell:>{_COLUMN}}" for cell in cells) for label, cells in rows),
-        "  Latency is not told: nothing was sent. What each way adds to a request is measured in docs/benchmarks.md.",
+        *(f"  {note}" for note in NOTES),
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 
@@ -12,7 +13,7 @@ from documents import ROOT
 from fairlead.budget.price import USD, Price, Tokens, cost
 from fairlead.demo import bill, ledger, ways
 from fairlead.demo.scene import source
-from fairlead.demo.trace import hour
+from fairlead.demo.trace import Arrival, Service, hour
 
 NOW_MS = 1_795_000_000_000
 SHORT = 2000
@@ -75,3 +76,24 @@ def test_the_documentation_has_the_table(found: dict[str, ways.Column]) -> None:
     text = (ROOT / "docs/money.md").read_text()
     for row in ways.table(tuple(found.values())):
         assert row.rstrip() in text
+
+
+def test_a_cascade_pays_for_both_models_where_answers_are_rejected(found: dict[str, ways.Column]) -> None:
+    trace = hour()
+    sizes = [(one, {"prompt": one.prompt_tokens, "completion": one.completion_tokens}) for one in trace]
+    cheap = sum(_cost("open-chat", **size) for _, size in sizes)
+    dear = sum(_cost("premium", **size) for one, size in sizes if one.service is Service.CODE)
+    assert (found["cascade, best"].nano_usd, found["cascade, worst"].nano_usd) == (cheap, cheap + dear)
+    streams = sum(one.service is Service.CONVERSATION for one in trace)
+    assert found["cascade, best"].answers == Counter({RULES: len(trace)})
+    assert found["cascade, worst"].answers == Counter({RULES: streams, PLAIN: len(trace) - streams})
+
+
+def test_a_cache_answers_what_can_be_a_request_of_before() -> None:
+    first = Arrival(at_s=0, service=Service.CODE, prompt_tokens=9, completion_tokens=1)
+    again = [replace(first, at_s=at_s) for at_s in (0, 599, 600, 1199)]
+    others = [replace(first, prompt_tokens=8), replace(first, service=Service.CONVERSATION)]
+    (way,) = (one for one in ways.WAYS if one.repeats)
+    column = ways.Hour(source()).column(way, [*others, *again])
+    assert column.answers == Counter({PLAIN: 4, ways.CACHE: 2})
+    assert column.nano_usd == sum(_cost("premium", prompt=size, completion=1) for size in (8, 9, 9, 9))
