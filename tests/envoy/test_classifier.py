@@ -178,6 +178,16 @@ def test_a_strange_answer_is_no_category_and_five_are_enough(
     assert len(running_gateway.service.questions) == before + 5
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_texts_that_are_refused_end_nobodys_classifier(running_gateway: Running, wait_until: Wait, status: int) -> None:
+    text = f"refused with {status}"
+    running_gateway.model.hold(text).release((status, b'{"error":{"code":"content_filter"}}'))
+    answers = [running_gateway.ask("model", text) for _ in range(6)]
+    assert [told(answer)[:2] for answer in answers] == [UNSORTED] * 6
+    assert [wait_until(lambda one=one: _how(running_gateway, one)) for one in answers] == ["refused"] * 6
+    assert running_gateway.told("model", "sql") == SORTED
+
+
 def _how(running_gateway: Running, answer: running.Answer) -> str:
     request = answer.headers["x-request-id"]
     lines = [line for line in running_gateway.gateway.lines("request") if line["request_id"] == request]

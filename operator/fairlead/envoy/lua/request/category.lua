@@ -151,7 +151,7 @@ local function remembered(classifier, text)
   return known and known.ends > now() and known or nil
 end
 
-local spent, spenders = {}, 0 -- consumers and routes whose budget had no room, until when
+local spent, spenders = {}, 0 -- consumers, asked and asking routes whose budgets had no room, until when
 
 local function note_spent(who)
   if spenders >= KEPT then spent, spenders = {}, 0 end
@@ -208,11 +208,13 @@ local function send(h, question, consumer)
 end
 
 local WHY = { ["503"] = "unavailable", ["504"] = "timeout" }
+-- What is said of this text, not of the one who is asked: a caller's texts must not end everybody's classifier.
+local OF_THE_TEXT = { ["400"] = true, ["413"] = true, ["422"] = true }
 
 -- The category that an answer names, or nil; and how it was found, or why not.
 local function ask(h, question, consumer)
   local classifier, who = question.classifier, nil
-  if classifier.route then who = consumer .. " " .. classifier.route end
+  if classifier.route then who = consumer .. " " .. classifier.route .. " " .. question.asked end
   if who and (spent[who] or 0) > now() then return nil, "budget" end
   if not may_ask(classifier, now()) then return nil, "open" end
   local status, answer, refused = send(h, question, consumer)
@@ -220,6 +222,10 @@ local function ask(h, question, consumer)
     classifier.trying = 0 -- it was not asked
     note_spent(who)
     return nil, "budget"
+  end
+  if OF_THE_TEXT[status] then
+    classifier.trying = 0
+    return nil, "refused"
   end
   local said
   if status == "200" and #answer <= MOST_ANSWER then
