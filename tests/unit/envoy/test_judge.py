@@ -105,6 +105,12 @@ def test_characters_are_counted_and_not_bytes() -> None:
     assert fault(says(""), min_characters=0) is None
 
 
+def test_a_long_row_of_blanks_is_no_work() -> None:
+    row = " \n" * 500_000
+    assert fault(says(f"a{row}b")) is None
+    assert fault(says(row)) == "minCharacters"
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -155,6 +161,20 @@ def test_calls_name_a_tool_of_the_request_and_have_arguments() -> None:
     assert fault(calls(None, "{}"), tools) == "toolCalls"
     assert fault(calls("look", "{}")) == "toolCalls"
     assert fault(calls("Look", "{"), tools, tool_calls=False) is None
+
+
+def test_calls_of_tools_that_are_no_functions_need_no_text() -> None:
+    call = {"id": "c", "type": "custom", "custom": {"name": "code", "input": "print(1)"}}
+    assert fault(says(None, "tool_calls", tool_calls=[call])) is None
+    assert fault({"status": "completed", "output": [{"type": "custom_tool_call", "name": "a"}]}, path=RESPONSES) is None
+
+
+def test_long_lists_of_a_request_are_read_in_bounds() -> None:
+    tools = {"tools": [LOOK, *({**LOOK, "function": {"name": f"t{n}"}} for n in range(3_000))]}
+    assert fault({"choices": calls("look", "{}")["choices"] * 5_000}, tools) is None
+    words = {"items": {"enum": [f"w{n}" for n in range(30_000)]}}
+    assert fault(says(json.dumps(["w29999"] * 30_000)), asks(words)) is None
+    assert fault(says(json.dumps(["w29999", "x"])), asks(words)) == "json"
 
 
 def test_the_oldest_form_of_tools_is_read_too() -> None:

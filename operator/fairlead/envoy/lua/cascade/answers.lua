@@ -1,7 +1,7 @@
 -- Answers, and what a request asks of them, in the words of each API ------------------------------------------------------
 --
 -- An answer is a list of choices: `finish` (stop, length, tool_calls, content_filter, other), `text`, `refused`, `calls`
--- ({ name, arguments }), `logprobs` (numbers). A request is `format`, the text of the schema or "object", and `tools`, the
+-- ({ name, arguments }), `acts` (it calls tools of other kinds), `logprobs` (numbers). A request is `format`, the text of the schema or "object", and `tools`, the
 -- text of its list of tools.
 
 local FINISHES = {
@@ -35,10 +35,10 @@ local function logprobs_of(tokens)
 end
 
 local function chat_choice(choice)
-  local message, calls = member(choice, "message"), {}
+  local message, calls, acts = member(choice, "message"), {}, false
   for _, call in ipairs(values_of(member(message, "tool_calls"))) do
     local called = member(call, "function")
-    -- Tools of other types have arguments of their own.
+    acts = true -- tools of other types have arguments of their own
     if called then calls[#calls + 1] = { name = member(called, "name"), arguments = member(called, "arguments") } end
   end
   local called = member(message, "function_call")
@@ -51,6 +51,7 @@ local function chat_choice(choice)
     text = texts_of(member(message, "content"), TEXT),
     refused = refused ~= nil and refused ~= "",
     calls = calls,
+    acts = acts,
     logprobs = logprobs_of(member(choice, "logprobs", "content")),
   }
 end
@@ -72,8 +73,14 @@ local function each_choice(read)
   end
 end
 
+-- Of responses: calls that the client has to carry out or to allow, with arguments of their own.
+local ACTS = {
+  custom_tool_call = true, computer_call = true, local_shell_call = true, shell_call = true, apply_patch_call = true,
+  mcp_approval_request = true,
+}
+
 local function response(answer)
-  local texts, calls, refused = {}, {}, false
+  local texts, calls, refused, acts = {}, {}, false, false
   for _, item in ipairs(values_of(member(answer, "output"))) do
     local kind = member(item, "type")
     if kind == "function_call" then
@@ -83,12 +90,14 @@ local function response(answer)
       for _, part in ipairs(values_of(member(item, "content"))) do
         refused = refused or member(part, "type") == "refusal"
       end
+    elseif ACTS[kind] then
+      acts = true
     end
   end
   local finish = finish_of(member(answer, "status"))
   if finish == "other" then finish = finish_of(member(answer, "incomplete_details", "reason")) end
   if finish == "stop" and #calls > 0 then finish = "tool_calls" end
-  return { { finish = finish, text = concat(texts), refused = refused, calls = calls, logprobs = NONE } }
+  return { { finish = finish, text = concat(texts), refused = refused, calls = calls, acts = acts, logprobs = NONE } }
 end
 
 local function said_message(answer)

@@ -31,7 +31,9 @@ local function is_of_type(value, wanted)
   return wanted == kind or wanted == "integer" and kind == "number" and value % 1 == 0
 end
 
-local function is_one_of(value, list, holds)
+local function is_one_of(value, list, holds, state)
+  state.steps = state.steps + #list
+  if state.steps > MOST_STEPS then return true end
   for i = 1, #list do
     if holds(value, list[i]) then return true end
   end
@@ -62,7 +64,10 @@ local function count_satisfied(value, schemas, state)
 end
 
 local function has_members(members, words, state)
-  for _, name in ipairs(values_of(words.required)) do
+  local required = values_of(words.required)
+  state.steps = state.steps + #required
+  if state.steps > MOST_STEPS then return true end
+  for _, name in ipairs(required) do
     if members[name] == nil then return false end
   end
   local known = members_of(words.properties) or NONE
@@ -112,9 +117,9 @@ function satisfies(value, schema, state)
   end
   local kind = words.type
   if type(kind) == "string" and not is_of_type(value, kind) then return false end
-  if type(kind) == "table" and kind.list and not is_one_of(value, kind.list, is_of_type) then return false end
+  if type(kind) == "table" and kind.list and not is_one_of(value, kind.list, is_of_type, state) then return false end
   if words.const ~= nil and not is_equal(value, words.const) then return false end
-  if words.enum and not is_one_of(value, values_of(words.enum), is_equal) then return false end
+  if words.enum and not is_one_of(value, values_of(words.enum), is_equal, state) then return false end
   if not has_combined(value, words, state) then return false end
   if type(value) ~= "table" then return true end
   if value.object then return has_members(value.object, words, state) end

@@ -37,7 +37,8 @@ end
 
 -- How many characters a text has, blanks at its ends aside.
 local function characters(text)
-  text = match(text, "^%s*(.-)%s*$")
+  -- Not in one pattern: between two words it would look at each blank of a long row as often as there are blanks.
+  text = match(match(text, "^%s*(.*)$"), "^(.*%S)") or ""
   local _, continued = gsub(text, "[\128-\191]", "")
   return #text - continued
 end
@@ -83,8 +84,11 @@ end
 -- to look at.
 local function fault_of(choice, accept, asked)
   if not accept.finish[choice.finish] then return "finishReason" end
-  local calls = #choice.calls > 0
-  if calls and accept.tools and not are_valid(choice.calls, names_of(asked.tools)) then return "toolCalls" end
+  local calls = #choice.calls > 0 or choice.acts
+  if #choice.calls > 0 and accept.tools then
+    asked.names = asked.names or names_of(asked.tools)
+    if not are_valid(choice.calls, asked.names) then return "toolCalls" end
+  end
   if accept.refusal and (choice.refused or is_refusal(choice.text)) then return "refusal" end
   if not (calls and choice.text == "") then
     if accept.json and asked.format ~= "" and not calls and not is_as_asked(choice.text, asked.format) then
