@@ -140,15 +140,19 @@ bench-check: install ## Fail where an answer costs two thirds more than docs/ben
 bench-cache: install ## What kept answers cost, hits and misses (a minute or two)
 	PYTHONPATH=tests:tests/envoy $(BIN)/python -m benchmarks.cache $(if $(ROUNDS),--rounds $(ROUNDS))
 
-bench-rules: install ## What rules cost, on size and on text (a minute or two)
+bench-rules: install ## What rules cost, on size and on text, and a classifier (some minutes)
 	PYTHONPATH=tests:tests/envoy $(BIN)/python -m benchmarks.rules $(if $(ROUNDS),--rounds $(ROUNDS))
 
 .PHONY: bench-cascade
 bench-cascade: install ## What a cascade costs, with a good first answer and with a rejected one (a minute or two)
 	PYTHONPATH=tests:tests/envoy $(BIN)/python -m benchmarks.cascade $(if $(ROUNDS),--rounds $(ROUNDS))
 
+.PHONY: bench-content
+bench-content: bench-rules bench-cascade bench-cache ## What routing by content costs: rules, classifier, cascade, kept answers
+
 bench: install $(PEERS)/.installed ## Compare with other gateways, write docs/benchmarks.md (minutes; needs node and go)
 	PEERS=$(abspath $(PEERS)) $(BIN)/python -m benchmarks.gateways
+	$(MAKE) bench-content
 
 CLIENTS = build/clients
 

@@ -2,16 +2,14 @@
 
     PYTHONPATH=tests:tests/envoy python -m benchmarks.cache [--rounds N] [--against CHECKOUT]
 
-As `benchmarks.rules` measures: gateways take turns within every round, a ratio is taken within a round, shown are the
-median of all rounds, and the quartiles. A miss is a request with `Cache-Control: no-cache`: its answer is kept each
-time. "Beside" is a route that keeps nothing in a gateway where another one does. `--against` measures a route that
-keeps nothing by another checkout of this repository, such as one from before there were caches.
+How the gateways take turns is said in `benchmarks.turns`. A miss is a request with `Cache-Control: no-cache`: its
+answer is kept each time. "Beside" is a route that keeps nothing in a gateway where another one does. `--against`
+measures a route that keeps nothing by another checkout of this repository, such as one from before there were caches.
 """
 
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -21,9 +19,8 @@ from pathlib import Path
 from echo import Echo
 from gateway import EnvoyProcess, new_folder
 
-from benchmarks.cpu import cpu_seconds
-from benchmarks.request_filter import connection
-from benchmarks.rules import ANSWER, TIMES, chat
+from benchmarks.rules import ANSWER, chat
+from benchmarks.turns import Gateway, table, take
 
 PLAIN, BEFORE = "no cache", "no cache, before"
 NO_CACHE = "Cache-Control: no-cache\r\n"
@@ -89,36 +86,16 @@ def main() -> None:
     parser.add_argument("--against", type=Path)
     options = parser.parse_args()
     here = Path(__file__).resolve().parents[1]
-    costs: dict[tuple[int, str], list[float]] = {}
     with ExitStack() as stack:
         echo = stack.enter_context(Echo(short=True, said=ANSWER))
         variants = {name: (here, variant) for name, variant in VARIANTS.items()}
         if options.against:
             variants[BEFORE] = (options.against.resolve(), VARIANTS[PLAIN])
-        senders = {}
+        turns = {}
         for name, (checkout, variant) in variants.items():
             one = start(stack, checkout, echo.port, variant.keeps)
-            send = stack.enter_context(connection(one.port("data")))
-            senders[name] = one.process.pid, send, variant.headers
-        for turn in range(options.rounds + 1):
-            for size, times in TIMES.items():
-                body = chat(size)
-                order = list(senders.items())
-                for name, (pid, send, headers) in order[turn % len(order) :] + order[: turn % len(order)]:
-                    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-alice\r\n"
-                    request = f"{head}{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
-                    before = cpu_seconds(pid)
-                    send(request, times)
-                    if turn:  # the first round warms caches, connections and the compiler of LuaJIT
-                        costs.setdefault((size, name), []).append((cpu_seconds(pid) - before) / times * 1e6)
-    print("| body | route | us of CPU | to no cache | quartiles |")
-    print("|---|---|---|---|---|")
-    for size in TIMES:
-        for name in senders:
-            ratios = [mine / plain for mine, plain in zip(costs[size, name], costs[size, PLAIN], strict=True)]
-            low, middle, high = statistics.quantiles(ratios, n=4)
-            spent = statistics.median(costs[size, name])
-            print(f"| {size // 1000} KB | {name} | {spent:.0f} | {middle:.2f}x | {low:.2f} to {high:.2f} |")
+            turns[name] = Gateway(one.process.pid, one.port("data"), variant.headers)
+        print(table(take(turns, options.rounds, chat), PLAIN))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests:tests/envoy python -m benchmarks.cascade [--rounds N]
 
-CPU time, and gateways that take turns within every round, as in `benchmarks.rules`. The provider answers at once, with
+CPU time, and gateways that take turns, as `benchmarks.turns` says. The provider answers at once, with
 the same answer of one sentence: "good" is one that the first model's check accepts, "escalated" one that it rejects, so
 that two models are asked. What a model takes to answer comes on top, for each that is asked.
 """
@@ -10,7 +10,6 @@ that two models are asked. What a model takes to answer comes on top, for each t
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -19,9 +18,8 @@ from pathlib import Path
 from echo import Echo
 from gateway import EnvoyProcess, new_folder
 
-from benchmarks.cpu import cpu_seconds
-from benchmarks.request_filter import connection
-from benchmarks.rules import ANSWER, TIMES, chat
+from benchmarks.rules import ANSWER, chat
+from benchmarks.turns import Gateway, table, take
 
 PLAIN = "no cascade"
 VARIANTS = {
@@ -78,32 +76,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
-    costs: dict[tuple[int, str], list[float]] = {}
     with ExitStack() as stack:
         echo = stack.enter_context(Echo(short=True, said=ANSWER))
         gateways = {name: start(stack, echo.port, reason) for name, reason in VARIANTS.items()}
-        senders = {
-            name: (one.process.pid, stack.enter_context(connection(one.port("data")))) for name, one in gateways.items()
-        }
-        for turn in range(options.rounds + 1):
-            for size, times in TIMES.items():
-                body = chat(size)
-                head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-alice\r\n"
-                request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-                order = list(senders.items())
-                for name, (pid, send) in order[turn % len(order) :] + order[: turn % len(order)]:
-                    before = cpu_seconds(pid)
-                    send(request, times)
-                    if turn:  # the first round warms caches, connections and the compiler of LuaJIT
-                        costs.setdefault((size, name), []).append((cpu_seconds(pid) - before) / times * 1e6)
-    print("| body | route | us of CPU | to no cascade | quartiles |")
-    print("|---|---|---|---|---|")
-    for size in TIMES:
-        for name in VARIANTS:
-            ratios = [mine / plain for mine, plain in zip(costs[size, name], costs[size, PLAIN], strict=True)]
-            low, middle, high = statistics.quantiles(ratios, n=4)
-            spent = statistics.median(costs[size, name])
-            print(f"| {size // 1000} KB | {name} | {spent:.0f} | {middle:.2f}x | {low:.2f} to {high:.2f} |")
+        turns = {name: Gateway(one.process.pid, one.port("data")) for name, one in gateways.items()}
+        print(table(take(turns, options.rounds, chat), PLAIN))
 
 
 if __name__ == "__main__":

@@ -2,17 +2,16 @@
 
     PYTHONPATH=tests:tests/envoy python -m benchmarks.rules [--rounds N] [--against CHECKOUT]
 
-CPU time, not requests per second: it depends less on the other load of the machine, and not on this slow client. The
-gateways take turns within every round. A ratio is taken within a round, to what stands next to it in time; shown are
-the median of all rounds, and the quartiles. No rule matches: the whole prompt is walked, and the whole last text is
-searched for 16 literals. `--against` measures a route without rules by another checkout of this repository, such as one
-from before there were any.
+CPU time, not requests per second: it depends less on the other load of the machine, and not on this slow client. How
+the gateways take turns is said in `benchmarks.turns`. No rule matches: the whole prompt is walked, and the whole last
+text is searched for 16 literals. A classifier is asked for each request, and says what no rule asks for; it answers at
+once, so its own time is not in the figures. "Remembered": it is asked for the first request alone. `--against` measures
+a route without rules by another checkout of this repository, such as one from before there were any.
 """
 
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -21,8 +20,7 @@ from pathlib import Path
 from echo import Echo
 from gateway import EnvoyProcess, new_folder
 
-from benchmarks.cpu import cpu_seconds
-from benchmarks.request_filter import connection
+from benchmarks.turns import TIMES, Gateway, table, take
 
 PLAIN, BEFORE = "no rules", "no rules, before"
 WORDS = (
@@ -45,6 +43,9 @@ VARIANTS: dict[str, dict[str, object]] = {
     "rules on size": SIZE,
     "rules on text": TEXT,
     "both": {**SIZE, **TEXT},
+    "classifier, a service": {"classifier": "service"},
+    "classifier, a route": {"classifier": "route"},
+    "classifier, remembered": {"classifier": "service", "remember_s": 3600},
 }
 TURN = "The quick brown fox jumps over the lazy dog, and the dog does not mind at all.\n"
 ANSWER = json.dumps(
@@ -53,11 +54,11 @@ ANSWER = json.dumps(
         "object": "chat.completion",
         "created": 1,
         "model": "m",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Indeed."}, "finish_reason": "stop"}],
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Simple."}, "finish_reason": "stop"}],
+        "category": "simple",  # the same provider is asked as the classifier
         "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
     }
 ).encode()
-TIMES = {1_000: 400, 30_000: 200}
 COMMAND = """
 import json, sys
 from dataclasses import replace
@@ -67,7 +68,8 @@ import running
 from fairlead import envoy, ir
 folder, port, asked = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
 one = running.target("p/e/m", SimpleNamespace(port=port))
-routes = {name: running.route(f"team/{name}", running.plan(f"team/{name}/0", last=one)) for name in ("chat", "other")}
+names = ("chat", "other")
+routes = {name: running.route(f"team/{name}", running.plan(f"team/{name}/0", last=one)) for name in names}
 rules = []
 if "prompt_tokens" in asked:
     least, below = asked["prompt_tokens"]
@@ -78,6 +80,12 @@ if "last_user_contains" in asked:
 if rules:
     made = [ir.RouteRule(name=f"r{at}", route="team/other", conditions=found) for at, found in enumerate(rules)]
     routes["chat"] = replace(routes["chat"], rules=tuple(made))
+if "classifier" in asked:
+    who = {"service": {"service": f"127.0.0.1:{port}"}, "route": {"route": "team/other", "prompt": "One word."}}
+    how = {"categories": ("code", "simple"), "timeout_ms": 5000, "remember_s": asked.get("remember_s", 0)}
+    by_category = ir.RouteRule(name="code", route="team/other", conditions=ir.Conditions(category="code"))
+    classifier = ir.Classifier(**how, **who[asked["classifier"]])
+    routes["chat"] = replace(routes["chat"], rules=(by_category,), classifier=classifier)
 whole = running.gateway(routes, {f"team/{name}/0": (one,) for name in routes})
 anywhere = ir.ListenAddress(address="127.0.0.1", port=0)
 layout = envoy.Layout(
@@ -116,34 +124,17 @@ def main() -> None:
     parser.add_argument("--against", type=Path)
     options = parser.parse_args()
     here = Path(__file__).resolve().parents[1]
-    costs: dict[tuple[int, str], list[float]] = {}
     with ExitStack() as stack:
         echo = stack.enter_context(Echo(short=True, said=ANSWER))
         gateways = {name: start(stack, here, echo.port, asked) for name, asked in VARIANTS.items()}
         if options.against:
             gateways[BEFORE] = start(stack, options.against.resolve(), echo.port, {})
-        senders = {
-            name: (one.process.pid, stack.enter_context(connection(one.port("data")))) for name, one in gateways.items()
-        }
-        for turn in range(options.rounds + 1):
-            for size, times in TIMES.items():
-                body = chat(size)
-                head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-alice\r\n"
-                request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-                order = list(senders.items())
-                for name, (pid, send) in order[turn % len(order) :] + order[: turn % len(order)]:
-                    before = cpu_seconds(pid)
-                    send(request, times)
-                    if turn:  # the first round warms caches, connections and the compiler of LuaJIT
-                        costs.setdefault((size, name), []).append((cpu_seconds(pid) - before) / times * 1e6)
-    print("| body | route | us of CPU | to no rules | quartiles |")
-    print("|---|---|---|---|---|")
-    for size in TIMES:
-        for name in (PLAIN, *(one for one in senders if one != PLAIN)):
-            ratios = [mine / plain for mine, plain in zip(costs[size, name], costs[size, PLAIN], strict=True)]
-            low, middle, high = statistics.quantiles(ratios, n=4)
-            spent = statistics.median(costs[size, name])
-            print(f"| {size // 1000} KB | {name} | {spent:.0f} | {middle:.2f}x | {low:.2f} to {high:.2f} |")
+        turns = {name: Gateway(one.process.pid, one.port("data")) for name, one in gateways.items()}
+        costs = take(turns, options.rounds, chat)
+    asked = len(gateways) + sum("classifier" in one and "remember_s" not in one for one in VARIANTS.values())
+    if echo.requests < asked * sum(TIMES.values()) * (options.rounds + 1):
+        raise SystemExit("a classifier was not asked each time, which the figures are about: the machine is too busy")
+    print(table(costs, PLAIN))
 
 
 if __name__ == "__main__":
