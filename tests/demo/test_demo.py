@@ -18,7 +18,7 @@ from playwright.sync_api import Page
 pytestmark = [pytest.mark.envoy, pytest.mark.slow, pytest.mark.timeout(400)]
 
 FAIRLEAD = Path(sys.executable).with_name("fairlead")
-STEPS = 12
+STEPS = 13
 ENDS_S = 60
 """A busy machine takes its time."""
 

@@ -81,7 +81,9 @@ def test_constants_of_the_formats_stand_in_the_listener() -> None:
     constants = logs.LISTENER_METADATA["filter_metadata"]["fairlead"]
     named = set(re.findall(r"LISTENER:fairlead:(\w+)", json.dumps(logs.attempt_loggers("/log", "r"))))
     named |= set(
-        re.findall(r"LISTENER:fairlead:(\w+)", json.dumps([*logs.token_counts().values(), logs.USAGE_MEMBERS]))
+        re.findall(
+            r"LISTENER:fairlead:(\w+)", json.dumps([*logs.token_counts().values(), logs.USAGE_MEMBERS, logs.CASCADE])
+        )
     )
     assert named == set(constants)
     json.loads(
