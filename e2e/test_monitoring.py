@@ -15,7 +15,7 @@ from harness.team import Team
 from harness.waiting import always, eventually
 
 KEY = "looked-at-key"
-ROUTES = ("good", "bad", "rolling")
+ROUTES = ("good", "bad", "rolling", "kept")
 RATED = "good"
 BOARDS = sorted((CHART / "dashboards").glob("*.json"))
 
@@ -62,6 +62,7 @@ def test_no_alert_on_a_quiet_installation_and_no_empty_panel_on_a_busy_one(
             feedback="Accept",
         ),
         team.route("bad", broken.name, "model-b", fallbacks=[{"provider": provider.name, "model": "model-a"}]),
+        team.route("kept", provider.name, "model-a", cache={"ttl": "10m"}),
         _rolling(team, provider, "model-a"),
     )
     for kind, name in (*(("modelroute", name) for name in ROUTES), ("budgetpolicy", "agents")):
