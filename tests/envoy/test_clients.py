@@ -4,6 +4,7 @@ import gzip
 import http.client
 import json
 import socket
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -89,6 +90,13 @@ def test_a_body_in_an_encoding_is_read(
     sent = {name.lower() for name, _ in provider.control.requests()[-1].headers}
     assert "content-encoding" not in sent
     assert not [name for name in sent if name.startswith("x-fl-")]
+
+
+def test_a_long_row_of_blanks_holds_nobody_up(running: Gateway) -> None:
+    """Milliseconds; a pattern that is quadratic in blanks took nine seconds of the worker's CPU for this header."""
+    began = time.monotonic()
+    assert ask(running, BODY, headers={"Content-Encoding": "a" + " " * 50_000 + "b"})[0] == 415
+    assert time.monotonic() - began < 4
 
 
 @pytest.mark.parametrize(

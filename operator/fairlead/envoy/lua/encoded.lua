@@ -81,7 +81,9 @@ local function stated_length(pull)
 end
 
 function envoy_on_request(h)
-  local encoding = lower(match(h:headers():get("content-encoding") or "", "^%s*(.-)%s*$"))
+  -- In two patterns: one for both ends looks at each blank of a long row as often as there are blanks (50 KB: 9 s).
+  local given = match(h:headers():get("content-encoding") or "", "^%s*(.*)$")
+  local encoding = lower(match(given, "^(.*%S)") or "")
   if encoding == "x-gzip" then -- RFC 9110, 8.4.1.3: the same, which Envoy does not know
     encoding = "gzip"
     h:headers():replace("content-encoding", encoding)

@@ -44,7 +44,7 @@ function check_encoding(headers)
   local given = headers:get("x-fl-encoding") or headers:get("content-encoding")
   if not given then return nil, false end
   headers:remove("x-fl-encoding")
-  local said = match(lower(given), "^%s*(.-)%s*$")
+  local said = match(match(lower(given), "^%s*(.*)$"), "^(.*%S)") or "" -- one pattern would be quadratic in blanks
   if said == "identity" or said == "" then
     headers:remove("content-encoding")
     return nil, false

@@ -153,7 +153,7 @@ local BAD_RULE = refusal("400", "invalid_rule",
 -- After all other refusals of a body that do not depend on its route.
 local function ruled(s, directory, entry, endpoint, path, headers, metadata, classified)
   local told = headers:get(RULE)
-  told = told and match(lower(told), "^%s*(.-)%s*$") or ""
+  told = told and match(match(lower(told), "^%s*(.*)$"), "^(.*%S)") or "" -- one pattern would be quadratic in blanks
   if told ~= "" and told ~= PRIMARY then return BAD_RULE end
   metadata:set(NAMESPACE, "ruled", entry.route)
   metadata:set(NAMESPACE, "rule", PRIMARY)

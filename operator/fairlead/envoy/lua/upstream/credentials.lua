@@ -15,7 +15,7 @@ local function read_credential(path)
   local text = file:read(CREDENTIAL_BYTES + 1)
   file:close()
   if not text or #text > CREDENTIAL_BYTES then return nil end
-  local value = match(text, "^(.-)%s*$") -- most editors end a file with a newline
+  local value = match(text, "^(.*%S)") or "" -- most editors end a file with a newline
   if value == "" or find(value, "%c") then return nil end
   return value
 end
