@@ -11,6 +11,7 @@ from fairlead.envoy import cache
 _HANDLE = """
 local function map(values)
   return { get = function(_, name) return values[name] end, replace = function(_, name, value) values[name] = value end,
+    remove = function(_, name) values[name] = nil end,
     set = function(_, space, name, value)
       values[space] = values[space] or {}
       values[space][name] = value
@@ -77,7 +78,7 @@ class CacheFilter:
         given = self._table(
             headers=dict(asked.headers),
             metadata={"fairlead": ours},
-            context={"made_by": asked.made_by, "shared": asked.shared, "ttl": asked.ttl_ms},
+            context={"made_by": asked.made_by, "shared": asked.shared, "ttl": asked.ttl_ms, "makers": " m "},
             now=now_ms,
             body=asked.body,
             chunks={1: answer[:1], 2: b"", 3: answer[1:]},
@@ -86,7 +87,7 @@ class CacheFilter:
         outcome = given[b"metadata"][b"fairlead"][b"cache"].decode()
         if given[b"text"] is not None:
             return outcome, bytes(given[b"text"])
-        given[b"headers"] = self._table(**{":status": "200", "content-type": "application/json"})
+        given[b"headers"] = self._table(**{":status": "200", "content-type": "application/json", "x-fl-made": "m"})
         self._response(given)
         assert given[b"headers"][b"x-fairlead-cache"].decode() == outcome
         return outcome, answer

@@ -28,6 +28,8 @@ TO_CLIENTS = (
 """None that tells of the provider's account, which all callers share: who has it, and how much of it is left."""
 OF_CASCADES = (names.JUDGED_HEADER,)
 """What comes back over a cascade's hop, as far as the router: the upstream filter takes it off what a provider says."""
+OF_CACHES = (names.MADE_HEADER,)
+"""The same on gateways that keep answers, as far as the cache."""
 OF_COPIES = (names.WAY_HEADER, names.MODEL_HEADER, names.STREAM_HEADER)
 """What a shadow's copy carries over its hop, beside names that begin as all others of shadows do."""
 FAMILIES_TO_PROVIDERS = (":", names.SHADOW_HEADER_PREFIX)
@@ -47,7 +49,8 @@ def removed_from_requests(gateway: Gateway) -> Json:
 
 def removed_from_answers(gateway: Gateway) -> Json:
     """Make the mutation that takes off what neither Envoy's router nor a client gets."""
-    return _remove_all_but((*TO_CLIENTS, *OF_CASCADES, *forwarded(gateway)), FAMILIES_TO_CLIENTS)
+    over_hops = OF_CASCADES if gateway.cache_bytes is None else (*OF_CASCADES, *OF_CACHES)
+    return _remove_all_but((*TO_CLIENTS, *over_hops, *forwarded(gateway)), FAMILIES_TO_CLIENTS)
 
 
 def _remove_all_but(allowed: Collection[str], families: Collection[str]) -> Json:

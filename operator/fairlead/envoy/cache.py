@@ -16,15 +16,15 @@ it is included, and Lua compares such texts whole, whatever they hash to. It hol
 - the body as it goes out, so the output cap, too.
 
 Kept are answers in one piece that end with their JSON, and streams that say that they have ended; both with status 200,
-and with no other reason of ending than `stop`. Each worker keeps its own, up to a number of bytes; a change of the
-listener forgets them.
+and with no other reason of ending than `stop`; made by what the route, as it was when the request came, is answered by
+(see `makers`). Each worker keeps its own, up to a number of bytes; a change of the listener forgets them.
 """
 
 from collections.abc import Iterable
 
 from fairlead.envoy import allow_list, chunk, logs, names, stats
 from fairlead.envoy.protobuf import Json, extension, packed
-from fairlead.ir import Arm, Gateway, Route, Side
+from fairlead.ir import Gateway, Route, Side
 
 PARTS = ("shelf", "key", "filter")
 """The files of `lua/cache/`, in the order in which they are joined."""
@@ -74,21 +74,20 @@ def per_request(gateway: Gateway) -> list[Json]:
     return [extension(names.CACHE_FILTER, f"{_LUA}.Lua", {"source_codes": sources})]
 
 
-def of_route(route: Route) -> Json:
-    """Make what a route's virtual host tells the filter; nothing where it keeps none."""
-    return _told(route, Side.STABLE)
+def of_side(route: Route, side: Side, makers: Iterable[str]) -> Json:
+    """Make what is told to the filter of a route that keeps answers; nothing where it keeps none.
 
-
-def of_arm(route: Route, arm: Arm) -> Json:
-    """Make what an arm tells the filter instead: a candidate's answers are not for callers of the stable side."""
-    return _told(route, arm.side) if arm.side is not Side.STABLE else {}
-
-
-def _told(route: Route, side: Side) -> Json:
+    Of a side: a candidate's answers are not for callers of the stable one. `makers` are what may have made them.
+    """
     kept = route.cache
     if kept is None:
         return {}
-    context = {"ttl": kept.ttl_ms, "shared": kept.shared, "made_by": f"{route.name} {side.value} {kept.digest}"}
+    context = {
+        "ttl": kept.ttl_ms,
+        "shared": kept.shared,
+        "made_by": f"{route.name} {side.value} {kept.digest}",
+        "makers": f" {' '.join(sorted(set(makers)))} ",
+    }
     return {names.CACHE_FILTER: packed(f"{_LUA}.LuaPerRoute", {"name": _SOURCE, "filter_context": context})}
 
 

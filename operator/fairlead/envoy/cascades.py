@@ -23,6 +23,7 @@ from fairlead.envoy import (
     hops,
     judge,
     logs,
+    makers,
     names,
     retries,
     stats,
@@ -30,7 +31,7 @@ from fairlead.envoy import (
 )
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, packed
-from fairlead.ir import Cascade, Gateway, ModelKind, Plan, Protocol, Route
+from fairlead.ir import Cascade, Gateway, ModelKind, Plan, Protocol, Route, Side
 
 LUA = "envoy.extensions.filters.http.lua.v3"
 BYPASS = "bypass"
@@ -126,6 +127,7 @@ class _Arm:
 
     base: str
     """The cluster of the plain ladder."""
+    side: Side
     last_resort: str
     models: tuple[Model, ...]
 
@@ -137,10 +139,33 @@ def _has_two(arm: _Arm) -> bool:
 def _met(gateway: Gateway) -> Iterator[tuple[Route, Plan, Protocol | None]]:
     """Yield the plans with a cascade, by the protocol that rungs must speak where they speak several."""
     for route in gateway.routes:
-        for plan in route.plans:
-            for paths_need in dict.fromkeys(dialects.NEEDS.values()):
-                if meeting(route, plan, paths_need, gateway) is Meeting.JUDGED:
-                    yield route, plan, paths_need if paths_need is not None and plan.apart(paths_need) else None
+        for plan, apart in _met_by(route, gateway):
+            yield route, plan, apart
+
+
+def _met_by(route: Route, gateway: Gateway) -> Iterator[tuple[Plan, Protocol | None]]:
+    for plan in route.plans:
+        for paths_need in dict.fromkeys(dialects.NEEDS.values()):
+            if meeting(route, plan, paths_need, gateway) is Meeting.JUDGED:
+                yield plan, paths_need if paths_need is not None and plan.apart(paths_need) else None
+
+
+def made_by(route: Route, side: Side, gateway: Gateway) -> Iterator[str]:
+    """Yield what may have made an answer that met the cascade on this side, each with how it was judged.
+
+    Not the first model once more: what it says then is never kept.
+    """
+    for plan, apart in _met_by(route, gateway):
+        for arm in _arms(route, plan, apart, gateway):
+            if arm.side is side and route.cascade is not None:
+                for one in arm.models:
+                    judged = _judged_as(route.cascade, judged=one.judged)
+                    yield from (f"{made}.{judged}" for made in makers.of_hosts(one.rungs, gateway).values())
+
+
+def _judged_as(cascade: Cascade, *, judged: bool) -> str:
+    """Name how an answer was judged, or what made those before it fail, in one word."""
+    return f"{'judged' if judged else 'unjudged'}-{makers.word(judge.accept(cascade.accept))}"
 
 
 def _arms(route: Route, plan: Plan, apart: Protocol | None, gateway: Gateway) -> Iterator[_Arm]:
@@ -153,6 +178,7 @@ def _arms(route: Route, plan: Plan, apart: Protocol | None, gateway: Gateway) ->
         base = dialects.cluster(arm, plan, apart, gateway)
         yield _Arm(
             base=base,
+            side=arm.side,
             last_resort=declared.last_resort if dialect is None else dialect.last_resort,
             models=_models(route, base, rungs),
         )
@@ -243,6 +269,7 @@ def _host(route: Route, cascade: Cascade, gateway: Gateway) -> Json:
             "idle_timeout": "0s",
         },
         "request_headers_to_remove": [names.RUNG_HEADER, names.RETRIES_HEADER, names.JUDGE_HEADER],
+        **_made(route, cascade, judged=False),
     }
     accept = {"filter_context": {"accept": judge.accept(cascade.accept)}}
     judged = {
@@ -252,6 +279,7 @@ def _host(route: Route, cascade: Cascade, gateway: Gateway) -> Json:
             "headers": [{"name": names.JUDGE_HEADER, "string_match": {"exact": "1"}}],
         },
         "typed_per_filter_config": {names.JUDGE_FILTER: packed(f"{LUA}.LuaPerRoute", accept)},
+        **_made(route, cascade, judged=True),
     }
     return {
         "name": route.name,
@@ -261,3 +289,8 @@ def _host(route: Route, cascade: Cascade, gateway: Gateway) -> Json:
         "response_headers_to_add": [filters.set_header(names.BY_HEADER, "|".join(_BY))["append"]],
         "routes": [judged, way],
     }
+
+
+def _made(route: Route, cascade: Cascade, *, judged: bool) -> Json:
+    """Say what made an answer, and how it was judged, where the route keeps some."""
+    return makers.told(f".{_judged_as(cascade, judged=judged)}") if route.cache is not None else {}

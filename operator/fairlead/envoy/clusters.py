@@ -5,10 +5,10 @@ bootstrap's runtime (`bootstrap.RUNTIME`) and what is Envoy's default is left ou
 """
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fairlead import statuses
-from fairlead.envoy import dialects, names
+from fairlead.envoy import dialects, makers, names
 from fairlead.envoy.protobuf import Json, duration, extension, packed
 from fairlead.ir import Breaker, Gateway, Ladder, LastResort, Target, Upstream
 
@@ -30,8 +30,9 @@ Addresses = frozenset[tuple[str, int]]
 
 def render(gateway: Gateway, crowded: Addresses) -> list[Json]:
     """Make all clusters that need no hop."""
-    clusters = [_target(target, crowded) for target in gateway.targets if target.max_in_flight is None]
-    clusters += [_last_resort(last, crowded) for last in gateway.last_resorts]
+    made = makers.by_host(gateway)
+    clusters = [_target(target, crowded, made) for target in gateway.targets if target.max_in_flight is None]
+    clusters += [_last_resort(last, crowded, made) for last in gateway.last_resorts]
     attempts = {arm.ladder: route.max_attempts for route in gateway.routes for plan in route.plans for arm in plan.arms}
     clusters += [_ladder(ladder, attempts.get(ladder.name, 1)) for ladder in gateway.ladders]
     for route in gateway.routes:
@@ -39,9 +40,10 @@ def render(gateway: Gateway, crowded: Addresses) -> list[Json]:
     return clusters
 
 
-def _target(target: Target, crowded: Addresses) -> Json:
+def _target(target: Target, crowded: Addresses, made: Mapping[str, str]) -> Json:
+    host = target_host(target) | makers.of_host(target.name, made)
     return {
-        **single(names.cluster(target.name), target.upstream, target_host(target), crowded),
+        **single(names.cluster(target.name), target.upstream, host, crowded),
         "outlier_detection": breaker(target.breaker),
     }
 
@@ -58,12 +60,13 @@ def target_host(target: Target, *, hop: str = "") -> Json:
     }
 
 
-def _last_resort(last: LastResort, crowded: Addresses) -> Json:
+def _last_resort(last: LastResort, crowded: Addresses, made: Mapping[str, str]) -> Json:
     host = {
         names.ENDPOINT_KEY: last.name,
         names.PROVIDER_KEY: last.provider,
         names.REGION_KEY: last.region or "-",
         names.HOST_KEY: _host_line(last, names.ANY_MODEL),
+        **makers.of_host(last.name, made),
     }
     return single(names.last_resort_cluster(last.name), last.upstream, host, crowded)
 

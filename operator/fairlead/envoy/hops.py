@@ -5,9 +5,21 @@ its own circuit breaker, but behind a hop an overflow is a provider's 503, and t
 connection manager of their own sees their tokens. And the models of a cascade: see `cascades`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from fairlead.envoy import budgets, clusters, errors, filters, logs, names, overload, recorder, stats, token_filter
+from fairlead.envoy import (
+    budgets,
+    clusters,
+    errors,
+    filters,
+    logs,
+    makers,
+    names,
+    overload,
+    recorder,
+    stats,
+    token_filter,
+)
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, packed
 from fairlead.ir import Gateway, Route, Target
@@ -30,9 +42,10 @@ _TIMERS = {
 def render_clusters(gateway: Gateway, crowded: clusters.Addresses) -> list[Json]:
     """Make the clusters before and behind the hops."""
     made: list[Json] = []
+    makes = makers.by_host(gateway)
     for target in gateway.targets:
         if target.max_in_flight is not None:
-            made += [_entry(target, gateway), _limited(target, crowded)]
+            made += [_entry(target, gateway), _limited(target, crowded, makes)]
     shadowed = _shadowed(gateway)
     if shadowed:
         made.append(_shadow_entry(gateway))
@@ -44,7 +57,9 @@ def render_listeners(gateway: Gateway, layout: Layout) -> list[Json]:
     """Make the internal listeners that the gateway needs; none when it has no hop."""
     made: list[Json] = []
     if any(target.max_in_flight is not None for target in gateway.targets):
-        made.append(internal_listener(names.BULKHEAD_LISTENER, _bulkhead_manager(), gateway.limits.request_bytes))
+        made.append(
+            internal_listener(names.BULKHEAD_LISTENER, _bulkhead_manager(gateway), gateway.limits.request_bytes)
+        )
     if _shadowed(gateway):
         buffer_bytes = gateway.limits.request_bytes
         shadow = internal_listener(names.SHADOW_LISTENER, _shadow_manager(gateway, layout), buffer_bytes)
@@ -101,9 +116,10 @@ def _entry(target: Target, gateway: Gateway) -> Json:
     return into(names.BULKHEAD_LISTENER, names.cluster(target.name), gateway, hostname=target.upstream.host, host=host)
 
 
-def _limited(target: Target, crowded: clusters.Addresses) -> Json:
+def _limited(target: Target, crowded: clusters.Addresses, makes: Mapping[str, str]) -> Json:
+    host = clusters.target_host(target) | makers.of_host(target.name, makes)
     return {
-        **clusters.single(names.limited_cluster(target.name), target.upstream, clusters.target_host(target), crowded),
+        **clusters.single(names.limited_cluster(target.name), target.upstream, host, crowded),
         "circuit_breakers": _in_flight(target.max_in_flight or clusters.MANY),
         "outlier_detection": clusters.breaker(target.breaker),
         "typed_extension_protocol_options": clusters.http1(target.upstream, counted=True),
@@ -171,10 +187,12 @@ def internal_listener(name: str, manager: Json, buffer_bytes: int) -> Json:
     }
 
 
-def _bulkhead_manager() -> Json:
+def _bulkhead_manager(gateway: Gateway) -> Json:
     """Pass on what the data listener's filters have made ready."""
+    made = manager("bulkhead", {"cluster_header": names.HOP_HEADER, "timeout": "0s"}, used=BULKHEAD_HEADERS)
     return {
-        **manager("bulkhead", {"cluster_header": names.HOP_HEADER, "timeout": "0s"}, used=BULKHEAD_HEADERS),
+        **made,
+        "route_config": {**made["route_config"], **makers.told_by_hop(gateway)},
         "http_filters": [router([])],
         "local_reply_config": errors.hop_reply_config(),
     }

@@ -54,6 +54,8 @@ TARGET_MODEL = _of_host_or_last_resort(names.MODEL_KEY, names.LAST_MODEL_KEY)
 MODEL_SENT = _of_host_or_last_resort(names.WIRE_KEY, names.LAST_WIRE_KEY)
 PROVIDER = _of_host_or_last_resort(names.PROVIDER_KEY, names.LAST_PROVIDER_KEY)
 REGION = _of_host_or_last_resort(names.REGION_KEY, names.LAST_REGION_KEY)
+MADE = _first_of(("UPSTREAM_METADATA", f"{_NAMESPACE}:{names.MADE_KEY}"), ("RESP", names.MADE_HEADER))
+"""What made an answer; a host that is a hop does not know, and what stands behind it has said so."""
 ATTEMPTS = "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"
 ALL_ATTEMPTS = _first_of(
     ("DYNAMIC_METADATA", f"{_NAMESPACE}:{names.ATTEMPTS_KEY}"), ("UPSTREAM_REQUEST_ATTEMPT_COUNT", "")

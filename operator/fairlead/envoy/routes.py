@@ -20,6 +20,7 @@ from fairlead.envoy import (
     hops,
     keys,
     logs,
+    makers,
     names,
     probe,
     recorder,
@@ -28,7 +29,7 @@ from fairlead.envoy import (
 )
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, packed
-from fairlead.ir import Gateway, ModelKind, Plan, Protocol, Route, Side
+from fairlead.ir import Arm, Gateway, ModelKind, Plan, Protocol, Route, Side
 
 READY_PATH = "/fairlead/ready"
 """Answers 200 with the configuration's digest once routes and keys are there, 503 while draining; needs no key."""
@@ -169,14 +170,33 @@ def _virtual_host(route: Route, gateway: Gateway, layout: Layout, told: Mapping[
         "request_body_buffer_limit": gateway.limits.request_bytes,
         "retry_policy": retries.policy(route.max_attempts - 1, attempt_ms=route.timeouts.response_ms),
         "routes": forms,
-        **({"response_headers_to_add": told[route.name]} if route.name in told else {}),
-        **_told_filters(route, layout),
+        **_told_clients(route, gateway, told),
+        **_told_filters(route, gateway, layout),
     }
 
 
-def _told_filters(route: Route, layout: Layout) -> Json:
-    told = {**recorder.of_route(route, layout), **cache.of_route(route)}
+def _told_clients(route: Route, gateway: Gateway, told: Mapping[str, list[Json]]) -> Json:
+    """Make the headers of all of a route's answers; the cache takes off the one that it reads."""
+    headers = list(told.get(route.name, ()))
+    if route.cache is not None:
+        headers += makers.told()["response_headers_to_add"]
+    removed = cache.is_used(gateway) and route.cache is None
+    return {
+        **({"response_headers_to_add": headers} if headers else {}),
+        **({"response_headers_to_remove": [names.MADE_HEADER]} if removed else {}),
+    }
+
+
+def _told_filters(route: Route, gateway: Gateway, layout: Layout) -> Json:
+    told = {**recorder.of_route(route, layout), **_kept(route, Side.STABLE, gateway)}
     return {"typed_per_filter_config": told} if told else {}
+
+
+def _kept(route: Route, side: Side, gateway: Gateway) -> Json:
+    if route.cache is None:
+        return {}
+    made_by = (*makers.of_side(route, side, gateway), *cascades.made_by(route, side, gateway))
+    return cache.of_side(route, side, made_by)
 
 
 def _drawn(form: Json) -> tuple[Json, Json]:
@@ -312,7 +332,7 @@ def _action(
     ladders = [dialects.cluster(arm, plan, found.apart, gateway) for arm in plan.arms]
     mirrors = hops.mirror(route, gateway, attempt_ms=timeouts.first_byte_ms if streamed else timeouts.response_ms)
     action = {
-        **_clusters(route, plan, side, [names.cascade_cluster(one) for one in ladders] if judged else ladders),
+        **_clusters(route, plan, side, [names.cascade_cluster(one) for one in ladders] if judged else ladders, gateway),
         "auto_host_rewrite": True,
         "timeout": duration(timeouts.request_ms),
         "idle_timeout": duration(_idle_ms(route)) if streamed else "0s",
@@ -339,7 +359,7 @@ def _weight(plan: Plan, side: Side) -> int:
     return sum(arm.weight for arm in plan.arms if arm.side is side)
 
 
-def _clusters(route: Route, plan: Plan, side: Side | None, ladders: Sequence[str]) -> Json:
+def _clusters(route: Route, plan: Plan, side: Side | None, ladders: Sequence[str], gateway: Gateway) -> Json:
     """Draw an arm for each request: of all, or of one side's, so that health and spread mean requests on both.
 
     `ladders` are the arms' clusters, where the route has one plan.
@@ -353,8 +373,14 @@ def _clusters(route: Route, plan: Plan, side: Side | None, ladders: Sequence[str
         {
             **({"cluster_header": names.ladder_header(number)} if route.keyed else {"name": ladders[number]}),
             "weight": 1 if weightless else arm.weight,
-            **({"typed_per_filter_config": told} if (told := cache.of_arm(route, arm)) else {}),
+            **_kept_by_arm(route, arm, gateway),
         }
         for number, arm in drawn
     ]
     return {"weighted_clusters": {"clusters": made}}
+
+
+def _kept_by_arm(route: Route, arm: Arm, gateway: Gateway) -> Json:
+    """Tell the cache of a side what the route's virtual host tells it of the stable one."""
+    told = _kept(route, arm.side, gateway) if arm.side is not Side.STABLE else {}
+    return {"typed_per_filter_config": told} if told else {}

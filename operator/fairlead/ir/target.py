@@ -74,6 +74,11 @@ class Target:
     translates_messages: bool = False
     """Messages go there in the words of chat/completions."""
 
+    @property
+    def makes(self) -> tuple[object, ...]:
+        """What its answers depend on, beside the request."""
+        return (self.name, self.wire_model, self.upstream, self.protocol, self.translates_messages)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastResort:
@@ -89,6 +94,11 @@ class LastResort:
     forward_headers: tuple[str, ...] = ()
     translates_messages: bool = False
     """As of a target."""
+
+    @property
+    def makes(self) -> tuple[object, ...]:
+        """What its answers depend on, beside the request, which brings the model."""
+        return (self.name, self.upstream, self.translates_messages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

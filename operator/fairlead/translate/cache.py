@@ -29,13 +29,9 @@ def cache(
 def _digest(made: ir.Route, ladders: Sequence[ir.Ladder], targets: Mapping[str, ir.Target]) -> str:
     """Name what makes the answers; weights do not, since each side of a rollout keeps its own."""
     arms = [(plan.key, arm.side, arm.ladder) for plan in made.plans for arm in plan.arms]
-    rungs = [(one.name, [_rung(targets[rung]) for rung in one.rungs]) for one in ladders]
+    rungs = [(one.name, [targets[rung].makes for rung in one.rungs]) for one in ladders]
     judged = () if made.cascade is None else (made.cascade,)
     return hashlib.sha256(repr((arms, rungs, made.max_output_tokens, *judged)).encode()).hexdigest()[:16]
-
-
-def _rung(target: ir.Target) -> tuple[object, ...]:
-    return (target.name, target.wire_model, target.upstream, target.protocol, target.translates_messages)
 
 
 def judge_cache(route: Route, diagnostics: Diagnostics) -> None:

@@ -1,7 +1,7 @@
 -- Fairlead's cache: answers that were given before. It stands behind the budget check, so whoever has no money, or was
 -- stopped, gets none; see envoy/cache.py.
 
-local CACHE, HEADER = "fairlead.cache", "x-fairlead-cache"
+local CACHE, HEADER, MADE = "fairlead.cache", "x-fairlead-cache", "x-fl-made"
 local NOTHING_SAID = { report = "-" } -- of the usage of an answer
 
 local SSE, JSON = "text/event-stream", "application/json"
@@ -113,6 +113,11 @@ local function may_be_kept(body, path, streams)
   return is_whole(body, path, streams)
 end
 
+-- Whether an answer is of the ladder that its key names: routes lead to clusters of another version while they change.
+local function is_own(made, makers)
+  return made ~= nil and find(makers, " " .. made .. " ", 1, true) ~= nil
+end
+
 local function note(h, outcome)
   h:streamInfo():dynamicMetadata():set(NAMESPACE, "cache", outcome)
 end
@@ -147,13 +152,14 @@ function envoy_on_request(h)
 end
 
 function envoy_on_response(h)
-  local metadata = h:streamInfo():dynamicMetadata()
-  local ours = metadata:get(NAMESPACE)
+  local metadata, headers = h:streamInfo():dynamicMetadata(), h:headers()
+  local ours, made = metadata:get(NAMESPACE), headers:get(MADE)
+  if made then headers:remove(MADE) end
   local outcome = ours and ours.cache
   if not outcome then return end
-  local headers = h:headers()
   headers:replace(HEADER, outcome)
   if outcome ~= "miss" or headers:get(":status") ~= "200" or headers:get("content-encoding") then return end
+  if not is_own(made, h:filterContext():get("makers")) then return end
   local key = metadata:get(CACHE).key
   local kind, target = headers:get("content-type") or JSON, headers:get("x-fairlead-target")
   local path = match(ours.way, " (/%S*)$")
