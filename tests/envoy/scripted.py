@@ -1,8 +1,8 @@
 """A provider whose answers are written byte by byte: what, in which pieces, framed how."""
 
 import socketserver
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from wire import PATIENCE_S, LoopbackServer
 
@@ -21,12 +21,15 @@ class Script:
     cut: bool = False
     """The connection breaks after the pieces."""
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Beside those of the body."""
 
     def wire(self) -> list[bytes]:
         """The answer as it is sent, head first, then each piece, then what ends it."""
         head = b"HTTP/1.1 %d S\r\n" % self.status
         if self.content_type is not None:
             head += b"content-type: %s\r\n" % self.content_type.encode()
+        head += b"".join(b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in self.headers.items())
         if not self.chunked:
             return [head + b"content-length: %d\r\n\r\n" % sum(map(len, self.pieces)), *self.pieces]
         framed = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in self.pieces if piece]

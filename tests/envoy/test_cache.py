@@ -222,9 +222,51 @@ def test_clients_say_what_may_be_read_and_kept(running: Gateway, said: str) -> N
     assert outcome(fresh) == "miss"
     assert fresh.body != kept.body
     assert ask(running, said).body == fresh.body, "the newer one is kept"
-    assert outcome(asked("max-age=3600")) == "hit"
-    for control in ("max-age", "max-age=x", "only-if-cached", "", ",,="):
+    for control in ("max-age=3600", 'Max-Age = "3600"', "max-age=60, max-age=3600", "max-age=99999999999999999999"):
+        assert outcome(asked(control)) == "hit"
+    for control in ("only-if-cached", "min-fresh=9", "max-stale", "x-max-age=0", "", ",,="):
         assert outcome(asked(control)) == "hit", "what is not known changes nothing"
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        *("max-age=0", "max-age=00", "max-age=3600, max-age=0", "max-age=0, max-age=3600", 'max-age="0"'),
+        *("max-age", "max-age=", "max-age=x", "max-age=-1", "max-age=1.5", "max-age=60s", "max-age=0x60"),
+        *("max-age=6 0", 'max-age="60', "max-age 60", "max-age=+60", "max-age=60=60", "foo, max-age=-60", "no-cache=x"),
+    ],
+)
+def test_no_age_and_what_is_none_make_every_answer_too_old(running: Gateway, said: str, control: str) -> None:
+    kept = ask(running, said)
+    assert outcome(ask(running, said)) == "hit"
+    fresh = ask(running, said, headers={"Cache-Control": control})
+    assert outcome(fresh) == "miss"
+    assert fresh.body != kept.body
+    assert ask(running, said).body == fresh.body, "the newer one is kept"
+
+
+def test_pragma_counts_where_nothing_else_is_said(running: Gateway, said: str) -> None:
+    ask(running, said)
+    assert outcome(ask(running, said, headers={"Pragma": "No-Cache"})) == "miss"
+    assert outcome(ask(running, said, headers={"Pragma": "x"})) == "hit"
+    assert outcome(ask(running, said, headers={"Pragma": "no-cache", "Cache-Control": "max-age=3600"})) == "hit"
+    assert outcome(ask(running, said, headers={"Pragma": "x", "Cache-Control": "no-cache"})) == "miss"
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_provider_may_forbid_that_its_answer_is_kept(
+    running: Gateway, provider: NumberedProvider, said: str, *, streams: bool
+) -> None:
+    def asked(control: str) -> list[str | None]:
+        make = stream if streams else whole
+        provider.make = lambda number: replace(make(number), headers={"Cache-Control": control})
+        fields = {"stream": True} if streams else {}
+        return [outcome(ask(running, f"{said} {control}", **fields)) for _ in range(2)]
+
+    for control in ("no-store", "private, No-Store", "no-store, max-age=60"):
+        assert asked(control) == ["miss", "miss"]
+    for control in ("private", "no-cache", "no-cache, must-revalidate", "max-age=0", "public"):
+        assert asked(control) == ["miss", "hit"], "the route says for how long, and for whom"
 
 
 @pytest.mark.parametrize("why", sorted(BAD))

@@ -159,7 +159,8 @@ function envoy_on_response(h)
   if not outcome then return end
   headers:replace(HEADER, outcome)
   if outcome ~= "miss" or headers:get(":status") ~= "200" or headers:get("content-encoding") then return end
-  if not is_own(made, h:filterContext():get("makers")) then return end
+  local _, forbidden = directives(headers)
+  if forbidden or not is_own(made, h:filterContext():get("makers")) then return end
   local key = metadata:get(CACHE).key
   local kind, target = headers:get("content-type") or JSON, headers:get("x-fairlead-target")
   local path = match(ours.way, " (/%S*)$")

@@ -4,23 +4,25 @@ local NAMESPACE = "fairlead"
 local ANONYMOUS = "@anonymous@" -- the consumer that all callers without a key are
 local HEADERS = { @headers@ } -- of requests, that say how a provider is to answer
 
--- What a client's `Cache-Control` says: whether nothing may be read, whether nothing may be kept, and how old an answer may
--- be, in seconds.
+-- What `Cache-Control` says: whether nothing may be read, whether nothing may be kept, and how old an answer may be, in
+-- seconds. The least of several ages counts; one that is no number makes every answer too old (RFC 9111, 4.2.1). `Pragma`
+-- counts where there is no other header (5.4).
 local function directives(headers)
-  local text = headers:get("cache-control")
+  local text = headers:get("cache-control") or headers:get("pragma")
   if not text then return false, false, nil end
   local unread, unkept, oldest_s = false, false, nil
   for directive in gmatch(lower(text), "[^,]+") do
-    local name, value = match(directive, "^%s*([%w-]+)%s*=?%s*\"?(%d*)")
+    local name, value = match(directive, "^%s*([%w-]+)()")
     if name == "no-store" then
       unkept = true
     elseif name == "no-cache" then
       unread = true
-    elseif name == "max-age" and value ~= "" then
-      oldest_s = tonumber(value)
+    elseif name == "max-age" then
+      local age = match(directive, "^%s*=%s*(%d+)%s*$", value) or match(directive, '^%s*=%s*"(%d+)"%s*$', value)
+      oldest_s = math.min(oldest_s or math.huge, tonumber(age or "0"))
     end
   end
-  return unread or unkept, unkept, oldest_s
+  return unread or unkept or oldest_s == 0, unkept, oldest_s
 end
 
 -- Whose answers a caller may get: its own, or those of its namespace; nil where nobody can tell whose they are.
