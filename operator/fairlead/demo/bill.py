@@ -1,11 +1,13 @@
 """What traffic costs: prices from the resources, tokens from the gateways' own log lines. Money in nano-dollars."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead.api.quantity import nanodollars
+from fairlead.demo.speed import percentile
 
 MILLION = 1_000_000
 NANO = 1_000_000_000
@@ -54,9 +56,17 @@ class Line:
 
 @dataclass(slots=True, kw_only=True)
 class Bill:
-    """Tokens by region and model."""
+    """Tokens by region and model, and how long answers took."""
 
     lines: dict[Line, Tokens] = field(default_factory=dict)
+    took_ms: dict[Line, Counter[float]] = field(default_factory=dict)
+    """How many requests of a line had their whole answer after how long, as the gateway saw it."""
+
+    def add(self, other: "Bill") -> None:
+        """Add what another gateway logged."""
+        for line, tokens in other.lines.items():
+            self.lines.setdefault(line, Tokens()).add(tokens)
+            self.took_ms.setdefault(line, Counter()).update(other.took_ms[line])
 
     def total(self) -> Tokens:
         """Sum over all lines."""
@@ -102,6 +112,7 @@ def read_log(lines: Iterable[str], routes: frozenset[str]) -> Bill:
             completion=_count(entry, "completion_tokens"),
         )
         bill.lines.setdefault(line, Tokens()).add(tokens)
+        bill.took_ms.setdefault(line, Counter())[float(entry["latency_ms"])] += 1
     return bill
 
 
@@ -121,19 +132,24 @@ def exact(nano: int) -> str:
 
 
 def table(bill: Bill, prices: Mapping[tuple[str, str], Price], premium: Price) -> tuple[str, ...]:
-    """Write the bill as lines of text, with what the same tokens cost at the premium model's price."""
+    """Write the bill as lines of text, with what the same tokens cost at the premium model's price.
+
+    Times are until the whole answer is there.
+    """
     head = f"{'region':<16}{'model':<12}{'requests':>9}{'prompt':>12}{'cached':>11}{'answer':>10}"
-    head += f"{'dollars':>12}{'premium':>12}"
+    head += f"{'median':>10}{'99th pct.':>10}{'dollars':>12}{'premium':>12}"
     rows = [head]
     for line in sorted(bill.lines):
         tokens = bill.lines[line]
         cost = prices[line.provider, line.model].of(tokens)
-        rows.append(_row(line.region, line.model, tokens, cost, premium.of(tokens)))
-    total = bill.total()
-    rows.append(_row("total", "", total, bill.cost(prices), premium.of(total)))
+        place = f"{line.region:<16}{line.model:<12}"
+        rows.append(_row(place, tokens, bill.took_ms[line], cost, premium.of(tokens)))
+    total, took = bill.total(), sum(bill.took_ms.values(), Counter[float]())
+    rows.append(_row(f"{'total':<28}", total, took, bill.cost(prices), premium.of(total)))
     return tuple(rows)
 
 
-def _row(region: str, model: str, tokens: Tokens, cost: int, premium: int) -> str:
+def _row(place: str, tokens: Tokens, took_ms: Counter[float], cost: int, premium: int) -> str:
     counts = f"{tokens.requests:>9,}{tokens.prompt:>12,}{tokens.cached:>11,}{tokens.completion:>10,}"
-    return f"{region:<16}{model:<12}{counts}{dollars(cost):>12}{dollars(premium):>12}"
+    times = "".join(f"{f'{percentile(took_ms, share):,.0f} ms':>10}" for share in (0.5, 0.99))
+    return f"{place}{counts}{times}{dollars(cost):>12}{dollars(premium):>12}"

@@ -12,7 +12,7 @@ import openai
 
 from fairlead.api.quantity import nanodollars
 from fairlead.demo import ways
-from fairlead.demo.bill import Bill, Price, Tokens, dollars, exact, prices, read_log, table
+from fairlead.demo.bill import Bill, Price, dollars, exact, prices, read_log, table
 from fairlead.demo.candidates import Candidates
 from fairlead.demo.cast import Cast, run
 from fairlead.demo.load import QUESTION, Load, client
@@ -300,8 +300,7 @@ class Story:
         while True:
             total = Bill()
             for region in self._regions:
-                for line, tokens in read_log(self._log_lines(region, offsets[region.name]), routes).lines.items():
-                    total.lines.setdefault(line, Tokens()).add(tokens)
+                total.add(read_log(self._log_lines(region, offsets[region.name]), routes))
             if total.total().requests >= wanted:
                 return total
             counted = total.total().requests

@@ -3,6 +3,7 @@
 Nothing is sent. Who answers is what the gateways' rules, ladders and cascades say of a body of the trace's size;
 dollars are what the budget server books for the tokens. A trace has sizes and no words, so what depends on words has
 bounds: none or all of the answers that a cascade judges are rejected; no request is one of before, or each that can be.
+Latency is what the declared speeds of the models make of the answers' sizes, one call of a cascade after the other.
 """
 
 from collections import Counter
@@ -18,6 +19,7 @@ from fairlead.budget.price import Tokens, cost
 from fairlead.demo import ledger
 from fairlead.demo.bill import dollars
 from fairlead.demo.replay import body
+from fairlead.demo.speed import FILE, percentile, speeds
 from fairlead.demo.trace import Arrival, Service
 from fairlead.matching.explanation import explain
 
@@ -30,6 +32,10 @@ _SIZES = 16_384
 _LABEL, _COLUMN = 30, 16
 CACHE = "the cache"
 """Who answers a request that is one of before."""
+HIT_MS = 0.4
+"""What a kept answer takes: a gateway's own time, as docs/benchmarks.md measures it (0.65 of a plain request's)."""
+LATENCIES = {"whole answer, median": 0.5, "whole answer, 99th percentile": 0.99}
+_SECOND_MS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +59,8 @@ class Column:
     nano_usd: int = 0
     answers: Counter[str] = field(default_factory=Counter)
     """By `provider/model`."""
+    took_ms: Counter[float] = field(default_factory=Counter)
+    """How many requests had their whole answer after how long."""
 
 
 WAYS = (
@@ -65,7 +73,9 @@ WAYS = (
 NOTES = (
     "A trace has no words to judge. cascade: none, or all, of the answers that it judges are rejected; streams pass.",
     "cache: every request as long as one within its ttl is that one again, which is the most that it can be; at worst",
-    "it is plain. Latency is not told: nothing was sent; docs/benchmarks.md has what each way adds to a request.",
+    "it is plain. Latency is derived, since nothing was sent: until the whole answer is there, at the times to a first",
+    f"token and the tokens per second that hour/{FILE} declares; calls of a cascade add up. A kept answer takes",
+    f"{HIT_MS:g} ms, as measured: docs/benchmarks.md, which has what else a gateway adds.",
 )
 
 
@@ -76,6 +86,7 @@ class Hour:
         made = ledger.compiled(folder, folder / FOLDER)
         self.configuration: BudgetConfiguration = decode(made.configuration)
         self._gateways: Mapping[str, ir.Gateway] = {REGION: made.gateways[REGION].ir}
+        self._speeds = speeds(folder / FOLDER)
         self._asked = lru_cache(maxsize=_SIZES)(self._explained)
 
     def _explained(self, route: str, prompt_tokens: int, *, stream: bool) -> tuple[tuple[str, ...], bool]:
@@ -92,6 +103,7 @@ class Hour:
         for arrival in trace:
             if way.repeats and self._is_kept(way.route, arrival, kept):
                 column.answers[CACHE] += 1
+                column.took_ms[HIT_MS] += 1
                 continue
             stream = arrival.service is Service.CONVERSATION
             targets, judged = self._asked(way.route, arrival.prompt_tokens, stream=stream)
@@ -99,7 +111,11 @@ class Hour:
             used = Tokens(input=arrival.prompt_tokens, output=arrival.completion_tokens)
             column.nano_usd += sum(cost(self.configuration.targets[target].price, used) for target in paid)
             column.answers[_model(paid[-1])] += 1
+            column.took_ms[sum(self._whole_ms(target, arrival) for target in paid)] += 1
         return column
+
+    def _whole_ms(self, target: str, arrival: Arrival) -> float:
+        return self._speeds[_model(target).partition("/")[2]].whole_ms(arrival.completion_tokens)
 
     def _is_kept(self, route: str, arrival: Arrival, kept: dict[tuple[Service, int], float]) -> bool:
         """Tell whether an answer can be there still, and keep the one that is made where it cannot."""
@@ -131,6 +147,10 @@ def table(found: Sequence[Column]) -> tuple[str, ...]:
         ("", [column.title for column in found]),
         ("dollars", [dollars(column.nano_usd) for column in found]),
         (f"of {first.title}", [_percent(column.nano_usd, first.nano_usd) for column in found]),
+        *(
+            (label, [_time(percentile(column.took_ms, share)) for column in found])
+            for label, share in LATENCIES.items()
+        ),
         *((f"answered by {model}", [_share(column, model) for column in found]) for model in models),
     ]
     return (
@@ -142,6 +162,10 @@ def table(found: Sequence[Column]) -> tuple[str, ...]:
 
 def _share(column: Column, model: str) -> str:
     return _percent(column.answers[model], column.answers.total()) if column.answers[model] else "-"
+
+
+def _time(ms: float) -> str:
+    return f"{ms / _SECOND_MS:.2f} s" if ms >= 1 else f"{ms:.1f} ms"
 
 
 def _percent(part: int, whole: int) -> str:

@@ -1,6 +1,7 @@
 """Prices and sums; every figure worked out by hand."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from fairlead.demo.bill import Bill, Line, Price, Tokens, dollars, exact, prices, read_log, table
@@ -11,7 +12,14 @@ LINE = Line(region="us-east-1", provider="cloud", model="open/chat")
 
 
 def entry(**change: Any) -> str:
-    line = {"kind": "request", "route": "team-web/a", "status": 200, "region": "us-east-1", "prompt_tokens": 10}
+    line = {
+        "kind": "request",
+        "route": "team-web/a",
+        "status": 200,
+        "region": "us-east-1",
+        "prompt_tokens": 10,
+        "latency_ms": 7,
+    }
     line |= {"target": "cloud/us/open/chat", "cached_tokens": 4, "completion_tokens": 3}
     return json.dumps(line | change)
 
@@ -37,6 +45,15 @@ def test_read_log_counts_answered_requests_of_the_routes() -> None:
     bill = read_log(lines, frozenset({"team-web/a"}))
     assert bill.lines[LINE] == Tokens(requests=2, prompt=20, cached=4, completion=6)
     assert bill.total() == Tokens(requests=3, prompt=30, cached=8, completion=9)
+    assert bill.took_ms[LINE] == {7.0: 2}
+
+
+def test_bills_of_gateways_add_up() -> None:
+    bill = Bill()
+    for latency_ms in (7, 9):
+        bill.add(read_log([entry(latency_ms=latency_ms)], frozenset({"team-web/a"})))
+    assert bill.lines == {LINE: Tokens(requests=2, prompt=20, cached=8, completion=6)}
+    assert bill.took_ms == {LINE: {7.0: 1, 9.0: 1}}
 
 
 def test_prices_of_the_resources() -> None:
@@ -55,9 +72,11 @@ def test_prices_of_the_resources() -> None:
 def test_table_sums_up() -> None:
     other = Line(region="eu-west-1", provider="cloud", model="open/chat")
     tokens = Tokens(requests=1, prompt=1_000_000, completion=1_000_000)
-    rows = table(Bill(lines={LINE: tokens, other: tokens}), {("cloud", "open/chat"): CHEAP}, PREMIUM)
+    took = {LINE: Counter({10.0: 99, 5000.0: 1}), other: Counter({20.0: 1})}
+    rows = table(Bill(lines={LINE: tokens, other: tokens}, took_ms=took), {("cloud", "open/chat"): CHEAP}, PREMIUM)
     assert [row.split()[0] for row in rows] == ["region", "eu-west-1", "us-east-1", "total"]
-    assert rows[-1].split()[-2:] == ["$0.8600", "$25.0000"]
+    assert rows[-1].split()[-6:] == ["10", "ms", "20", "ms", "$0.8600", "$25.0000"]
+    assert rows[2].split()[-6:-2] == ["10", "ms", "10", "ms"], "one of a hundred took longer"
     assert len({len(row) for row in rows}) == 1
 
 

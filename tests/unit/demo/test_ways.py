@@ -56,6 +56,24 @@ def test_rules_lead_what_is_short_to_the_cheap_model(found: dict[str, ways.Colum
     assert found["rules"].answers[RULES] > 0
 
 
+def test_latency_is_what_the_declared_speeds_make_of_the_answers(found: dict[str, ways.Column]) -> None:
+    trace = hour()
+
+    def whole_ms(model: str, one: Arrival) -> float:
+        first_ms, a_second = {"open-chat": (200, 150), "premium": (600, 60)}[model]
+        return first_ms + one.completion_tokens * 1000 / a_second
+
+    assert found["plain"].took_ms == Counter(whole_ms("premium", one) for one in trace)
+    models = ["open-chat" if one.prompt_tokens < SHORT else "premium" for one in trace]
+    assert found["rules"].took_ms == Counter(map(whole_ms, models, trace))
+    assert found["cascade, best"].took_ms == Counter(whole_ms("open-chat", one) for one in trace)
+    both = (
+        whole_ms("open-chat", one) + (whole_ms("premium", one) if one.service is Service.CODE else 0) for one in trace
+    )
+    assert found["cascade, worst"].took_ms == Counter(both)
+    assert found["cache, best"].took_ms[ways.HIT_MS] == found["cache, best"].answers[ways.CACHE]
+
+
 def test_the_budget_server_books_the_same() -> None:
     trace = hour()[:200]
     words = (ledger.words(number, one) for number, one in enumerate(trace))
