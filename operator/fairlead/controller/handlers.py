@@ -112,13 +112,15 @@ async def _watch(
 
 
 async def _end(operator: asyncio.Task[None]) -> None:
-    """Cancel kopf, and its tasks as often as it takes: a watch that waits for a login swallows the first time."""
-    operator.cancel()
+    """Cancel kopf and its tasks until none is left, also where kopf has ended by an error of its own.
+
+    A watch that waits for a login swallows the first time, and what closes a loop asks once and then waits for ever.
+    """
     async with asyncio.timeout(_END_WITHIN_S):
-        while not operator.done():
-            await asyncio.wait({operator}, timeout=_CANCEL_EVERY_S)
-            for task in asyncio.all_tasks() - {operator, asyncio.current_task()}:
+        while running := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in running:
                 task.cancel()
+            await asyncio.wait({operator, *running}, timeout=_CANCEL_EVERY_S)
 
 
 def _watches() -> frozenset[str]:

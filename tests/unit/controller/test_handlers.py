@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from fairlead.adapters.kube import RESOURCES, USER_KINDS
-from fairlead.controller.handlers import watch  # by name: other tests of the folder put a fake in its place
+from fairlead.controller.handlers import _end, watch  # by name: other tests of the folder put a fake in its place
 
 # kopf leaves sessions to the garbage where it is refused: collected in another test, each were an error of that one.
 pytestmark = [
@@ -171,3 +171,25 @@ def _kubeconfig(folder: Path, port: int) -> Path:
     }
     (folder / "config").write_text(json.dumps(content))
     return folder / "config"
+
+
+def test_what_kopf_left_behind_when_it_ended_is_ended_too() -> None:
+    """Else the thread of the watches stands for ever, and the operator is blind (seen after an answer of 401)."""
+    swallowed = 0
+
+    async def waits_for_a_login() -> None:
+        nonlocal swallowed
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        swallowed += 1
+        await asyncio.Event().wait()
+
+    async def run() -> None:
+        operator = asyncio.create_task(asyncio.sleep(0))
+        left = asyncio.create_task(waits_for_a_login())
+        await asyncio.wait({operator})
+        await _end(operator)
+        assert left.cancelled()
+
+    asyncio.run(run())
+    assert swallowed == 1
