@@ -42,10 +42,18 @@ class Echo:
         self._started.set()
         self._loop.run_forever()
         server.close()
+        self._loop.run_until_complete(self._end())
+        self._loop.close()
+
+    async def _end(self) -> None:
+        """Close every connection, those too that are just being accepted."""
+        for accepting in asyncio.all_tasks() - {asyncio.current_task()}:
+            accepting.cancel()
+        await asyncio.sleep(0)
         for transport in tuple(self.transports):
             transport.abort()
-        self._loop.run_until_complete(asyncio.sleep(0))  # the transports close their sockets in the loop's next round
-        self._loop.close()
+        for _ in range(2):  # transports close their sockets in the loop's next round
+            await asyncio.sleep(0)
 
 
 class _Connection(asyncio.Protocol):

@@ -174,7 +174,13 @@ class Gateway:
         concurrency: int = 1,
         budget: envoy.BudgetServer | None = None,
         keys: bytes | None = None,
+        by_share: bool = False,
     ) -> None:
+        """Start none yet. `by_share`: targets are ejected for their share of failures too, as by a gateway.
+
+        That is a matter of how many requests come within a second: tests that share a gateway and let targets fail
+        would pass on a slow machine and fail on a fast one.
+        """
         self.whole = whole
         self.folder = new_folder()
         anywhere = ir.ListenAddress(address="127.0.0.1", port=0)
@@ -195,8 +201,12 @@ class Gateway:
         self.write({**files, "keys/ecds.json": self.keys if keys is None else keys})
         for one in whole.credentials:
             self.write({f"credentials/{one.secret_name}/{one.key}": f"{one.secret_name}-key\n".encode()})
+        bootstrap = json.loads(files["bootstrap.json"])
+        if not by_share:
+            (layer,) = bootstrap["layered_runtime"]["layers"]
+            layer["static_layer"]["outlier_detection.enforcing_failure_percentage"] = 0
         self.envoy = EnvoyProcess(
-            json.loads(files["bootstrap.json"]),
+            bootstrap,
             folder=self.folder,
             arguments=("--reject-unknown-dynamic-fields",),
             concurrency=concurrency,

@@ -289,7 +289,7 @@ def test_a_rejected_answer_ejects_nobody(speaker: Speaker) -> None:
         return target(name, speaker, breaker=once)  # type: ignore[arg-type]
 
     speaker.said["small"] = CUT
-    with Gateway(simple(at("p/one/small"), at("p/one/large"), cascade=CASCADE)) as running:
+    with Gateway(simple(at("p/one/small"), at("p/one/large"), cascade=CASCADE), by_share=True) as running:
         for _ in range(30):  # 20 % of 20 requests eject by share
             assert told(running.ask())[2] == "p/small=finishReason, p/large=unjudged"
         assert set(running.envoy.counters("ejections_total$").values()) == {0}

@@ -124,6 +124,16 @@ def _bound(address: str, port: int) -> socket.socket:
     return sock
 
 
+async def _end() -> None:
+    """End what still runs in this loop: a connection that is just being accepted knows no listener any more."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for _ in range(2):  # transports close their sockets in the loop's next round
+        await asyncio.sleep(0)
+
+
 class SimulatedProvider:
     """A provider in a thread of its own, for tests.
 
@@ -153,6 +163,7 @@ class SimulatedProvider:
             self._run(self._server.stop)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(START_TIMEOUT_S)
+            self._loop.run_until_complete(_end())
             self._server = None
         self._loop.close()
 
