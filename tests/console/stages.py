@@ -1,5 +1,6 @@
 """One installation as a page of each kind sees it: `fairlead up` by its status.json, a cluster by objects' status."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,8 @@ from fairlead import status
 from fairlead.compiler import Compiled
 from fairlead.console import cluster, local
 from fairlead.console.picture import Picture
-from fairlead.controller import overview, spending
+from fairlead.controller import load, overview, spending
+from fairlead.health.counted import Counted
 from fairlead.health.endpoint import EndpointHealth
 from fairlead.health.fleet import Fleet
 from fairlead.ir import ListenAddress
@@ -22,7 +24,7 @@ from fairlead.runtime.ejections import Ejections
 from fairlead.standalone import status as standalone
 from fairlead.standalone.addresses import Addresses
 from fairlead.standalone.state import StateFolder
-from fairlead.status import Serving, rollout, rollout_state, standings
+from fairlead.status import Serving, counted, rollout, rollout_state, standings
 from fairlead.status.traffic import Failing
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -41,8 +43,9 @@ class Stage:
         rollouts: Mapping[str, State] | None = None,
         ejected: Mapping[str, frozenset[str]] | None = None,
         silent: frozenset[str] = frozenset(),
+        counted: Counted | None = None,
     ) -> None:
-        self.manifests = manifests
+        self.manifests, self.counted = manifests, counted or Counted()
         self.fleet, self.failing, self.states = Fleet(endpoints=dict(health or {})), failing, dict(rollouts or {})
         asked = builders.compiled(*manifests)
         self.plans: Mapping[str, Plan] = asked.rollouts
@@ -66,7 +69,7 @@ class Stage:
         folder.mkdir(exist_ok=True)
         health: Any = SimpleNamespace(
             now=SimpleNamespace(carried={}, fleet=self.fleet, drained=frozenset()),
-            view=SimpleNamespace(failing=self.failing, overloaded={}),
+            view=SimpleNamespace(failing=self.failing, overloaded={}, counted=self.counted),
         )
         watch: Any = SimpleNamespace(
             shares={route: machine.shares(self.plans[route], one) for route, one in self.states.items()},
@@ -106,13 +109,22 @@ class Stage:
         """Draw it as the operator writes status."""
         pods = [_pod(region["name"], ready=region["name"] not in self.silent) for region in builders.REGIONS]
         objects = [self._object(one) for one in self.manifests]
-        described = overview.describe(objects)
+        described = overview.describe(objects, self._load())
         told = {name: one for name, one in self.told.items() if one.answered}
         return cluster.draw(described, dict(money), pods, told, source="here", urls={})
 
     def spent(self) -> Mapping[str, Any]:
         """Read what objects say of money."""
-        return spending.describe([self._object(one) for one in self.manifests])
+        return spending.describe([self._object(one) for one in self.manifests], self._load().caches)
+
+    def _load(self) -> load.Load:
+        """What the operator writes of its gateways, as it comes back."""
+        gateways = [one.ir for one in self.compiled.gateways.values()]
+        written = load.Load(
+            caches=tuple(counted.caches(self.counted, gateways, counted.prices(self.compiled.configuration))),
+            classifiers=tuple(counted.classifiers(self.counted, gateways)),
+        )
+        return load.decode(json.loads(json.dumps(load.encode(written))))
 
     def _object(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         kind, metadata = manifest["kind"], manifest["metadata"]

@@ -1,9 +1,12 @@
 """Installations that are hard to show: many routes, long names, everything down, a rollout, every state at once."""
 
+from dataclasses import replace
+
 from stages import NOW_MS, Stage
 
 import builders
 from builders import EU_CENTRAL, EU_WEST, US, endpoint, model, provider, route, target
+from fairlead.health.counted import Counted, RouteCounts, counted
 from fairlead.health.endpoint import Cause, EndpointHealth, State
 from fairlead.rollout import machine
 from fairlead.rollout.observation import Observation
@@ -96,9 +99,42 @@ def rolling() -> Stage:
     return Stage(*manifests, rollouts={CHAT: state})
 
 
+def by_content() -> Stage:
+    """A route that keeps answers, and two that ask classifiers, of which one fails; nobody has a budget."""
+    service = {"service": {"name": "sorter", "port": 80}, "categories": {"code": "code", "simple": "greetings"}}
+    rules = [{"name": "code", "when": {"category": "code"}, "route": "kept"}]
+    shown = {
+        "one": RouteCounts(
+            classified={("team-web/sorted", "asked"): 10, ("team-web/burning", "open"): 7},
+            cached={("team-web/kept", "hit"): 3, ("team-web/kept", "miss"): 5},
+            saved={("team-web/kept", "p/us/small", "prompt"): 1000, ("team-web/kept", "p/us/small", "completion"): 500},
+        ),
+        "two": RouteCounts(
+            classified={
+                ("team-web/sorted", "remembered"): 4,
+                ("team-web/burning", "timeout"): 5,
+                ("team-web/gone", "open"): 5,
+            },
+            cached={("team-web/kept", "bypass"): 2},
+        ),
+    }
+    grown = {
+        **shown,
+        "one": replace(shown["one"], classified={**shown["one"].classified, ("team-web/burning", "open"): 9}),
+    }
+    before = counted(Counted(), shown, shown, NOW_MS - 90_000)
+    return Stage(
+        provider("p", models=[model("small"), model("large")]),
+        route("kept", cache={"ttl": "10m"}),
+        route("sorted", classifier=service, rules=rules),
+        route("burning", classifier=service, rules=rules),
+        counted=counted(before, grown, shown, NOW_MS - 60_000),
+    )
+
+
 def nothing() -> Stage:
     """Not one object."""
     return Stage()
 
 
-ALL = {one.__name__: one for one in (plain, many, catalogue, every_state, all_down, rolling, nothing)}
+ALL = {one.__name__: one for one in (plain, many, catalogue, every_state, all_down, rolling, by_content, nothing)}

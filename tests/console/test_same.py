@@ -10,6 +10,7 @@ from stages import Stage
 from stories import CHAT
 
 from builders import EU_WEST, US
+from fairlead.console.picture import NO_BUDGET
 
 TOLD_BY_UP_ALONE = ("observedAt",)
 
@@ -20,6 +21,7 @@ def test_both_say_the_same_field_by_field(story: Callable[[], Stage], tmp_path: 
     up, cluster = stage.up(tmp_path / "state"), stage.in_cluster()
     assert up.routes == cluster.routes
     assert up.endpoints == cluster.endpoints
+    assert up.classifiers == cluster.classifiers
     assert [_bare(one) for one in up.rollouts] == [_bare(one) for one in cluster.rollouts]
     if not stage.manifests:
         return  # a cluster names regions by pods and by what is served
@@ -28,6 +30,36 @@ def test_both_say_the_same_field_by_field(story: Callable[[], Stage], tmp_path: 
         other = told[region["name"]]
         assert {**region, "address": "", "state": ""} == {**other, "address": "", "state": ""}
         assert (region["state"] == "Serves") == (other["state"] == "Serves")
+
+
+def test_both_tell_kept_answers_and_classifiers_where_nobody_has_a_budget(tmp_path: Path) -> None:
+    stage = stories.by_content()
+    up = stage.up(tmp_path / "state", money=NO_BUDGET)
+    cluster = stage.in_cluster(stage.spent())
+    assert (up.budgets, up.money) == (cluster.budgets, cluster.money)
+    assert up.budgets is not None
+    assert up.budgets["caches"] == [
+        {
+            "route": "team-web/kept",
+            "requests": 10,
+            "hits": 3,
+            "share": "30%",
+            "savedUSD": "0.002",
+            "estimatedUSD": "0.00",
+            "since": None,
+        }
+    ]
+    assert up.classifiers == [
+        {
+            "route": "team-web/burning",
+            "asked": 0,
+            "remembered": 0,
+            "without": {"open": 9, "timeout": 5},
+            "openSince": "2026-11-21T11:59:00Z",
+        },
+        {"route": "team-web/sorted", "asked": 10, "remembered": 4, "without": {}, "openSince": None},
+    ]
+    assert "1 classifier not asked" in up.verdict
 
 
 def _bare(rollout: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ them, in nano-dollars.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fairlead.budget.policy import UNBUDGETED_WINDOW
 from fairlead.budget.price import decimal
@@ -59,19 +60,30 @@ def told(*, requests: int, hits: int, saved: int, estimated: int) -> dict[str, i
     return {"requests": requests, "hits": hits, "savedUSD": decimal(saved), "estimatedUSD": decimal(estimated)}
 
 
-def percentage(one: Mapping[str, int | str]) -> str:
+def beside(ledger: Sequence[Mapping[str, Any]], counted: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Put what gateways counted beside what the ledger says: of routes that it does not know."""
+    known = {one["route"] for one in ledger}
+    return sorted([*ledger, *(one for one in counted if one["route"] not in known)], key=lambda one: str(one["route"]))
+
+
+def percentage(one: Mapping[str, Any]) -> str:
     """Write the share of hits, rounded down."""
     requests = int(one["requests"])
     return f"{100 * int(one['hits']) // requests}%" if requests else "0%"
 
 
-def lines(caches: Sequence[Mapping[str, int | str]]) -> list[str]:
+def since(one: Mapping[str, Any]) -> str:
+    """Say since when it is counted: the ledger by the month, gateways since they started."""
+    return one["since"] or "the gateways started"
+
+
+def lines(caches: Sequence[Mapping[str, Any]]) -> list[str]:
     """Write for a person what `fairlead budgets` says of kept answers; nothing where no route keeps any."""
     written = []
     for one in caches:
         about = f" (${one['estimatedUSD']} of it estimated)" if float(one["estimatedUSD"]) else ""
         written.append(
             f"  {one['route']:<40} {'$' + str(one['savedUSD']):>14} saved{about}: {one['hits']} of {one['requests']}"
-            f" requests ({percentage(one)}), since {one['since']}"
+            f" requests ({percentage(one)}), since {since(one)}"
         )
     return ["saved by kept answers:", *written] if caches else []

@@ -112,7 +112,7 @@ def _of_nobody(folder: StateFolder) -> Json | None:
         ),
         "shadow": [],
         "savings": [],
-        "caches": [],
+        "caches": list(said.get("caches", ())),
         "killed": sorted(Stops(folder, warn=lambda what: click.echo(f"warning: {what}", err=True)).read()),
     }
 
@@ -127,6 +127,8 @@ def _lines_of_nobody(document: Json) -> list[str]:
     if document["unbudgeted"]:
         lines += ["", "spent since the gateways started, by what they counted:"]
         lines += [f"  {one['consumer']:<40} {_usd(one['spent']):>14}" for one in document["unbudgeted"]]
+    if document["caches"]:
+        lines += ["", *cached.lines(document["caches"])]
     return [*lines, *_of_all(document)]
 
 

@@ -11,13 +11,14 @@ import click
 from fairlead.adapters import budget_server, lock
 from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
+from fairlead.budget import cached
 from fairlead.cli import cluster, options, watching
 from fairlead.cli.watching import View
 from fairlead.errors import BudgetServerError, EnvoyError, StateError
 from fairlead.standalone import budget_health, status
 from fairlead.standalone.state import StateFolder
 from fairlead.standalone.status_document import Region
-from fairlead.status import ill_lines, is_ill
+from fairlead.status import counted, ill_lines, is_ill
 
 Json = dict[str, Any]
 SHOWN_NAMES = 6
@@ -82,6 +83,7 @@ def _local(folder: StateFolder, output: str) -> View:
         not running
         or bool(stale)
         or bool(document["failing"] or document.get("overloaded") or budgets)
+        or any(one["openSince"] for one in document.get("classifiers", ()))
         or any(is_ill(endpoint) for endpoint in document["endpoints"])
         or any(one["degraded"] for one in document["rollouts"])
         or any(not region.get("live", True) for region in regions)
@@ -160,6 +162,10 @@ def _lines(document: Json, folder: StateFolder) -> list[str]:
         lines.append(f"{len(failing)} failing")
         lines += [f"  {one['subject']} since {one['since']}: {one['message']}" for one in failing]
     lines += document["budgets"]
+    lines += cached.lines(document.get("caches", ())) if document["running"] else []
+    if document["running"]:
+        lines += counted.open_lines(document.get("classifiers", ()))
+        lines += counted.classifier_lines(document.get("classifiers", ()))
     lines += ill_lines(document["endpoints"]) if document["running"] else []
     for one in document["rollouts"]:
         if one["degraded"] or one["candidate"]:

@@ -158,6 +158,7 @@ def draw(
             for one in described["objects"]
             if _is_refused(one)
         ],
+        classifiers=described["classifiers"],
     )
 
 

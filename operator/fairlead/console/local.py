@@ -7,6 +7,7 @@ from typing import Any
 from fairlead.adapters import budget_server, lock
 from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.gateway_metrics import GatewayMetrics, HttpGatewayMetrics
+from fairlead.budget import cached
 from fairlead.budget.price import Price
 from fairlead.console import picture
 from fairlead.console.picture import NO_BUDGET, Picture
@@ -17,6 +18,7 @@ from fairlead.standalone import request_logs, status
 from fairlead.standalone.state import StateFolder
 from fairlead.standalone.status_document import Document, Region, Route
 from fairlead.status import Answer, Share, answers, is_ill
+from fairlead.status.counted import Cache
 
 Json = dict[str, Any]
 _HUNDRED = 100
@@ -63,13 +65,13 @@ class LocalSource:
         budgets, money = None, ""
         if process is not None:
             try:
-                budgets, money = await self._budgets()
+                budgets, money = await self._budgets(document.get("caches", ()))
             except BudgetServerError as error:
                 alerts.append(f"nobody says what is spent: {error}")
         return draw(document, told, source=source, alerts=alerts, budgets=budgets, money=money)
 
-    async def _budgets(self) -> tuple[Json | None, str]:
-        """Ask what is spent; raises `BudgetServerError`."""
+    async def _budgets(self, counted: Sequence[Cache]) -> tuple[Json | None, str]:
+        """Ask what is spent; raises `BudgetServerError`. `counted`: what gateways say of kept answers."""
         socket = self._folder.budget.places.http
         if not socket.exists():
             return None, NO_BUDGET
@@ -89,7 +91,8 @@ class LocalSource:
             for policy in found["policies"]
         ]
         unbudgeted = [{"who": one["consumer"], "spent": one["spent"]} for one in found["unbudgeted"]]
-        return picture.budgets(policies, found["savings"], unbudgeted, found["caches"]), ""
+        caches = cached.beside(found["caches"], counted)
+        return picture.budgets(policies, found["savings"], unbudgeted, caches), ""
 
 
 def draw(
@@ -102,6 +105,8 @@ def draw(
     money: str = "",
 ) -> Picture:
     """Draw `status.json`. `told`: what the gateways said of this moment; empty where nobody was asked."""
+    if budgets is None and (counted := document.get("caches")):
+        budgets = picture.budgets((), (), (), counted)
     known = picture.endpoints(map(dict, document["endpoints"]), [is_ill(one) for one in document["endpoints"]])
     ladders = [
         ladder
@@ -138,6 +143,7 @@ def draw(
             for one in document["diagnostics"]
             if one["weight"] == "problem"
         ],
+        classifiers=[{**one} for one in document.get("classifiers", ())],
     )
 
 

@@ -1,6 +1,6 @@
 """What the page shows, out of the documents of `status`, `rollout status` and `budgets`: of JSON's types only. Pure."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +36,15 @@ class Picture:
     money: str = ""
     refusals: Sequence[Json] = ()
     """Each with `subject`, `where` and `message`."""
+    classifiers: Sequence[Json] = ()
+    """Of each route that asks one, as `status.counted` describes it."""
 
     @property
     def verdict(self) -> str:
         """Say in one line how it stands; read aloud when it changes."""
         ill = [one for one in self.endpoints if one["ill"]]
         back = [one for one in self.rollouts if one["degraded"]]
+        unasked = [one for one in self.classifiers if one["openSince"]]
         unbound = [one for one in (self.budgets or {}).get("policies", ()) if one["note"]]
         told = [
             *self.alerts,
@@ -51,6 +54,7 @@ class Picture:
             *([f"{len(self.refusals)} refused"] if self.refusals else []),
             *([f"{_count(back, 'rollout')} went back"] if back else []),
             *([f"{_count(unbound, 'budget')} not enforced"] if unbound else []),
+            *([f"{_count(unasked, 'classifier')} not asked"] if unasked else []),
         ]
         return "; ".join(told) or WELL
 
@@ -211,7 +215,10 @@ def _shown(share: float) -> str:
 
 
 def budgets(
-    policies: Iterable[Json], savings: Sequence[Json], unbudgeted: Sequence[Json], caches: Sequence[Json] = ()
+    policies: Iterable[Json],
+    savings: Sequence[Json],
+    unbudgeted: Sequence[Json],
+    caches: Iterable[Mapping[str, Any]] = (),
 ) -> Json:
     """Describe policies, each with `name`, `limit`, `each`, `resets`, `note` and its spenders; money in dollars."""
     return {

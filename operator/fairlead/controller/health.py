@@ -35,7 +35,7 @@ from fairlead.runtime.health import HealthWatch, drained_regions
 from fairlead.runtime.prober import Ask, Place, Prober
 from fairlead.runtime.readings import GatewayPlace
 from fairlead.runtime.traffic import TrafficView
-from fairlead.status import Happening, happening, nearly_full, overload, trust
+from fairlead.status import Happening, counted, happening, nearly_full, overload, trust
 
 Object = Mapping[str, Any]
 
@@ -78,6 +78,8 @@ class Health:
         self._shown: object = None
         self._mistakes: frozenset[tuple[str, str]] = frozenset()
         self._overloaded: frozenset[str] = frozenset()
+        self._open: frozenset[str] = frozenset()
+        """Routes whose classifier is not asked."""
         self._nearly_full: frozenset[str] = frozenset()
         """Regions of which it was said."""
         self.kept: Mapping[str, Mapping[str, Any]] = {}
@@ -207,9 +209,8 @@ class Health:
             self._keep()
             self._alarms.status.ring()
             self._alarms.reconcile.ring()
-        overloaded = self._note_overload()
-        nearly = self._note_room(compiled)
-        if judgement.noted or overloaded or nearly or self._clock.monotonic() - self._load_at >= _LOAD_EVERY_S:
+        news = (judgement.noted, self._note_overload(), self._note_room(compiled), self._note_open())
+        if any(news) or self._clock.monotonic() - self._load_at >= _LOAD_EVERY_S:
             self._weigh(compiled)
         if judgement.moved:
             changed()
@@ -217,6 +218,7 @@ class Health:
     def _weigh(self, compiled: Compiled) -> None:
         """Write down what endpoints carry, if it is not what stands there."""
         self._load_at = self._clock.monotonic()
+        gateways = [one.ir for one in compiled.gateways.values()]
         found = load.load(
             compiled.endpoints,
             compiled.gateways.values(),
@@ -224,6 +226,8 @@ class Health:
             carried=self._watch.carried,
             drained=self._watch.drained,
             overloaded=self._traffic.overloaded,
+            caches=counted.caches(self._traffic.counted, gateways, counted.prices(compiled.configuration)),
+            classifiers=counted.classifiers(self._traffic.counted, gateways),
         )
         document = load.encode(found)
         if document != self.kept.get(load.FILE):
@@ -237,6 +241,12 @@ class Health:
             self._events.note(self._installation, overload(region, began=region in now), region)
         differs, self._overloaded = now != self._overloaded, now
         self._metrics.health.show_overload(self._known_regions, now)
+        return differs
+
+    def _note_open(self) -> bool:
+        """Tell whether a classifier is no longer asked, or is again."""
+        now = frozenset(self._traffic.counted.open_since_ms)
+        differs, self._open = now != self._open, now
         return differs
 
     def _note_room(self, compiled: Compiled) -> bool:

@@ -14,6 +14,7 @@ from fairlead.health.capacity import Carrier
 from fairlead.health.endpoint import EndpointHealth, State
 from fairlead.health.fleet import Fleet
 from fairlead.runtime import saved
+from fairlead.status import counted
 
 CONFIG_MAP, FILE = "fairlead-health", "load.json"
 _MOST_LADDERS = 2_000
@@ -37,6 +38,9 @@ class Load:
     """By region, how much the fullest file of its gateways takes of what it may."""
     overloaded: frozenset[str] = frozenset()
     """Regions whose gateways refuse requests for lack of room."""
+    caches: tuple[counted.Cache, ...] = ()
+    classifiers: tuple[counted.Classifier, ...] = ()
+    """What gateways counted of each route that has one: as `status.counted` describes them."""
 
 
 def load(
@@ -47,6 +51,8 @@ def load(
     carried: Mapping[str, int],
     drained: Collection[str],
     overloaded: Collection[str] = (),
+    caches: Iterable[counted.Cache] = (),
+    classifiers: Iterable[counted.Classifier] = (),
 ) -> Load:
     """Put it together from what was compiled and what was observed."""
     gateways = tuple(gateways)
@@ -74,6 +80,8 @@ def load(
         drained=frozenset(drained),
         percents={one.ir.region: one.fullness[0] for one in gateways if one.fullness[1]},
         overloaded=frozenset(overloaded),
+        caches=tuple(caches),
+        classifiers=tuple(classifiers),
     )
 
 
@@ -94,6 +102,8 @@ def encode(found: Load) -> Mapping[str, Any]:
         "drained": sorted(found.drained),
         "percents": dict(found.percents),
         "overloaded": sorted(found.overloaded),
+        "caches": list(found.caches),
+        "classifiers": list(found.classifiers),
     }
 
 
@@ -115,6 +125,8 @@ def decode(document: Any) -> Load:
         drained=frozenset(map(str, document["drained"])),
         percents={name: int(percent) for name, percent in document.get("percents", {}).items()},
         overloaded=frozenset(map(str, document.get("overloaded", ()))),
+        caches=tuple(counted.CACHES.validate_python(document.get("caches", []))),
+        classifiers=tuple(counted.CLASSIFIERS.validate_python(document.get("classifiers", []))),
     )
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from fairlead.adapters.kube import USER_KINDS, ForbiddenError, Kube, NotFoundError
 from fairlead.api.conditions import EndpointReason
+from fairlead.budget import cached
 from fairlead.controller import load
 from fairlead.errors import ClusterError
-from fairlead.status import ill_lines, is_ill, rollout_state
+from fairlead.status import counted, ill_lines, is_ill, rollout_state
 
 _HOMES = 8
 """Namespaces of providers in which it is looked for what the operator wrote: there is one that counts."""
@@ -18,10 +19,10 @@ Object = Mapping[str, Any]
 async def read(kube: Kube, *, namespace: str | None) -> Json:
     """Read and describe every object of a namespace, or of all; raises `ClusterError`, which says what to do."""
     found = await listed(kube, USER_KINDS, namespace=namespace)
-    return describe(found, await _load(kube, found))
+    return describe(found, await load_beside(kube, found))
 
 
-async def _load(kube: Kube, found: Iterable[Object]) -> load.Load:
+async def load_beside(kube: Kube, found: Iterable[Object]) -> load.Load:
     """Read what the operator wrote of its gateways, beside the providers; nothing where one may not."""
     for home in sorted({one["metadata"]["namespace"] for one in found if one["kind"] == "ModelProvider"})[:_HOMES]:
         try:
@@ -78,6 +79,8 @@ def describe(found: Iterable[Object], written: load.Load | None = None) -> Json:
             if one["kind"] == "ModelRoute" and (said := one.get("status", {}).get("rollout"))
         ],
         "objects": [_object(one) for one in objects],
+        "caches": list(written.caches),
+        "classifiers": list(written.classifiers),
     }
 
 
@@ -119,6 +122,7 @@ def is_wrong(described: Json) -> bool:
         any(not one["ready"] for one in described["objects"])
         or any(map(is_ill, described["endpoints"]))
         or any(one.get("overloaded") for one in described["regions"])
+        or any(one["openSince"] for one in described["classifiers"])
     )
 
 
@@ -158,7 +162,8 @@ def lines(described: Json) -> list[str]:
         written += [f"  {route['name']:<{width}}  {' > '.join(route['ladder'])}" for route in region["routes"]]
         written.append("")
     rolling = [f"rollout {one['route']} {said}" for one in described["rollouts"] if (said := rollout_line(one))]
-    return written + rolling + [""] * bool(rolling) + unwell(described)
+    used = [*cached.lines(described["caches"]), *counted.classifier_lines(described["classifiers"])]
+    return written + rolling + [""] * bool(rolling) + used + [""] * bool(used) + unwell(described)
 
 
 def rollout_line(one: Json) -> str:
@@ -173,7 +178,8 @@ def rollout_line(one: Json) -> str:
 
 def unwell(described: Json) -> list[str]:
     """Write what wants a look: endpoints that are ill, and objects that are not ready, or that all are."""
-    written = [*ill, ""] if (ill := ill_lines(described["endpoints"])) else []
+    ill = [*counted.open_lines(described["classifiers"]), *ill_lines(described["endpoints"])]
+    written = [*ill, ""] if ill else []
     objects = described["objects"]
     waiting = [one for one in objects if not one["ready"]]
     written.append(f"{len(objects) - len(waiting)} of {len(objects)} objects are ready" if objects else "no objects")

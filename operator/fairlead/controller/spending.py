@@ -1,12 +1,15 @@
 """What a cluster's consumers spent, for `fairlead budgets`: read from the objects' status, and from nothing else."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fairlead.adapters.kube import Kube
 from fairlead.api import quantity
 from fairlead.budget import baseline, cached, shadow
+from fairlead.controller import load, overview
 from fairlead.controller.overview import listed
+from fairlead.errors import ClusterError
+from fairlead.status.counted import Cache
 
 Json = dict[str, Any]
 Object = Mapping[str, Any]
@@ -14,12 +17,25 @@ Object = Mapping[str, Any]
 
 async def read(kube: Kube, *, namespace: str | None) -> Json:
     """Read every policy, consumer and route of a namespace, or of all; raises `ClusterError`, which says what to do."""
-    return describe(await listed(kube, ("BudgetPolicy", "ModelConsumer", "ModelRoute"), namespace=namespace))
+    found = await listed(kube, ("BudgetPolicy", "ModelConsumer", "ModelRoute"), namespace=namespace)
+    return describe(found, (await _load(kube)).caches)
 
 
-def describe(found: Iterable[Object]) -> Json:
-    """Describe policies with their window, and name the consumers that none of them bounds."""
+async def _load(kube: Kube) -> load.Load:
+    """Read what the operator wrote of its gateways, beside the providers; nothing where one may not."""
+    try:
+        return await overview.load_beside(kube, await kube.list("ModelProvider", namespace=None))
+    except ClusterError:
+        return load.Load()
+
+
+def describe(found: Iterable[Object], counted: Sequence[Cache] = ()) -> Json:
+    """Describe policies with their window, and name the consumers that none of them bounds.
+
+    `counted`: what gateways say of kept answers, for routes of which the ledger says nothing.
+    """
     objects = sorted(found, key=_name)
+    routes = {_name(one) for one in objects if one["kind"] == "ModelRoute"}
     return {
         "object": "budgets",
         "policies": [_policy(one) for one in objects if one["kind"] == "BudgetPolicy"],
@@ -35,11 +51,14 @@ def describe(found: Iterable[Object]) -> Json:
             for one in objects
             if one["kind"] == "ModelRoute" and (found := one.get("status", {}).get("savings")) is not None
         ],
-        "caches": [
-            {"route": _name(one), **{field: value for field, value in found.items() if field != "observedAt"}}
-            for one in objects
-            if one["kind"] == "ModelRoute" and (found := one.get("status", {}).get("cache")) is not None
-        ],
+        "caches": cached.beside(
+            [
+                {"route": _name(one), **{field: value for field, value in found.items() if field != "observedAt"}}
+                for one in objects
+                if one["kind"] == "ModelRoute" and (found := one.get("status", {}).get("cache")) is not None
+            ],
+            [one for one in counted if one["route"] in routes],
+        ),
     }
 
 

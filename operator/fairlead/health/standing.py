@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from fairlead.health import attempts
 from fairlead.health.attempts import Counts, Outcome
+from fairlead.health.counted import RouteCounts
 from fairlead.statuses import Failure
 
 RECENT_MS = 4_000
@@ -46,6 +47,8 @@ class Reading:
     """Targets whose name it could not resolve."""
     refused: int = 0
     """Requests and connections that it had no room for."""
+    counts: RouteCounts = field(default_factory=RouteCounts)
+    """Of classifiers and kept answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

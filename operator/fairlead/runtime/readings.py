@@ -9,6 +9,7 @@ from fairlead.adapters.gateway_metrics import GatewayMetrics
 from fairlead.envoy import names
 from fairlead.errors import EnvoyError
 from fairlead.health import attempts
+from fairlead.health.counted import RouteCounts
 from fairlead.health.standing import Reading
 from fairlead.runtime.parallel import each
 from fairlead.runtime.unread import Unread
@@ -28,9 +29,12 @@ _REFUSED = {
     "envoy_http_adaptive_concurrency_gradient_controller_rq_blocked",
     "envoy_listener_downstream_global_cx_overflow",
 }
+_CLASSIFIED, _CACHED = "envoy_fairlead_classified_requests", "envoy_fairlead_cache_requests"
+_SAVED = {f"envoy_fairlead_cache_{kind}_tokens": kind for kind in ("prompt", "completion", "cached")}
 _MANAGER, _OURS = "envoy_http_conn_manager_prefix", ("fairlead", None)
 """Whose: the data listener's connection manager; connections have no such label."""
 ONLY = r"^fairlead_attempt\.|\.outlier_detection\.ejections_active$|^cluster\..*\.membership_total$"
+ONLY += r"|^fairlead_(cache|classified)\."
 ONLY += r"|\.downstream_rq_overload_close$|\.gradient_controller\.rq_blocked$|\.downstream_global_cx_overflow$"
 """The same, as Envoy names them."""
 
@@ -109,7 +113,25 @@ def reading(text: str, place: GatewayPlace, targets: Iterable[ir.Target]) -> Rea
         ejected=frozenset(ejected),
         nameless=frozenset(nameless),
         refused=sum(one.value for one in samples(text, _REFUSED) if one.labels.get(_MANAGER) in _OURS),
+        counts=_counts(text),
     )
+
+
+def _counts(text: str) -> RouteCounts:
+    """Take apart what a gateway counted of classifiers and of kept answers."""
+    classified: dict[tuple[str, str], int] = {}
+    cached: dict[tuple[str, str], int] = {}
+    saved: dict[tuple[str, str, str], int] = {}
+    for one in samples(text, {_CLASSIFIED, _CACHED, *_SAVED}):
+        route = one.labels.get("route", "")
+        if one.name == _CLASSIFIED:
+            how = route, one.labels.get("reason", "")
+            classified[how] = classified.get(how, 0) + one.value  # summed over categories
+        elif one.name == _CACHED:
+            cached[route, one.labels.get("outcome", "")] = one.value
+        else:
+            saved[route, one.labels.get("target", ""), _SAVED[one.name]] = one.value
+    return RouteCounts(classified=classified, cached=cached, saved=saved)
 
 
 def _each(upto: Mapping[int, int]) -> dict[int, int]:

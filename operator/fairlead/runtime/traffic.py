@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from fairlead import ir
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.gateway_metrics import GatewayMetrics
+from fairlead.health.counted import Counted, counted
 from fairlead.health.counting import Counting, Refused, count, refused
 from fairlead.health.endpoint import Traffic
 from fairlead.health.record import Record
@@ -30,6 +31,8 @@ class TrafficView:
         """When the last look began."""
         self.failing: tuple[Failing, ...] = ()
         self._refused = Refused()
+        self.counted = Counted()
+        """Of classifiers and kept answers."""
 
     def go_on(self, remembered: Sequence[Kept], *, gateways_run_on: bool) -> None:
         """Begin with what the process before this one was told."""
@@ -75,10 +78,16 @@ class TrafficView:
             {target.name: f"{target.provider}/{target.endpoint}" for target in targets},
             gateways=[place.name for place in places],
         )
-        before, self.began_ms = (self.failing, self.overloaded), began_ms
+        before, self.began_ms = self._said(), began_ms
         self._refused = refused(self._refused, readings, [place.name for place in places], now_ms)
+        self.counted = counted(
+            self.counted, {one.gateway: one.counts for one in readings}, [place.name for place in places], now_ms
+        )
         self.failing = traffic.failing(self.evidence, served, now_ms=now_ms, records=records)
-        return before != (self.failing, self.overloaded)
+        return before != self._said()
+
+    def _said(self) -> object:
+        return self.failing, self.overloaded, self.counted.open_since_ms
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)

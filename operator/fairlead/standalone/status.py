@@ -1,6 +1,5 @@
 """What a running `fairlead up` serves, as plain data for `status.json` and `fairlead status`. No secrets."""
 
-import functools
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +8,6 @@ from typing import Any
 from fairlead import envoy, ir
 from fairlead.adapters import disk
 from fairlead.adapters.envoy_admin import ClusterHealth
-from fairlead.budget.configuration import decode as decode_prices
 from fairlead.budget.price import FREE, Price
 from fairlead.compiler import CompiledGateway
 from fairlead.envoy import names
@@ -28,6 +26,7 @@ from fairlead.status import (
     EndpointStanding,
     Failing,
     ServedRoute,
+    counted,
     endpoints,
     percent,
     rfc3339,
@@ -54,7 +53,7 @@ def write(
     now_ms: int,
 ) -> None:
     """Write `status.json` anew, at this moment. Regions come in the order of `listening`."""
-    carried, prices = health.now.carried, _prices(release.compiled.configuration)
+    carried, prices = health.now.carried, counted.prices(release.compiled.configuration)
     gateways, shares = [one.ir for one in release.compiled.gateways.values()], rollouts.shares
     stand = standings(
         release.compiled.endpoints,
@@ -91,6 +90,8 @@ def write(
         "overloaded": [
             {"region": region, "since": rfc3339(since)} for region, since in sorted(health.view.overloaded.items())
         ],
+        "caches": counted.caches(health.view.counted, gateways, prices),
+        "classifiers": counted.classifiers(health.view.counted, gateways),
         "rollouts": [
             rollout_state.document(
                 route,
@@ -189,12 +190,6 @@ def _route(route: ServedRoute) -> Json:
             for answer in route.answers
         ],
     }
-
-
-@functools.lru_cache(maxsize=1)
-def _prices(configuration: bytes) -> Mapping[str, Price]:
-    """Read what targets cost; status is written often, and this is large."""
-    return {name: rung.price for name, rung in decode_prices(configuration).targets.items()}
 
 
 def _target(target: ir.Target, price: Price) -> Json:

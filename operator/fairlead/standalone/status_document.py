@@ -5,6 +5,8 @@ from typing import Any, NotRequired
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from fairlead.status import counted
+
 
 class Ladder(TypedDict):
     """One ladder of a plan."""
@@ -236,6 +238,10 @@ class Document(TypedDict):
     endpoints: list[Endpoint]
     failing: list[Failing]
     overloaded: NotRequired[list[Overloaded]]
+    caches: NotRequired[list[counted.Cache]]
+    """Of each route that keeps answers."""
+    classifiers: NotRequired[list[counted.Classifier]]
+    """Of each route that asks one."""
     rollouts: list[Rollout]
     """Of routes that have a rollout, or whose target can go back."""
 

@@ -16,6 +16,7 @@ from fairlead.health.capacity import Carrier
 from fairlead.health.endpoint import EndpointHealth, State
 from fairlead.health.fleet import Fleet
 from fairlead.health.region import DrainKind, DrainOrder
+from fairlead.status.counted import Cache, Classifier
 from fast_clock import FastClock
 from memory_cluster import MemoryCluster
 from operator_stage import Stage, until, while_it_runs
@@ -46,9 +47,14 @@ def test_it_says_who_carries_what_who_takes_and_who_stands_in_for_whom() -> None
 
 
 def test_what_is_written_is_what_is_read() -> None:
-    whole = replace(found(), percents={US: 62}, overloaded=frozenset({US}))
+    cache = Cache(route="team-web/chat", requests=2, hits=1, savedUSD="0.1", estimatedUSD="0", since=None)
+    sorter = Classifier(
+        route="team-web/chat", asked=1, remembered=2, without={"open": 3}, openSince="2026-11-21T12:00:00Z"
+    )
+    whole = replace(found(), percents={US: 62}, overloaded=frozenset({US}), caches=(cache,), classifiers=(sorter,))
     assert decode(json.loads(json.dumps(encode(whole)))) == whole
-    before = {field: value for field, value in encode(found()).items() if field not in ("percents", "overloaded")}
+    later = ("percents", "overloaded", "caches", "classifiers")
+    before = {field: value for field, value in encode(found()).items() if field not in later}
     assert decode(before) == found(), "an operator of before says nothing of it"
 
 

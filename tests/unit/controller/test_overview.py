@@ -9,6 +9,7 @@ import pytest
 from fairlead.adapters.kube import ForbiddenError, NotFoundError
 from fairlead.controller import load, overview
 from fairlead.errors import ClusterError
+from fairlead.status.counted import Cache, Classifier
 from memory_cluster import MemoryCluster
 
 
@@ -203,3 +204,23 @@ def test_a_region_says_how_full_it_is_and_that_it_refuses_requests() -> None:
     assert lines[3] == "us-east-1  configuration 62 % of a ConfigMap"
     assert "503 `overloaded`" in lines[4]
     assert not overview.is_wrong(overview.describe([route], load.Load(percents={"us-east-1": 99})))
+
+
+def test_a_classifier_that_is_not_asked_is_no_green() -> None:
+    route = _found("ModelRoute", "chat", READY, gateways=GATEWAYS)
+    asked = Classifier(route="team-web/chat", asked=1, remembered=2, without={}, openSince=None)
+    burning = Classifier(**{**asked, "without": {"open": 3}, "openSince": "2026-11-21T12:00:00Z"})
+    assert not overview.is_wrong(overview.describe([route], load.Load(classifiers=(asked,))))
+    described = overview.describe([route], load.Load(classifiers=(burning,)))
+    assert overview.is_wrong(described)
+    assert any("is not asked for a while at a time" in line for line in overview.unwell(described))
+    assert "classifier of team-web/chat: 1 asked, 2 remembered, 3 without a category (3 open)" in overview.lines(
+        described
+    )
+
+
+def test_kept_answers_are_a_line() -> None:
+    route = _found("ModelRoute", "chat", READY, gateways=GATEWAYS)
+    cache = Cache(route="team-web/chat", requests=4, hits=1, savedUSD="0.5", estimatedUSD="0", since=None)
+    lines = overview.lines(overview.describe([route], load.Load(caches=(cache,))))
+    assert "1 of 4 requests (25%), since the gateways started" in lines[lines.index("saved by kept answers:") + 1]

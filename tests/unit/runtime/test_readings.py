@@ -7,6 +7,7 @@ import structlog
 
 from fairlead.errors import EnvoyError
 from fairlead.health.attempts import BROKEN
+from fairlead.health.counted import RouteCounts
 from fairlead.runtime import readings
 from fairlead.runtime.readings import GatewayPlace
 from fairlead.runtime.unread import Unread
@@ -41,6 +42,7 @@ envoy_cluster_outlier_detection_ejections_active{envoy_cluster_name="p/e/m-1~5"}
 envoy_cluster_outlier_detection_ejections_active{envoy_cluster_name="q/e/m"} 0
 """
 TARGETS = (target("p/e/m-1.5"), target("q/e/m"))
+SAVED = {"prompt": 70, "completion": 8, "cached": 9}
 
 
 def test_attempts_are_summed_over_arms_and_clusters_are_targets() -> None:
@@ -49,6 +51,23 @@ def test_attempts_are_summed_over_arms_and_clusters_are_targets() -> None:
     assert read.first_bytes == {"p/e/m-1.5": {10: 3, 120_000: 2}}, "what is above all bounds counts at the last"
     assert (read.ejected, read.nameless) == ({"p/e/m-1.5"}, {"q/e/m"})
     assert (read.gateway, read.region) == ("eu-1", "eu")
+
+
+def test_classifiers_and_kept_answers_are_counted_by_route() -> None:
+    text = """\
+envoy_fairlead_classified_requests{route="team/chat",category="code",reason="asked"} 3
+envoy_fairlead_classified_requests{route="team/chat",category="simple",reason="asked"} 4
+envoy_fairlead_classified_requests{route="team/chat",category="none",reason="open"} 5
+envoy_fairlead_cache_requests{route="team/kept",outcome="hit"} 6
+envoy_fairlead_cache_prompt_tokens{route="team/kept",target="p/e/m"} 70
+envoy_fairlead_cache_completion_tokens{route="team/kept",target="p/e/m"} 8
+envoy_fairlead_cache_cached_tokens{route="team/kept",target="p/e/m"} 9
+"""
+    assert readings.reading(text, PLACE, TARGETS).counts == RouteCounts(
+        classified={("team/chat", "asked"): 7, ("team/chat", "open"): 5},
+        cached={("team/kept", "hit"): 6},
+        saved={("team/kept", "p/e/m", kind): count for kind, count in SAVED.items()},
+    )
 
 
 def test_what_it_had_no_room_for_is_counted_for_its_data_listener_alone() -> None:
