@@ -262,9 +262,12 @@ class Serving:
                 write(folder / path, content)
         if before:
             before(folder)
-        self.envoy = EnvoyProcess(
-            json.loads(files["bootstrap.json"]), arguments=["--reject-unknown-dynamic-fields"], concurrency=1
-        )
+        bootstrap = json.loads(files["bootstrap.json"])
+        if all(each.target.breaker == NEVER_EJECTED for one in served for each in one.rungs):
+            # Nor for its share of failures, which hangs on how many requests come within a second.
+            (layer,) = bootstrap["layered_runtime"]["layers"]
+            layer["static_layer"]["outlier_detection.enforcing_failure_percentage"] = 0
+        self.envoy = EnvoyProcess(bootstrap, arguments=["--reject-unknown-dynamic-fields"], concurrency=1)
         self._clients: dict[str, Client] = {}
 
     def __enter__(self) -> Self:

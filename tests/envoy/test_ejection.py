@@ -205,3 +205,21 @@ def test_all_are_down_and_one_is_back(start_rung: Start, serve: Serve, wait_unti
     wait_until(lambda: gateway.ejected(alpha, beta))
     alpha.sim.control.revive()
     assert answered(gateway.ask("chat")) == (200, "alpha", "1")
+
+
+def test_a_share_of_failures_ejects_where_no_row_of_them_is_long(
+    start_rung: Start, serve: Serve, wait_until: Wait
+) -> None:
+    alpha, beta = (
+        start_rung("alpha", breaker=Breaker(consecutive_failures=1000, open_for_ms=60_000)),
+        start_rung("beta"),
+    )
+    gateway = serve(route("chat", alpha, beta))
+
+    def ejected() -> bool:
+        alpha.sim.control.fault(status=500, count=10)
+        assert {answered(gateway.ask("chat"))[0] for _ in range(40)} == {200}
+        return gateway.ejected(alpha)
+
+    wait_until(ejected)
+    assert answered(gateway.ask("chat")) == (200, "beta", "1")

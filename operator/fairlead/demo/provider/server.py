@@ -161,9 +161,9 @@ class SimulatedProvider:
         """Close every socket and end the thread."""
         if self._server is not None:
             self._run(self._server.stop)
+            self._run(_end)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(START_TIMEOUT_S)
-            self._loop.run_until_complete(_end())
             self._server = None
         self._loop.close()
 
