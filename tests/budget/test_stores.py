@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,20 @@ from hypothesis import strategies as st
 from budget.redis_server import RedisServer
 from fairlead.budget.ledger import EXPIRES_AFTER_MS, Counter, Hold, Plan, Posting, Settlement, Verdict
 from fairlead.budget.reconciliation import Count, UsageCounter, UsageCounterKey
+from fairlead.budgetserver.damaged_keys import PREFIX
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.redisstore import RedisStore
 from fairlead.budgetserver.sqlite import SqliteStore
 from fairlead.budgetserver.store import Booking, Store, UsageCounterUpdate
 
 NOW = 1_800_000_000_000
-PAYER = "t/a|t/chat"
+PAYER = "t/a"
+PAYERS = (PAYER, "t/b")
 EXAMPLES = count()
 BIG = 3_000_000_000 * 10**9  # three billion dollars: far above 2 ** 53 nano-dollars
 CAPS = {"a": 100, "b": 60, "c": None, "big": BIG + 7}
 TIMEOUT_S = 10.0
+AT_ONCE = 7
 
 COUNTERS = st.sampled_from(sorted(CAPS))
 REQUESTS = st.integers(0, 7)
@@ -96,12 +100,19 @@ class Player:
     def postings(self, names: Sequence[str]) -> tuple[Posting, ...]:
         return tuple(self.posting(name) for name in names)
 
+    def payer(self, request: int) -> str:
+        """Two of them: what one has open is not the other's."""
+        return self.name(PAYERS[request % len(PAYERS)])
+
+    async def opened(self) -> list[int]:
+        return list(await self._store.opened([self.name(payer) for payer in (*PAYERS, "nobody")]))
+
     async def play(self, step: tuple[Any, ...]) -> Any:
         match step:
             case ("reserve", request, amount, names, smaller, most_open):
                 hold = Hold(
                     request=self.name(f"r{request}"),
-                    payer=self.name(PAYER),
+                    payer=self.payer(request),
                     plan=Plan(amount=amount, postings=self.postings(names)),
                     downgrade=Plan(amount=smaller[0], postings=self.postings(smaller[1])) if smaller else None,
                     now_ms=NOW,
@@ -111,7 +122,7 @@ class Player:
             case ("settle", request, cost, names, estimated, tokens, after, reserved):
                 settlement = Settlement(
                     request=self.name(f"r{request}"),
-                    payer=self.name(PAYER),
+                    payer=self.payer(request),
                     cost=cost,
                     estimated=estimated,
                     postings=self.postings(names),
@@ -173,6 +184,7 @@ def test_a_store_does_what_the_model_does(runner: asyncio.Runner, store: Store, 
         for step in steps:
             assert await real.play(step) == await model.play(step), step
             assert await real.counters() == await model.counters(), step
+            assert await real.opened() == await model.opened(), step
 
     runner.run(run())
 
@@ -191,6 +203,53 @@ def test_many_at_once_never_pass_the_cap(runner: asyncio.Runner, store: Store) -
         verdicts = await asyncio.gather(*(ask(number) for number in range(2_000)))
         assert verdicts.count(Verdict.GRANTED) == 1_000 // 7
         assert list(await store.counters([name, f"{name}/other"])) == [Counter(reserved=994), Counter(reserved=994)]
+
+    runner.run(run())
+
+
+def test_many_at_once_never_pass_the_limit_in_flight(runner: asyncio.Runner, store: Store) -> None:
+    async def run() -> None:
+        payer = f"{next(EXAMPLES)}/a"
+        plan = Plan(amount=1, postings=(Posting(counter=payer, cap=None, downgrade_at=None, keep_ms=None),))
+
+        async def ask(number: int) -> Verdict:
+            hold = Hold(
+                request=f"{payer}|{number}", payer=payer, plan=plan, downgrade=None, now_ms=NOW, most_open=AT_ONCE
+            )
+            return (await store.reserve(hold)).verdict
+
+        async def end(number: int) -> None:
+            one = Settlement(
+                request=f"{payer}|{number}", payer=payer, cost=1, estimated=False, postings=plan.postings, now_ms=NOW
+            )
+            await store.settle(replace(one, reserved=True), None)
+
+        verdicts = await asyncio.gather(*(ask(number) for number in range(500)))
+        granted = [number for number, verdict in enumerate(verdicts) if verdict is Verdict.GRANTED]
+        assert (len(granted), verdicts.count(Verdict.CROWDED)) == (AT_ONCE, 500 - AT_ONCE)
+        assert list(await store.opened([payer])) == [AT_ONCE]
+        await asyncio.gather(*(end(number) for number in granted * 2))
+        assert list(await store.opened([payer])) == [0], "each end makes room once, however often it is reported"
+
+    runner.run(run())
+
+
+def test_a_hold_that_redis_lost_takes_no_room_for_longer_than_any_other(
+    runner: asyncio.Runner, redis_server: RedisServer
+) -> None:
+    async def run() -> None:
+        store, payer = RedisStore(redis_server.url, timeout_s=TIMEOUT_S), f"{next(EXAMPLES)}/a"
+        while await store.expire(NOW + 10 * EXPIRES_AFTER_MS, 100):
+            pass
+        plan = Plan(amount=1, postings=(Posting(counter=payer, cap=None, downgrade_at=None, keep_ms=None),))
+        for number in range(2):
+            hold = Hold(request=f"{payer}|{number}", payer=payer, plan=plan, downgrade=None, now_ms=NOW, most_open=2)
+            assert (await store.reserve(hold)).verdict is Verdict.GRANTED
+        redis_server.command("DEL", f"{PREFIX}e:{payer}|0")
+        assert list(await store.opened([payer])) == [2]
+        assert len(await store.expire(NOW + EXPIRES_AFTER_MS, 100)) == 1, "of the other there is nothing to book"
+        assert list(await store.opened([payer])) == [0]
+        await store.close()
 
     runner.run(run())
 

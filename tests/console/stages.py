@@ -29,7 +29,7 @@ from fairlead.status.traffic import Failing
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
-NO_MONEY: dict[str, Any] = {"policies": [], "savings": [], "unbudgeted": [], "caches": []}
+NO_MONEY: dict[str, Any] = {"policies": [], "savings": [], "unbudgeted": [], "caches": [], "in_flight": []}
 
 
 class Stage:

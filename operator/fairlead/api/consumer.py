@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar
 
-from fairlead.api.form import Items, ListType, ModelNamePattern, SecretEntry, SecretName, Time
+from fairlead.api.form import Items, ListType, ModelNamePattern, Number, SecretEntry, SecretName, Time
 from fairlead.api.resource import Part, Resource
 from fairlead.api.rule import Rule, repeated
 
@@ -34,6 +34,9 @@ class ModelConsumerSpec(Part):
     all."""
     expires_at: Time | None = None
     """From this time on the consumer's keys are refused, by every gateway on its own. Absent: never."""
+    max_in_flight: Annotated[int, Number(minimum=1, maximum=10_000)] | None = None
+    """Requests that it may have in flight at a time, at all gateways whose budget servers share a store; one more gets
+    429 `too_many_in_flight`. Absent: no limit of its own."""
 
     constraints: ClassVar = (
         Rule(

@@ -8,7 +8,7 @@ names that the gateways report, selectors are already resolved. Decoding is stri
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -71,6 +71,8 @@ class BudgetConfiguration:
     """Consumers that are stopped without a look at the counters: by `fairlead kill`, or by a policy of no dollars."""
     routes: Mapping[str, RouteTerms]
     targets: Mapping[str, Rung]
+    in_flight: Mapping[str, int] = field(default_factory=dict)
+    """Consumer -> how many requests it may have under way, for those that have such a limit."""
 
     def revision_of(self, consumer: str) -> str:
         """Name this version of the policies that match a consumer."""
@@ -164,6 +166,8 @@ def encode(configuration: BudgetConfiguration) -> bytes:
             }
             for name, rung in configuration.targets.items()
         },
+        # Without one not there: servers of a version before read on as long as nobody has one.
+        **({"inFlight": dict(configuration.in_flight)} if configuration.in_flight else {}),
     }
     return _minified(document)
 
@@ -267,6 +271,7 @@ def decode(text: bytes) -> BudgetConfiguration:
             )
             for name, target in document.targets.items()
         },
+        in_flight=document.in_flight,
     )
     _check_references(configuration)
     return configuration
@@ -324,7 +329,7 @@ def _check_references(configuration: BudgetConfiguration) -> None:
             )
         shadows = terms.shadow.targets if terms.shadow else ()
         other = (("shadow", shadows), ("baseline", [terms.baseline] if terms.baseline is not None else ()))
-        for field, targets in (*(("plans", found) for found in terms.plans.values()), *other):
+        for path, targets in (*(("plans", found) for found in terms.plans.values()), *other):
             for target in targets:
                 if target not in configuration.targets:
-                    raise BudgetConfigurationError(f"routes.{route}.{field}: got `{target}`, want the name of a target")
+                    raise BudgetConfigurationError(f"routes.{route}.{path}: got `{target}`, want the name of a target")

@@ -1,6 +1,6 @@
 """The form of the budget server's configuration: strict, so that a file that is wrong is told, and not half used."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -107,3 +107,4 @@ class BudgetConfigurationDocument(Part):
     killed: list[str] = []
     routes: dict[str, RouteDocument] = {}
     targets: dict[str, TargetDocument] = {}
+    in_flight: dict[str, Annotated[int, Field(ge=1)]] = {}

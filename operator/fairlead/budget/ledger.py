@@ -32,7 +32,7 @@ remembered that nothing was reserved for: its server may try again when an outag
 
 MOST_OPEN = 10_000
 """How many reservations of one consumer may be open at a time: who opens them faster than they end, or abandons them,
-gets no more before some have ended or expired."""
+gets no more before some have ended or expired. Nobody's own limit is higher."""
 
 
 class Phase(StrEnum):

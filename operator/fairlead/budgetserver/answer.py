@@ -19,13 +19,15 @@ from fairlead.budget.admission import (
 )
 from fairlead.budget.price import USD, decimal
 from fairlead.budget.usage import moment
-from fairlead.budgetserver.descriptor import ABSENT, NOTHING_RESERVED, Check
+from fairlead.budgetserver.descriptor import ABSENT, NOTHING_RESERVED, TOO_MANY_IN_FLIGHT, Check
 from fairlead.budgetserver.messages import OK, OVER_LIMIT, Header, Response, Status
 
 REMAINING = "x-fairlead-budget-remaining"
 DOWNGRADE = "x-fl-downgrade"
 """Request header that names the route which answers instead; the gateway acts on it and lets nobody else set it."""
 _MICRO = USD // 1_000_000
+_AT_ONCE_S = 1
+"""When to come back where any request's end makes room."""
 _LONGEST_RETRY_S = 60
 """Clients of OpenAI's libraries ignore a longer Retry-After and come back at once, unless told not to."""
 
@@ -78,6 +80,7 @@ def _metadata(key: bytes, text: str) -> bytes:
 
 _RESERVATION = _field(_KEY, b"reservation")
 _CLOSED = _field(_KEY, b"closed")
+_REFUSED = _field(_KEY, b"refused")
 _REMAINING = _field(_KEY, REMAINING.encode())
 _DOWNGRADE = _field(_KEY, DOWNGRADE.encode())
 
@@ -143,6 +146,18 @@ def crowded(consumer: str) -> bytes:
     """Return 429 for a consumer with too many reservations that are open; that is no matter of dollars."""
     message = f"Too many requests of `{consumer}` are under way: wait until some of them have ended."
     return _refusal(message, {"retry-after": str(SOON_S)}, kind="requests", code="rate_limit_exceeded")
+
+
+def too_many_in_flight(consumer: str, most: int) -> bytes:
+    """Return 429 for a consumer with as many requests under way as it may have; the gateway is told why."""
+    message = (
+        f"`{consumer}` may have {most} requests in flight at a time, and has as many:"
+        " send this one again when one of them has ended."
+    )
+    headers = {"retry-after": str(_AT_ONCE_S)}
+    return _refusal(message, headers, kind="requests", code=TOO_MANY_IN_FLIGHT) + _metadata(
+        _REFUSED, TOO_MANY_IN_FLIGHT
+    )
 
 
 def oversized() -> bytes:

@@ -115,6 +115,13 @@ async def kept(service: RateLimitService) -> list[CacheAccount]:
     ]
 
 
+async def in_flight(service: RateLimitService) -> list[tuple[str, int, int]]:
+    """Return (consumer, requests under way, the most that it may have) of each that has such a limit."""
+    limits = sorted(service.configuration.in_flight.items())
+    found = await service.in_flight([consumer for consumer, _ in limits])
+    return [(consumer, under_way, most) for (consumer, most), under_way in zip(limits, found, strict=True)]
+
+
 async def overview(service: RateLimitService) -> dict[str, Any]:
     """Return the document of `/v1/budgets`."""
     policies: dict[str, dict[str, Any]] = {}
@@ -150,6 +157,10 @@ async def overview(service: RateLimitService) -> dict[str, Any]:
         "policies": [policies[name] for name in sorted(policies)],
         "unbudgeted": [
             {"consumer": consumer, "spent": dollars(found.spent)} for consumer, found in await unmatched(service)
+        ],
+        "in_flight": [
+            {"consumer": consumer, "in_flight": under_way, "most": most}
+            for consumer, under_way, most in await in_flight(service)
         ],
         "unpriced": [word.decode(target) for target in used(unpriced(configuration), configuration)],
         "killed": sorted(service.configuration.killed),
@@ -212,6 +223,11 @@ async def refresh(service: RateLimitService, metrics: Metrics) -> None:
     metrics.limit.clear()
     metrics.stage.clear()
     metrics.saved.clear()
+    metrics.in_flight.clear()
+    metrics.most_in_flight.clear()
+    for consumer, under_way, most in await in_flight(service):
+        metrics.in_flight.labels(consumer).set(under_way)
+        metrics.most_in_flight.labels(consumer).set(most)
     for one in await saved(service):
         metrics.saved.labels(one.route, word.decode(one.baseline)).set(dollars(one.cost_there - one.spent))
     for policy in service.configuration.policies:

@@ -79,6 +79,10 @@ class MemoryStore:
         """See `Store`."""
         return [self._counters.get(name, EMPTY) for name in names]
 
+    async def opened(self, payers: Sequence[str]) -> Sequence[int]:
+        """See `Store`."""
+        return [self._opened.get(payer, 0) for payer in payers]
+
     async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:
         """See `Store`; no counter ever goes."""
 

@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from fairlead.budget.belief import Doubt
+from fairlead.budgetserver.descriptor import TOO_MANY_IN_FLIGHT
 
 
 class Metrics:
@@ -11,6 +12,9 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.checks = self._counter("checks", "Requests that asked for room", "verdict")
+        self.refused_in_flight = self._counter(
+            "in_flight_refused", "Requests beyond a consumer's `maxInFlight`", "consumer"
+        )
         self.reports = self._counter("reports", "Requests that ended", "kind")
         self.malformed = self._counter("malformed", "Messages that a gateway of another version sent")
         self.spent = Counter(
@@ -74,7 +78,9 @@ class Metrics:
             "stage", "1 for the stage that is reached in the window that runs", "policy", "consumer", "action"
         )
         _begin_at_zero(
-            self.checks, "granted", "rejected", "downgraded", "unbudgeted", "killed", "crowded", "unavailable"
+            self.checks,
+            *("granted", "rejected", "downgraded", "unbudgeted", "killed", "crowded", TOO_MANY_IN_FLIGHT),
+            "unavailable",
         )
         _begin_at_zero(self.shadow_checks, "granted", "rejected", "crowded", "unavailable")
         _begin_at_zero(self.reports, "metered", "unchecked", "estimated", "released", "rejected", "ignored")
@@ -83,6 +89,8 @@ class Metrics:
         _begin_at_zero(self.gateways, "read", "failed")
         _begin_at_zero(self.refused_ratings, "repeated", "contradicted", "unknown", "malformed", "unavailable")
         _begin_at_zero(self.unratable, "busy", "failed", "crowded")
+        self.in_flight = self._gauge("in_flight", "Requests under way of a consumer with `maxInFlight`", "consumer")
+        self.most_in_flight = self._gauge("in_flight_limit", "Its `maxInFlight`", "consumer")
         self.spent_now = self._gauge("spent_usd", "Dollars spent in the window that runs", "policy", "consumer")
         self.limit = self._gauge("limit_usd", "Dollars that may be spent in a window", "policy")
 

@@ -15,6 +15,7 @@ from fairlead.budget.cascade import models, whole_reservation
 from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.budget.estimate import Ask, Bound, bounds
 from fairlead.budget.ledger import (
+    MOST_OPEN,
     Admission,
     Counter,
     Hold,
@@ -27,7 +28,7 @@ from fairlead.budgetserver import answer, shadows
 from fairlead.budgetserver.backlog import Backlog
 from fairlead.budgetserver.billing import Billing
 from fairlead.budgetserver.charge import Bill, Kind
-from fairlead.budgetserver.descriptor import Check, Report
+from fairlead.budgetserver.descriptor import TOO_MANY_IN_FLIGHT, Check, Report
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.refusals import Refusals
 from fairlead.budgetserver.store import RefusedError, Store, StoreError
@@ -39,6 +40,9 @@ _REMEMBERED_TERMS = 20_000
 _SETTLING = 10_000
 """Reports on their way to the store at a time; more wait in the backlog."""
 
+_ON_ITS_WAY_S = 0.02
+"""How long a request that finds its consumer's limit in flight reached waits before it asks once more: the report of
+one that has ended comes a moment behind its answer, and its client may have asked again at once."""
 _NAMED = "/"
 """In the name of each route of somebody's, and in no other that a gateway has."""
 _FAILURES = 3
@@ -114,11 +118,14 @@ class RateLimitService:
             return await self._check_copy(check, now_ms)
         terms = self.terms(check.consumer, check.routes, now_ms)
         smaller = self._smaller(check, terms, now_ms)
-        if not terms.policies and smaller is None:
+        if not terms.policies and check.consumer not in self._configuration.in_flight:
             self._metrics.count(self._metrics.checks, "unbudgeted")
             return answer.UNBUDGETED
         hold = self._hold(check, terms, smaller, now_ms)
         admission = await self._reserve(hold)
+        if admission.verdict is Verdict.CROWDED and check.consumer in self._configuration.in_flight:
+            await asyncio.sleep(_ON_ITS_WAY_S)
+            admission = await self._reserve(hold)
         return self._answer(check, hold, admission, terms, smaller)
 
     async def _check_copy(self, check: Check, now_ms: int) -> bytes:
@@ -164,8 +171,7 @@ class RateLimitService:
         self, check: Check, hold: Hold, admission: Admission, terms: Terms, smaller: "_Smaller | None"
     ) -> bytes:
         if admission.verdict is Verdict.CROWDED:
-            self._metrics.count(self._metrics.checks, "crowded")
-            return answer.crowded(check.consumer)
+            return self._crowded(check.consumer)
         judged, plan = terms, hold.plan
         if admission.downgraded and smaller is not None and hold.downgrade is not None:
             judged, plan = smaller.terms, hold.downgrade
@@ -177,7 +183,17 @@ class RateLimitService:
             return answer.rejected(lacking, plan.amount, hold.now_ms, self._verdict(check, standings, plan.amount))
         downgrade = smaller.route if admission.downgraded and smaller is not None else None
         self._metrics.count(self._metrics.checks, "downgraded" if downgrade else "granted")
-        return answer.granted(check.id, judged.remaining(admission.counters), downgrade)
+        left = judged.remaining(admission.counters) if judged.policies else None
+        return answer.granted(check.id, left, downgrade)
+
+    def _crowded(self, consumer: str) -> bytes:
+        most = self._configuration.in_flight.get(consumer)
+        if most is None:
+            self._metrics.count(self._metrics.checks, "crowded")
+            return answer.crowded(consumer)
+        self._metrics.count(self._metrics.checks, TOO_MANY_IN_FLIGHT)
+        self._metrics.count(self._metrics.refused_in_flight, consumer)
+        return answer.too_many_in_flight(consumer, most)
 
     def _verdict(self, check: Check, standings: Sequence[Standing], amount: int) -> str | None:
         """Return what gateways may refuse by from now on; None when a request like this one may find room again."""
@@ -195,9 +211,14 @@ class RateLimitService:
         return Hold(
             request=f"{check.consumer}|{check.id}",
             payer=check.consumer,
-            plan=Plan(amount=self._amount(check, check.route), postings=terms.postings),
+            # A hold of a consumer without a policy is booked where its report alone would be.
+            plan=Plan(
+                amount=self._amount(check, check.route),
+                postings=terms.postings or (unbudgeted_posting(check.consumer, now_ms),),
+            ),
             downgrade=less,
             now_ms=now_ms,
+            most_open=self._configuration.in_flight.get(check.consumer, MOST_OPEN),
         )
 
     def _amount(self, check: Check, route: str) -> int:
@@ -340,6 +361,10 @@ class RateLimitService:
     async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
         """Read counters. Raises `StoreError`."""
         return await self._store.counters(names) if names else ()
+
+    async def in_flight(self, consumers: Sequence[str]) -> Sequence[int]:
+        """Count the requests of each consumer that are under way. Raises `StoreError`."""
+        return await self._store.opened(consumers) if consumers else ()
 
     def payers(self, consumer: str, route: str) -> tuple[Posting, ...]:
         """Return the counters that pay now for a request of a consumer that this route answered."""

@@ -31,7 +31,8 @@ from fairlead.budget.ledger import (
     Settlement,
     Verdict,
 )
-from fairlead.budget.reconciliation import NOTHING, Count, UsageCounter, UsageCounterKey
+from fairlead.budget.reconciliation import NOTHING, Count, UsageCounterKey
+from fairlead.budgetserver import redis_fields
 from fairlead.budgetserver.batch import Batch
 from fairlead.budgetserver.damaged_keys import (
     PREFIX,
@@ -44,7 +45,6 @@ from fairlead.budgetserver.damaged_keys import (
     suspects,
     told,
 )
-from fairlead.budgetserver.rows import usage_counter_of
 from fairlead.budgetserver.store import (
     FORGET_GATEWAY_MS,
     Expired,
@@ -69,7 +69,6 @@ _OLDEST = 200
 """Open entries that are looked at when one that is due cannot be read: as many as expire in one step."""
 _REFUSED = "REFUSED"
 """How the scripts begin the error for numbers that no counter holds."""
-_SUFFIXES = {"n": "requests", "i": "input", "o": "output", "c": "cached"}
 
 
 class Command(NamedTuple):
@@ -129,7 +128,7 @@ class RedisStore:
 
     async def settle(self, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None) -> Settled:
         """See `Store`."""
-        key, count = (_field(metered[0]), metered[1]) if metered else (_NONE, NOTHING)
+        key, count = (redis_fields.field(metered[0]), metered[1]) if metered else (_NONE, NOTHING)
         arguments = [
             settlement.request,
             settlement.payer,
@@ -173,6 +172,16 @@ class RedisStore:
 
         return await self._read(read, decode, Touched(counters=tuple(names)))
 
+    async def opened(self, payers: Sequence[str]) -> Sequence[int]:
+        """See `Store`."""
+        if not payers:
+            return ()
+
+        async def read() -> Sequence[Any]:
+            return await self._redis.hmget(f"{PREFIX}opens", list(payers))
+
+        return await self._read(read, lambda found: [int(number or 0) for number in found], Touched())
+
     async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:  # noqa: ARG002 - the server counts by itself
         """See `Store`."""
         arguments: list[Any] = []
@@ -197,9 +206,9 @@ class RedisStore:
             return UsageCounters(
                 version=int(version or 0),
                 since_ms=int(since),
-                usage_counters=decoded(f"{PREFIX}meters", usage_counters, _meter),
+                usage_counters=decoded(f"{PREFIX}meters", usage_counters, redis_fields.meter),
                 known_gateways=decoded(f"{PREFIX}gateways", gateways, lambda name, moment: (name, int(moment))),
-                booked=_counts(decoded(f"{PREFIX}booked", booked, _part)),
+                booked=redis_fields.counts(decoded(f"{PREFIX}booked", booked, redis_fields.part)),
             )
 
         return await self._read(read, decode, Touched())
@@ -208,7 +217,7 @@ class RedisStore:
         """See `Store`."""
         arguments: list[Any] = [update.version, update.now_ms, len(update.usage_counters)]
         for key, counter in update.usage_counters.items():
-            arguments += [_field(key), json.dumps(asdict(counter))]
+            arguments += [redis_fields.field(key), json.dumps(asdict(counter))]
         arguments += [len(update.gateways), *update.gateways]
         for booking in update.bookings:
             arguments += [booking.payer, booking.requests, booking.cost, booking.at_ms, len(booking.postings)]
@@ -371,28 +380,3 @@ def _plan(plan: Plan) -> list[Any]:
             _NONE if number is None else number for number in (posting.cap, posting.downgrade_at, posting.keep_ms)
         ]
     return arguments
-
-
-def _field(key: UsageCounterKey) -> str:
-    """Spell a key as a field's name; no name of a gateway, consumer, route or target contains a bar."""
-    return f"{key.gateway}|{key.consumer}|{key.route}|{key.target}|"
-
-
-def _key(field: str) -> UsageCounterKey:
-    gateway, consumer, route, target, _ = field.split("|")
-    return UsageCounterKey(gateway=gateway, consumer=consumer, route=route, target=target)
-
-
-def _meter(field: str, state: str) -> tuple[UsageCounterKey, UsageCounter]:
-    return _key(field), usage_counter_of(state)
-
-
-def _part(field: str, number: str) -> tuple[tuple[UsageCounterKey, str], int]:
-    return (_key(field), _SUFFIXES[field[-1]]), int(number)
-
-
-def _counts(parts: Mapping[tuple[UsageCounterKey, str], int]) -> dict[UsageCounterKey, Count]:
-    numbers: dict[UsageCounterKey, dict[str, int]] = {}
-    for (key, name), number in parts.items():
-        numbers.setdefault(key, {})[name] = number
-    return {key: Count(**count) for key, count in numbers.items()}

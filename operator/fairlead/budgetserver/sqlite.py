@@ -16,6 +16,7 @@ from typing import Any
 
 from fairlead.budget.ledger import (
     EMPTY,
+    MOST_OPEN,
     NO_WAIVER,
     Admission,
     Counter,
@@ -98,6 +99,11 @@ class SqliteStore:
         """See `Store`."""
         found: Mapping[str, Counter] = await self._batch.submit(partial(_counters, names=names))
         return [found.get(name, EMPTY) for name in names]
+
+    async def opened(self, payers: Sequence[str]) -> Sequence[int]:
+        """See `Store`."""
+        found: Sequence[int] = await self._batch.submit(partial(_opened, payers=payers))
+        return found
 
     async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:
         """See `Store`."""
@@ -252,10 +258,14 @@ def _reserve(connection: sqlite3.Connection, hold: Hold) -> Admission:
     postings = (*hold.plan.postings, *(hold.downgrade.postings if hold.downgrade else ()))
     counters = _counters(connection, [posting.counter for posting in postings])
     entry = _entry(connection, hold.request)
-    (opened,) = connection.execute(OPENED, (hold.payer, hold.most_open)).fetchone()
+    (opened,) = _opened(connection, [hold.payer], most=hold.most_open)
     admission, step = reserve(hold, entry, counters, opened)
     _apply(connection, entry, step, _keep(postings, hold.now_ms))
     return admission
+
+
+def _opened(connection: sqlite3.Connection, payers: Sequence[str], *, most: int = MOST_OPEN) -> list[int]:
+    return [connection.execute(OPENED, (payer, most)).fetchone()[0] for payer in payers]
 
 
 def _settle(

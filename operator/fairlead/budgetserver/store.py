@@ -103,6 +103,9 @@ class Store(Protocol):
     async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
         """Read counters, in the order of the names."""
 
+    async def opened(self, payers: Sequence[str]) -> Sequence[int]:
+        """Count the open reservations of each payer, in the order of the names."""
+
     async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:
         """Keep the counters that are there at least as long as these postings say."""
 

@@ -113,6 +113,7 @@ def _of_nobody(folder: StateFolder) -> Json | None:
         "shadow": [],
         "savings": [],
         "caches": list(said.get("caches", ())),
+        "in_flight": [],
         "killed": sorted(Stops(folder, warn=lambda what: click.echo(f"warning: {what}", err=True)).read()),
     }
 
@@ -146,6 +147,8 @@ def _lines(document: Json, *, everybody: bool) -> list[str]:
         lines += ["", *baseline.lines(document["savings"])]
     if document["caches"]:
         lines += ["", *cached.lines(document["caches"])]
+    if document["in_flight"]:
+        lines += ["", "in flight:", *(_in_flight_line(one) for one in document["in_flight"])]
     return [*lines, *_of_all(document)]
 
 
@@ -177,6 +180,10 @@ def _policy_lines(policy: Json, *, everybody: bool) -> list[str]:
         lines.append(f"  {who:<40} {_usd(one['spent']):>14} spent {_usd(one['remaining']):>14} left{reserved}{stage}")
     more = len(policy["consumers"]) - len(consumers)
     return [*lines, *([f"  and {more} more"] if more else [])]
+
+
+def _in_flight_line(one: Json) -> str:
+    return f"  {one['consumer']:<40} {one['in_flight']:>14,} of {one['most']:,} requests"
 
 
 def _usd(dollars: float) -> str:

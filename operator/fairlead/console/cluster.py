@@ -150,7 +150,7 @@ def draw(
         ],
         rollouts=described["rollouts"],
         budgets=_budgets(money)
-        if money["policies"] or money["savings"] or money["unbudgeted"] or money["caches"]
+        if money["policies"] or money["savings"] or money["unbudgeted"] or money["caches"] or money["in_flight"]
         else None,
         money="" if money["policies"] else NO_BUDGET,
         refusals=[
@@ -211,7 +211,7 @@ def _budgets(money: Json) -> Json:
         for policy in money["policies"]
     ]
     unbudgeted = [{"who": who, "spent": None} for who in money["unbudgeted"]]
-    return picture.budgets(policies, money["savings"], unbudgeted, money["caches"])
+    return picture.budgets(policies, money["savings"], unbudgeted, money["caches"], money["in_flight"])
 
 
 def _note(policy: Json) -> str:

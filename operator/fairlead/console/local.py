@@ -92,7 +92,7 @@ class LocalSource:
         ]
         unbudgeted = [{"who": one["consumer"], "spent": one["spent"]} for one in found["unbudgeted"]]
         caches = cached.beside(found["caches"], counted)
-        return picture.budgets(policies, found["savings"], unbudgeted, caches), ""
+        return picture.budgets(policies, found["savings"], unbudgeted, caches, found["in_flight"]), ""
 
 
 def draw(

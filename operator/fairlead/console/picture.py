@@ -219,12 +219,17 @@ def budgets(
     savings: Sequence[Json],
     unbudgeted: Sequence[Json],
     caches: Iterable[Mapping[str, Any]] = (),
+    in_flight: Sequence[Json] = (),
 ) -> Json:
-    """Describe policies, each with `name`, `limit`, `each`, `resets`, `note` and its spenders; money in dollars."""
+    """Describe policies, each with `name`, `limit`, `each`, `resets`, `note` and its spenders; money in dollars.
+
+    `in_flight`: who may have at `most` so many requests under way, and how many it has where that is known.
+    """
     return {
         "policies": list(policies),
         "savings": list(savings),
         "unbudgeted": list(unbudgeted),
+        "in_flight": [{**one, "under_way": one.get("in_flight")} for one in in_flight],
         "caches": [{**one, "share": cached.percentage(one)} for one in caches],
     }
 

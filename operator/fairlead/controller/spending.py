@@ -38,6 +38,11 @@ def describe(found: Iterable[Object], counted: Sequence[Cache] = ()) -> Json:
     routes = {_name(one) for one in objects if one["kind"] == "ModelRoute"}
     return {
         "object": "budgets",
+        "in_flight": [
+            {"consumer": _name(one), "most": most}
+            for one in objects
+            if one["kind"] == "ModelConsumer" and (most := one.get("spec", {}).get("maxInFlight")) is not None
+        ],
         "policies": [_policy(one) for one in objects if one["kind"] == "BudgetPolicy"],
         "unbudgeted": [_name(one) for one in objects if one["kind"] == "ModelConsumer" and _is_unbudgeted(one)],
         "shadow": [
@@ -114,6 +119,9 @@ def lines(document: Json) -> list[str]:
         written += [*baseline.lines(document["savings"]), ""]
     if document["caches"]:
         written += [*cached.lines(document["caches"]), ""]
+    if document["in_flight"]:
+        limits = (f"  {one['consumer']:<40} at most {one['most']:,} requests" for one in document["in_flight"])
+        written += ["in flight:", *limits, ""]
     return written[:-1]
 
 

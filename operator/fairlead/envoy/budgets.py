@@ -33,6 +33,11 @@ def server_of(gateway: Gateway, layout: Layout) -> BudgetServer | None:
     return layout.budget if gateway.budget is not None and gateway.budget.asked else None
 
 
+def limits_in_flight(gateway: Gateway, layout: Layout) -> bool:
+    """Tell whether a consumer may have so many requests under way and no more, and somebody counts them."""
+    return server_of(gateway, layout) is not None and any(one.max_in_flight is not None for one in gateway.consumers)
+
+
 def at_rest(gateway: Gateway, layout: Layout) -> Json:
     """Turn the check off in the route that requests begin with, while nobody has a budget.
 

@@ -139,6 +139,7 @@ SHED = ["overload", "reached_concurrency_limit"]
 RETRY_S = "2"
 """When those whom an overloaded gateway refuses are to come again: memory is free as soon as answers have gone out."""
 NO_ROOM = "The budget of this key has no room for the request; `GET /v1/usage` says why."
+TOO_MANY = "This key has as many requests in flight as it may have; send this one again when one of them has ended."
 
 
 def _anthropic(status: int, message: str) -> str:
@@ -153,7 +154,7 @@ def _upgrades() -> Json:
     return {**mapper, "status_code": NO_UPGRADE.status}
 
 
-def _for_anthropic() -> list[Json]:
+def _for_anthropic(*, limited: bool) -> list[Json]:
     """Map the same answers for clients of Anthropic's API."""
     path = {"header": {"name": ":path", "string_match": {"safe_regex": {"regex": ANTHROPIC_PATH}}}}
     version = {"header": {"name": "anthropic-version", "present_match": True}}
@@ -161,6 +162,7 @@ def _for_anthropic() -> list[Json]:
     no_http = {"response_flag_filter": {"flags": [NO_HTTP]}}
     no_room = {"response_flag_filter": {"flags": ["RL"]}}
     return [
+        *([_mapper(429, _text(_anthropic(429, TOO_MANY)), there, no_room, _too_many())] if limited else []),
         _mapper(429, _text(_anthropic(429, NO_ROOM)), there, no_room),
         _mapper(BAD_GATEWAY.status, _text(BAD_GATEWAY.anthropic()), there, no_http),
         *(_mapper(error.status, _text(error.anthropic()), there) for error in (*LOCAL, WRONG_ENDPOINT)),
@@ -170,6 +172,16 @@ def _for_anthropic() -> list[Json]:
         ),
         _mapper(BAD_GATEWAY.status, _text(BAD_GATEWAY.anthropic()), there),
     ]
+
+
+def _too_many() -> Json:
+    """Match what the budget server says beside its refusal."""
+    matcher = {
+        "filter": names.RATE_LIMIT_FILTER,
+        "path": [{"key": names.REFUSED_KEY}],
+        "value": {"string_match": {"exact": names.TOO_MANY_IN_FLIGHT}},
+    }
+    return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}
 
 
 def _failed_with(status: str) -> Json:
@@ -182,13 +194,16 @@ def _failed_with(status: str) -> Json:
     return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}
 
 
-def local_reply_config() -> Json:
-    """Map a connection manager's own answers; providers' bodies pass untouched. The first match wins."""
+def local_reply_config(*, limited: bool = False) -> Json:
+    """Map a connection manager's own answers; providers' bodies pass untouched. The first match wins.
+
+    `limited`: some consumer may have so many requests in flight, and no more.
+    """
     no_http = {"response_flag_filter": {"flags": [NO_HTTP]}}
     mappers = [
         _upgrades(),
         *_overload(),
-        *_for_anthropic(),
+        *_for_anthropic(limited=limited),
         *_budgets(),
         _mapper(BAD_GATEWAY.status, _text(BAD_GATEWAY.body()), no_http),
     ]

@@ -52,14 +52,16 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         },
         "http_filters": [*filters.per_request(gateway, layout, probed=(READY_PATH, HEALTH_PATH, probe.PATH)), router],
         "access_log": [
-            *logs.request_loggers(layout.access_log, gateway.region, _chosen(gateway), kept=cache.is_used(gateway)),
+            *logs.request_loggers(
+                layout.access_log, gateway.region, _more(gateway, layout), kept=cache.is_used(gateway)
+            ),
             *cache.of_asked(gateway, [*stats.requests(), *stats.rules(gateway), *stats.answers()]),
             *stats.categories(gateway),
             *cache.stats_loggers(gateway),
             *cache.of_asked(gateway, telemetry.loggers(gateway)),
             *budgets.stats_logger(gateway, layout),
         ],
-        "local_reply_config": errors.local_reply_config(),
+        "local_reply_config": errors.local_reply_config(limited=budgets.limits_in_flight(gateway, layout)),
         **telemetry.tracing(gateway),
     }
     return {
@@ -70,11 +72,12 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
     }
 
 
-def _chosen(gateway: Gateway) -> dict[str, str]:
-    """Name what a line says of rules and categories, where the gateway has some."""
+def _more(gateway: Gateway, layout: Layout) -> dict[str, str]:
+    """Name what a line says of rules, categories and limits in flight, where the gateway has some."""
     ruled = any(route.rules for route in gateway.routes)
     classified = any(route.classifier for route in gateway.routes)
-    return {**(logs.RULED if ruled else {}), **(logs.CLASSIFIED if classified else {})}
+    limited = logs.REFUSED if budgets.limits_in_flight(gateway, layout) else {}
+    return {**(logs.RULED if ruled else {}), **(logs.CLASSIFIED if classified else {}), **limited}
 
 
 def _strip(gateway: Gateway) -> Json:

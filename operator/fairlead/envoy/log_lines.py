@@ -63,6 +63,8 @@ class Line(BaseModel):
     """What a classifier said of it, or `none`; empty where no rule needed that."""
     classified: Name = ""
     """How the category was found, or why there is none."""
+    refused: Name = ""
+    """Why the budget server refused it, if not for dollars; empty where nobody has a limit in flight."""
     usage_status: int | None = None
     """1 = the provider counted both sides."""
 

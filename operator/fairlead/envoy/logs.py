@@ -202,6 +202,9 @@ RULED = {"rule": of_request(names.RULE_KEY), "asked_route": of_request(names.RUL
 CLASSIFIED = {"category": of_request(names.CATEGORY_KEY), "classified": of_request(names.CLASSIFIED_KEY)}
 """The same where it has a classifier: the category, and how it was found, or why there is none."""
 
+REFUSED = {"refused": f"%DYNAMIC_METADATA({names.RATE_LIMIT_FILTER}:{names.REFUSED_KEY})%"}
+"""The same where a consumer has a limit in flight: why the budget server refused a request, if not for dollars."""
+
 
 def request_loggers(path: str, region: str, more: Mapping[str, str] | None = None, *, kept: bool = False) -> list[Json]:
     """Log the end of a client's request: a text when it went well, else an object with the same fields.

@@ -215,6 +215,8 @@ RESERVATION_KEY = "reservation"
 CLOSED_KEY = "closed"
 """Metadata of `RATE_LIMIT_FILTER`: the budget server's verdict that nothing fits, for the request filter to remember.
 Of `METADATA_NAMESPACE`: the refusal of a request that is asked about although a verdict is known."""
+REFUSED_KEY, TOO_MANY_IN_FLIGHT = "refused", "too_many_in_flight"
+"""Metadata of `RATE_LIMIT_FILTER`: why the budget server refuses a request, where that is no matter of dollars."""
 BUDGET_CLUSTER = "!budget"
 USAGE_CLUSTER = "!usage"
 """The budget server's clusters."""

@@ -37,6 +37,9 @@ class Consumer:
     """A policy of no dollars for all routes matches it: the gateway answers 429 by itself, whoever else is away."""
     endings: tuple[Ending, ...] = ()
     """Where its budgets are at their end, sorted."""
+    max_in_flight: int | None = None
+    """Requests that it may have under way at a time, wherever they entered; None = no limit of its own. The budget
+    server counts them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,8 @@ _BY_FLAG = {
     "RL": "a budget refuses it",
     "UAEX": "the caller may not",
 }
+_BY_REFUSAL = {"too_many_in_flight": "its consumer has as many requests in flight as it may have (`maxInFlight`)"}
+"""Why a request was refused, if not for dollars."""
 _OWN = {
     400: "the gateway cannot take the request as it is",
     401: "the gateway knows no such key",
@@ -212,6 +214,8 @@ def _ending(request: Request) -> str | None:
         return "has not ended, or its end is lost"
     if line.target:
         return why(line)
+    if line.refused in _BY_REFUSAL:
+        return _BY_REFUSAL[line.refused]
     return _BY_FLAG.get(line.flags) or _OWN.get(line.status) or f"the gateway's own answer: {line.details or '-'}"
 
 

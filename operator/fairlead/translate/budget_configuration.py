@@ -9,6 +9,7 @@ from fairlead.budget.estimate import Rung
 from fairlead.budget.shadow import ShadowLimit, ShadowTerms
 from fairlead.ir import word
 from fairlead.translate.budgets import Bounds
+from fairlead.translate.consumers import Consumer
 from fairlead.translate.providers import Provider
 
 
@@ -20,6 +21,7 @@ def configuration(
     bounds: Bounds,
     shadows: Mapping[str, ShadowLimit | None],
     baselines: Mapping[str, str],
+    consumers: Iterable[Consumer],
 ) -> BudgetConfiguration:
     """Make the configuration. It knows all targets of all providers: one that goes is still priced as it was."""
     return BudgetConfiguration(
@@ -30,6 +32,7 @@ def configuration(
         killed=bounds.stopped,
         routes=_routes(gateways, shadows, baselines),
         targets=_targets(providers),
+        in_flight={str(one.caller): one.max_in_flight for one in consumers if one.max_in_flight is not None},
     )
 
 

@@ -35,6 +35,8 @@ class Consumer:
     """Keys that exist, each with its position in `spec.keys`."""
     allowed_model_names: tuple[str, ...] | None
     expires_at: int | None
+    max_in_flight: int | None = None
+    """Requests that it may have under way at a time; None = no limit of its own."""
 
 
 def consumer(written: ModelConsumer, references: References, diagnostics: Diagnostics) -> Consumer | None:
@@ -87,6 +89,7 @@ def consumer(written: ModelConsumer, references: References, diagnostics: Diagno
         keys=tuple(keys),
         allowed_model_names=None if allowed is None else tuple(sorted(allowed)),
         expires_at=None if written.spec.expires_at is None else quantity.unix_seconds(written.spec.expires_at),
+        max_in_flight=written.spec.max_in_flight,
     )
 
 

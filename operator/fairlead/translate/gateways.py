@@ -57,10 +57,12 @@ def fleet(
 ) -> Fleet:
     """Make every gateway. Routes without candidates keep their names, which are then refused.
 
-    As soon as somebody has a budget, gateways ask before each request; and where a route has a baseline or takes
-    feedback, since whoever is asked is told what it cost and who answered.
+    As soon as somebody has a budget, or a limit in flight, gateways ask before each request; and where a route has a
+    baseline or takes feedback, since whoever is asked is told what it cost and who answered.
     """
     callers = [consumer.caller for consumer in consumers]
+    told = any(route.baseline is not None or route.feedback for route in routes)
+    bounded = any(consumer.max_in_flight is not None for consumer in consumers)
     directory = Directory(routes, callers, references)
     outcome: Outcome = {}
     presences: dict[str, list[Presence]] = {route.name: [] for route in routes}
@@ -83,9 +85,7 @@ def fleet(
                 planner=planner,
                 bounds=bounds,
                 cache_bytes=installation.cache.bytes_per_worker,
-                budget=_budget(
-                    installation, bounds, told=any(route.baseline is not None or route.feedback for route in routes)
-                ),
+                budget=_budget(installation, asked=bool(bounds.policies) or told or bounded),
                 in_cluster=references.in_cluster,
             )
         )
@@ -172,6 +172,7 @@ def _gateway(
                 budgeted_routes=bounds.routes.get(str(consumer.caller), ()),
                 budget_revision=bounds.revisions.get(str(consumer.caller), ""),
                 stopped=str(consumer.caller) in bounds.stopped,
+                max_in_flight=consumer.max_in_flight,
             )
             for consumer in sorted(consumers, key=lambda consumer: str(consumer.caller))
         ),
@@ -230,11 +231,11 @@ def _limits(installation: Installation) -> ir.Limits:
     )
 
 
-def _budget(installation: Installation, bounds: Bounds, *, told: bool) -> ir.BudgetCheck:
+def _budget(installation: Installation, *, asked: bool) -> ir.BudgetCheck:
     return ir.BudgetCheck(
         timeout_ms=quantity.milliseconds(installation.budgets.timeout),
         fail_closed=installation.budgets.failure_policy is FailurePolicy.CLOSED,
-        asked=bool(bounds.policies) or told,
+        asked=asked,
     )
 
 

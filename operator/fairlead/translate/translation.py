@@ -115,6 +115,7 @@ def translate(objects: Objects, installation: Installation, references: Referenc
         bounds=bound,
         shadows={one.name: one.shadow.limit for one in standing if one.shadow is not None},
         baselines={one.name: one.baseline for one in standing if one.baseline is not None},
+        consumers=callers,
     )
     judge_prices(_with_diagnostics(policies.values()), _with_diagnostics(routes.values()), references, counted)
     key_bindings = bindings(consumers.values(), references)
@@ -226,8 +227,12 @@ def _pending(written: Resource | None, references: References) -> tuple[Problem,
 
 
 def _unkept(written: Resource, references: References) -> tuple[Problem, ...]:
-    """Say what of a route nobody does without a budget server."""
-    if references.budget_server or not isinstance(written, ModelRoute):
+    """Say what of a route or a consumer nobody does without a budget server."""
+    if references.budget_server:
+        return ()
+    if isinstance(written, ModelConsumer) and written.spec.max_in_flight is not None:
+        return (Problem("spec.maxInFlight", "not enforced: gateways have no budget server to ask"),)
+    if not isinstance(written, ModelRoute):
         return ()
     found = []
     if written.spec.shadow is not None and written.spec.shadow.limit is not None:

@@ -17,6 +17,8 @@ from fairlead.api.meta import ObjectKey
 from fairlead.api.provider import ModelProvider
 from fairlead.api.route import ModelRoute
 
+CONSUMER_FIELDS = "`allowedModelNames`, `expiresAt`, `keys`, `maxInFlight`"
+
 
 def _problems(manifest: object) -> list[str]:
     decoded = decode(manifest, default_namespace="fairlead")
@@ -122,7 +124,7 @@ def test_status_is_the_operator_s_and_is_not_read() -> None:
         ),
         pytest.param(
             builders.consumer("agent-7", xyzzy=1),
-            ["spec.xyzzy: got an unknown field, want one of `allowedModelNames`, `expiresAt`, `keys`, remove it"],
+            [f"spec.xyzzy: got an unknown field, want one of {CONSUMER_FIELDS}, remove it"],
             id="a field that is like no other",
         ),
     ],

@@ -1,6 +1,7 @@
 """The configuration: the same bytes for the same configuration, strict on the way back."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -51,6 +52,7 @@ BOOK = BudgetConfiguration(
         "t/all": RouteTerms(max_output_tokens=None, downgrade_to=None, plans={"qwen/x": ("p/e/cheap",)}),
     },
     targets={"p/e/cheap": CHEAP, "p/e/dear": DEAR},
+    in_flight={"t/b": 7},
 )
 
 
@@ -67,9 +69,14 @@ def test_the_same_book_has_the_same_bytes() -> None:
         killed=BOOK.killed,
         routes=dict(reversed(BOOK.routes.items())),
         targets=dict(reversed(BOOK.targets.items())),
+        in_flight=BOOK.in_flight,
     )
     assert encode(again) == encode(BOOK)
     assert len(digest(encode(BOOK))) == 16
+
+
+def test_without_a_limit_in_flight_servers_of_a_version_before_read_it() -> None:
+    assert "inFlight" not in json.loads(encode(replace(BOOK, in_flight={})))
 
 
 def test_policies_of_a_consumer_on_a_route() -> None:
@@ -115,6 +122,7 @@ WRONG = [
     (edited(failClosed="no"), "failClosed", "another type"),
     (edited(consumers={"t/a": ["t/none"]}), "consumers.t/a", "a policy that is not there"),
     (edited(targets={}), "routes.", "a target that is not there"),
+    (edited(inFlight={"t/a": 0}), "inFlight.t/a", "a limit that lets nobody through"),
     (with_policy(name="t/ever"), "policies", "a name twice"),
     (with_policy(name="t|ever/x"), "policies.0.name", "a name that would break the counter's"),
     (with_policy(limit=-1), "policies.0.limit", "negative money"),

@@ -54,6 +54,12 @@ def test_windows_spenders_and_the_unbudgeted() -> None:
     assert (policy["spentUSD"], policy["windowEnd"]) == ("5.50", "2026-11-21T13:00:00Z")
 
 
+def test_who_may_have_so_many_requests_in_flight() -> None:
+    document = _read(_consumer("free", budgets=[]) | {"spec": {"maxInFlight": 1200}}, _consumer("b", budgets=["x/y"]))
+    assert document["in_flight"] == [{"consumer": "team-web/free", "most": 1200}]
+    assert spending.lines(document)[-2:] == ["in flight:", f"  {'team-web/free':<40} at most 1,200 requests"]
+
+
 def _route(name: str, **status: Any) -> dict[str, Any]:
     return {"kind": "ModelRoute", "metadata": {"name": name, "namespace": "team-web"}, "status": status}
 

@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 from typing import Any
 
-from fairlead.budgetserver import descriptor
+from fairlead.budgetserver import answer, descriptor
+from fairlead.budgetserver.messages import Response
 from fairlead.envoy import budgets, logs, names, probe, token_filter
 
 
@@ -50,6 +51,11 @@ def test_usage_has_the_words_that_the_server_reads() -> None:
     assert (end, and_) == (";", ";")
     assert ":ask" in ask
     assert ":usage:report" in usage
+
+
+def test_a_refusal_for_requests_in_flight_is_known_by_what_the_server_says() -> None:
+    said = dict(Response.FromString(answer.too_many_in_flight("t/a", 3)).dynamic_metadata)
+    assert said == {names.REFUSED_KEY: names.TOO_MANY_IN_FLIGHT}
 
 
 def test_no_format_has_a_space_in_it() -> None:

@@ -164,3 +164,9 @@ def test_the_rule_and_the_category_are_told() -> None:
     assert "  rule none, category none (timeout)  " in shown[1]
     assert "  rule none  " in shown[2]
     assert "rule" not in shown[3]
+
+
+def test_a_refusal_says_whether_it_is_for_dollars() -> None:
+    refused = {"status": 429, "flags": "RL", "target": "-", "attempts": None}
+    told = [described(end(**refused, refused=why))["outcome"] for why in ("too_many_in_flight", "-")]
+    assert told == ["its consumer has as many requests in flight as it may have (`maxInFlight`)", "a budget refuses it"]

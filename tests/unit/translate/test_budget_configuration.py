@@ -60,6 +60,23 @@ def test_gateways_know_whose_numbers_count_where(
         assert {one.name: one.budgeted_routes for one in gateway.ir.consumers}["team-web/a"] == routes
 
 
+def test_who_may_have_so_many_requests_in_flight() -> None:
+    objects = [provider("p"), route("chat"), consumer("a", maxInFlight=3), consumer("b")]
+    made = compiled(*objects, secrets={secret("a"): "1", secret("b"): "2"})
+    assert decode(made.configuration).in_flight == {"team-web/a": 3}
+    for gateway in made.gateways.values():
+        assert {one.name: one.max_in_flight for one in gateway.ir.consumers} == {"team-web/a": 3, "team-web/b": None}
+        assert gateway.ir.budget is not None
+        assert gateway.ir.budget.asked, "without a budget, too"
+
+
+def test_a_limit_in_flight_that_nobody_counts_is_told() -> None:
+    nobody = {name: replace(one, budget=None) for name, one in layouts(["us-east-1"]).items()}
+    made = compiled(consumer("a", maxInFlight=3), secrets={secret("a"): "1"}, layouts=nobody)
+    (report,) = made.reports
+    assert report.warnings == ("spec.maxInFlight: not enforced: gateways have no budget server to ask",)
+
+
 def _revisions(*policies: dict[str, Any]) -> dict[str, str]:
     """What names the policies of each consumer; gateways and the budget server have the same."""
     objects = [provider("p"), route("chat"), consumer("a"), consumer("b"), *policies]

@@ -24,6 +24,13 @@ for _, request in ipairs(redis.call("ZRANGEBYSCORE", OPEN, "-inf", now, "LIMIT",
     redis.call("HSET", key, "p", waived and "waived" or "expired", "b", booked, "g", "1")
     redis.call("PEXPIRE", key, ARGV[4])
     reply[#reply + 1], reply[#reply + 2] = payer, booked
+  elseif not PHASES[found[1]] then
+    -- Its entry is gone, or set aside. Its name says whose it was: nobody's limit is used up by what is no more.
+    local payer = string.match(request, "^(.+)|[^|]+$")
+    if payer then
+      check_field(OPENS, payer)
+      closes(payer)
+    end
   end
 end
 return reply
