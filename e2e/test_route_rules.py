@@ -4,8 +4,7 @@ from typing import Any
 
 import openai
 import pytest
-from harness.cluster import Cluster
-from harness.install import NAMESPACE
+from harness.gateway import counted
 from harness.kubectl import CommandError
 from harness.provider import Provider
 from harness.team import Team
@@ -51,22 +50,10 @@ def test_requests_take_the_way_that_their_content_says_and_are_counted_by_it(rul
     assert _ask(url, "word " * 1000) == ("long", "model-b")
     assert _ask(url, "Prove it.", **{"x-fairlead-rule": "none"}) == ("none", "model-a")
     wanted = {"none": 2.0, "hard": 1.0, "long": 1.0}
-    eventually("counts by rule", lambda: _counted(ruled.cluster, f"{ruled.namespace}/chat") == wanted)
-
-
-def _counted(cluster: Cluster, route: str) -> dict[str, float]:
-    """Sum up what all gateways of the installation count by rule."""
-    found: dict[str, float] = {}
-    for pod in cluster.kubectl.list("pods", NAMESPACE, "app.kubernetes.io/component=gateway"):
-        ports = [port for one in pod["spec"]["containers"] for port in one.get("ports", ())]
-        (shown,) = (port["containerPort"] for port in ports if port.get("name") == "metrics")
-        where = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod['metadata']['name']}:{shown}/proxy/metrics"
-        for line in cluster.kubectl("get", "--raw", where).splitlines():
-            series, _, value = line.rpartition(" ")
-            if series.startswith("envoy_fairlead_rule_requests{") and f'route="{route}"' in series:
-                rule = series.partition('rule="')[2].partition('"')[0]
-                found[rule] = found.get(rule, 0.0) + float(value)
-    return found
+    route = f"{ruled.namespace}/chat"
+    eventually(
+        "counts by rule", lambda: counted(ruled.cluster, "envoy_fairlead_rule_requests", "rule", route=route) == wanted
+    )
 
 
 def test_a_broken_rule_is_told_and_hurts_nobody(ruled: Team, provider: Provider, url: str) -> None:

@@ -1,6 +1,6 @@
 """The cache's own Lua in the LuaJIT of this process, behind a handle that is as Envoy's to it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,13 @@ local function handle(given)
       end
     end,
     respond = function(_, answer, text) given.answer, given.text = answer, text end,
+    httpCall = function(_, cluster, headers, body, options, unawaited)
+      assert(cluster == "!answers")
+      local status, told, text = given.call(headers, body, unawaited == true)
+      if not told then error("no such cluster") end
+      told[":status"] = status
+      return told, text
+    end,
   }
 end
 return function(given) envoy_on_request(handle(given)) end, function(given) envoy_on_response(handle(given)) end
@@ -58,32 +65,62 @@ class Asked:
     headers: tuple[tuple[str, str], ...] = ()
     made_by: str = "team/chat stable d1"
     shared: bool = False
+    stored: bool = False
     ttl_ms: int = 60_000
+
+
+Call = Callable[[str, Mapping[str, str], bytes], tuple[int, Mapping[str, str], bytes] | None]
+"""What answers the filter's calls: path, headers, body; status, headers, body, or None where there is no cluster."""
+
+
+def nobody(_path: str, _headers: Mapping[str, str], _body: bytes) -> None:
+    """Answer no call."""
 
 
 class CacheFilter:
     """One worker's filter."""
 
-    def __init__(self, *, anonymous: str = "", most_bytes: int = 1 << 20, largest: int = cache.LARGEST) -> None:
-        self._runtime = luajit21.LuaRuntime(encoding=None)
+    def __init__(
+        self,
+        *,
+        anonymous: str = "",
+        most_bytes: int = 1 << 20,
+        largest: int = cache.LARGEST,
+        call: Call = nobody,
+    ) -> None:
+        self._runtime = luajit21.LuaRuntime(encoding=None, unpack_returned_tuples=True)
         source = cache.written(most_bytes=most_bytes, largest=largest, anonymous=anonymous, headers=cache.HEADERS)
         self._request, self._response = self._runtime.execute((source + _HANDLE).encode())
+        self._call = call
+        self.looked: str | None = None
+        """Where the last one was found, of those that share their answers."""
 
-    def ask(self, asked: Asked, *, now_ms: int, answer: bytes) -> tuple[str, bytes]:
+    def ask(self, asked: Asked, *, now_ms: int, answer: bytes, usage: str | None = None) -> tuple[str, bytes]:
         """Ask; whoever is not answered by the filter gets `answer`. Returns the outcome and what was got."""
         ours = {"consumer": asked.consumer, "model": asked.model, "stream": asked.stream, "finish": "stop"}
         ours["way"] = f"m m p/e/m 2 {asked.path}"
         if asked.unasked:
             ours["unasked"] = True
+        if usage is not None:
+            ours["usage"] = {"report": usage}
         given = self._table(
             headers=dict(asked.headers),
             metadata={"fairlead": ours},
-            context={"made_by": asked.made_by, "shared": asked.shared, "ttl": asked.ttl_ms, "makers": " m "},
+            context={
+                "made_by": asked.made_by,
+                "shared": asked.shared,
+                "ttl": asked.ttl_ms,
+                "makers": " m ",
+                **({"stored": True} if asked.stored else {}),
+            },
             now=now_ms,
             body=asked.body,
             chunks={1: answer[:1], 2: b"", 3: answer[1:]},
         )
+        given[b"call"] = self._called
         self._request(given)
+        looked = given[b"metadata"][b"fairlead"][b"looked"]
+        self.looked = None if looked is None else looked.decode()
         outcome = given[b"metadata"][b"fairlead"][b"cache"].decode()
         if given[b"text"] is not None:
             return outcome, bytes(given[b"text"])
@@ -91,6 +128,14 @@ class CacheFilter:
         self._response(given)
         assert given[b"headers"][b"x-fairlead-cache"].decode() == outcome
         return outcome, answer
+
+    def _called(self, headers: Any, body: bytes, _unawaited: bool) -> Any:
+        sent = {name.decode(): value.decode() for name, value in headers.items()}
+        answered = self._call(sent[":path"], sent, body)
+        if answered is None:
+            return None
+        status, told, text = answered
+        return str(status).encode(), self._table(**told), text
 
     def _table(self, **values: Any) -> Any:
         return self._runtime.table_from({_bytes(name): self._value(value) for name, value in values.items()})

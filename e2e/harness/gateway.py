@@ -18,6 +18,21 @@ def gateway_log(cluster: Cluster, *, since: float) -> list[str]:
     return cluster.kubectl(*words).splitlines()
 
 
+def counted(cluster: Cluster, series: str, label: str, *, route: str) -> dict[str, float]:
+    """Sum up what all gateways of the installation count of a route, by the values of a label."""
+    found: dict[str, float] = {}
+    for pod in cluster.kubectl.list("pods", NAMESPACE, "app.kubernetes.io/component=gateway"):
+        ports = [port for one in pod["spec"]["containers"] for port in one.get("ports", ())]
+        (shown,) = (port["containerPort"] for port in ports if port.get("name") == "metrics")
+        where = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod['metadata']['name']}:{shown}/proxy/metrics"
+        for line in cluster.kubectl("get", "--raw", where).splitlines():
+            name, _, value = line.rpartition(" ")
+            if name.startswith(f"{series}{{") and f'route="{route}"' in name:
+                said = name.partition(f'{label}="')[2].partition('"')[0]
+                found[said] = found.get(said, 0.0) + float(value)
+    return found
+
+
 @contextmanager
 def reach(cluster: Cluster, region: str) -> Iterator[str]:
     """Yield the URL of a region's Service.

@@ -38,6 +38,13 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end }}
 
+{{/* Where answers are that gateways share: `secret` (its URL is in one), `url`, or nothing: the store of the counters. */}}
+{{- define "fairlead.answersStore" -}}
+{{- if .Values.budgetServer.answersStoreSecret.name }}secret
+{{- else if dig "cache" "store" "" .Values.installation }}url
+{{- end }}
+{{- end }}
+
 {{/* Whether the chart runs the store itself; empty = no. */}}
 {{- define "fairlead.bundlesStore" -}}
 {{- if and .Values.budgetServer.enabled (eq (include "fairlead.store" .) "bundled") }}true{{ end }}

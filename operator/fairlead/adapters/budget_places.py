@@ -12,6 +12,8 @@ class Places:
     database: Path
     gateways: Path
     """One URL per line: where gateways show their counters."""
+    answers_key: Path
+    """What shared answers are sealed by."""
     log: Path
     rpc: Path
     usage: Path

@@ -33,19 +33,21 @@ class BudgetServerProcess:
         places: Places,
         *,
         store: str | None,
+        answers_store: str | None,
         check_timeout_s: float,
         environment: Mapping[str, str],
         standby: Standby | None = None,
     ) -> "BudgetServerProcess":
         """Start one, or let the one that stands by be it.
 
-        The store's address goes through the environment, since it may carry a password.
+        The stores' addresses go through the environment, since they may carry a password.
         """
         arguments = [
             "--config", str(places.configuration),
             "--rpc", f"unix:{places.rpc}",
             "--usage", f"unix:{places.usage}",
             "--http", f"unix:{places.http}",
+            "--answers-key", str(places.answers_key),
             "--gateway", f"file:{places.gateways}",
             # The store must give up before the gateway does, so that the answer says so.
             "--store-timeout", f"{0.8 * check_timeout_s:.3f}",
@@ -54,9 +56,12 @@ class BudgetServerProcess:
             log = disk.appending(places.log)
         except OSError as error:
             raise BudgetServerError(f"{places.log}: {disk.reason(error)}") from None
-        address = store or f"sqlite:{places.database}"
+        stores = {
+            "FAIRLEAD_BUDGET_STORE": store or f"sqlite:{places.database}",
+            "FAIRLEAD_ANSWERS_STORE": answers_store or "",
+        }
         with log:
-            if standby is not None and (ready := standby.become(arguments, store=address, log=places.log)) is not None:
+            if standby is not None and (ready := standby.become(arguments, stores, log=places.log)) is not None:
                 return cls(ready)
             try:
                 process = await asyncio.create_subprocess_exec(
@@ -65,7 +70,7 @@ class BudgetServerProcess:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env={**inherited(environment), "FAIRLEAD_BUDGET_STORE": address},
+                    env={**inherited(environment), **stores},
                     # A Ctrl-C in the terminal goes to the whole group; requests in flight still report.
                     process_group=0,
                     preexec_fn=dies_with(os.getpid()),  # two system calls and nothing else

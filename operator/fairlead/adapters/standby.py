@@ -19,7 +19,7 @@ from fairlead.adapters.lifeline import dies_with
 _COMMAND = (sys.executable, "-c", "from fairlead.cli.budget_server import stand_by; stand_by()", "budget-server")
 """The last word is for whoever looks at the processes."""
 _MOST_FILES, _MOST_BYTES = 200, 1 << 20
-_WORDS = (b"BudgetPolicy", b"shadow:", b"baseline:", b"feedback:")
+_WORDS = (b"BudgetPolicy", b"shadow:", b"baseline:", b"feedback:", b"Shared")
 
 
 class Standby:
@@ -45,15 +45,17 @@ class Standby:
             return None
         return cls(process)
 
-    def become(self, arguments: Sequence[str], *, store: str, log: Path) -> asyncio.subprocess.Process | None:
+    def become(
+        self, arguments: Sequence[str], stores: Mapping[str, str], *, log: Path
+    ) -> asyncio.subprocess.Process | None:
         """Tell it what a command line and the environment would; None where it is there no more.
 
-        The store's address goes through a pipe, since it may carry a password.
+        The variables with the stores' addresses go through a pipe, since they may carry a password.
         """
         told = self._process.stdin
         if self._process.returncode is not None or told is None:
             return None
-        line = json.dumps({"arguments": list(arguments), "store": store, "log": str(log)})
+        line = json.dumps({"arguments": list(arguments), "environment": dict(stores), "log": str(log)})
         told.write(line.encode() + b"\n")
         told.close()
         return self._process

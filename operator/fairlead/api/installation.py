@@ -134,6 +134,12 @@ class Cache(Part):
     bytes_per_worker: Annotated[int, Number(minimum=1_048_576, maximum=2**30)] = 16_777_216
     """Bytes of all answers that one worker of a gateway keeps, with the requests that they answer. The least recently
     used goes first. A worker is a thread: a gateway has one for each CPU that it may use."""
+    shared_bytes: Annotated[int, Number(minimum=1_048_576, maximum=2**34)] = 33_554_432
+    """Bytes of all answers together that routes with `store: Shared` keep for all gateways, with the requests that they
+    answer. What ends soonest goes first."""
+    store: StoreURL | None = None
+    """A Redis-protocol store of their own for those. Absent: that of the budgets; without one the budget server's
+    memory, of which there must be one then."""
 
 
 class Cors(Part):

@@ -73,6 +73,8 @@ class BudgetConfiguration:
     targets: Mapping[str, Rung]
     in_flight: Mapping[str, int] = field(default_factory=dict)
     """Consumer -> how many requests it may have under way, for those that have such a limit."""
+    shared_answers_bytes: int = 0
+    """Bytes of answers that gateways may leave for each other; 0 = none."""
 
     def revision_of(self, consumer: str) -> str:
         """Name this version of the policies that match a consumer."""
@@ -168,6 +170,7 @@ def encode(configuration: BudgetConfiguration) -> bytes:
         },
         # Without one not there: servers of a version before read on as long as nobody has one.
         **({"inFlight": dict(configuration.in_flight)} if configuration.in_flight else {}),
+        **({"sharedAnswersBytes": configuration.shared_answers_bytes} if configuration.shared_answers_bytes else {}),
     }
     return _minified(document)
 
@@ -272,6 +275,7 @@ def decode(text: bytes) -> BudgetConfiguration:
             for name, target in document.targets.items()
         },
         in_flight=document.in_flight,
+        shared_answers_bytes=document.shared_answers_bytes,
     )
     _check_references(configuration)
     return configuration

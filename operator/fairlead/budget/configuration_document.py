@@ -108,3 +108,4 @@ class BudgetConfigurationDocument(Part):
     routes: dict[str, RouteDocument] = {}
     targets: dict[str, TargetDocument] = {}
     in_flight: dict[str, Annotated[int, Field(ge=1)]] = {}
+    shared_answers_bytes: int = Field(default=0, ge=0)

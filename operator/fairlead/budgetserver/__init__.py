@@ -12,6 +12,9 @@ metrics      what the server says about itself
 feedback     what a rating is, and of which answers
 shelf        remembers answers that can be rated
 ratings      `/v1/feedback`: takes ratings
+shared_answer  what gateways leave for each other, and how it travels
+answer_stores  where that lies: in Redis, by `seal`, or in memory
+shared_answers `/v1/answers/` (`answers_web`): takes them, and gives them again
 web          `/v1/usage`, `/v1/feedback`, `/v1/budgets`, `/metrics`, `/healthz`
 server       all of it in one process
 """

@@ -50,6 +50,7 @@ class Metrics:
         self.ratings = self._of_feedback("ratings", "What users thought of them", *of_answers, "rating")
         self.refused_ratings = self._of_feedback("refused", "Ratings that were not counted", "reason")
         self.unratable = self._of_feedback("forgotten", "Answers that can be rated no more, or never could", "reason")
+        self.answers_sought, self.answers_left, self.answers_bytes = self._of_answers()
         self.estimated = self._counter("estimated_usd", "Dollars booked without a count of tokens")
         self.doubts = self._counter(
             "doubted", "Requests that were estimated, by what was wrong with the count", "reason"
@@ -117,6 +118,16 @@ class Metrics:
 
     def _of_feedback(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"fairlead_feedback_{name}", text, labels, registry=self.registry)
+
+    def _of_answers(self) -> tuple[Counter, Counter, Gauge]:
+        """Make the series of answers that gateways share: what they asked for, what they left, how much there is."""
+        prefix = "fairlead_shared_answers"
+        sought = Counter(f"{prefix}_sought", "Answers that gateways asked for", ("outcome",), registry=self.registry)
+        left = Counter(f"{prefix}_left", "Answers that gateways left for others", ("outcome",), registry=self.registry)
+        _begin_at_zero(sought, "found", "absent", "damaged", "failed", "busy", "malformed")
+        _begin_at_zero(left, "kept", "crowded", "failed", "busy", "malformed")
+        text = "Bytes of all answers that gateways share, when the last one came"
+        return sought, left, Gauge(f"{prefix}_bytes", text, registry=self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"fairlead_budget_{name}", text, labels, registry=self.registry)

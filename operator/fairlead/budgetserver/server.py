@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from fairlead.budget.price import USD
 from fairlead.budgetserver import ledgerview
+from fairlead.budgetserver.answer_stores import open_answers, secret_of
 from fairlead.budgetserver.configuration_file import BudgetConfigurationFile
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.metrics import Metrics
@@ -20,6 +22,7 @@ from fairlead.budgetserver.reconciliation import UsageReconciliation
 from fairlead.budgetserver.retention import Retention
 from fairlead.budgetserver.rpc import make_server
 from fairlead.budgetserver.settings import Settings
+from fairlead.budgetserver.shared_answers import SharedAnswers
 from fairlead.budgetserver.shelf import open_shelf
 from fairlead.budgetserver.sqlite import SqliteStore
 from fairlead.budgetserver.store import Store, StoreError
@@ -34,6 +37,8 @@ _PING_S = 1.0
 _REFRESH_S = 10.0
 _GRACE_S = 2.0
 _WARNINGS = 20
+ANSWERS_TIMEOUT_S = 0.08
+"""How long the store may take over a shared answer: less than a gateway waits for one (`fairlead.envoy.cache`)."""
 log = structlog.get_logger("fairlead.budget")
 
 
@@ -75,6 +80,16 @@ class BudgetServer:
             clock=clock,
             metrics=self.metrics,
         )
+        self._answers = SharedAnswers(
+            open_answers(
+                settings.answers_store or settings.store,
+                secret=self._secret(),
+                timeout_s=min(settings.store_timeout_s, ANSWERS_TIMEOUT_S),
+            ),
+            configuration=lambda: self.service.configuration,
+            clock=clock,
+            metrics=self.metrics,
+        )
         self._rpc = make_server(self.service, self._ratings, self.metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._loops = Loops(log)
@@ -89,7 +104,9 @@ class BudgetServer:
         """Listen and begin all loops."""
         with contextlib.suppress(StoreError):  # what the store lost is known before anybody asks
             await self._store.ping()
-        await self._listen_http("usage", self._settings.usage, usage_application(self.service, self._ratings))
+        await self._listen_http(
+            "usage", self._settings.usage, usage_application(self.service, self._ratings, self._answers)
+        )
         operator = operator_application(self.service, self.metrics, self.health, self.is_whole)
         await self._listen_http("http", self._settings.http, operator)
         port = self._rpc.add_insecure_port(self._settings.rpc)
@@ -127,6 +144,7 @@ class BudgetServer:
             self.metrics.lost.inc(lost)
             log.error("budget.reports_lost", reports=lost, reason="the store did not come back")
         await self._ratings.close()
+        await self._answers.close()
         await self._store.close()
         return lost
 
@@ -146,6 +164,15 @@ class BudgetServer:
             "configuration": self._file.digest,
             "warnings": self._warnings,
         }
+
+    def _secret(self) -> bytes:
+        """Return the key that shared answers are sealed by; without one, this process keeps them for itself."""
+        secret = secret_of(self._settings.answers_key)
+        if secret is None and self._settings.answers_key is not None:
+            log.warning(
+                "answers.no_key", file=str(self._settings.answers_key), what="no other server finds its answers"
+            )
+        return secret or secrets.token_bytes(32)
 
     def _warn(self, what: str) -> None:
         """Keep the newest warnings: whoever damages the store again and again fills no memory."""

@@ -22,5 +22,9 @@ class Settings:
     gateways: tuple[str, ...]
     """Where gateways show their counters: `http://host:port/path` (every address of the name is read), or a file that
     holds one such line per gateway (`file:PATH`)."""
+    answers_store: str = ""
+    """Where answers are that gateways share: `redis://...`, `rediss://...`, `unix://...`; empty = beside `store`."""
+    answers_key: Path | None = None
+    """The file of the key that they are sealed by there, the same for all servers of an installation."""
     reconcile_every_s: float
     """Two readings in a row must agree, so what is missing is booked within twice this time."""

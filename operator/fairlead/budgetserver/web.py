@@ -1,9 +1,9 @@
 """HTTP: what a key may still spend, for clients through their gateway; what everybody spent, for operators.
 
 Two applications on two addresses. `/v1/usage` and `/v1/feedback` believe `x-fl-consumer`, which gateways set after they
-checked the key and strip from what clients send; whoever else reaches that address could read other consumers' budgets
-and rate their answers. So it is an address of its own: a socket file in a private folder, or a port that a
-NetworkPolicy opens to gateways alone.
+checked the key and strip from what clients send, and `/v1/answers/` the key of a request. Whoever else reaches that
+address could read other consumers' budgets, rate their answers, and read or replace answers that gateways share. So it
+is an address of its own: a socket file in a private folder, or a port that a NetworkPolicy opens to gateways alone.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,13 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from fairlead.budget import usage
-from fairlead.budgetserver import feedback
+from fairlead.budgetserver import answers_web, feedback
 from fairlead.budgetserver.feedback import FeedbackError, Outcome
 from fairlead.budgetserver.ledgerview import overview, told
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
 from fairlead.budgetserver.ratings import Ratings
+from fairlead.budgetserver.shared_answers import SharedAnswers
 from fairlead.budgetserver.store import StoreError
 
 CONSUMER_HEADER = "x-fl-consumer"
@@ -40,8 +41,8 @@ _RATED = {
 }
 
 
-def usage_application(service: RateLimitService, ratings: Ratings) -> web.Application:
-    """Make the application that gateways lead clients to."""
+def usage_application(service: RateLimitService, ratings: Ratings, answers: SharedAnswers) -> web.Application:
+    """Make the application that gateways lead clients to, and ask for answers that they share."""
 
     async def own(request: web.Request) -> web.Response:
         consumer = request.headers.get(CONSUMER_HEADER, "")
@@ -77,6 +78,7 @@ def usage_application(service: RateLimitService, ratings: Ratings) -> web.Applic
     application = web.Application(client_max_size=feedback.LONGEST_BODY)
     application.router.add_get("/v1/usage", own)
     application.router.add_post("/v1/feedback", rate)
+    answers_web.add_routes(application, answers)
     return application
 
 

@@ -15,7 +15,7 @@ import click
 if TYPE_CHECKING:
     from fairlead.budgetserver.settings import Settings
 
-EXTRAS = ("grpc", "google.protobuf", "redis", "aiohttp", "prometheus_client", "structlog", "uvloop")
+EXTRAS = ("grpc", "google.protobuf", "redis", "aiohttp", "cryptography", "prometheus_client", "structlog", "uvloop")
 
 
 @click.command()
@@ -50,6 +50,17 @@ EXTRAS = ("grpc", "google.protobuf", "redis", "aiohttp", "prometheus_client", "s
     help="How long a step of the store may take: less than the gateways wait for a check.",
 )
 @click.option(
+    "--answers-store",
+    default="",
+    envvar="FAIRLEAD_ANSWERS_STORE",
+    help="Where answers are that gateways share: redis://HOST:PORT/DB, rediss:// or unix://PATH. Default: as --store.",
+)
+@click.option(
+    "--answers-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file of the key that they are encrypted by in Redis, the same for all servers. Default: one of its own.",
+)
+@click.option(
     "--gateway",
     "gateways",
     multiple=True,
@@ -72,6 +83,8 @@ def command(
     http: str,
     store: str,
     store_timeout: float,
+    answers_store: str,
+    answers_key: Path | None,
     gateways: tuple[str, ...],
     reconcile_every: float,
 ) -> None:
@@ -94,6 +107,8 @@ def command(
         http=http,
         store=store,
         store_timeout_s=store_timeout,
+        answers_store=answers_store,
+        answers_key=answers_key,
         gateways=gateways,
         reconcile_every_s=reconcile_every,
     )
@@ -126,7 +141,7 @@ def stand_by() -> None:
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     os.close(descriptor)
-    os.environ["FAIRLEAD_BUDGET_STORE"] = told["store"]
+    os.environ |= told["environment"]
     command(told["arguments"], prog_name="fairlead budget-server")
 
 

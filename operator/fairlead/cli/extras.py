@@ -4,7 +4,19 @@ import importlib.util
 from collections.abc import Mapping
 
 _BUDGET = frozenset(
-    {"aiohttp", "google", "grpc", "hiredis", "httpx", "prometheus_client", "redis", "structlog", "uvloop", "yarl"}
+    {
+        "aiohttp",
+        "cryptography",
+        "google",
+        "grpc",
+        "hiredis",
+        "httpx",
+        "prometheus_client",
+        "redis",
+        "structlog",
+        "uvloop",
+        "yarl",
+    }
 )
 MODULES: Mapping[str, frozenset[str]] = {
     "standalone": frozenset(

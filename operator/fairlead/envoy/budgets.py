@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fairlead.envoy import cache, logs, names
+from fairlead.envoy.clusters import circuit_limits
 from fairlead.envoy.layout import BudgetServer, Layout
 from fairlead.envoy.protobuf import Json, duration, extension, packed
 from fairlead.ir import BudgetCheck, Gateway, Plan, Protocol, Route
@@ -194,7 +195,16 @@ def clusters(gateway: Gateway, layout: Layout) -> list[Json]:
     return [
         {**_cluster(names.BUDGET_CLUSTER, server.rpc, rpc), **_ejects(server.rpc)},
         _cluster(names.USAGE_CLUSTER, server.usage, usage),
+        *_answers(gateway, server.usage, usage),
     ]
+
+
+def _answers(gateway: Gateway, address: str, options: Json) -> list[Json]:
+    """Make the cluster of shared answers, where a route has such: apart, since a body may be long, and nobody waits."""
+    if not cache.is_stored(gateway):
+        return []
+    bounded = {"circuit_breakers": circuit_limits(cache.MOST_UNDER_WAY)}
+    return [{**_cluster(names.ANSWERS_CLUSTER, address, options), **bounded, **_ejects(address)}]
 
 
 def _cluster(name: str, address: str, options: Json) -> Json:

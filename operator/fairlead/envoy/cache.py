@@ -18,6 +18,11 @@ it is included, and Lua compares such texts whole, whatever they hash to. It hol
 Kept are answers in one piece that end with their JSON, and streams that say that they have ended; both with status 200,
 and with no other reason of ending than `stop`; made by what the route, as it was when the request came, is answered by
 (see `makers`). Each worker keeps its own, up to a number of bytes; a change of the listener forgets them.
+
+**Shared**: a route whose answers are `stored` asks the budget server for what its worker has not, by the whole key, and
+leaves there what it keeps, when the client has it. A question waits `FIND_MS` at most, a breaker in each worker ends
+them while nobody answers, and at most `MOST_UNDER_WAY` are under way. What comes back is judged as a provider's answer
+is, and is no hit unless it would be kept.
 """
 
 from collections.abc import Iterable
@@ -26,12 +31,16 @@ from fairlead.envoy import allow_list, chunk, logs, names, stats
 from fairlead.envoy.protobuf import Json, extension, packed
 from fairlead.ir import Gateway, Route, Side
 
-PARTS = ("shelf", "key", "filter")
+PARTS = ("shelf", "key", "judge", "store", "filter")
 """The files of `lua/cache/`, in the order in which they are joined."""
 HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta", "x-fairlead-rule")
 """Of a request, beside `forwardHeaders`: they say how a provider, which may be another gateway, is to answer."""
 LARGEST = 1 << 20
 """Bytes of one entry, its key included; a larger answer passes and is not kept."""
+FIND_MS, LEAVE_MS = 100, 2_000
+"""How long a request waits for a shared answer, and how long one that is left may take to arrive."""
+MOST_UNDER_WAY = 64
+"""Requests for shared answers of one gateway, each at most `LARGEST` long; more are dropped, and no hit."""
 OUTCOMES = ("hit", "miss", "bypass")
 """`bypass`: nothing was looked for, since the client says so, or nobody knows whose the answer would be."""
 SAVED_TOKENS = logs.token_counts(f"{names.CACHE_NAMESPACE}:{names.SAVED_KEY}")
@@ -61,6 +70,8 @@ def written(*, most_bytes: int, largest: int, anonymous: str, headers: Iterable[
         chunk.parts("cache", PARTS)
         .replace("@most_bytes@", str(most_bytes))
         .replace("@largest@", str(largest))
+        .replace("@find_ms@", str(FIND_MS))
+        .replace("@leave_ms@", str(LEAVE_MS))
         .replace("@anonymous@", anonymous)
         .replace("@headers@", ", ".join(f'"{name}"' for name in headers))
     )
@@ -88,6 +99,8 @@ def of_side(route: Route, side: Side, makers: Iterable[str]) -> Json:
         "made_by": f"{route.name} {side.value} {kept.digest}",
         "makers": f" {' '.join(sorted(set(makers)))} ",
     }
+    if kept.stored:
+        context["stored"] = True
     return {names.CACHE_FILTER: packed(f"{_LUA}.LuaPerRoute", {"name": _SOURCE, "filter_context": context})}
 
 
@@ -105,7 +118,7 @@ def stats_loggers(gateway: Gateway) -> list[Json]:
     """Count requests of routes that keep answers: `envoy_fairlead_cache_*`.
 
     `requests` by what became of them; `prompt_tokens` and the like are what the answers of hits took when they were
-    made, by the target that made them: what is saved.
+    made, by the target that made them: what is saved. `lookups` tell answers of the worker from shared ones.
     """
     if not is_used(gateway):
         return []
@@ -117,7 +130,29 @@ def stats_loggers(gateway: Gateway) -> list[Json]:
         {"stat": {"name": name, "tags": [route, target]}, "value_format": value} for name, value in SAVED_TOKENS.items()
     ]
     only = logs.metadata_filter(names.CACHE_KEY, value={"present_match": True})
-    return [stats.logger("fairlead_cache", [asked], only=only), stats.logger("fairlead_cache", saved, only=logs.HIT)]
+    return [
+        stats.logger("fairlead_cache", [asked], only=only),
+        stats.logger("fairlead_cache", saved, only=logs.HIT),
+        *_lookups(gateway, route),
+    ]
+
+
+def is_stored(gateway: Gateway) -> bool:
+    """Tell whether some route shares its answers."""
+    return any(route.cache is not None and route.cache.stored for route in gateway.routes)
+
+
+def _lookups(gateway: Gateway, route: Json) -> list[Json]:
+    """Count where routes that share answers found one, or why none: `envoy_fairlead_cache_lookups`."""
+    if not is_stored(gateway):
+        return []
+    found = {"name": "found", "value_format": logs.of_request(names.LOOKED_KEY)}
+    looked = {"stat": {"name": "lookups", "tags": [route, found]}, "value_fixed": 1}
+    return [
+        stats.logger(
+            "fairlead_cache", [looked], only=logs.metadata_filter(names.LOOKED_KEY, value={"present_match": True})
+        )
+    ]
 
 
 def report_words(gateway: Gateway) -> tuple[str, ...]:

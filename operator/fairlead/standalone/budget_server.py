@@ -6,6 +6,7 @@ file, so nothing that was booked is lost.
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -34,6 +35,17 @@ END_S = 10.0
 """Longer than it takes to book what waits, or to give up on the store."""
 
 
+_KEY_BYTES = 32
+
+
+def _is_whole(key: Path) -> bool:
+    """Tell whether a key is there; another one instead of it forgets what Redis has, and nothing else."""
+    try:
+        return key.stat().st_size >= 2 * _KEY_BYTES
+    except OSError:
+        return False
+
+
 class Accounts:
     """Writes the configuration and keeps the server alive."""
 
@@ -56,6 +68,7 @@ class Accounts:
         self._files: dict[Path, bytes] = {}
         """What the server reads."""
         self._store: str | None = None
+        self._answers_store: str | None = None
         self._check_timeout_s = 0.25
 
     @property
@@ -73,7 +86,13 @@ class Accounts:
         return self._state.budget.places
 
     async def use(
-        self, configuration: bytes, *, store: str | None, check_timeout_s: float, metrics: Iterable[str]
+        self,
+        configuration: bytes,
+        *,
+        store: str | None,
+        answers_store: str | None,
+        check_timeout_s: float,
+        metrics: Iterable[str],
     ) -> None:
         """Decide by this configuration from now on; returns when a server does.
 
@@ -87,7 +106,7 @@ class Accounts:
         }
         self._write(files)
         self._files = files
-        self._store, self._check_timeout_s = store, check_timeout_s
+        self._store, self._answers_store, self._check_timeout_s = store, answers_store, check_timeout_s
         if not self._wanted.is_set():
             await self._start()
             self._wanted.set()
@@ -96,6 +115,8 @@ class Accounts:
         self._state.budget.make()
         for path, content in files.items():
             disk.write(path, content)
+        if not _is_whole(key := self._places.answers_key):
+            disk.write(key, secrets.token_hex(_KEY_BYTES).encode())
 
     async def do_without(self) -> None:
         """Let go of what stands by: nobody has a budget."""
@@ -165,6 +186,7 @@ class Accounts:
         self._process = await BudgetServerProcess.start(
             self._places,
             store=self._store,
+            answers_store=self._answers_store,
             check_timeout_s=self._check_timeout_s,
             environment=self._environment,
             standby=self._standby,

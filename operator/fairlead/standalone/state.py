@@ -25,6 +25,7 @@
     book.json gateways     what the budget server decides by, and whose counters it reads
     budget.db              what was spent
     budget.feedback.db     which answers can be rated
+    answers.key            what shared answers are encrypted by in Redis
     *.sock server.log
 """
 
@@ -117,6 +118,7 @@ class BudgetFolder:
             configuration=self.root / "book.json",
             database=self.root / "budget.db",
             gateways=self.root / "gateways",
+            answers_key=self.root / "answers.key",
             log=self.root / "server.log",
             rpc=_socket(self.root, "rpc.sock"),
             usage=_socket(self.root, "usage.sock"),

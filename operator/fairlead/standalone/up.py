@@ -196,6 +196,7 @@ class Up:
             await self._accounts.use(
                 release.compiled.configuration,
                 store=installation.budgets.store,
+                answers_store=installation.cache.store,
                 check_timeout_s=quantity.milliseconds(installation.budgets.timeout) / 1000,
                 metrics=[f"http://{addresses.shown(address.metrics)}/metrics" for address in self._addresses.values()],
             )

@@ -24,6 +24,8 @@ def configuration(
     consumers: Iterable[Consumer],
 ) -> BudgetConfiguration:
     """Make the configuration. It knows all targets of all providers: one that goes is still priced as it was."""
+    gateways = tuple(gateways)
+    shares = any(route.cache is not None and route.cache.stored for gateway in gateways for route in gateway.routes)
     return BudgetConfiguration(
         fail_closed=installation.budgets.failure_policy is FailurePolicy.CLOSED,
         request_bytes=installation.limits.request_bytes,
@@ -33,6 +35,7 @@ def configuration(
         routes=_routes(gateways, shadows, baselines),
         targets=_targets(providers),
         in_flight={str(one.caller): one.max_in_flight for one in consumers if one.max_in_flight is not None},
+        shared_answers_bytes=installation.cache.shared_bytes if shares else 0,
     )
 
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from fairlead import ir
 from fairlead.api import quantity
 from fairlead.api.conditions import Reason
-from fairlead.api.route_cache import CacheScope
+from fairlead.api.route_cache import CacheScope, CacheStore
 from fairlead.ir import ModelKind
 from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.routes import Route
 
 
 def cache(
-    route: Route, made: ir.Route, ladders: Sequence[ir.Ladder], targets: Mapping[str, ir.Target]
+    route: Route, made: ir.Route, ladders: Sequence[ir.Ladder], targets: Mapping[str, ir.Target], *, budget_server: bool
 ) -> ir.Cache | None:
     """Return what a route keeps at a gateway. `ladders` are its own as they are declared, which health never moves."""
     written = route.cache
@@ -22,6 +22,7 @@ def cache(
     return ir.Cache(
         ttl_ms=quantity.milliseconds(written.ttl),
         shared=written.scope is CacheScope.NAMESPACE,
+        stored=budget_server and is_stored(route),
         digest=_digest(made, ladders, targets),
     )
 
@@ -32,6 +33,11 @@ def _digest(made: ir.Route, ladders: Sequence[ir.Ladder], targets: Mapping[str, 
     rungs = [(one.name, [targets[rung].makes for rung in one.rungs]) for one in ladders]
     judged = () if made.cascade is None else (made.cascade,)
     return hashlib.sha256(repr((arms, rungs, made.max_output_tokens, *judged)).encode()).hexdigest()[:16]
+
+
+def is_stored(route: Route) -> bool:
+    """Tell whether a route wants its answers kept where all gateways look."""
+    return route.cache is not None and route.cache.store is CacheStore.SHARED and ModelKind.CHAT in route.kinds
 
 
 def judge_cache(route: Route, diagnostics: Diagnostics) -> None:

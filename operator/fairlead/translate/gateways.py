@@ -8,7 +8,7 @@ from fairlead.api import quantity
 from fairlead.api.installation import FailurePolicy, Installation
 from fairlead.ir import word
 from fairlead.translate.budgets import Bounds
-from fairlead.translate.cache import cache
+from fairlead.translate.cache import cache, is_stored
 from fairlead.translate.classifiers import classifier
 from fairlead.translate.consumers import Consumer
 from fairlead.translate.downgrade import downgrade
@@ -58,10 +58,10 @@ def fleet(
     """Make every gateway. Routes without candidates keep their names, which are then refused.
 
     As soon as somebody has a budget, or a limit in flight, gateways ask before each request; and where a route has a
-    baseline or takes feedback, since whoever is asked is told what it cost and who answered.
+    baseline, takes feedback or shares kept answers, since whoever is asked is told what it cost and who answered.
     """
     callers = [consumer.caller for consumer in consumers]
-    told = any(route.baseline is not None or route.feedback for route in routes)
+    told = any(route.baseline is not None or route.feedback or is_stored(route) for route in routes)
     bounded = any(consumer.max_in_flight is not None for consumer in consumers)
     directory = Directory(routes, callers, references)
     outcome: Outcome = {}
@@ -87,6 +87,7 @@ def fleet(
                 cache_bytes=installation.cache.bytes_per_worker,
                 budget=_budget(installation, asked=bool(bounds.policies) or told or bounded),
                 in_cluster=references.in_cluster,
+                budget_server=references.budget_server,
             )
         )
         for route in entering:
@@ -140,6 +141,7 @@ def _gateway(
     cache_bytes: int,
     budget: ir.BudgetCheck,
     in_cluster: bool,
+    budget_server: bool,
 ) -> ir.Gateway:
     rendered: list[ir.Route] = []
     ladders: list[ir.Ladder] = []
@@ -156,7 +158,7 @@ def _gateway(
         ladders.extend(found)
     keyed_probes = planner.keyed_probes()
     targets = planner.targets()
-    rendered = _keeping(rendered, here, ladders, targets)
+    rendered = _keeping(rendered, here, ladders, targets, budget_server=budget_server)
     return ir.Gateway(
         region=region,
         limits=limits,
@@ -193,6 +195,8 @@ def _keeping(
     written: Mapping[str, Route],
     ladders: Iterable[ir.Ladder],
     targets: Iterable[ir.Target],
+    *,
+    budget_server: bool,
 ) -> list[ir.Route]:
     """Say of each route which of its answers are kept."""
     by_name = {ladder.name: ladder for ladder in ladders}
@@ -201,7 +205,11 @@ def _keeping(
         replace(
             made,
             cache=cache(
-                written[made.name], made, [by_name[arm.ladder] for plan in made.plans for arm in plan.arms], known
+                written[made.name],
+                made,
+                [by_name[arm.ladder] for plan in made.plans for arm in plan.arms],
+                known,
+                budget_server=budget_server,
             ),
         )
         for made in rendered

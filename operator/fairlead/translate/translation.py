@@ -13,6 +13,7 @@ from fairlead.api.problem import Problem
 from fairlead.api.provider import ModelProvider
 from fairlead.api.resource import Resource
 from fairlead.api.route import FeedbackPolicy, ModelRoute
+from fairlead.api.route_cache import CacheStore
 from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.rollout.plan import Plan
 from fairlead.translate.audience import Caller
@@ -241,4 +242,12 @@ def _unkept(written: Resource, references: References) -> tuple[Problem, ...]:
         found.append(Problem("spec.baseline", "not counted: gateways have no budget server to ask"))
     if written.spec.feedback is FeedbackPolicy.ACCEPT:
         found.append(Problem("spec.feedback", "not taken: gateways have no budget server to ask"))
+    if written.spec.cache is not None and written.spec.cache.store is CacheStore.SHARED:
+        found.append(
+            Problem(
+                "spec.cache.store",
+                "got `Shared`, want `Worker`: gateways have no budget server, which keeps what they share, so each"
+                " worker keeps its own; turn the budget server on or remove `store`",
+            )
+        )
     return tuple(found)

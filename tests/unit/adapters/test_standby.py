@@ -63,6 +63,6 @@ def test_one_that_is_not_needed_ends_and_one_that_is_gone_is_nobody(tmp_path: Pa
         standby = await Standby.start(os.environ)
         assert standby is not None
         await standby.end()
-        assert standby.become([], store="memory:", log=tmp_path / "log") is None
+        assert standby.become([], {}, log=tmp_path / "log") is None
 
     asyncio.run(story())

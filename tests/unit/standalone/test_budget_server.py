@@ -95,7 +95,13 @@ def test_a_server_that_is_started_again_finds_what_it_reads(
     async def run() -> None:
         accounts = Accounts(StateFolder(root=tmp_path), {}, structlog.get_logger())
         with pytest.raises(_UnstartedError):
-            await accounts.use(b"{}", store=None, check_timeout_s=1, metrics=["http://127.0.0.1:9101/metrics"])
+            await accounts.use(
+                b"{}",
+                store=None,
+                answers_store=None,
+                check_timeout_s=1,
+                metrics=["http://127.0.0.1:9101/metrics"],
+            )
         if damage is None:
             place.unlink()
         else:
@@ -105,3 +111,35 @@ def test_a_server_that_is_started_again_finds_what_it_reads(
 
     asyncio.run(run())
     assert read[0] == read[1]
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"half of a key"])
+def test_the_key_of_shared_answers_stays_and_is_made_anew_where_it_is_not_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes | None
+) -> None:
+    place, read = tmp_path / "_budget" / "answers.key", []
+
+    async def start(*_: object, **_settings: object) -> None:
+        read.append(place.read_bytes())
+        raise _UnstartedError
+
+    monkeypatch.setattr(adapter.BudgetServerProcess, "start", start)
+
+    async def run() -> None:
+        accounts = Accounts(StateFolder(root=tmp_path), {}, structlog.get_logger())
+        with pytest.raises(_UnstartedError):
+            await accounts.use(b"{}", store=None, answers_store=None, check_timeout_s=1, metrics=[])
+        with pytest.raises(_UnstartedError):
+            await accounts.revive()
+        if damage is None:
+            place.unlink()
+        else:
+            place.write_bytes(damage)
+        with pytest.raises(_UnstartedError):
+            await accounts.revive()
+
+    asyncio.run(run())
+    first, same, another = read
+    assert first == same != another
+    assert place.stat().st_mode & 0o777 == 0o600
+    assert len(another) == 64

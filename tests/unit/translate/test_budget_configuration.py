@@ -195,3 +195,35 @@ def test_feedback_that_nobody_takes_is_told() -> None:
     made = compiled(provider("p"), route("chat", feedback="Accept"), layouts=nobody)
     (report,) = (one for one in made.reports if one.key.kind == "ModelRoute")
     assert report.warnings == ("spec.feedback: not taken: gateways have no budget server to ask",)
+
+
+def shares(cache: Any, **settings: Any) -> Any:
+    return compiled(provider("p"), route("chat", cache=cache), consumer("a"), secrets={}, **settings)
+
+
+def stored(made: Any) -> set[bool]:
+    return {one.cache.stored for gateway in made.gateways.values() for one in gateway.ir.routes}
+
+
+def test_shared_answers_have_their_bytes_and_let_gateways_tell() -> None:
+    made = shares({"ttl": "1m", "store": "Shared"})
+    assert decode(made.configuration).shared_answers_bytes == 33_554_432
+    assert all(gateway.ir.budget.asked for gateway in made.gateways.values())
+    assert stored(made) == {True}
+
+
+def test_answers_that_workers_keep_alone_ask_nobody() -> None:
+    made = shares({"ttl": "1m"})
+    assert "sharedAnswersBytes" not in json.loads(made.configuration)
+    assert not any(gateway.ir.budget.asked for gateway in made.gateways.values())
+    assert stored(made) == {False}
+
+
+def test_a_store_that_nobody_runs_is_told_and_workers_keep_their_own() -> None:
+    nobody = {name: replace(one, budget=None) for name, one in layouts(["us-east-1"]).items()}
+    made = shares({"ttl": "1m", "store": "Shared"}, layouts=nobody)
+    (report,) = (one for one in made.reports if one.key.kind == "ModelRoute")
+    (warning,) = report.warnings
+    assert warning.startswith("spec.cache.store: got `Shared`, want `Worker`: gateways have no budget server")
+    assert stored(made) == {False}
+    assert "sharedAnswersBytes" not in json.loads(made.configuration)
