@@ -13,11 +13,14 @@ from budget.client import Answer, budget, chat, metric, metrics, request
 from budget.conftest import CREDENTIAL, KEY
 from budget.redis_server import RedisServer
 from fairlead import ir
+from fairlead.adapters.gateway_metrics import HttpGatewayMetrics
 from fairlead.budgetserver import feedback
 from fairlead.budgetserver.feedback import KEPT_MS, Outcome, Rating
 from fairlead.budgetserver.shelf import FileShelf, RedisShelf, Shelf
 from fairlead.budgetserver.store import StoreError
+from fairlead.console.local import LocalSource
 from fairlead.demo.provider import SimulatedProvider
+from fairlead.standalone.state import StateFolder
 
 Start = Callable[..., RunningUp]
 NOW = 1_800_000_000_000
@@ -83,6 +86,19 @@ def test_a_rating_counts_at_the_side_that_answered(serving: Site) -> None:
 
 
 @pytest.mark.envoy
+def test_a_page_shows_it(serving: Site) -> None:
+    asked = answered_by(serving, "sim/one/heron")
+    assert rate(serving.ports[0], asked).status == 200
+
+    async def look() -> list[tuple[str, str, bool]]:
+        source = LocalSource(StateFolder(root=serving.state))
+        async with HttpGatewayMetrics() as source._metrics:
+            found = (await source.look()).feedback
+        return [(one["route"], one["arm"], one["up"] > 0) for one in found if one["target"] == "sim/heron"]
+
+    until(lambda: ("fairlead/chat", "candidate", True) in asyncio.run(look()))
+
+
 def test_once(serving: Site) -> None:
     (port,) = serving.ports
     asked = answered_by(serving, "sim/one/heron")

@@ -21,6 +21,7 @@ from fairlead.rollout import machine
 from fairlead.rollout.plan import Plan
 from fairlead.rollout.state import State
 from fairlead.runtime.ejections import Ejections
+from fairlead.runtime.feedback import told as ratings
 from fairlead.standalone import status as standalone
 from fairlead.standalone.addresses import Addresses
 from fairlead.standalone.state import StateFolder
@@ -44,7 +45,9 @@ class Stage:
         ejected: Mapping[str, frozenset[str]] | None = None,
         silent: frozenset[str] = frozenset(),
         counted: Counted | None = None,
+        feedback: Sequence[str] = (),
     ) -> None:
+        self.rated = ratings(feedback)
         self.manifests, self.counted = manifests, counted or Counted()
         self.fleet, self.failing, self.states = Fleet(endpoints=dict(health or {})), failing, dict(rollouts or {})
         asked = builders.compiled(*manifests)
@@ -103,7 +106,7 @@ class Stage:
         )
         document = standalone.read(state)
         assert document is not None
-        return local.draw(document, self.told, source="here", **fields)
+        return local.draw(document, self.told, source="here", rated=self.rated, **fields)
 
     def in_cluster(self, money: Mapping[str, Any] = NO_MONEY) -> Picture:
         """Draw it as the operator writes status."""
@@ -111,7 +114,7 @@ class Stage:
         objects = [self._object(one) for one in self.manifests]
         described = overview.describe(objects, self._load())
         told = {name: one for name, one in self.told.items() if one.answered}
-        return cluster.draw(described, dict(money), pods, told, source="here", urls={})
+        return cluster.draw(described, dict(money), pods, told, source="here", urls={}, rated=self.rated)
 
     def spent(self) -> Mapping[str, Any]:
         """Read what objects say of money."""

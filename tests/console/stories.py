@@ -99,6 +99,18 @@ def rolling() -> Stage:
     return Stage(*manifests, rollouts={CHAT: state})
 
 
+RATINGS = """\
+fairlead_feedback_answers_total{arm="stable",route="team-web/kept",target="p/us/small"} 5.0
+fairlead_feedback_answers_created{arm="stable",route="team-web/kept",target="p/us/small"} 1.7e+09
+fairlead_feedback_ratings_total{arm="stable",rating="up",route="team-web/kept",target="p/us/small"} 2.0
+fairlead_feedback_ratings_total{arm="stable",rating="down",route="team-web/kept",target="p/us/small"} 1.0
+fairlead_feedback_answers_total{arm="candidate",route="team-web/kept",target="p/us/vendor/a%7E"} 3.0
+fairlead_feedback_ratings_total{arm="candidate",rating="up",route="team-web/kept",target="p/us/vendor/a%7E"} 0.0
+fairlead_feedback_ratings_total{arm="candidate",rating="odd",route="team-web/kept",target="p/us/vendor/a%7E"} 4.0
+fairlead_feedback_refused_total{reason="unknown"} 7.0
+"""
+
+
 def by_content() -> Stage:
     """A route that keeps answers, and two that ask classifiers, of which one fails; nobody has a budget."""
     service = {"service": {"name": "sorter", "port": 80}, "categories": {"code": "code", "simple": "greetings"}}
@@ -129,6 +141,7 @@ def by_content() -> Stage:
         route("sorted", classifier=service, rules=rules),
         route("burning", classifier=service, rules=rules),
         counted=counted(before, grown, shown, NOW_MS - 60_000),
+        feedback=[RATINGS, RATINGS],
     )
 
 

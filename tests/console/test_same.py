@@ -1,5 +1,6 @@
 """A page says the same of a `fairlead up` and of a cluster that serve the same."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ from stages import Stage
 from stories import CHAT
 
 from builders import EU_WEST, US
+from fairlead.console.cluster import ClusterSource
 from fairlead.console.picture import NO_BUDGET
+from fairlead.errors import EnvoyError
+from memory_cluster import MemoryCluster
 
 TOLD_BY_UP_ALONE = ("observedAt",)
 
@@ -22,6 +26,7 @@ def test_both_say_the_same_field_by_field(story: Callable[[], Stage], tmp_path: 
     assert up.routes == cluster.routes
     assert up.endpoints == cluster.endpoints
     assert up.classifiers == cluster.classifiers
+    assert up.feedback == cluster.feedback
     assert [_bare(one) for one in up.rollouts] == [_bare(one) for one in cluster.rollouts]
     if not stage.manifests:
         return  # a cluster names regions by pods and by what is served
@@ -60,6 +65,38 @@ def test_both_tell_kept_answers_and_classifiers_where_nobody_has_a_budget(tmp_pa
         {"route": "team-web/sorted", "asked": 10, "remembered": 4, "without": {}, "openSince": None},
     ]
     assert "1 classifier not asked" in up.verdict
+    assert up.feedback == [
+        {"route": "team-web/kept", "target": "p/us/small", "arm": "stable", "answers": 10, "up": 4, "down": 2},
+        {"route": "team-web/kept", "target": "p/us/vendor/a~", "arm": "candidate", "answers": 6, "up": 0, "down": 0},
+    ]
+
+
+class Servers:
+    """Budget servers that say what users thought, or do not answer."""
+
+    async def read(self, address: str, *, only: str) -> str:
+        if address != "fairlead/one:8083":
+            raise EnvoyError("nobody answers")
+        assert only
+        return stories.RATINGS
+
+
+def test_a_cluster_asks_its_budget_servers_and_does_without_those_that_are_silent() -> None:
+    def pod(name: str, component: str) -> dict[str, Any]:
+        labels = {"app.kubernetes.io/part-of": "fairlead", "app.kubernetes.io/component": component}
+        return {
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": "fairlead", "labels": labels},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        }
+
+    cluster = MemoryCluster(pod("one", "budget-server"), pod("two", "budget-server"), pod("three", "operator"))
+    source = ClusterSource(cluster, Servers(), namespace="fairlead", called="x")
+    picture = asyncio.run(source.look())
+    assert [(one["arm"], one["answers"], one["up"]) for one in picture.feedback] == [
+        ("stable", 5, 2),
+        ("candidate", 3, 0),
+    ]
 
 
 def _bare(rollout: Any) -> dict[str, Any]:

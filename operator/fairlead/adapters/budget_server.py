@@ -117,10 +117,8 @@ async def ask(socket: Path, path: str) -> dict[str, Any]:
         BudgetServerError: nobody answers, not with a JSON object, or with an error: its store does not answer, say.
 
     """
-    transport = exchange.at_socket(socket)
     try:
-        async with exchange.client(transport, "http://budget") as client:
-            document = decoded((await exchange.get(client, path)).content)
+        document = decoded(await _content(socket, path))
     except AnswerError as error:
         raise BudgetServerError(f"{socket}: the budget server does not answer: {error}") from None
     if not isinstance(document, dict):
@@ -129,3 +127,16 @@ async def ask(socket: Path, path: str) -> dict[str, Any]:
         message = wrong.get("message") if isinstance(wrong, dict) else wrong
         raise BudgetServerError(f"the budget server cannot tell: {message}")
     return document
+
+
+async def counted(socket: Path) -> str:
+    """Return what a budget server shows to Prometheus; raises `BudgetServerError`."""
+    try:
+        return (await _content(socket, "/metrics")).decode()
+    except (AnswerError, UnicodeDecodeError) as error:
+        raise BudgetServerError(f"{socket}: the budget server does not answer: {error}") from None
+
+
+async def _content(socket: Path, path: str) -> bytes:
+    async with exchange.client(exchange.at_socket(socket), "http://budget") as client:
+        return (await exchange.get(client, path)).content

@@ -12,15 +12,17 @@ from fairlead.budget.price import Price
 from fairlead.console import picture
 from fairlead.console.picture import NO_BUDGET, Picture
 from fairlead.controller import overview, request_logs, spending
-from fairlead.errors import ClusterError
-from fairlead.manifests import IN_ROTATION_LABEL, REGION_LABEL
+from fairlead.errors import ClusterError, EnvoyError
+from fairlead.manifests import COMPONENT_LABEL, IN_ROTATION_LABEL, REGION_LABEL
 from fairlead.manifests.paths import METRICS_PORT
+from fairlead.runtime import feedback
 from fairlead.runtime.ejections import Ejections, ejections
 from fairlead.status import is_ill
 
 Json = dict[str, Any]
 _TAKEN = ("Accepted", "ResolvedRefs")
 _PART = {"app.kubernetes.io/part-of": "fairlead"}
+_BUDGET_SERVERS = {**_PART, COMPONENT_LABEL: "budget-server"}
 
 
 class ClusterSource:
@@ -97,7 +99,19 @@ class ClusterSource:
             source=f"cluster {self._called}, namespace {self._namespace}",
             urls=await self._urls(),
             alerts=alerts,
+            rated=feedback.told(await self._ratings()),
         )
+
+    async def _ratings(self) -> list[str]:
+        """Return what each budget server shows of feedback; nothing of those that may not be seen, or do not answer."""
+        found = []
+        with suppress(ClusterError):
+            pods = await self._kube.list("Pod", namespace=self._namespace, labels=_BUDGET_SERVERS)
+            for pod in filter(_is_ready, pods):
+                with suppress(EnvoyError):
+                    address = f"{self._namespace}/{pod['metadata']['name']}:{feedback.PORT}"
+                    found.append(await self._metrics.read(address, only="^fairlead_feedback"))
+        return found
 
 
 def draw(
@@ -109,6 +123,7 @@ def draw(
     source: str,
     urls: Mapping[str, str],
     alerts: Sequence[str] = (),
+    rated: Sequence[Json] = (),
 ) -> Picture:
     """Draw what `overview` and `spending` describe.
 
@@ -159,6 +174,7 @@ def draw(
             if _is_refused(one)
         ],
         classifiers=described["classifiers"],
+        feedback=rated,
     )
 
 

@@ -13,6 +13,7 @@ from fairlead.console import picture
 from fairlead.console.picture import NO_BUDGET, Picture
 from fairlead.errors import BudgetServerError
 from fairlead.ir import ModelKind
+from fairlead.runtime import feedback
 from fairlead.runtime.ejections import Ejections, ejections
 from fairlead.standalone import request_logs, status
 from fairlead.standalone.state import StateFolder
@@ -62,13 +63,19 @@ class LocalSource:
             if process is not None
             else {}
         )
-        budgets, money = None, ""
+        budgets, money, rated = None, "", list[Json]()
         if process is not None:
             try:
                 budgets, money = await self._budgets(document.get("caches", ()))
+                rated = await self._feedback()
             except BudgetServerError as error:
                 alerts.append(f"nobody says what is spent: {error}")
-        return draw(document, told, source=source, alerts=alerts, budgets=budgets, money=money)
+        return draw(document, told, source=source, alerts=alerts, budgets=budgets, money=money, rated=rated)
+
+    async def _feedback(self) -> list[Json]:
+        """Ask what users thought of answers; raises `BudgetServerError`."""
+        socket = self._folder.budget.places.http
+        return feedback.told([await budget_server.counted(socket)]) if socket.exists() else []
 
     async def _budgets(self, counted: Sequence[Cache]) -> tuple[Json | None, str]:
         """Ask what is spent; raises `BudgetServerError`. `counted`: what gateways say of kept answers."""
@@ -103,6 +110,7 @@ def draw(
     alerts: Sequence[str] = (),
     budgets: Json | None = None,
     money: str = "",
+    rated: Sequence[Json] = (),
 ) -> Picture:
     """Draw `status.json`. `told`: what the gateways said of this moment; empty where nobody was asked."""
     if budgets is None and (counted := document.get("caches")):
@@ -144,6 +152,7 @@ def draw(
             if one["weight"] == "problem"
         ],
         classifiers=[{**one} for one in document.get("classifiers", ())],
+        feedback=rated,
     )
 
 

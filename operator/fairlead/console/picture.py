@@ -38,6 +38,8 @@ class Picture:
     """Each with `subject`, `where` and `message`."""
     classifiers: Sequence[Json] = ()
     """Of each route that asks one, as `status.counted` describes it."""
+    feedback: Sequence[Json] = ()
+    """What users thought of answers, as `runtime.feedback` describes it."""
 
     @property
     def verdict(self) -> str:
