@@ -9,7 +9,7 @@ from fairlead.envoy import chunk
 
 RUNTIME = luajit21.LuaRuntime(encoding=None)
 _NAMES = ("in_other_words", "message_of", "problem_of", "new_stream", "translated", "finish")
-_SOURCE = chunk.parts("messages", ("names", "spans", "request", "answer", "stream"))
+_SOURCE = chunk.parts("messages", ("names", "spans", "strict", "parts", "request", "answer", "stream", "events"))
 LUA = RUNTIME.execute((_SOURCE + f"\nreturn {{{', '.join(f'{name}={name}' for name in _NAMES)}}}").encode())
 PLAIN = {"model": "m", "messages": [{"role": "user", "content": "q"}]}
 DONE = b"data: [DONE]\n\n"

@@ -126,6 +126,12 @@ MEANINGS = {
         failure=Failure.CREDENTIAL_REJECTED,
         ejects=False,
     ),
+    "470": Meaning(
+        why="nobody's, but what the gateway makes of an answer that has no words in the client's API; a prompt can"
+        " bring it about",
+        failure=Failure.SERVER_ERROR,
+        ejects=False,
+    ),
     "498": Meaning(
         why="it has no capacity left (Groq)",
         failure=Failure.RATE_LIMITED,

@@ -17,6 +17,13 @@ class MessagesWay(StrEnum):
     TRANSLATE = "Translate"
 
 
+class ChatWay(StrEnum):
+    """What becomes of requests to `/v1/chat/completions` at a provider that speaks Anthropic's API."""
+
+    SKIP = "PassOver"
+    TRANSLATE = "Translate"
+
+
 _ROOT = "/v1"
 ANTHROPIC_VERSION = "2023-06-01"
 """What a request says in `anthropic-version` where its client says nothing."""

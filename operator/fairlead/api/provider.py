@@ -23,7 +23,7 @@ from fairlead.api.form import (
 )
 from fairlead.api.header import ForwardedHeader, Header
 from fairlead.api.health_check import HealthCheck
-from fairlead.api.protocol import MessagesWay, Protocol
+from fairlead.api.protocol import ChatWay, MessagesWay, Protocol
 from fairlead.api.resource import Part, Resource
 from fairlead.api.rule import Rule
 from fairlead.api.selector import Namespaces
@@ -267,11 +267,16 @@ class ModelProviderSpec(Part):
     """Which routes may send requests here; by default those of the provider's own namespace."""
     protocol: Protocol = Protocol.OPENAI
     """The API that the endpoints speak. `OpenAI`: requests go there as they came, whatever their path. `Anthropic`:
-    `/v1/messages` and `/v1/messages/count_tokens` alone; requests to other paths pass over these endpoints."""
+    `/v1/messages` and `/v1/messages/count_tokens` alone; requests to other paths pass over these endpoints, unless
+    `chatCompletions` says otherwise."""
     messages: MessagesWay = MessagesWay.FORWARD
     """What becomes of requests to `/v1/messages` where `protocol` is `OpenAI`. `Forward`: they go to
     `<baseURL>/messages` as they came. `Translate`: they go to `<baseURL>/chat/completions` in its words, and answers
     come back in theirs (`docs/messages.md`)."""
+    chat_completions: ChatWay = ChatWay.SKIP
+    """What becomes of requests to `/v1/chat/completions` where `protocol` is `Anthropic`. `PassOver`: these endpoints
+    are not asked. `Translate`: they go to `<baseURL>/messages` in its words, and answers come back in theirs
+    (`docs/messages.md`)."""
     endpoints: Annotated[tuple[Endpoint, ...], Items(max_items=32, min_items=1, list_type=ListType.MAP, keys=("name",))]
     """The provider's addresses. A gateway prefers its own region, then anycast, then its geo, then the others."""
     health_check: HealthCheck = HealthCheck()
@@ -308,6 +313,14 @@ class ModelProviderSpec(Part):
             message="got messages to be translated for a provider that speaks their own API, want `Forward`, remove it",
             reads=("protocol", "messages"),
             field="messages",
+        ),
+        Rule(
+            holds=lambda value: value["protocol"] == Protocol.ANTHROPIC or value["chatCompletions"] == ChatWay.SKIP,
+            cel="self.protocol == 'Anthropic' || self.chatCompletions == 'PassOver'",
+            message="got chat/completions to be translated for a provider that speaks their own API, want `PassOver`,"
+            " remove it",
+            reads=("protocol", "chatCompletions"),
+            field="chatCompletions",
         ),
         Rule(
             holds=lambda value: not _embeddings_of_anthropic(value),

@@ -11,7 +11,7 @@ from fairlead.envoy import cache, logs, names
 from fairlead.envoy.clusters import circuit_limits
 from fairlead.envoy.layout import BudgetServer, Layout
 from fairlead.envoy.protobuf import Json, duration, extension, packed
-from fairlead.ir import BudgetCheck, Gateway, Plan, Protocol, Route
+from fairlead.ir import BudgetCheck, Gateway, Need, Plan, Route
 
 USAGE_PATH = "/v1/usage"
 NOBODY = """{"object":"usage","budget":null,"budgets":[]}"""
@@ -271,14 +271,14 @@ def usage_route(gateway: Gateway, layout: Layout) -> Json:
     return route
 
 
-def downgrade(route: Route, gateway: Gateway, needs: Protocol | None) -> str:
+def downgrade(route: Route, gateway: Gateway, needs: Need | None) -> str:
     """Say which route answers a chat route's requests under budget pressure, and what is its last resort.
 
-    `needs`: the protocol that a rung must speak; empty where no other route answers. A count of tokens is for the model
+    `needs`: what they need of a rung; empty where no other route answers. A count of tokens is for the model
     that was asked, and costs nothing.
     """
     plan = _downgraded(route, gateway)
-    if plan is None or needs is Protocol.ANTHROPIC or (needs is not None and not plan.speaks(needs)):
+    if plan is None or needs is Need.ANTHROPIC or (needs is not None and not plan.speaks(needs)):
         return ""
     last = plan if needs is None else plan.apart(needs) or plan
     return f"{route.downgrade_to} {last.last_model} {last.last_target}"

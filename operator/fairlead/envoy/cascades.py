@@ -4,7 +4,7 @@ On a route with one, requests that are no streams meet a composite cluster of ho
 ladder, and behind them the first model once more, with the last resort. Behind a hop a model has its own rungs and
 retries: failover within it is what it was, and whatever ends it (no rung left, a verdict) leads to the next model,
 never to the same one elsewhere. There the judge looks at each answer but those of the last model and of the last
-resort: there is nothing better to ask. Streams, and messages that are said in other words, meet the plain ladder.
+resort: there is nothing better to ask. Streams, and what is said in other words, meet the plain ladder.
 
 A model whose every endpoint is demoted stands behind the others, as a rung does; a model is judged where one that was
 declared as better still follows.
@@ -31,7 +31,7 @@ from fairlead.envoy import (
 )
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, packed
-from fairlead.ir import Cascade, Gateway, ModelKind, Plan, Protocol, Route, Side
+from fairlead.ir import Cascade, Gateway, ModelKind, Need, Plan, Route, Side
 
 LUA = "envoy.extensions.filters.http.lua.v3"
 BYPASS = "bypass"
@@ -61,14 +61,14 @@ class Model:
     judged: bool
 
 
-def meeting(route: Route, plan: Plan, needs: Protocol | None, gateway: Gateway) -> Meeting:
-    """Tell what requests that need this protocol have to do with a route's cascade.
+def meeting(route: Route, plan: Plan, needs: Need | None, gateway: Gateway) -> Meeting:
+    """Tell what requests that need this have to do with a route's cascade.
 
     A count of tokens is no answer; what was said in other words cannot be said over a hop.
     """
-    if route.cascade is None or plan.kind is not ModelKind.CHAT or needs is Protocol.ANTHROPIC:
+    if route.cascade is None or plan.kind is not ModelKind.CHAT or needs is Need.ANTHROPIC:
         return Meeting.NONE
-    if needs is None and plan.translated:
+    if (needs is None and plan.translated) or (needs is Need.CHAT and plan.worded):
         return Meeting.BYPASSED
     apart = needs if needs is not None and plan.apart(needs) else None
     return Meeting.JUDGED if any(_has_two(one) for one in _arms(route, plan, apart, gateway)) else Meeting.BYPASSED
@@ -83,7 +83,7 @@ def told(*, judged: bool) -> Json:
     return {**made, "response_headers_to_remove": [names.JUDGED_HEADER]} if judged else made
 
 
-def retry(route: Route, plan: Plan, apart: Protocol | None, gateway: Gateway) -> Json:
+def retry(route: Route, plan: Plan, apart: Need | None, gateway: Gateway) -> Json:
     """Make the retries of an outer ladder: each leads to the next model."""
     return retries.policy(_attempts(route, plan, apart, gateway) - 1, attempt_ms=None, judged=True)
 
@@ -136,14 +136,14 @@ def _has_two(arm: _Arm) -> bool:
     return len(arm.models) >= _TWO
 
 
-def _met(gateway: Gateway) -> Iterator[tuple[Route, Plan, Protocol | None]]:
-    """Yield the plans with a cascade, by the protocol that rungs must speak where they speak several."""
+def _met(gateway: Gateway) -> Iterator[tuple[Route, Plan, Need | None]]:
+    """Yield the plans with a cascade, by what requests need of a rung where not all have it."""
     for route in gateway.routes:
         for plan, apart in _met_by(route, gateway):
             yield route, plan, apart
 
 
-def _met_by(route: Route, gateway: Gateway) -> Iterator[tuple[Plan, Protocol | None]]:
+def _met_by(route: Route, gateway: Gateway) -> Iterator[tuple[Plan, Need | None]]:
     for plan in route.plans:
         for paths_need in dict.fromkeys(dialects.NEEDS.values()):
             if meeting(route, plan, paths_need, gateway) is Meeting.JUDGED:
@@ -168,13 +168,13 @@ def _judged_as(cascade: Cascade, *, judged: bool) -> str:
     return f"{'judged' if judged else 'unjudged'}-{makers.word(judge.accept(cascade.accept))}"
 
 
-def _arms(route: Route, plan: Plan, apart: Protocol | None, gateway: Gateway) -> Iterator[_Arm]:
+def _arms(route: Route, plan: Plan, apart: Need | None, gateway: Gateway) -> Iterator[_Arm]:
     ladders = {ladder.name: ladder for ladder in gateway.ladders}
     targets = {target.name: target for target in gateway.targets}
     dialect = None if apart is None else plan.apart(apart)
     for arm in plan.arms:
         declared = ladders[arm.ladder]
-        rungs = [rung for rung in declared.rungs if dialect is None or targets[rung].protocol is apart]
+        rungs = [rung for rung in declared.rungs if dialect is None or dialect.need.met_by(targets[rung])]
         base = dialects.cluster(arm, plan, apart, gateway)
         yield _Arm(
             base=base,
@@ -196,7 +196,7 @@ def _models(route: Route, base: str, rungs: Sequence[str]) -> tuple[Model, ...]:
     )
 
 
-def _attempts(route: Route, plan: Plan, apart: Protocol | None, gateway: Gateway) -> int:
+def _attempts(route: Route, plan: Plan, apart: Need | None, gateway: Gateway) -> int:
     """Return how many models an outer ladder has at most, the last resort included."""
     return max(len(arm.models) for arm in _arms(route, plan, apart, gateway)) + 1
 

@@ -73,7 +73,8 @@ def _last_resort(last: LastResort, crowded: Addresses, made: Mapping[str, str]) 
 
 def _host_line(host: Target | LastResort, wire_model: str, hop: str = "") -> str:
     """Put what the upstream filters need to know of a host into one value: see `lua/upstream/attempt.lua`."""
-    wanted = (*((names.WANTS_WORDS,) if host.translates_messages else ()), *host.forward_headers)
+    marks = {names.WANTS_CHAT: host.translates_messages, names.WANTS_MESSAGES: host.translates_chat}
+    wanted = (*(mark for mark, wants in marks.items() if wants), *host.forward_headers)
     words = (host.credential, wire_model, host.upstream.base_path, hop, ",".join(wanted))
     return " ".join(word or "-" for word in words)
 

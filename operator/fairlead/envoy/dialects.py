@@ -1,43 +1,46 @@
-"""Ladders of one protocol: what requests meet that not every rung of their plan can answer.
+"""Ladders of one dialect: what requests meet that not every rung of their plan can answer.
 
 Requests to `/v1/messages` meet all rungs. Those to OpenAI's own paths meet the rungs that speak OpenAI's API, those to
-`/v1/messages/count_tokens` the ones that speak Anthropic's. Where a plan has both, each has a ladder without the
-others: a rung that cannot serve is never asked, so it costs no attempt and counts towards no ejection.
+`/v1/chat/completions` also the ones that want them in other words, those to `/v1/messages/count_tokens` the ones that
+speak Anthropic's. Where a plan has others, each has a ladder without them: a rung that cannot serve is never asked, so
+it costs no attempt and counts towards no ejection.
 """
 
 from collections.abc import Iterator, Mapping
 
 from fairlead.envoy import names
-from fairlead.ir import Arm, Gateway, Ladder, Plan, Protocol, Route, Side
+from fairlead.ir import Arm, Gateway, Ladder, Need, Plan, Route, Side
 
-NEEDS: Mapping[tuple[str, ...], Protocol | None] = {
-    ("chat/completions", "completions", "responses"): Protocol.OPENAI,
+NEEDS: Mapping[tuple[str, ...], Need | None] = {
+    ("chat/completions",): Need.CHAT,
+    ("completions", "responses"): Need.OPENAI,
     ("messages",): None,
-    ("messages/count_tokens",): Protocol.ANTHROPIC,
+    ("messages/count_tokens",): Need.ANTHROPIC,
 }
-"""Paths below `/v1` that chat models answer, and the protocol that they need; None = a provider takes it as it is."""
+"""Paths below `/v1` that chat models answer, and what they need of a rung; None = all of them are asked."""
 
 
 def ladders(route: Route, gateway: Gateway) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """Yield the cluster's name, the targets and the last resort of each ladder of one protocol."""
-    protocols = {target.name: target.protocol for target in gateway.targets}
+    """Yield the cluster's name, the targets and the last resort of each ladder of one dialect."""
+    targets = {target.name: target for target in gateway.targets}
     declared = {ladder.name: ladder for ladder in gateway.ladders}
     for plan in route.plans:
         for dialect in (one for one in plan.dialects if one.apart):
             for arm in plan.arms:
-                rungs = tuple(rung for rung in declared[arm.ladder].rungs if protocols[rung] is dialect.protocol)
-                yield cluster(arm, plan, dialect.protocol, gateway), rungs, dialect.last_resort
+                rungs = tuple(rung for rung in declared[arm.ladder].rungs if dialect.need.met_by(targets[rung]))
+                yield cluster(arm, plan, dialect.need, gateway), rungs, dialect.last_resort
 
 
-def cluster(arm: Arm, plan: Plan, protocol: Protocol | None, gateway: Gateway) -> str:
-    """Name the cluster that requests take on an arm which need a protocol."""
-    if protocol is None or plan.apart(protocol) is None:
+def cluster(arm: Arm, plan: Plan, need: Need | None, gateway: Gateway) -> str:
+    """Name the cluster that requests take on an arm which need so much of a rung."""
+    dialect = None if need is None else plan.apart(need)
+    if dialect is None:
         return names.ladder_cluster(arm.ladder)
     if arm.side is Side.STABLE:
-        return names.dialect_cluster(arm.ladder, protocol)
-    first = _ladder(arm.ladder, gateway).rungs[0]
-    (spoken,) = {target.protocol for target in gateway.targets if target.name == first}
-    return names.dialect_cluster(arm.ladder, protocol, counted=spoken is protocol)
+        return names.dialect_cluster(arm.ladder, dialect.need)
+    name = _ladder(arm.ladder, gateway).rungs[0]
+    (first,) = (target for target in gateway.targets if target.name == name)
+    return names.dialect_cluster(arm.ladder, dialect.need, counted=dialect.need.met_by(first))
 
 
 def _ladder(name: str, gateway: Gateway) -> Ladder:

@@ -15,7 +15,7 @@ an absent field.
     f                       -> there, where a route takes feedback
     k                       -> there, where a plan keeps consumers on its sides
     n:<scope>|<model name>  -> <route> <kind> <max output tokens> <wire id> <last wire id> <last target> <shape> <stem>
-                               r <dialects> t; or `-`: a refusal
+                               r <dialects> t <limit>; or `-`: a refusal
     r:<route>               -> <rule> <route that it leads to> <condition>;<condition>...|<rule> ...
     q:<route>               -> <cluster> <route, of one that is asked> <timeout, ms> <remembered, s> <path>
                                <category>,... <prompt, as JSON>: who gives its requests a category
@@ -26,12 +26,13 @@ an absent field.
   spaces and commas.
 - `wire id` is the most likely one: that of the first rung of the first stable arm; the upstream filter swaps it where
   another host was chosen.
-- `dialects`: there where not all rungs speak OpenAI's API. For each protocol that can be answered, with `|` between
-  them, `<protocol>` where all rungs speak it, and `<protocol>,<last wire id>,<last target>` where its requests pass
+- `dialects`: there where not all rungs speak OpenAI's API. For each need (`ir.Need`) that can be answered, with `|`
+  between them, `<need>` where all rungs meet it, and `<need>,<last wire id>,<last target>` where its requests pass
   over others.
 - `shape` (the arms' weights) and `stem` (clusters of the arms' ladders are `<stem>/0`, `<stem>/1`, ...) are there for
-  plans that are picked by a key only; `r` only where the route has rules, `t` where a rung wants messages
-  in other words. Before one that is there stand `-`.
+  plans that are picked by a key only; `r` only where the route has rules, `t` where a rung wants messages in other
+  words, `limit`, of the tokens of an answer whose client says none, where one wants chat/completions so. Before one
+  that is there stand `-`.
 - Conditions are `images=1`, `tools=0`, `json=1`, `prompt=<at least>-<below>` and `output=...` in tokens,
   `text=<literal>,...`, folded and in hexadecimal digits, `category=<name>`.
 """
@@ -167,12 +168,13 @@ def _answer(route: Route, plan: Plan, wire_id: str) -> str:
         plan.last_target,
     )
     spoken = "|".join(
-        ",".join(map(_word, (one.protocol.value, *((one.last_model, one.last_target) if one.apart else ()))))
+        ",".join(map(_word, (one.need.value, *((one.last_model, one.last_target) if one.apart else ()))))
         for one in plan.dialects
     )
     keyed = (shape(plan), names.ladder_cluster(_stem(plan))) if route.keyed else (ABSENT, ABSENT)
     ruled = RULED if route.rules and plan.kind is ModelKind.CHAT else ABSENT
     fields = [*map(_word, (*common, *keyed, ruled)), spoken or ABSENT, TRANSLATED if plan.translated else ABSENT]
+    fields.append(str(plan.worded.max_tokens) if plan.worded else ABSENT)
     while fields[-1] == ABSENT:
         fields.pop()
     return " ".join(fields)

@@ -154,11 +154,16 @@ def _upgrades() -> Json:
     return {**mapper, "status_code": NO_UPGRADE.status}
 
 
-def _for_anthropic(*, limited: bool) -> list[Json]:
-    """Map the same answers for clients of Anthropic's API."""
+def _for_anthropic(*, limited: bool, worded: bool) -> list[Json]:
+    """Map the same answers for clients of Anthropic's API.
+
+    `worded`: attempts for clients of the other one may have its path.
+    """
     path = {"header": {"name": ":path", "string_match": {"safe_regex": {"regex": ANTHROPIC_PATH}}}}
     version = {"header": {"name": "anthropic-version", "present_match": True}}
-    there = {"or_filter": {"filters": [{"header_filter": path}, {"header_filter": version}]}}
+    there: Json = {"or_filter": {"filters": [{"header_filter": path}, {"header_filter": version}]}}
+    if worded:
+        there = {"and_filter": {"filters": [there, _not_of_chat()]}}
     no_http = {"response_flag_filter": {"flags": [NO_HTTP]}}
     no_room = {"response_flag_filter": {"flags": ["RL"]}}
     return [
@@ -184,6 +189,16 @@ def _too_many() -> Json:
     return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}
 
 
+def _not_of_chat() -> Json:
+    """Match all but attempts for clients of chat/completions in the words of messages."""
+    matcher = {
+        "filter": names.METADATA_NAMESPACE,
+        "path": [{"key": names.TRANSLATED_KEY}],
+        "value": {"string_match": {"safe_regex": {"regex": "|messages"}}},
+    }
+    return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": True}}
+
+
 def _failed_with(status: str) -> Json:
     """Match what the upstream filter wrote down of the last attempt."""
     matcher = {
@@ -194,16 +209,17 @@ def _failed_with(status: str) -> Json:
     return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}
 
 
-def local_reply_config(*, limited: bool = False) -> Json:
+def local_reply_config(*, limited: bool = False, worded: bool = False) -> Json:
     """Map a connection manager's own answers; providers' bodies pass untouched. The first match wins.
 
-    `limited`: some consumer may have so many requests in flight, and no more.
+    `limited`: some consumer may have so many requests in flight, and no more. `worded`: some host wants
+    chat/completions in the words of messages.
     """
     no_http = {"response_flag_filter": {"flags": [NO_HTTP]}}
     mappers = [
         _upgrades(),
         *_overload(),
-        *_for_anthropic(limited=limited),
+        *_for_anthropic(limited=limited, worded=worded),
         *_budgets(),
         _mapper(BAD_GATEWAY.status, _text(BAD_GATEWAY.body()), no_http),
     ]

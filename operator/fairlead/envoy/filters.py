@@ -11,7 +11,6 @@ from fairlead.envoy import (
     errors,
     held,
     logs,
-    messages_filter,
     names,
     overload,
     probe,
@@ -19,6 +18,7 @@ from fairlead.envoy import (
     request_filter,
     token_filter,
     upstream_filter,
+    words,
 )
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
@@ -92,8 +92,8 @@ def per_request(gateway: Gateway, layout: Layout, *, probed: Sequence[str]) -> l
         {"name": REFUSALS, "typed_config": _refusals(gateway)},
         # Draws what is copied and recorded; on the way back posts the answer as the client gets it.
         *recorder.per_request(gateway, layout),
-        # On the way back: answers of chat/completions to clients of Messages.
-        messages_filter.render(),
+        # On the way back: answers in the words of another API than the client's.
+        *words.filters(gateway),
         # On the way back: reads usage. Nearest to the router, so that it sees the provider's answer.
         token_filter.render(),
     ]

@@ -1,6 +1,6 @@
 """Listeners: the data port, and the port for metrics."""
 
-from fairlead.envoy import budgets, cache, errors, filters, keys, logs, names, overload, probe, stats, telemetry
+from fairlead.envoy import budgets, cache, errors, filters, keys, logs, names, overload, probe, stats, telemetry, words
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
 from fairlead.envoy.routes import HEALTH_PATH, READY_PATH
@@ -61,7 +61,9 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
             *cache.of_asked(gateway, telemetry.loggers(gateway)),
             *budgets.stats_logger(gateway, layout),
         ],
-        "local_reply_config": errors.local_reply_config(limited=budgets.limits_in_flight(gateway, layout)),
+        "local_reply_config": errors.local_reply_config(
+            limited=budgets.limits_in_flight(gateway, layout), worded=words.CHAT in words.wanted(gateway)
+        ),
         **telemetry.tracing(gateway),
     }
     return {

@@ -62,17 +62,19 @@ ERROR_KEY = "error"
 """String: the code of the error that the request filter answered with."""
 
 TRANSLATED_KEY = "translated"
-"""String, of a request to `/v1/messages`: `1` where the attempt that answers was asked in the words of another API."""
+"""String: `messages` or `chat`, the client's API, where the attempt that answers was asked in words of the other."""
 LEFT_OUT_KEY = "left_out"
 """String: the hints that those words have no place for, with `, ` between them."""
 UNSAID_KEY = "unsaid"
 """Bool, on a route with rungs that want other words: the request cannot be said in them."""
 WORDS_NAMESPACE = "fairlead.messages"
 SAID_KEY = "said"
-"""Dynamic metadata apart from the rest, since it is as long as a body: the request in the words of chat/completions."""
-WANTS_WORDS = "!messages"
-"""Among the headers that a host wants besides: it wants messages in the words of chat/completions."""
-MESSAGES_FILTER = "fairlead-messages"
+"""Dynamic metadata apart from the rest, since it is as long as a body: the request in the words of the other API."""
+WANTS_CHAT, WANTS_MESSAGES = "!messages", "!chat"
+"""Among the headers that a host wants besides: it wants messages in the words of chat/completions, and chat/completions
+in those of messages."""
+MESSAGES_FILTER, CHAT_FILTER = "fairlead-messages", "fairlead-chat"
+"""The filters that say answers to clients of these APIs."""
 
 API_KEY_FILTER = "fairlead-api-keys"
 """Name of the api_key_auth filter; routes disable it by this name, and its configuration arrives by ECDS."""
@@ -255,13 +257,13 @@ def ladder_cluster(name: str) -> str:
     return f"@{cluster(name)}"
 
 
-def dialect_cluster(name: str, protocol: str, *, counted: bool = True) -> str:
-    """Name the cluster of a ladder's rungs that speak one protocol.
+def dialect_cluster(name: str, need: str, *, counted: bool = True) -> str:
+    """Name the cluster of a ladder's rungs that answer what needs the same.
 
     Its last part is the arm's, by which rollouts count it. `counted=False`: it lacks the arm's own first rung, so what
     it does says nothing about that.
     """
-    return f"{ladder_cluster(name)}{'' if counted else '/'}@{protocol}"
+    return f"{ladder_cluster(name)}{'' if counted else '/'}@{need}"
 
 
 def model_cluster(base: str, number: int) -> str:

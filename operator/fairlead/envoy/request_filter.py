@@ -35,8 +35,8 @@ It runs once per request, after api_key_auth and before everything that needs to
   must be whole numbers, at least 1 (else 400): what one server reads as a number and another does not, or as none,
   would be a way around the budget. Elsewhere what is no such number counts as absent;
   A count of tokens costs nothing, and has `0 free`;
-- for messages on a plan with rungs that want other words: dynamic metadata `names.WORDS_NAMESPACE` with those words,
-  `left_out`, or `unsaid`, see `fairlead.envoy.messages_filter`;
+- for messages and chat/completions on a plan with rungs that want other words: dynamic metadata `names.WORDS_NAMESPACE`
+  with those words, `left_out`, or `unsaid`, see `fairlead.envoy.words`;
 - `content-length`, the bytes that were read, for a body that came without;
 - the body: `{"model":"<wire id>"` comes first, in these very bytes and with no quote inside the id, so that the
   upstream filter can swap the id without parsing. All other members keep their bytes and their order, except for these
@@ -93,7 +93,7 @@ to one of them. `content-type` is set to what was read.
 
 from typing import Any
 
-from fairlead.envoy import chunk, messages_filter, names
+from fairlead.envoy import chunk, names, words
 from fairlead.ir import fold
 
 PARTS = (
@@ -108,7 +108,7 @@ PROMPT_PARTS = ("prompt", "literals", "category")
 def source() -> str:
     """Read the Lua source, one chunk of all parts: code, not input."""
     pairs = fold.pairs()
-    source = chunk.joined("request", PARTS).replace("@messages@", messages_filter.request_source())
+    source = words.of_requests(chunk.joined("request", PARTS))
     source = source.replace("@prompt@", chunk.parts("request", PROMPT_PARTS))
     return source.replace("@letters@", "".join(pairs)).replace("@folded@", "".join(pairs.values()))
 

@@ -29,7 +29,7 @@ from fairlead.envoy import (
 )
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, packed
-from fairlead.ir import Arm, Gateway, ModelKind, Plan, Protocol, Route, Side
+from fairlead.ir import Arm, Gateway, ModelKind, Need, Plan, Protocol, Route, Side
 
 READY_PATH = "/fairlead/ready"
 """Answers 200 with the configuration's digest once routes and keys are there, 503 while draining; needs no key."""
@@ -239,12 +239,12 @@ def _forms(route: Route, gateway: Gateway) -> Iterable[Json]:
 class _Match:
     """Paths whose requests are treated alike."""
 
-    apart: Protocol | None = None
-    """Of a plan without a key, whose rungs speak several protocols: the one that a rung must speak to be asked."""
+    apart: Need | None = None
+    """Of a plan without a key, where not every rung has it: what one must have to be asked."""
     mirrored: bool = True
     """Whether the route's shadow gets copies of them."""
     unsaid: bool = False
-    """Of messages that cannot be said in the words that some rungs want: only Anthropic's own are asked."""
+    """They cannot be said in the words that some rungs want: only those that take them as they are are asked."""
     pressed: str = ""
     """What another route needs to know that answers them when a budget says so; empty = none does."""
     cascade: cascades.Meeting = cascades.Meeting.NONE
@@ -256,19 +256,19 @@ def _matches(route: Route, plan: Plan, gateway: Gateway) -> Iterable[tuple[Json,
     if plan.kind is not ModelKind.CHAT:
         return [({"path": EMBEDDING_PATH}, _Match())]
     groups: dict[_Match, list[str]] = {}
-    if plan.translated and plan.apart(Protocol.ANTHROPIC) and not route.keyed:
+    for path, needs, left in _unsaid(plan) if not route.keyed else ():
         unsaid = _Match(
-            apart=Protocol.ANTHROPIC,
+            apart=left,
             unsaid=True,
-            mirrored=_is_mirrored(route, None, gateway),
-            cascade=cascades.meeting(route, plan, None, gateway),
+            mirrored=_is_mirrored(route, needs, gateway),
+            cascade=cascades.meeting(route, plan, needs, gateway),
         )
-        groups[unsaid] = ["messages"]
+        groups.setdefault(unsaid, []).append(path)
     for paths, needs in dialects.NEEDS.items():
         # Which of its plans a keyed route takes is the request filter's word, and so is that it answers.
         if needs is None or any(one.speaks(needs) for one in route.plans if one.kind is plan.kind):
             found = _Match(
-                apart=needs if needs is not None and plan.apart(needs) and not route.keyed else None,
+                apart=dialect.need if needs and (dialect := plan.apart(needs)) and not route.keyed else None,
                 mirrored=_is_mirrored(route, needs, gateway),
                 pressed=budgets.downgrade(route, gateway, needs),
                 cascade=cascades.meeting(route, plan, needs, gateway),
@@ -277,7 +277,15 @@ def _matches(route: Route, plan: Plan, gateway: Gateway) -> Iterable[tuple[Json,
     return [({"safe_regex": {"regex": f"/v1/({'|'.join(paths)})"}}, found) for found, paths in groups.items()]
 
 
-def _is_mirrored(route: Route, needs: Protocol | None, gateway: Gateway) -> bool:
+def _unsaid(plan: Plan) -> Iterable[tuple[str, Need | None, Need]]:
+    """Yield the paths that some rungs want in other words and others take as they are: both needs."""
+    if plan.translated and plan.apart(Need.ANTHROPIC):
+        yield "messages", None, Need.ANTHROPIC
+    if plan.worded and plan.apart(Need.OPENAI):
+        yield "chat/completions", Need.CHAT, Need.OPENAI
+
+
+def _is_mirrored(route: Route, needs: Need | None, gateway: Gateway) -> bool:
     """Tell whether a shadow is asked, too; a count of tokens is nothing to compare.
 
     What was said in other words does not travel with a copy.
@@ -287,7 +295,7 @@ def _is_mirrored(route: Route, needs: Protocol | None, gateway: Gateway) -> bool
     (shadow,) = (target for target in gateway.targets if target.name == route.shadow.target)
     if needs is None:
         return not shadow.translates_messages
-    return needs is Protocol.OPENAI and shadow.protocol is Protocol.OPENAI
+    return needs is not Need.ANTHROPIC and shadow.protocol is Protocol.OPENAI
 
 
 def _shapes(route: Route) -> list[Plan]:

@@ -8,20 +8,21 @@ another provider names it in its `forwardHeaders`. Without the credential no pro
 **On the way back** it takes off such headers, too, and makes a 200 that is no answer a failed attempt, which is 502 on
 the last rung: an empty body; and, where the answer is a JSON object that comes as a whole, a body that is none, that
 says that it is an error, or that lacks the list which its endpoint's clients read. Bodies up to 1 MiB are looked into;
-longer ones with a `content-length`, compressed ones, streams, and embeddings in chunks pass as they are. A status that
-HTTP does not have is a failed attempt, too.
+longer ones with a `content-length`, compressed ones, streams, and embeddings in chunks pass as they are. An
+answer in the words of another API that cannot be said in the client's, and a status that HTTP does not have, are failed
+attempts, too.
 """
 
 import re
 from collections.abc import Iterable
 
-from fairlead.envoy import chunk
+from fairlead.envoy import chunk, words
 from fairlead.envoy.allow_list import forwarded
 from fairlead.envoy.errors import BAD_GATEWAY
 from fairlead.envoy.layout import Layout
 from fairlead.ir import Gateway
 
-PARTS = ("names", "credentials", "headers", "answers", "notes", "cascade", "attempt")
+PARTS = ("names", "credentials", "headers", "words", "answers", "notes", "cascade", "attempt")
 """The files of `lua/upstream/`, in the order in which they are joined: each sees the locals of those before it."""
 
 
@@ -36,7 +37,7 @@ def source(gateway: Gateway, layout: Layout, parts: Iterable[str] = PARTS) -> st
     }
     for name, value in known.items():
         text = text.replace(f"@{name}@", quoted(value))
-    return text
+    return text.replace("@words@", words.of_attempts(gateway))
 
 
 def quoted(value: str) -> str:

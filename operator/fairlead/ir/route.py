@@ -7,7 +7,7 @@ from fairlead.ir.cache import Cache
 from fairlead.ir.cascade import Cascade
 from fairlead.ir.classifier import Classifier
 from fairlead.ir.rule import RouteRule
-from fairlead.ir.target import Protocol
+from fairlead.ir.target import Protocol, Target
 
 
 class ModelKind(StrEnum):
@@ -68,19 +68,38 @@ class Arm:
     side: Side
 
 
+class Need(StrEnum):
+    """What requests need of a rung to be asked."""
+
+    OPENAI = "OpenAI"
+    """It speaks OpenAI's API."""
+    ANTHROPIC = "Anthropic"
+    """It speaks Anthropic's."""
+    CHAT = "Chat"
+    """It takes chat/completions, be it in other words."""
+
+    def met_by(self, target: Target) -> bool:
+        """Tell whether a target has it."""
+        if self is Need.CHAT:
+            return target.protocol is Protocol.OPENAI or target.translates_chat
+        return target.protocol.value == self.value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """What requests meet on a plan that only rungs of one protocol can answer."""
+    """What requests meet on a plan that only some rungs can answer."""
 
-    protocol: Protocol
+    need: Need
     last_resort: str
-    """Name of the `LastResort` that ends their ladders: of the first rung that speaks so."""
+    """Name of the `LastResort` that ends their ladders: of the first rung that can answer."""
     last_model: str
     """As `Plan.last_model`."""
     last_target: str
     """As `Plan.last_target`."""
     apart: bool
-    """The plan has rungs of other protocols, which such requests pass over: they have ladders of their own."""
+    """The plan has other rungs, which such requests pass over: they have ladders of their own."""
+    max_tokens: int | None = None
+    """Of `CHAT`: the limit of an answer's tokens in those other words where the client says none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,20 +118,31 @@ class Plan:
     last_target: str
     """What `x-fairlead-target` says when the last resort answers: `provider/endpoint/model`."""
     dialects: tuple[Dialect, ...] = ()
-    """The protocols of which every arm has a rung, sorted. None: all rungs speak OpenAI's."""
+    """What some rung of every arm meets, sorted; `CHAT` only where one wants other words. None: all speak OpenAI's."""
 
     translated: bool = False
     """Some rung wants messages in the words of chat/completions."""
 
-    def speaks(self, protocol: Protocol) -> bool:
-        """Tell whether requests that need this protocol can be answered, whichever arm they take."""
-        if not self.dialects:
-            return protocol is Protocol.OPENAI
-        return any(one.protocol is protocol for one in self.dialects)
+    @property
+    def worded(self) -> Dialect | None:
+        """What requests to chat/completions meet where some rung wants them in other words."""
+        return next((one for one in self.dialects if one.need is Need.CHAT), None)
 
-    def apart(self, protocol: Protocol) -> Dialect | None:
-        """Return what requests that need this protocol meet where they pass over rungs of another one."""
-        return next((one for one in self.dialects if one.protocol is protocol and one.apart), None)
+    def speaks(self, need: Need) -> bool:
+        """Tell whether requests that need this can be answered, whichever arm they take."""
+        if not self.dialects:
+            return need is not Need.ANTHROPIC
+        return self._dialect(need) is not None
+
+    def apart(self, need: Need) -> Dialect | None:
+        """Return what requests that need this meet where they pass over other rungs."""
+        found = self._dialect(need)
+        return found if found is not None and found.apart else None
+
+    def _dialect(self, need: Need) -> Dialect | None:
+        if need is Need.CHAT and self.worded is None:
+            need = Need.OPENAI
+        return next((one for one in self.dialects if one.need is need), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,11 +73,14 @@ class Target:
     protocol: Protocol = Protocol.OPENAI
     translates_messages: bool = False
     """Messages go there in the words of chat/completions."""
+    translates_chat: bool = False
+    """Requests to chat/completions go there in the words of messages."""
 
     @property
     def makes(self) -> tuple[object, ...]:
         """What its answers depend on, beside the request."""
-        return (self.name, self.wire_model, self.upstream, self.protocol, self.translates_messages)
+        made = (self.name, self.wire_model, self.upstream, self.protocol, self.translates_messages)
+        return (*made, "chat") if self.translates_chat else made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +96,14 @@ class LastResort:
     credential: str
     forward_headers: tuple[str, ...] = ()
     translates_messages: bool = False
+    translates_chat: bool = False
     """As of a target."""
 
     @property
     def makes(self) -> tuple[object, ...]:
         """What its answers depend on, beside the request, which brings the model."""
-        return (self.name, self.upstream, self.translates_messages)
+        made = (self.name, self.upstream, self.translates_messages)
+        return (*made, "chat") if self.translates_chat else made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

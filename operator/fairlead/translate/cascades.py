@@ -40,11 +40,14 @@ def judge_cascade(
     *,
     wanted: bool,
     kinds: Collection[ModelKind],
-    translates_messages: bool,
+    worded: Collection[str],
     alone: Collection[str],
     diagnostics: Diagnostics,
 ) -> None:
-    """Say where a cascade that a route wants judges nothing. `alone`: regions where only one model can answer."""
+    """Say where a cascade that a route wants judges nothing.
+
+    `worded`: paths whose requests some provider wants in other words; `alone`: regions where only one model can answer.
+    """
     if not wanted:
         return
     if ModelKind.EMBEDDING in kinds:
@@ -60,9 +63,9 @@ def judge_cascade(
             f"got one model alone that can answer within residency in {listed(sorted(alone))}, want another one there,"
             " or its answers are not judged",
         )
-    if translates_messages:
+    for path in worded:
         diagnostics.warn(
             "spec.cascade",
-            "got a provider that wants messages in other words, want to know that answers to `/v1/messages` are not"
-            " judged then; `x-fairlead-cascade` says `bypass`",
+            f"got a provider that wants {path.removeprefix('/v1/')} in other words, want to know that answers to"
+            f" `{path}` are not judged then; `x-fairlead-cascade` says `bypass`",
         )

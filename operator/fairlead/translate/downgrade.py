@@ -44,12 +44,16 @@ def objection(route: Route, other: Route) -> tuple[Reason, str] | None:
 
 def objection_to_downgrade(route: Route, other: Route) -> tuple[Reason, str] | None:
     """Return why `other` cannot answer for `route` once its budget was asked: by then requests are in their words."""
-    if other.translates_messages and not route.translates_messages:
-        message = (
-            f"got `{other.key.name}`, whose providers want messages translated, want a route like this one, where none"
-            " does, write `messages: Translate` on both sides or on neither"
-        )
-        return Reason.MODEL_TYPE_MISMATCH, message
+    for what, field, late in (
+        ("messages", "messages", other.translates_messages and not route.translates_messages),
+        ("chat/completions", "chatCompletions", other.translates_chat and not route.translates_chat),
+    ):
+        if late:
+            message = (
+                f"got `{other.key.name}`, whose providers want {what} translated, want a route like this one, where"
+                f" none does, write `{field}: Translate` on both sides or on neither"
+            )
+            return Reason.MODEL_TYPE_MISMATCH, message
     return objection(route, other)
 
 

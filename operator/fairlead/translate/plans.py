@@ -22,6 +22,9 @@ class Rung:
     model: str
 
 
+MAX_TOKENS = 4096
+"""Of an answer in Anthropic's API, which must be told one, where neither the client nor the catalogue says how many."""
+
 LadderSet: TypeAlias = tuple[tuple[str, ...], ...]
 """One candidates at one gateway: the rungs of each arm. The last resort is the first rung of the first arm."""
 
@@ -89,36 +92,44 @@ class Planner:
         return tuple(plans), tuple(ladders)
 
     def _dialects(self, declared: tuple[str, ...], arms: Sequence[tuple[str, ...]]) -> tuple[ir.Dialect, ...]:
-        """Return what requests meet that need one protocol, and keep their last resorts.
+        """Return what requests meet that not every rung can answer, and keep their last resorts.
 
         `declared` are the rungs of the first arm, of which the last resort is made.
         """
-        spoken = [frozenset(self._protocol(rung) for rung in rungs) for rungs in arms]
-        every = frozenset[ir.Protocol]().union(*spoken)
-        if every == {ir.Protocol.OPENAI}:
+        every = frozenset(rung for rungs in arms for rung in rungs)
+        if all(self._owner(rung).protocol is ir.Protocol.OPENAI for rung in every):
             return ()
+        worded = [rung for rung in every if self._owner(rung).translates_chat]
         dialects = []
-        for protocol in sorted(frozenset(every).intersection(*spoken)):
-            name = next(rung for rung in declared if self._protocol(rung) is protocol)
+        for need in sorted(ir.Need):
+            met = frozenset(rung for rung in every if need.met_by(self._target(rung)))
+            if not all(met.intersection(rungs) for rungs in arms) or (need is ir.Need.CHAT and not worded):
+                continue
+            name = next(rung for rung in declared if rung in met)
             rung = self._rungs[name]
             last_resort = f"{rung.endpoint.provider}/{rung.endpoint.name}"
             self._used_last_resorts[last_resort] = rung.endpoint
             dialects.append(
                 ir.Dialect(
-                    protocol=protocol,
+                    need=need,
                     last_resort=last_resort,
                     last_model=word.encode(rung.endpoint.wire_models[rung.model]),
                     last_target=name,
-                    apart=len(every) > 1,
+                    apart=met != every,
+                    max_tokens=min(map(self._most, worded)) if need is ir.Need.CHAT else None,
                 )
             )
         return tuple(dialects)
 
     def _translates(self, target: str) -> bool:
-        return self._providers[self._rungs[target].endpoint.provider].translates_messages
+        return self._owner(target).translates_messages
 
-    def _protocol(self, target: str) -> ir.Protocol:
-        return self._providers[self._rungs[target].endpoint.provider].protocol
+    def _owner(self, target: str) -> Provider:
+        return self._providers[self._rungs[target].endpoint.provider]
+
+    def _most(self, target: str) -> int:
+        rung = self._rungs[target]
+        return rung.endpoint.terms[rung.model].max_output_tokens or MAX_TOKENS
 
     def _candidate(self, route: Route) -> LadderSet | None:
         """Return the ladders of a rollout's side; None where nothing rolls out, or residency keeps it out."""
@@ -167,6 +178,7 @@ class Planner:
                 credential=_credential_name(endpoint),
                 forward_headers=self._providers[endpoint.provider].forward_headers,
                 translates_messages=self._providers[endpoint.provider].translates_messages,
+                translates_chat=self._providers[endpoint.provider].translates_chat,
             )
             for name, endpoint in sorted(self._used_last_resorts.items())
         )
@@ -210,6 +222,7 @@ class Planner:
             forward_headers=owner.forward_headers,
             protocol=owner.protocol,
             translates_messages=owner.translates_messages,
+            translates_chat=owner.translates_chat,
         )
 
 

@@ -8,7 +8,7 @@ from fairlead.api import quantity
 from fairlead.api.base_url import split_base_url
 from fairlead.api.conditions import Reason
 from fairlead.api.health_check import HealthCheckType, ProbeCredential
-from fairlead.api.protocol import MessagesWay, api_root
+from fairlead.api.protocol import ChatWay, MessagesWay, api_root
 from fairlead.api.provider import Endpoint as EndpointSpec
 from fairlead.api.provider import Model, ModelProvider, ModelType
 from fairlead.api.provider import Price as PriceSpec
@@ -83,6 +83,7 @@ class Provider:
     allowed: Namespaces
     protocol: ir.Protocol = ir.Protocol.OPENAI
     translates_messages: bool = False
+    translates_chat: bool = False
 
     def permits(self, namespace: str, references: References) -> bool:
         """Tell whether routes of a namespace may send requests here."""
@@ -139,6 +140,7 @@ def provider(written: ModelProvider, references: References, diagnostics: Diagno
         allowed=spec.allowed_routes.namespaces,
         protocol=ir.Protocol(spec.protocol),
         translates_messages=spec.messages is MessagesWay.TRANSLATE,
+        translates_chat=spec.chat_completions is ChatWay.TRANSLATE,
     )
 
 

@@ -37,7 +37,14 @@ def judge(
     judge_cascade(
         wanted=route.wants_cascade,
         kinds=route.kinds,
-        translates_messages=route.translates_messages,
+        worded=[
+            path
+            for path, is_worded in (
+                ("/v1/messages", route.translates_messages),
+                ("/v1/chat/completions", route.translates_chat),
+            )
+            if is_worded
+        ],
         alone=[presence.region for presence in presences if presence.models == 1],
         diagnostics=diagnostics,
     )

@@ -3,7 +3,7 @@
 Nothing here depends on a gateway: `plans` turns the models into ladders for one region.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fairlead import ir
@@ -93,6 +93,8 @@ class Route:
     """What is asked of the rollout machine; None for a wildcard route, whose primary is a catalogue."""
     translates_messages: bool = False
     """Some of its models want messages in the words of another API."""
+    translates_chat: bool = False
+    """Some of its models want chat/completions in the words of another API."""
     feedback: bool = False
     """Whether users may rate its answers."""
     speaks_openai: bool = True
@@ -174,13 +176,14 @@ def route(
         candidate=rolling.candidate if rolling.traffic else None,
         candidate_traffic=rolling.traffic,
         rollout=rolling.plan,
-        translates_messages=any(
-            resolver.providers[model.provider].translates_messages
-            for one in candidates.values()
-            for model in one.models
-        ),
+        translates_messages=any(one.translates_messages for one in _asked(candidates, resolver)),
+        translates_chat=any(one.translates_chat for one in _asked(candidates, resolver)),
         speaks_openai=_speaks_openai(spec, candidates, resolver),
     )
+
+
+def _asked(candidates: Mapping[str, Candidates], resolver: Resolver) -> Iterator[Provider]:
+    return (resolver.providers[model.provider] for one in candidates.values() for model in one.models)
 
 
 def _speaks_openai(spec: ModelRouteSpec, candidates: Mapping[str, Candidates], resolver: Resolver) -> bool:
@@ -191,6 +194,8 @@ def _speaks_openai(spec: ModelRouteSpec, candidates: Mapping[str, Candidates], r
         other = protocols.get(fallback.provider)
         if first is not None and other is not None and other is not first:
             anthropics = spec.primary.provider if first is ir.Protocol.ANTHROPIC and spec.primary else fallback.provider
+            if resolver.providers[anthropics].translates_chat:
+                continue
             resolver.diagnostics.warn(
                 f"spec.fallbacks[{position}].provider",
                 f"got `{fallback.provider}`, which speaks {other}'s API and the primary {first}'s, want one API: only"

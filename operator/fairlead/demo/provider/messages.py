@@ -4,40 +4,52 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fairlead.demo.provider import check
-from fairlead.demo.provider.chat import FUNCTION_NAME, IMAGE_TOKENS, grouped
+from fairlead.demo.provider import blocks, check
+from fairlead.demo.provider.chat import IMAGE_TOKENS, grouped
 from fairlead.demo.provider.reply import Finish, Question, Reply, Tool, tokens_of
 from fairlead.demo.provider.sse import event
 
-_cached = check.shape({"type": check.one_of("ephemeral"), "ttl": check.one_of("5m", "1h")}, "type")
-_block = check.shape(
-    {"type": check.name, "text": check.string, "source": check.mapping, "cache_control": _cached}, "type"
-)
-_content = check.either("a string or an array", {str: check.name, list: check.sequence(_block, least=1)})
-_message = check.shape({"role": check.one_of("user", "assistant"), "content": _content}, "role", "content")
-_tool = check.shape(
+_message = blocks.exactly({"role": check.one_of("user", "assistant"), "content": blocks.content}, "role", "content")
+_tool = blocks.exactly(
     {
-        "name": check.matching(FUNCTION_NAME),
+        "type": check.one_of("custom"),
+        "name": check.matching(blocks.TOOL_NAME),
         "description": check.string,
-        "input_schema": check.mapping,
-        "cache_control": _cached,
+        "input_schema": check.shape({"type": check.one_of("object")}, "type"),
+        "strict": check.boolean,
+        "eager_input_streaming": check.boolean,
+        "cache_control": blocks.cached,
     },
     "name",
     "input_schema",
 )
+_alone: Mapping[str, check.Check] = {"type": check.string, "disable_parallel_tool_use": check.boolean}
+_tool_choice = blocks.by_type(
+    {
+        "auto": blocks.exactly(_alone),
+        "any": blocks.exactly(_alone),
+        "tool": blocks.exactly({**_alone, "name": check.name}, "name"),
+        "none": blocks.exactly({"type": check.string}),
+    }
+)
+_format = blocks.exactly({"type": check.one_of("json_schema"), "schema": check.mapping}, "type", "schema")
 FIELDS: Mapping[str, check.Check] = {
     "model": check.name,
     "messages": check.sequence(_message, least=1),
     "max_tokens": check.integer(1),
-    "system": check.either("a string or an array", {str: check.string, list: check.sequence(_block)}),
+    "system": check.either("a string or an array", {str: check.string, list: check.sequence(blocks.text)}),
     "stream": check.boolean,
     "temperature": check.number(0, 1),
     "top_p": check.number(0, 1),
     "top_k": check.integer(0),
-    "stop_sequences": check.sequence(check.string),
+    "stop_sequences": check.sequence(blocks.spoken),
     "tools": check.sequence(_tool),
-    "tool_choice": check.shape({"type": check.one_of("auto", "any", "tool", "none"), "name": check.name}, "type"),
-    "metadata": check.mapping,
+    "tool_choice": _tool_choice,
+    "metadata": blocks.exactly({"user_id": check.string}),
+    "thinking": check.mapping,
+    "service_tier": check.one_of("auto", "standard_only"),
+    "cache_control": blocks.cached,
+    "output_config": blocks.exactly({"format": _format, "effort": check.string}),
 }
 COUNT_FIELDS: Mapping[str, check.Check] = {
     name: FIELDS[name] for name in ("model", "messages", "system", "tools", "tool_choice")
@@ -48,6 +60,9 @@ STOP_REASONS = {Finish.STOP: "end_turn", Finish.LENGTH: "max_tokens", Finish.TOO
 def read(body: Mapping[str, Any]) -> Question:
     """Check the body of a request and take from it what the answer depends on."""
     check.fields(body, FIELDS, required=("model", "messages", "max_tokens"))
+    blocks.refuse_others(body, FIELDS)
+    blocks.check_turns(body["messages"])
+    blocks.check_marks(body)
     spoken = [message["content"] for message in body["messages"]]
     if body.get("system"):
         spoken.append(body["system"])
@@ -57,6 +72,7 @@ def read(body: Mapping[str, Any]) -> Question:
         prompt_tokens=sum(map(_prompt_tokens, spoken)),
         limit=body["max_tokens"],
         tool=_called(body),
+        schema=((body.get("output_config") or {}).get("format") or {}).get("schema"),
     )
 
 

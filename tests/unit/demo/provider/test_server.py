@@ -182,7 +182,7 @@ def test_messages(provider: SimulatedProvider) -> None:
     assert kinds.count("content_block_delta") == 4
     assert seen[0]["message"]["usage"]["input_tokens"] == 8
     assert seen[-2]["usage"] == {"output_tokens": 4}
-    tools = [{"name": "f", "input_schema": {"properties": {"q": {"type": "integer"}}}}]
+    tools = [{"name": "f", "input_schema": {"type": "object", "properties": {"q": {"type": "integer"}}}}]
     _, called, _ = post(provider, {**asked, "tools": tools}, "/v1/messages", **version)
     assert (called["stop_reason"], called["content"][0]["input"]) == ("tool_use", {"q": 7})
 

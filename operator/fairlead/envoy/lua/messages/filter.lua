@@ -1,9 +1,11 @@
 -- The filter -----------------------------------------------------------------------------------------------------------
 
+local CLIENTS = "@clients@" -- whose clients it speaks to: attempts that were not said in other words for them pass by
+local UNSAYABLE = 470 -- which the upstream filter made of an answer
 local UNCLEAR = '"The model\'s provider gave no answer that can be understood."'
 
-local function read_stream(h)
-  local state, last = new_stream(), nil
+local function read_stream(h, asked)
+  local state, last = new_stream(asked), nil
   for chunk in h:bodyChunks() do
     last = chunk
     local length = chunk:length()
@@ -21,8 +23,11 @@ local function read_whole(h, status, encoded)
   local body = h:body(true) -- may wait for it: headers from before are void then
   local length = body:length()
   local text = length > 0 and body:getBytes(0, length) or ""
-  if find(text, '^{"type":"error"') then return end -- the gateway's own
-  local said = not encoded and (status < 300 and message_of(text) or status >= 300 and problem_of(text, status))
+  if status >= 300 and is_own(text) then
+    if status == UNSAYABLE then h:headers():replace(":status", "502") end
+    return
+  end
+  local said = not encoded and (status < 300 and @whole@(text) or status >= 300 and problem_of(text, status))
   local headers = h:headers()
   if not said then
     said = error_of(502, UNCLEAR)
@@ -35,7 +40,7 @@ end
 
 function envoy_on_response(h)
   local ours = h:streamInfo():dynamicMetadata():get(NAMESPACE)
-  if not ours or ours.translated ~= "1" then return end
+  if not ours or ours.translated ~= CLIENTS then return end
   local headers = h:headers()
   if ours.left_out and ours.left_out ~= "" then headers:replace("x-fairlead-left-out", ours.left_out) end
   local status = tonumber(headers:get(":status"))
@@ -44,7 +49,7 @@ function envoy_on_response(h)
   if status < 300 and ours.stream and not encoded then -- also of another type: it ends by an error, as no stream
     headers:remove("content-length")
     headers:replace("content-type", "text/event-stream")
-    return read_stream(h)
+    return read_stream(h, not ours.unasked)
   end
   read_whole(h, status, encoded)
 end

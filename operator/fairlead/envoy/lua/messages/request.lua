@@ -3,46 +3,6 @@
 -- Texts are copied as they stand. What the other API cannot say is refused by its name; hints that it has no place for
 -- are left out, and named.
 
-local left_out -- names of hints, in order, and by name
-
-local function leave(name)
-  if not left_out[name] then
-    left_out[name], left_out[#left_out + 1] = true, name
-  end
-end
-
-local function refuse(name) error({ name = name }, 0) end
-local function needed(value, name) return value or refuse(name) end
-
--- A string of JSON: what is cut open or put among others must be one.
-local function word(value, name) return value and byte(value) == 34 and value or refuse(name) end
-
--- The members of an object that say something: `null` is as if there were none.
-local function parts_of(text, where)
-  local found = needed(members(text), where)
-  for name, value in pairs(found) do
-    if value == "null" then found[name] = nil end
-  end
-  return found
-end
-
-local function object(value, name) return value and byte(value) == 123 and value or refuse(name) end
-
--- Refuses members that nobody knows what they would mean.
-local function only(found, known, where)
-  for name in pairs(found) do
-    if name == "cache_control" then
-      leave(name)
-    elseif not known[name] then
-      refuse(where .. "." .. name)
-    end
-  end
-end
-
-local function type_of(block)
-  return match(block.type or "", '^"([%w_%-]+)"$') or ""
-end
-
 local TEXT = { type = true, text = true }
 
 -- The texts of text blocks as one string of JSON, one below the other.
@@ -246,10 +206,4 @@ local function to_chat(s)
   return concat(out) .. "}"
 end
 
--- A request in other words, and the hints that it leaves out, in a list; or nil, and what cannot be said.
-local function in_other_words(s)
-  left_out = {}
-  local ok, text = pcall(to_chat, s)
-  if ok then return text, concat(left_out, ", ") end
-  return nil, type(text) == "table" and text.name or error(text, 0)
-end
+local function in_other_words(s) return said_by(to_chat, s) end

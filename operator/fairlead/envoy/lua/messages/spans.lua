@@ -81,3 +81,7 @@ local function escaped(c) return ESCAPES[c] or format("\\u%04x", byte(c)) end
 
 -- A text as a string of JSON.
 local function quoted(text) return '"' .. gsub(text, '[%c"\\]', escaped) .. '"' end
+
+local function is_text(value) return value and byte(value) == 34 and value ~= '""' end
+local function is_nothing(value) return not value or value == "null" end
+local function count(text) return tonumber(match(text or "", "^%d+$") or "") or 0 end

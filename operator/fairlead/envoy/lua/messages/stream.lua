@@ -2,7 +2,6 @@
 -- Of the provider's stream the bytes of one event are kept, and which block is open. A stream that ends before its reason
 -- has no end here either, which is how clients know.
 
-local LARGEST = 8388608 -- bytes of an event
 local MOST_CALLS = 1000
 
 local function event(out, name, text)
@@ -105,25 +104,4 @@ local function advance(state, out, data)
   if is_text(choice.finish_reason) then state.reason = choice.finish_reason end
 end
 
-local function new_stream() return { index = -1, kept = "", seen = {}, calls = 0 } end
-
--- Takes the next bytes of a stream, and returns what the client gets in their place.
-local function translated(state, chunk)
-  if state.ended then return "" end
-  local text = state.kept .. gsub(chunk, "\r", "") -- none is in JSON
-  local out, at = {}, 1
-  while not state.ended do
-    local stop, last = find(text, "\n\n", at, true)
-    if not stop then break end
-    local lines = {}
-    for line in gmatch(sub(text, at, stop - 1), "[^\n]+") do
-      local data = match(line, "^data: ?(.*)$")
-      if data then lines[#lines + 1] = data end
-    end
-    if #lines > 0 then advance(state, out, concat(lines, "\n")) end
-    at = last + 1
-  end
-  state.kept = sub(text, at)
-  if #state.kept > LARGEST and not state.ended then fail(state, out, BROKEN) end
-  return concat(out)
-end
+local function new_stream() return { index = -1, pieces = {}, held = 0, seen = {}, calls = 0 } end

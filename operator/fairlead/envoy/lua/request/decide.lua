@@ -1,17 +1,19 @@
 -- The decision ------------------------------------------------------------------------------------------------------
 
 -- Leaves the request in other words beside it, for rungs that want those. What they cannot say passes over all rungs but
--- Anthropic's, or is refused.
-local function word(s, entry, metadata)
-  local said, rest = in_words(s)
+-- those that take it as it is, or is refused.
+local function word(s, endpoint, entry, metadata)
+  local said, rest
+  if endpoint.worded == "Chat" then said, rest = in_words_of_messages(s, entry.most_worded) else said, rest = in_words(s) end
   if said then
     metadata:set("fairlead.messages", "said", said)
     metadata:set(NAMESPACE, "left_out", rest)
     return nil, entry
   end
   metadata:set(NAMESPACE, "unsaid", true)
-  if not entry.dialects.Anthropic then return unsayable(rest) end
-  return nil, entry.dialects.Anthropic
+  local others = entry.dialects[endpoint.as_it_is]
+  if not others then return unsayable(rest, endpoint.worded) end
+  return nil, others
 end
 
 -- Reads the body, writes it anew for the entry it finds, and returns nil, the entry and the body's bytes; or the answer;
@@ -53,7 +55,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
     if entry.route == asked then asked = nil end
   end
   if endpoint.needs then
-    entry = entry.dialects[endpoint.needs]
+    entry = entry.dialects[endpoint.worded] or entry.dialects[endpoint.needs]
     if not entry then return wrong_protocol(name, path, endpoint.needs) end
   end
   edits, added, unasked = 0, "", false
@@ -79,8 +81,8 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   end
   local body = rewrite(s, open, close, entry.wire)
   local bytes = body and #body or length
-  if endpoint.worded and entry.translated then
-    problem, entry = word(body or s, entry, metadata)
+  if endpoint.worded and entry.translated[endpoint.worded] then
+    problem, entry = word(body or s, endpoint, entry, metadata)
     if problem then return problem end
   end
   if budgets then

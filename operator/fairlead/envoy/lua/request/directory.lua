@@ -77,7 +77,7 @@ local function dialects_of(text, entry, wire)
   return dialects
 end
 
--- <route> <kind> <max output tokens> <wire id> <last wire id> <last target> [<shape> <stem> [r [<dialects> [t]]]]
+-- <route> <kind> <max output tokens> <wire id> <last wire id> <last target> [<shape> <stem> [r [<dialects> [t [<limit>]]]]]
 entry_of = kept(function(text)
   local field = {}
   for word in gmatch(text, "%S+") do field[#field + 1] = word end
@@ -97,7 +97,8 @@ entry_of = kept(function(text)
     end
   end
   entry.dialects = given(field[10]) and dialects_of(field[10], entry, field[4]) or { OpenAI = entry }
-  entry.translated = field[11] ~= nil
+  entry.translated = { Messages = given(field[11]) ~= nil, Chat = field[12] ~= nil }
+  entry.most_worded = field[12]
   return entry
 end)
 

@@ -124,7 +124,8 @@ function envoy_on_response(h)
   -- Some servers name no type, or `text/plain`, for the stream that they were asked for.
   local streams = ours and tostring(ours.stream) == "true" and not find(kind, "json", 1, true)
   if not streams and not find(kind, "text/event-stream", 1, true) then return read_answer(h) end
-  local unasked = ours ~= nil and ours.unasked == true
+  -- What was asked in other words ends with usage by itself: who says it otherwise leaves that out
+  local unasked = ours ~= nil and ours.unasked == true and ours.translated ~= "chat"
   if unasked then headers:remove("content-length") end
   read_stream(h, unasked)
 end

@@ -89,11 +89,6 @@ local function is_answer(body, list)
   return length > ANSWER_BYTES or (ends_as_object(text) and has_answer(text, list))
 end
 
-local function path_of(ours)
-  if ours.translated == "1" then return "/chat/completions" end
-  return match(ours.way or "", "/v1(/[^ ?]*)[^ ]*$")
-end
-
 -- Whether the answer is to be waited for, and whether only as to its being empty. It must be one that comes as a whole: who
 -- waits for the body of a stream ends it being one, and a body without a length that is longer than the buffers would be
 -- lost.
@@ -117,12 +112,12 @@ local function is_to_be_read(h, headers)
   return json or kind == "text/html" or not streams
 end
 
--- Makes a 502 of ours of an answer whose body has come.
-local function make_bad(h, body)
-  local path = path_of(h:streamInfo():dynamicMetadata():get(NAMESPACE) or NONE) or ""
+-- Makes an error of ours of an answer whose body has come.
+local function make_bad(h, body, status)
+  local path = client_path(h:streamInfo():dynamicMetadata():get(NAMESPACE) or NONE) or ""
   local length = body:setBytes(find(path, "^/messages") and NO_MESSAGE or NO_ANSWER)
   local headers = h:headers()
-  headers:replace(":status", "502")
+  headers:replace(":status", status)
   headers:replace("content-type", "application/json")
   headers:replace("content-length", tostring(length))
   headers:remove("content-encoding")
@@ -136,9 +131,13 @@ local function fail_unless_answer(h, headers)
   local body = h:body(true) -- may wait for it: headers from before are void then
   if opaque and body:length() > 0 then return false end
   local ours = h:streamInfo():dynamicMetadata():get(NAMESPACE) or NONE
-  if is_answer(body, LIST_OF[path_of(ours)]) then return false end
+  local status = "502"
+  if is_answer(body, LIST_OF[path_of(ours)]) then
+    status = body:length() <= ANSWER_BYTES and fault_of(ours, body) or nil
+    if not status then return false end
+  end
   if ours.last_wire == "-" then return false end -- a probe: whoever answers it is alive
-  make_bad(h, body)
+  make_bad(h, body, status)
   return true
 end
 
@@ -146,5 +145,5 @@ end
 local function fail_unknown(h, headers)
   local length = tonumber(headers:get("content-length") or "")
   headers:replace(":status", "502")
-  if length and length <= ANSWER_BYTES then make_bad(h, h:body(true)) end
+  if length and length <= ANSWER_BYTES then make_bad(h, h:body(true), "502") end
 end

@@ -32,26 +32,6 @@ local function write_model(h, model)
   return last ~= nil
 end
 
-local MESSAGES, CHAT, WORDS = "/messages", "/chat/completions", "!messages"
-
--- Sends the request in the words that the request filter has left beside it. False where there are none.
-local function send_words(h, model)
-  local said = (h:streamInfo():dynamicMetadata():get("fairlead.messages") or NONE).said
-  local _, last = find(said or "", '^{"model":"[^"]*"')
-  if not last then return false end
-  local bytes = h:body(true):setBytes('{"model":"' .. json_of(model) .. '"' .. sub(said, last + 1))
-  h:headers():replace("content-length", tostring(bytes)) -- may have waited for the body
-  return true
-end
-
--- Whether this host wants other words than the client's; attempts share what is noted of it.
-local function wants_words(h, path, forward)
-  if path ~= MESSAGES then return false end
-  local wants = wanted_of(forward)[WORDS] ~= nil
-  h:streamInfo():dynamicMetadata():set(NAMESPACE, "translated", wants and "1" or "")
-  return wants
-end
-
 local function close(h)
   h:respond({ [":status"] = "503" }, "")
 end
@@ -70,8 +50,8 @@ function envoy_on_request(h)
   end
   send_only(h, headers, forward)
   note_attempt(h, model == "*" and last_target or target, tonumber(sent) and sent or "0", log)
-  local worded = wants_words(h, path, forward)
-  if worded then path = CHAT end
+  local worded = other_words(h, headers, path, forward)
+  if worded then path = worded.path end
   local value, header
   if credential ~= "-" then value, header = credential_of(h, credential) end
   if value then headers:replace(header, value) end

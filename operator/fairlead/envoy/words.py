@@ -1,0 +1,117 @@
+"""Requests in the words of another API: Messages at providers of chat/completions, and the other way round.
+
+**On the way out** the request filter says the body in the other API's words (`lua/messages/request.lua`,
+`lua/chat/request.lua`), once, and leaves that beside the request; the upstream filter sends it to hosts that want it. A
+request that the other API cannot say is refused before anything is sent, or passes over such hosts.
+
+**On the way back** the upstream filter makes a failed attempt of an answer in one piece that the client's words have no
+place for, so that the next rung is asked. A filter behind the token filter, which so reads what the provider wrote,
+then says the answer in the client's words: whole, event by event, or an error. A stream that breaks has no end.
+"""
+
+from dataclasses import dataclass
+
+from fairlead.envoy import chunk, names
+from fairlead.envoy.protobuf import Json, extension
+from fairlead.ir import Gateway, LastResort, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Clients of one API, whose requests some hosts want in the words of the other one."""
+
+    clients: str
+    """What `names.TRANSLATED_KEY` says; also the folder of their own parts in `lua/`."""
+    asked: str
+    """Their path below `/v1`."""
+    sent: str
+    """The path of the hosts."""
+    mark: str
+    """Among the headers that such a host wants besides."""
+    filter: str
+    """The name of the filter that reads answers."""
+    shared: tuple[str, ...]
+    """Files of `lua/messages/` that answers are read with."""
+    whole: str
+    """The function that says a whole answer, or nil."""
+
+
+MESSAGES = Words(
+    clients="messages",
+    asked="/messages",
+    sent="/chat/completions",
+    mark=names.WANTS_CHAT,
+    filter=names.MESSAGES_FILTER,
+    shared=("spans", "strict"),
+    whole="message_of",
+)
+CHAT = Words(
+    clients="chat",
+    asked="/chat/completions",
+    sent="/messages",
+    mark=names.WANTS_MESSAGES,
+    filter=names.CHAT_FILTER,
+    shared=("spans",),
+    whole="completion_of",
+)
+_OF_REQUESTS = {"@messages@": ("messages", ("request",)), "@chat@": ("chat", ("request", "members"))}
+
+
+def source(words: Words) -> str:
+    """Read the Lua source of the filter of answers, one chunk of all parts: code, not input."""
+    parts = [
+        chunk.parts("messages", ("names", *words.shared)),
+        chunk.parts(words.clients, ("answer", "stream")),
+        chunk.parts("messages", ("events", "filter")),
+    ]
+    return "\n".join(parts).replace("@clients@", words.clients).replace("@whole@", words.whole)
+
+
+def of_requests(text: str) -> str:
+    """Write into the request filter what it says requests with."""
+    text = text.replace("@spans@", chunk.parts("messages", ("spans", "strict", "parts")))
+    for place, (folder, parts) in _OF_REQUESTS.items():
+        text = text.replace(place, chunk.parts(folder, parts))
+    return text
+
+
+def of_attempts(gateway: Gateway) -> str:
+    """Make what the upstream filter must know of the words that hosts of this gateway want."""
+    return "\n".join(_of_attempts(one) for one in wanted(gateway))
+
+
+def _of_attempts(words: Words) -> str:
+    read = "\n".join((chunk.parts("messages", words.shared), chunk.parts(words.clients, ("answer",))))
+    other = f'{{ mark = "{words.mark}", path = "{words.sent}", clients = "{words.clients}" }}'
+    return f'do\n{read}\nSAYABLE.{words.clients} = {words.whole}\nOTHERS["{words.asked}"] = {other}\nend'
+
+
+def wanted(gateway: Gateway) -> list[Words]:
+    """List the words that some host of a gateway wants."""
+    hosts: tuple[Target | LastResort, ...] = (*gateway.targets, *gateway.last_resorts)
+    found = [MESSAGES] if any(host.translates_messages for host in hosts) else []
+    return [*found, CHAT] if any(host.translates_chat for host in hosts) else found
+
+
+def filters(gateway: Gateway) -> list[Json]:
+    """Make the filters of answers; that of Messages is there always, so that a provider may begin to want it."""
+    return [render(MESSAGES), *([render(CHAT)] if CHAT in wanted(gateway) else [])]
+
+
+def render(words: Words) -> Json:
+    """Make the filter; requests to other paths pass it by."""
+    asked = {
+        "input": extension("path", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": ":path"}),
+        "value_match": {"prefix": f"/v1{words.asked}"},
+    }
+    skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
+    others = {"not_matcher": {"single_predicate": asked}}
+    lua = {"default_source_code": {"inline_string": source(words)}}
+    return extension(
+        words.filter,
+        "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
+        {
+            "extension_config": extension(words.clients, "envoy.extensions.filters.http.lua.v3.Lua", lua),
+            "xds_matcher": {"matcher_list": {"matchers": [{"predicate": others, "on_match": {"action": skip}}]}},
+        },
+    )

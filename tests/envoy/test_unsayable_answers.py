@@ -1,0 +1,162 @@
+"""An answer that the client's words have no place for fails its attempt: the next rung answers, the last is a 502."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from running import Answer, Gateway
+from running_up import until
+from speaking import Saying, Speaker
+
+from builders import compiled, consumer, endpoint, installation, model, provider, route, secret, target
+
+pytestmark = pytest.mark.envoy
+
+KEY = "sk-team-web/app"
+MESSAGES, CHAT = "/v1/messages", "/v1/chat/completions"
+ANTHROPIC, OPENAI = "claude", "gpt"
+USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "input_tokens": 9, "output_tokens": 4}
+
+
+def completion(**message: Any) -> dict[str, Any]:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "hi", **message}, "finish_reason": "stop"}
+    return {"id": "c", "object": "chat.completion", "created": 1, "model": OPENAI, "choices": [choice], "usage": USAGE}
+
+
+def message(*content: Any) -> dict[str, Any]:
+    said = {"id": "m", "type": "message", "role": "assistant", "model": ANTHROPIC, "content": list(content)}
+    return {**said, "stop_reason": "end_turn", "stop_sequence": None, "usage": USAGE}
+
+
+def saying(body: Any) -> Saying:
+    return Saying(body=json.dumps(body).encode())
+
+
+CUT = {"id": "t", "type": "function", "function": {"name": "look", "arguments": '{"ci'}}
+SEARCH = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
+WELL = {OPENAI: completion(), ANTHROPIC: message({"type": "text", "text": "hi"})}
+UNSAYABLE = {
+    (MESSAGES, OPENAI): completion(tool_calls=[CUT]),
+    (CHAT, ANTHROPIC): message({"type": "text", "text": "hi"}, SEARCH),
+}
+TRANSLATED = tuple(UNSAYABLE)
+
+
+@pytest.fixture(scope="module")
+def speaker() -> Iterator[Speaker]:
+    with Speaker() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def running(speaker: Speaker) -> Iterator[Gateway]:
+    url = f"http://127.0.0.1:{speaker.port}"
+    protocols = {
+        OPENAI: {"messages": "Translate"},
+        ANTHROPIC: {"protocol": "Anthropic", "chatCompletions": "Translate"},
+    }
+    made = compiled(
+        *(
+            provider(
+                f"{name}-{folder}",
+                **protocols[name],
+                endpoints=[endpoint("api", "us", baseURL=f"{url}/{folder}/v1")],
+                models=[model(name)],
+                circuitBreaker={"consecutiveFailures": 2},
+            )
+            for name in protocols
+            for folder in ("one", "two")
+        ),
+        *(
+            route(
+                f"{name}-first",
+                target(f"{name}-one", name),
+                fallbacks=[target(f"{name}-two", name), target(f"{other}-two", other)],
+            )
+            for name, other in ((OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI))
+        ),
+        *(route(f"{name}-alone", target(f"{name}-one", name)) for name in protocols),
+        consumer("app"),
+        secrets={secret("app"): "sk-app"},
+        installed=installation(regions=[{"name": "us", "geo": "us", "listen": "127.0.0.1:8101"}]),
+    )
+    with Gateway(made.gateways["us"].ir) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def well(speaker: Speaker) -> None:
+    for name, answer in WELL.items():
+        for folder in ("one", "two"):
+            speaker.said[f"/{folder}/{name}"] = saying(answer)
+    speaker.asked.clear()
+
+
+def ask(running: Gateway, path: str, name: str, **members: Any) -> Answer:
+    return running.ask(name, path=path, key=KEY, max_tokens=9, **members)
+
+
+def text_of(answer: Answer, path: str) -> str:
+    body = json.loads(answer.body)
+    found = body["content"][0]["text"] if path == MESSAGES else body["choices"][0]["message"]["content"]
+    assert isinstance(found, str)
+    return found
+
+
+@pytest.mark.parametrize(("path", "name"), TRANSLATED)
+def test_the_next_rung_answers_and_nobody_is_ejected(running: Gateway, speaker: Speaker, path: str, name: str) -> None:
+    speaker.said[f"/one/{name}"] = saying(UNSAYABLE[path, name])
+    for _ in range(6):
+        answer = ask(running, path, f"{name}-first")
+        assert (answer.status, answer.target) == (200, f"{name}-two/api/{name}"), answer
+        assert (answer.headers["x-fairlead-attempts"], text_of(answer, path)) == ("2", "hi")
+
+
+@pytest.mark.parametrize(("path", "name"), TRANSLATED)
+def test_the_rung_behind_it_may_speak_the_clients_api(running: Gateway, speaker: Speaker, path: str, name: str) -> None:
+    for folder in ("one", "two"):
+        speaker.said[f"/{folder}/{name}"] = saying(UNSAYABLE[path, name])
+    answer = ask(running, path, f"{name}-first")
+    assert (answer.status, answer.headers["x-fairlead-attempts"], text_of(answer, path)) == (200, "3", "hi")
+
+
+@pytest.mark.parametrize(("path", "name"), TRANSLATED)
+def test_the_last_one_is_a_502_in_the_clients_words(running: Gateway, speaker: Speaker, path: str, name: str) -> None:
+    speaker.said[f"/one/{name}"] = saying(UNSAYABLE[path, name])
+    answer = ask(running, path, f"{name}-alone")
+    assert answer.status == 502, answer
+    error = json.loads(answer.body)["error"]
+    assert error["message"] == "The model's provider gave no answer that can be understood."
+    assert error["type"] == ("api_error" if path == MESSAGES else "server_error")
+    assert error.get("code") == (None if path == MESSAGES else "bad_gateway")
+    assert len(speaker.asked) > 1
+
+
+@pytest.mark.parametrize(("path", "name"), TRANSLATED)
+def test_an_answer_in_one_piece_is_no_stream(running: Gateway, speaker: Speaker, path: str, name: str) -> None:
+    other = {OPENAI: ANTHROPIC, ANTHROPIC: OPENAI}[name]
+    events = b'data: {"type":"message_stop"}\n\n' if path == MESSAGES else b"data: [DONE]\n\n"
+    speaker.said[f"/two/{other}"] = Saying(body=events, headers={"content-type": "text/event-stream"})
+    answer = ask(running, path, f"{name}-first", stream=True)
+    assert (answer.status, answer.target, answer.body) == (200, f"{other}-two/api/{other}", events), answer
+
+
+@pytest.mark.parametrize(("path", "name"), TRANSLATED)
+def test_what_was_paid_for_in_vain_is_told(running: Gateway, speaker: Speaker, path: str, name: str) -> None:
+    speaker.said[f"/one/{name}"] = saying(UNSAYABLE[path, name])
+    answer = ask(running, path, f"{name}-first")
+    line = until(lambda: running.line(answer))[0]
+    assert (line["completion_tokens"], line["usage_status"]) == (4, 1)
+    attempts = until(lambda: found if len(found := running.line(answer, "attempt")) == 2 else None)
+    assert [one["status"] for one in attempts] == [470, 200]
+
+
+def test_tools_called_at_once_reach_a_client_of_chat(running: Gateway, speaker: Speaker) -> None:
+    uses = [{"type": "tool_use", "id": f"t{number}", "name": "look", "input": {"at": number}} for number in range(3)]
+    speaker.said[f"/one/{ANTHROPIC}"] = saying(message({"type": "text", "text": "hi"}, *uses))
+    answer = ask(running, CHAT, f"{ANTHROPIC}-alone")
+    (choice,) = json.loads(answer.body)["choices"]
+    assert [json.loads(one["function"]["arguments"]) for one in choice["message"]["tool_calls"]] == [
+        {"at": number} for number in range(3)
+    ]
