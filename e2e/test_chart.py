@@ -143,3 +143,20 @@ def test_boards_are_config_maps_that_grafana_s_sidecar_takes_up(chart: Chart) ->
     assert len(marked) == len(boards)
     assert {one["annotations"]["grafana_folder"] for one in marked} == {"LLM"}
     assert not [found for found in chart(TWO) if "dashboard" in found["metadata"]["name"]]
+
+
+def test_answers_that_are_shared_have_a_key_and_a_store_that_only_servers_know(chart: Chart) -> None:
+    objects = chart({"budgetServer": {"answersStoreSecret": {"name": "mine"}}})
+    key = one(objects, "Secret", "fairlead-answers")["stringData"]["key"]
+    assert len(key) >= 32
+    holders = [found for found in objects if key in json.dumps(found)]
+    assert [(found["kind"], found["metadata"]["name"]) for found in holders] == [("Secret", "fairlead-answers")]
+    users = [found for found in objects if '"fairlead-answers"' in json.dumps(found) and found["kind"] != "Secret"]
+    assert [(found["kind"], found["metadata"]["name"]) for found in users] == [("Deployment", "fairlead-budget-server")]
+    rules = one(objects, "NetworkPolicy", "fairlead-budget-server")["spec"]
+    # Whoever reaches the port `usage` could read and replace answers.
+    (peers,) = [rule["from"] for rule in rules["ingress"] if {"port": "usage", "protocol": "TCP"} in rule["ports"]]
+    (peer,) = peers
+    assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
+    assert "namespaceSelector" not in peer
+    assert {"ports": [{"port": port, "protocol": "TCP"} for port in (6379, 6380)]} in rules["egress"]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from running_up import CREDENTIAL, RunningUp, Site, consumer, route, say, secret, until
 
-from budget.client import Answer, chat, metric, metrics
+from budget.client import Answer, chat, metric, metrics, request
 from budget.conftest import (
     IN_TIME,
     KEY,
@@ -110,6 +110,14 @@ def test_the_second_time_it_is_the_gateways_own(serving: Site) -> None:
     said = news()
     until(lambda: kept(ask(serving.ports[1], said)) == "hit")
     until(lambda: lookups(serving, "worker") >= 1)
+
+
+@pytest.mark.parametrize("path", ["/v1/answers/find", "/v1/answers/keep", "/v1/answers"])
+def test_no_client_reaches_what_is_shared(serving: Site, path: str) -> None:
+    for port in serving.ports:
+        for method in ("GET", "POST"):
+            answer = request(port, method, path, {"key": "c:fairlead/other"})
+            assert (answer.status, answer.json["error"]["code"]) == (404, "unknown_url")
 
 
 def test_a_stream_is_shared_as_it_came(serving: Site) -> None:
