@@ -122,6 +122,8 @@ class Counters:
         self.attempts: dict[tuple[str, str, str, str], int] = {}
         self.refused = 0
         """Requests that each had no room for."""
+        self.others: dict[str, int] = {}
+        """Further series, by name with labels."""
         self.problem = ""
         """Why no gateway shows its counters; empty while all do."""
 
@@ -142,9 +144,14 @@ class Counters:
         refused = (
             f'envoy_http_downstream_rq_overload_close{{envoy_http_conn_manager_prefix="fairlead"}} {self.refused}\n'
         )
-        return refused + "".join(
-            f'envoy_fairlead_attempt_total{{arm="{arm}",target="{target}",code="{code}",flags="{flags}"}} {count}\n'
-            for (arm, target, code, flags), count in self.attempts.items()
+        others = "".join(f"{series} {count}\n" for series, count in self.others.items())
+        return (
+            refused
+            + others
+            + "".join(
+                f'envoy_fairlead_attempt_total{{arm="{arm}",target="{target}",code="{code}",flags="{flags}"}} {count}\n'
+                for (arm, target, code, flags), count in self.attempts.items()
+            )
         )
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from builders import US, provider, route
 from fairlead.adapters.probe import Finding
+from fairlead.controller import overview, spending
 from fairlead.manifests import COMPONENT_LABEL
 from fairlead.statuses import Failure
 from gateway_values import LABELS
-from operator_stage import Stage, until, while_it_runs
+from operator_stage import WITHIN_S, Stage, until, while_it_runs
 
 
 def test_a_refused_credential_is_a_condition_until_the_first_answer() -> None:
@@ -103,5 +104,37 @@ def test_gateways_without_room_are_said_and_so_is_that_it_is_over() -> None:
         await until(lambda: stage.counters.refuse() and "GatewayOverloaded" in reasons())
         await until(lambda: "GatewayHasRoom" in reasons())
         await until(lambda: written()["overloaded"] == [])
+
+    asyncio.run(while_it_runs(stage, story))
+
+
+def test_kept_answers_and_a_classifier_that_is_not_asked_reach_people() -> None:
+    service = {"service": {"name": "sorter", "port": 80}, "categories": {"code": "code", "simple": "greetings"}}
+    rules = [{"name": "code", "when": {"category": "code"}, "route": "kept"}]
+    stage = Stage(provider("p"), route("kept", cache={"ttl": "10m"}), route("sorted", classifier=service, rules=rules))
+    stage.pod("one")
+    opened = 'envoy_fairlead_classified_requests{route="team-web/sorted",category="none",reason="open"}'
+    stage.counters.others = {
+        opened: 0,
+        'envoy_fairlead_cache_requests{route="team-web/kept",outcome="hit"}': 3,
+        'envoy_fairlead_cache_requests{route="team-web/kept",outcome="miss"}': 1,
+        'envoy_fairlead_cache_completion_tokens{route="team-web/kept",target="p/us/small"}': 1_000_000,
+    }
+
+    async def turned_away() -> bool:
+        stage.counters.others[opened] += 1
+        described = await overview.read(stage.cluster, namespace=None)
+        (one,) = described["classifiers"] or [{"openSince": None}]
+        return overview.is_wrong(described) and one["openSince"] is not None
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "sorted"))
+        async with asyncio.timeout(WITHIN_S):
+            while not await turned_away():
+                await asyncio.sleep(0.01)
+        (kept,) = (await spending.read(stage.cluster, namespace=None))["caches"]
+        assert (kept["route"], kept["requests"], kept["hits"], kept["since"]) == ("team-web/kept", 4, 3, None)
+        assert float(kept["savedUSD"]) > 0
+        assert (await spending.read(stage.cluster, namespace="fairlead"))["caches"] == [], "of its routes alone"
 
     asyncio.run(while_it_runs(stage, story))
