@@ -348,7 +348,7 @@ def test_a_server_takes_answers_and_gives_them_again(server: Server) -> None:
 
 
 def test_so_many_at_a_time_and_no_more(server: Server) -> None:
-    """Whoever sends half of an answer takes a place until he sends the rest or leaves."""
+    """Whoever sends half of an answer takes a place, and not for ever."""
     slow = []
     try:
         for _ in range(MOST_AT_ONCE):
@@ -358,7 +358,8 @@ def test_so_many_at_a_time_and_no_more(server: Server) -> None:
             connection.endheaders(b"key")
             slow.append(connection)
         until(lambda: post(server.usage, "find", b"key")[0] == 503)
+        until(lambda: post(server.usage, "find", b"key")[0] == 404)
+        assert {connection.getresponse().status for connection in slow} == {408}
     finally:
         for connection in slow:
             connection.close()
-    until(lambda: post(server.usage, "find", b"key")[0] == 404)

@@ -3,6 +3,7 @@
 Beside `/v1/usage`, whose address only gateways reach. The client of a gateway reaches neither: no route leads there.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -12,6 +13,8 @@ from fairlead.budgetserver.shared_answer import LARGEST, SharedAnswerError
 from fairlead.budgetserver.shared_answers import BusyError, SharedAnswers
 from fairlead.budgetserver.store import StoreError
 
+PATIENCE_S = 3.0
+"""How long a body may take to arrive: longer than a gateway waits, and not for ever where one is cut off."""
 FIND_PATH, KEEP_PATH = "/v1/answers/find", "/v1/answers/keep"
 
 
@@ -52,8 +55,12 @@ async def _bounded(
         return web.Response(status=503)
     try:
         # The application's own bound is that of a rating.
-        content = await request.clone(client_max_size=LARGEST).read()
+        async with asyncio.timeout(PATIENCE_S):
+            content = await request.clone(client_max_size=LARGEST).read()
         return await step(content)
+    except TimeoutError:
+        uncounted("malformed")
+        return web.Response(status=408, headers={"connection": "close"})
     except (SharedAnswerError, web.HTTPRequestEntityTooLarge):
         uncounted("malformed")
         return web.Response(status=400)
