@@ -253,6 +253,30 @@ def test_pragma_counts_where_nothing_else_is_said(running: Gateway, said: str) -
     assert outcome(ask(running, said, headers={"Pragma": "x", "Cache-Control": "no-cache"})) == "miss"
 
 
+def test_several_headers_are_one(running: Gateway, said: str) -> None:
+    body = json.dumps({"model": "chat", "messages": [{"role": "user", "content": said}]})
+
+    def asked(*controls: str) -> str | None:
+        client = http.client.HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE_S)
+        client.putrequest("POST", CHAT)
+        length = ("Content-Length", str(len(body)))
+        for name, value in (
+            ("Authorization", "Bearer sk-alice"),
+            length,
+            *(("Cache-Control", one) for one in controls),
+        ):
+            client.putheader(name, value)
+        client.endheaders(body.encode())
+        answer = client.getresponse()
+        answer.read()
+        client.close()
+        return answer.headers["x-fairlead-cache"]
+
+    assert [asked(), asked()] == ["miss", "hit"]
+    assert asked("max-age=3600", "no-store") == "bypass"
+    assert asked("max-age=3600", "max-age=0") == "miss"
+
+
 @pytest.mark.parametrize("streams", [False, True])
 def test_a_provider_may_forbid_that_its_answer_is_kept(
     running: Gateway, provider: NumberedProvider, said: str, *, streams: bool
