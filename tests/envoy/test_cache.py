@@ -5,59 +5,19 @@ import json
 import queue
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 from endings import BAD, BYTES, GOOD
+from keeping import ask, outcome, world
 from numbered import NumberedProvider, events, stream, whole
-from running import ALL, CHAT, Answer, Gateway, gateway, plan, route, target
+from running import CHAT, Answer, Gateway
 from scripted import PATIENCE_S
-
-from fairlead import ir
 
 pytestmark = pytest.mark.envoy
 
 Wait = Callable[[Callable[[], Any]], Any]
-ALICE, BOB, STRANGER = "team/alice", "team/bob", "team/stranger"
-CONSUMERS = (ALICE, BOB, STRANGER, "other/alice")
-HOUR_MS = 3_600_000
-
-
-def cache(**fields: Any) -> ir.Cache:
-    return replace(ir.Cache(ttl_ms=HOUR_MS, shared=False, digest="d1"), **fields)
-
-
-def world(provider: NumberedProvider, digest: str = "d1") -> ir.Gateway:
-    """Routes that keep answers, each in its way, and one that keeps none."""
-    one, two = target("p/e/m", provider), target("p/e/n", provider)
-    kept = {
-        "chat": cache(digest=digest),
-        "team": cache(shared=True),
-        "short": cache(ttl_ms=1000),
-        "plain": None,
-    }
-    routes = {
-        name: route(f"team/{name}", plan(f"team/{name}/0", last=one), cache=how, max_output_tokens=None)
-        for name, how in kept.items()
-    }
-    routes["alias"] = routes["chat"]
-    arms = (
-        ir.Arm(ladder="team/moving/0", weight=ALL // 2, side=ir.Side.STABLE),
-        ir.Arm(ladder="team/moving/1", weight=ALL // 2, side=ir.Side.CANDIDATE),
-    )
-    moving = plan("team/moving/0", last=one, arms=arms)
-    routes["moving"] = route("team/moving", moving, cache=cache(shared=True), stickiness=ir.Stickiness.REQUEST)
-    ladders = {f"team/{name}/0": (one,) for name in kept} | {"team/moving/0": (one,), "team/moving/1": (two,)}
-    return gateway(
-        routes,
-        ladders,
-        consumers=CONSUMERS,
-        anonymous=STRANGER,
-        cache_bytes=BYTES,
-        limits=ir.Limits(request_bytes=BYTES),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +42,6 @@ def running(served: Gateway, provider: NumberedProvider) -> Gateway:
 def said(request: pytest.FixtureRequest) -> str:
     """What nobody has asked in another test."""
     return str(request.node.nodeid)
-
-
-def outcome(answer: Answer) -> str | None:
-    return answer.headers.get("x-fairlead-cache")
-
-
-def ask(running: Gateway, said: str, model: str = "chat", **fields: Any) -> Answer:
-    return running.ask(model, messages=[{"role": "user", "content": said}], **fields)
 
 
 def test_the_same_request_is_answered_by_the_same_bytes_and_nobody_is_asked(
@@ -206,91 +158,6 @@ def test_who_asks_for_usage_gets_it(running: Gateway, provider: NumberedProvider
     assert b"usage" in running.send(CHAT, with_it).body
     assert b"usage" not in running.send(CHAT, without).body
     assert outcome(running.send(CHAT, with_it)) == "hit"
-
-
-def test_clients_say_what_may_be_read_and_kept(running: Gateway, said: str) -> None:
-    def asked(control: str) -> Answer:
-        return ask(running, said, headers={"Cache-Control": control})
-
-    kept = ask(running, said)
-    for control in ("no-store", "No-Store", "max-age=60, no-store"):
-        answer = asked(control)
-        assert outcome(answer) == "bypass"
-        assert answer.body != kept.body
-    assert ask(running, said).body == kept.body, "nor was what it got kept"
-    fresh = asked("no-cache")
-    assert outcome(fresh) == "miss"
-    assert fresh.body != kept.body
-    assert ask(running, said).body == fresh.body, "the newer one is kept"
-    for control in ("max-age=3600", 'Max-Age = "3600"', "max-age=60, max-age=3600", "max-age=99999999999999999999"):
-        assert outcome(asked(control)) == "hit"
-    for control in ("only-if-cached", "min-fresh=9", "max-stale", "x-max-age=0", "", ",,="):
-        assert outcome(asked(control)) == "hit", "what is not known changes nothing"
-
-
-@pytest.mark.parametrize(
-    "control",
-    [
-        *("max-age=0", "max-age=00", "max-age=3600, max-age=0", "max-age=0, max-age=3600", 'max-age="0"'),
-        *("max-age", "max-age=", "max-age=x", "max-age=-1", "max-age=1.5", "max-age=60s", "max-age=0x60"),
-        *("max-age=6 0", 'max-age="60', "max-age 60", "max-age=+60", "max-age=60=60", "foo, max-age=-60", "no-cache=x"),
-    ],
-)
-def test_no_age_and_what_is_none_make_every_answer_too_old(running: Gateway, said: str, control: str) -> None:
-    kept = ask(running, said)
-    assert outcome(ask(running, said)) == "hit"
-    fresh = ask(running, said, headers={"Cache-Control": control})
-    assert outcome(fresh) == "miss"
-    assert fresh.body != kept.body
-    assert ask(running, said).body == fresh.body, "the newer one is kept"
-
-
-def test_pragma_counts_where_nothing_else_is_said(running: Gateway, said: str) -> None:
-    ask(running, said)
-    assert outcome(ask(running, said, headers={"Pragma": "No-Cache"})) == "miss"
-    assert outcome(ask(running, said, headers={"Pragma": "x"})) == "hit"
-    assert outcome(ask(running, said, headers={"Pragma": "no-cache", "Cache-Control": "max-age=3600"})) == "hit"
-    assert outcome(ask(running, said, headers={"Pragma": "x", "Cache-Control": "no-cache"})) == "miss"
-
-
-def test_several_headers_are_one(running: Gateway, said: str) -> None:
-    body = json.dumps({"model": "chat", "messages": [{"role": "user", "content": said}]})
-
-    def asked(*controls: str) -> str | None:
-        client = http.client.HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE_S)
-        client.putrequest("POST", CHAT)
-        length = ("Content-Length", str(len(body)))
-        for name, value in (
-            ("Authorization", "Bearer sk-alice"),
-            length,
-            *(("Cache-Control", one) for one in controls),
-        ):
-            client.putheader(name, value)
-        client.endheaders(body.encode())
-        answer = client.getresponse()
-        answer.read()
-        client.close()
-        return answer.headers["x-fairlead-cache"]
-
-    assert [asked(), asked()] == ["miss", "hit"]
-    assert asked("max-age=3600", "no-store") == "bypass"
-    assert asked("max-age=3600", "max-age=0") == "miss"
-
-
-@pytest.mark.parametrize("streams", [False, True])
-def test_a_provider_may_forbid_that_its_answer_is_kept(
-    running: Gateway, provider: NumberedProvider, said: str, *, streams: bool
-) -> None:
-    def asked(control: str) -> list[str | None]:
-        make = stream if streams else whole
-        provider.make = lambda number: replace(make(number), headers={"Cache-Control": control})
-        fields = {"stream": True} if streams else {}
-        return [outcome(ask(running, f"{said} {control}", **fields)) for _ in range(2)]
-
-    for control in ("no-store", "private, No-Store", "no-store, max-age=60"):
-        assert asked(control) == ["miss", "miss"]
-    for control in ("private", "no-cache", "no-cache, must-revalidate", "max-age=0", "public"):
-        assert asked(control) == ["miss", "hit"], "the route says for how long, and for whom"
 
 
 @pytest.mark.parametrize("why", sorted(BAD))
