@@ -28,8 +28,8 @@ local function is_too_old(entry, now, oldest_s) return oldest_s and now - entry.
 
 -- The entry that a request is answered by: this worker's, or a shared one, which this worker then has, too. May yield.
 local function kept_answer(h, key, path, oldest_s)
-  local ttl, stored = h:filterContext():get("ttl"), h:filterContext():get("stored")
-  local now = tonumber(h:timestamp())
+  local context = h:filterContext()
+  local ttl, stored, now = context:get("ttl"), context:get("stored"), tonumber(h:timestamp())
   local entry = look_up(key, now, ttl)
   if entry and is_too_old(entry, now, oldest_s) then entry = nil end
   if not stored then return entry end
@@ -69,9 +69,10 @@ function envoy_on_response(h)
   headers:replace(HEADER, outcome)
   if outcome ~= "miss" or headers:get(":status") ~= "200" or headers:get("content-encoding") then return end
   local _, forbidden = directives(headers)
-  if forbidden or not is_own(made, h:filterContext():get("makers")) then return end
+  local context = h:filterContext()
+  if forbidden or not is_own(made, context:get("makers")) then return end
   local key = metadata:get(CACHE).key
-  local shared_ttl = h:filterContext():get("stored") and h:filterContext():get("ttl")
+  local shared_ttl = context:get("stored") and context:get("ttl")
   local kind, target = headers:get("content-type") or JSON, headers:get("x-fairlead-target")
   local path = match(ours.way, " (/%S*)$")
   local pieces, count, length = {}, 0, 0
