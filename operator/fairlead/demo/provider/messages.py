@@ -66,12 +66,14 @@ def read(body: Mapping[str, Any]) -> Question:
     spoken = [message["content"] for message in body["messages"]]
     if body.get("system"):
         spoken.append(body["system"])
+    first, *others = _called(body) or (None,)
     return Question(
         model=body["model"],
         stream=body.get("stream") or False,
         prompt_tokens=sum(map(_prompt_tokens, spoken)),
         limit=body["max_tokens"],
-        tool=_called(body),
+        tool=first,
+        also=tuple(one for one in others if one is not None),
         schema=((body.get("output_config") or {}).get("format") or {}).get("schema"),
     )
 
@@ -88,22 +90,25 @@ def _prompt_tokens(content: str | list[Mapping[str, Any]]) -> int:
     return sum(tokens_of(block["text"]) if "text" in block else IMAGE_TOKENS for block in content)
 
 
-def _called(body: Mapping[str, Any]) -> Tool | None:
+def _called(body: Mapping[str, Any]) -> tuple[Tool, ...]:
+    """Return the tools to call: the one that is named, one alone where that is asked for, else all at once."""
     choice = body.get("tool_choice") or {"type": "auto"}
     last = body["messages"][-1]["content"]
     answered = isinstance(last, list) and any(block["type"] == "tool_result" for block in last)
     if not body.get("tools") or choice["type"] == "none" or answered:
-        return None
-    functions = {tool["name"]: tool["input_schema"] for tool in body["tools"]}
-    called = choice.get("name", next(iter(functions)))
-    if called not in functions:
-        raise check.Malformed(f"tool_choice.name: tool '{called}' not found in provided tools", "tool_choice.name")
-    return Tool(name=called, parameters=functions[called])
+        return ()
+    tools = {tool["name"]: Tool(name=tool["name"], parameters=tool["input_schema"]) for tool in body["tools"]}
+    if choice.get("name", next(iter(tools))) not in tools:
+        where = "tool_choice.name"
+        raise check.Malformed(f"{where}: tool '{choice['name']}' not found in provided tools", where)
+    if "name" in choice:
+        return (tools[choice["name"]],)
+    return tuple(tools.values())[: 1 if choice.get("disable_parallel_tool_use") else None]
 
 
 def whole(reply: Reply) -> dict[str, Any]:
     """Shape an answer that does not stream."""
-    body = _message_of(reply, [_block_of(reply, reply.text)], STOP_REASONS[reply.finish])
+    body = _message_of(reply, [_block_of(reply, reply.text), *_others(reply)], STOP_REASONS[reply.finish])
     if reply.usage is not None:
         body["usage"] = _input(reply) | {"output_tokens": reply.usage.completion}
     return body
@@ -121,6 +126,11 @@ def stream(reply: Reply, *, tokens_per_chunk: int) -> Iterator[bytes]:
     for text in grouped(reply.pieces, tokens_per_chunk):
         yield event({"type": "content_block_delta", "index": 0, "delta": {"type": kind, field: text}})
     yield event({"type": "content_block_stop", "index": 0})
+    for index, block in enumerate(_others(reply), 1):
+        said = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+        yield event({"type": "content_block_start", "index": index, "content_block": {**block, "input": {}}})
+        yield event({"type": "content_block_delta", "index": index, "delta": said})
+        yield event({"type": "content_block_stop", "index": index})
     end: dict[str, Any] = {"stop_reason": STOP_REASONS[reply.finish], "stop_sequence": None}
     usage = {} if reply.usage is None else {"usage": {"output_tokens": reply.usage.completion}}
     yield event({"type": "message_delta", "delta": end, **usage})
@@ -137,6 +147,13 @@ def _block_of(reply: Reply, text: str) -> dict[str, Any]:
         return {"type": "text", "text": text}
     arguments = json.loads(text) if text else {}
     return {"type": "tool_use", "id": f"toolu_{reply.id}", "name": reply.tool.name, "input": arguments}
+
+
+def _others(reply: Reply) -> list[dict[str, Any]]:
+    return [
+        {"type": "tool_use", "id": f"toolu_{reply.id}_{number}", "name": name, "input": json.loads(arguments)}
+        for number, (name, arguments) in enumerate(reply.also.items())
+    ]
 
 
 def _input(reply: Reply) -> dict[str, int]:

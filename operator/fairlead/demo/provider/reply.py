@@ -64,6 +64,8 @@ class Question:
     choices: int = 1
     tool: Tool | None = None
     """The function to call, if one must be."""
+    also: tuple[Tool, ...] = ()
+    """Functions to call at once with it, in shapes that have several."""
     schema: Mapping[str, Any] | None = None
     """JSON mode: the schema that the text follows; empty for any object."""
 
@@ -86,6 +88,8 @@ class Reply:
     pieces: tuple[str, ...]
     """The text, or the arguments of the tool call, cut into tokens."""
     tool: Tool | None
+    also: Mapping[str, str]
+    """What else is called at once: the arguments, by the function's name."""
     finish: Finish
     choices: int
     usage: Usage | None
@@ -124,6 +128,9 @@ def answer(question: Question, habits: Habits, *, number: int, usage: bool) -> R
         model=question.model,
         pieces=pieces,
         tool=question.tool,
+        also={
+            one.name: json.dumps(sample(one.parameters, f"{habits.region}/{question.model}")) for one in question.also
+        },
         finish=finish,
         choices=question.choices,
         usage=spent if usage else None,

@@ -43,7 +43,7 @@ for c = 0, 255 do HEX[c], AFTER_BACKSLASH[c] = false, false end
 for c in gmatch("0123456789abcdefABCDEF", ".") do HEX[byte(c)] = true end
 for c in gmatch('"\\/bfnrt', ".") do AFTER_BACKSLASH[byte(c)] = true end
 
--- The place after the string of RFC 8259 that begins at `at`, or nil. p[i] is byte i, and the one after the last is 0.
+-- The place after the string of RFC 8259 that begins at `at`, or nil.
 local function after_plain_string(p, at)
   while true do
     at = at + 1
@@ -93,11 +93,6 @@ local function after_scalar(s, p, at)
   return sub(s, at, at + #known - 1) == known and at + #known or nil
 end
 
-local function after_blanks(p, at)
-  while p[at] == 32 or p[at] == 10 or p[at] == 13 or p[at] == 9 do at = at + 1 end
-  return at
-end
-
 -- The place of the value of the member that is next, or nil.
 local function value_of_member(p, at)
   local stop = p[at] == 34 and after_plain_string(p, at)
@@ -107,7 +102,7 @@ end
 
 -- The place after the value of RFC 8259 that begins at `at`; nil where there is none. What models write is often none.
 local function after_strict(s, at)
-  local p, open, depth = ffi.cast(BYTES, s) - 1, {}, 0 -- what closes each of those that are open
+  local p, open, depth = bytes_of(s), {}, 0 -- what closes each of those that are open
   while true do
     local c = p[at]
     local close = c == 123 and 125 or c == 91 and 93
