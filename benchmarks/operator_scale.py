@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairlead.api.installation import Installation, decode_installation
+from fairlead.cli.operator import collect_seldom
 from fairlead.compiler import Compiled, Manifest, Observed, SecretRef, Snapshot, compile  # noqa: A004  its name
 from fairlead.controller.context import Context
 from fairlead.controller.plan import plan
@@ -23,6 +24,7 @@ def main() -> None:
     """Print every figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--routes", type=int, default=1000)
+    collect_seldom()
     _compile(parser.parse_args().routes)
 
 
@@ -59,7 +61,13 @@ def _context() -> Context:
         raise TypeError(decoded)
     region = {
         "replicas": 2,
-        "autoscaling": {"enabled": False, "minReplicas": 1, "maxReplicas": 1, "targetCPUUtilizationPercentage": 70},
+        "autoscaling": {
+            "enabled": False,
+            "minReplicas": 1,
+            "maxReplicas": 1,
+            "targetCPUUtilizationPercentage": 70,
+            "targetRequestsPerSecond": 0,
+        },
         "maxUnavailable": 1,
         "concurrency": 0,
         "gracePeriodSeconds": 300,
@@ -85,6 +93,7 @@ def _context() -> Context:
             "pullPolicy": "Never",
             "pullSecrets": [],
             "budgetServer": {},
+            "recorder": "",
             "whenAllDrained": "Serve",
             "regions": dict.fromkeys(REGIONS, region),
         }

@@ -116,8 +116,9 @@ def _decode_resource(manifest: Mapping[Any, Any], resource: type[Resource], defa
         problems += found
     else:
         problems += (Problem("spec", f"got nothing, want {want(of_spec(resource))}, add it"),)
-    places = homes(of_spec(resource), "spec")
-    problems += tuple(unknown_field("", name, _FIELDS, places) for name in manifest if name not in _FIELDS)
+    if unknown := [name for name in manifest if name not in _FIELDS]:
+        places = homes(of_spec(resource), "spec")
+        problems += tuple(unknown_field("", name, _FIELDS, places) for name in unknown)
     if not problems and metadata is not None:
         root = {"metadata": {"name": metadata.name}, "spec": spec}
         problems = tuple(Problem(at, rule.message) for rule in resource.constraints for at in rule.broken_at(root))

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from fairlead.api.form import ListType, Text
@@ -20,7 +21,7 @@ _LONGEST_QUOTE = 80
 
 def judge(node: Node, value: object, path: str) -> tuple[Any, tuple[Problem, ...]]:
     """Return the value with all defaults filled in, and its problems; the value is of use only if there are none."""
-    problems = _Problems(homes(node, path))
+    problems = _Problems(node, path)
     judged = _judge(node, value, path, problems)
     return judged, tuple(problems)
 
@@ -28,9 +29,14 @@ def judge(node: Node, value: object, path: str) -> tuple[Any, tuple[Problem, ...
 class _Problems(list[Problem]):
     """What was found so far, and where each field of the whole has its place."""
 
-    def __init__(self, known: Mapping[str, str]) -> None:
+    def __init__(self, node: Node, path: str) -> None:
         super().__init__()
-        self.homes = known
+        self._node, self._path = node, path
+
+    @cached_property
+    def homes(self) -> Mapping[str, str]:
+        """`homes` of the whole: worked out where a field is unknown, which few objects have."""
+        return homes(self._node, self._path)
 
 
 def homes(node: Node, path: str) -> dict[str, str]:
@@ -160,7 +166,7 @@ def _judge_object(node: Node, value: object, path: str, problems: _Problems) -> 
     if node.is_open:
         return judged
     known = [field.name for field in node.properties]
-    problems.extend(unknown_field(path, name, known, problems.homes) for name in value if name not in known)
+    problems.extend([unknown_field(path, name, known, problems.homes) for name in value if name not in known])
     return judged
 
 

@@ -1,6 +1,7 @@
 """`fairlead operator`: what the chart's Deployment runs."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -70,6 +71,16 @@ def _logger() -> FilteringBoundLogger:
     return logger
 
 
+def collect_seldom() -> None:
+    """Look for cycles seldom: what is loaded stays, and a compilation makes many values and hardly a cycle.
+
+    Looking for them took a quarter of a compilation of 2,000 routes.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
+
+
 async def _run(
     installation: Installation,
     settings: Settings,
@@ -117,6 +128,7 @@ async def _run(
             running = asyncio.create_task(operator_.run())
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+            collect_seldom()
             log.info("starts", what=f"regions {', '.join(settings.regions)}", identity=context.identity)
             try:
                 await running

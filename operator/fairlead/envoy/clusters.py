@@ -35,8 +35,10 @@ def render(gateway: Gateway, crowded: Addresses) -> list[Json]:
     clusters += [_last_resort(last, crowded, made) for last in gateway.last_resorts]
     attempts = {arm.ladder: route.max_attempts for route in gateway.routes for plan in route.plans for arm in plan.arms}
     clusters += [_ladder(ladder, attempts.get(ladder.name, 1)) for ladder in gateway.ladders]
-    for route in gateway.routes:
-        clusters += [_to_last_resort(*one, route.max_attempts) for one in dialects.ladders(route, gateway)]
+    clusters += [
+        _to_last_resort(name, rungs, last_resort, route.max_attempts)
+        for route, name, rungs, last_resort in dialects.ladders(gateway)
+    ]
     return clusters
 
 

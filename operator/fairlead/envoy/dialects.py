@@ -20,15 +20,15 @@ NEEDS: Mapping[tuple[str, ...], Need | None] = {
 """Paths below `/v1` that chat models answer, and what they need of a rung; None = all of them are asked."""
 
 
-def ladders(route: Route, gateway: Gateway) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """Yield the cluster's name, the targets and the last resort of each ladder of one dialect."""
+def ladders(gateway: Gateway) -> Iterator[tuple[Route, str, tuple[str, ...], str]]:
+    """Yield the route, the cluster's name, the targets and the last resort of each ladder of one dialect."""
     targets = {target.name: target for target in gateway.targets}
     declared = {ladder.name: ladder for ladder in gateway.ladders}
-    for plan in route.plans:
+    for route, plan in ((one, plan) for one in gateway.routes for plan in one.plans):
         for dialect in (one for one in plan.dialects if one.apart):
             for arm in plan.arms:
                 rungs = tuple(rung for rung in declared[arm.ladder].rungs if dialect.need.met_by(targets[rung]))
-                yield cluster(arm, plan, dialect.need, gateway), rungs, dialect.last_resort
+                yield route, cluster(arm, plan, dialect.need, gateway), rungs, dialect.last_resort
 
 
 def cluster(arm: Arm, plan: Plan, need: Need | None, gateway: Gateway) -> str:

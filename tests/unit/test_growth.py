@@ -1,0 +1,73 @@
+"""What many routes take: work that grows with their number and no faster, and files that fit where they go."""
+
+import sys
+from types import FrameType
+from typing import Any
+
+import pytest
+from benchmarks import operator_scale
+
+from builders import compiled, consumer, endpoint, installation, model, provider, route
+from fairlead.compiler import Compiled
+from golden_cases import layouts
+
+REGIONS = ("us-east-1", "eu-west-1", "ap-south-1")
+STEP = 100
+FIT = 600
+"""Routes of three endpoints with a fallback that a region's files hold; `docs/benchmarks.md` says so."""
+
+
+def many(routes: int) -> Compiled:
+    """Compile so many routes, of two models at three endpoints, for one region."""
+    models = [model("large"), model("small")]
+    api = provider("p", endpoints=[endpoint(name, name) for name in REGIONS], models=models)
+    written = [
+        route(
+            f"route-{number:04}",
+            primary={"provider": "p", "model": "large"},
+            fallbacks=[{"provider": "p", "model": "small"}],
+        )
+        for number in range(routes)
+    ]
+    return compiled(
+        api,
+        *written,
+        *(consumer(f"consumer-{number:04}") for number in range(200)),
+        installed=installation(regions=[{"name": name, "geo": name[:2]} for name in REGIONS]),
+        layouts=layouts(REGIONS[:1]),
+    )
+
+
+def steps(routes: int) -> int:
+    """Count the lines of Python that compiling so many routes runs, each turn of a loop or comprehension by itself."""
+    count = 0
+
+    def trace(_frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    many(1)  # whatever is worked out once is there
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        many(routes)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_further_routes_cost_no_more_than_those_before_them() -> None:
+    first, second, third = (steps(number * STEP) for number in (1, 2, 3))
+    assert third - second <= 1.01 * (second - first)
+
+
+def test_so_many_routes_fit_the_files_of_a_region() -> None:
+    gateway = many(FIT).gateways[REGIONS[0]]
+    assert not gateway.too_large
+    assert gateway.fullness[0] <= 100
+
+
+def test_the_benchmark_of_the_compiler_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    operator_scale._compile(3)
+    assert "plan of an unchanged cluster" in capsys.readouterr().out
