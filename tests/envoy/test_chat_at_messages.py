@@ -274,7 +274,8 @@ def test_a_rung_that_wants_no_other_words_is_passed_over(running: Gateway) -> No
 @pytest.mark.parametrize(("path", "member"), [("/v1/responses", "input"), ("/v1/completions", "prompt")])
 def test_other_paths_are_not_said_otherwise(running: Gateway, path: str, member: str) -> None:
     answer = running.ask("claude", path=path, key=KEY, **{member: "x"})
-    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (404, "unsupported_endpoint")
+    assert (answer.status, answer.code) == (404, "unsupported_endpoint")
+    assert "at /v1/messages, and at /v1/chat/completions in its words." in answer.message
 
 
 @pytest.mark.parametrize(("first", "other"), [("gpt", "claude"), ("claude", "gpt")])

@@ -112,6 +112,8 @@ def _document(one: Explanation, category: str | None) -> dict[str, Any]:
                         if rung.input is None or rung.output is None
                         else {"input": _usd(rung.input), "output": _usd(rung.output)},
                         **({"judged": True} if rung.judged else {}),
+                        **({"words": rung.words} if rung.words else {}),
+                        **({"passedOver": True} if rung.passed_over else {}),
                     }
                     for rung in ladder.rungs
                 ],
@@ -155,8 +157,12 @@ def _rung(rung: PricedRung, width: int) -> str:
         if rung.input is None or rung.output is None
         else f"${_usd(rung.input)} in, ${_usd(rung.output)} out for a million tokens"
     )
-    judged = ", judged" if rung.judged else ""
-    return f"{word.decode(rung.target):<{width}}  {price}{judged}"
+    notes = {
+        ", judged": rung.judged,
+        f", in the words of {rung.words}": bool(rung.words),
+        ", passed over: it takes no such requests": rung.passed_over,
+    }
+    return f"{word.decode(rung.target):<{width}}  {price}{''.join(note for note, holds in notes.items() if holds)}"
 
 
 def _said(value: bool | int | None) -> str:  # a value to print, not a switch

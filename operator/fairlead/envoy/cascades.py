@@ -31,7 +31,7 @@ from fairlead.envoy import (
 )
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, packed
-from fairlead.ir import Cascade, Gateway, ModelKind, Need, Plan, Route, Side
+from fairlead.ir import NEEDS, Cascade, Gateway, ModelKind, Need, Plan, Route, Side
 
 LUA = "envoy.extensions.filters.http.lua.v3"
 BYPASS = "bypass"
@@ -145,7 +145,7 @@ def _met(gateway: Gateway) -> Iterator[tuple[Route, Plan, Need | None]]:
 
 def _met_by(route: Route, gateway: Gateway) -> Iterator[tuple[Plan, Need | None]]:
     for plan in route.plans:
-        for paths_need in dict.fromkeys(dialects.NEEDS.values()):
+        for paths_need in dict.fromkeys(NEEDS.values()):
             if meeting(route, plan, paths_need, gateway) is Meeting.JUDGED:
                 yield plan, paths_need if paths_need is not None and plan.apart(paths_need) else None
 

@@ -6,18 +6,10 @@ speak Anthropic's. Where a plan has others, each has a ladder without them: a ru
 it costs no attempt and counts towards no ejection.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from fairlead.envoy import names
 from fairlead.ir import Arm, Gateway, Ladder, Need, Plan, Route, Side
-
-NEEDS: Mapping[tuple[str, ...], Need | None] = {
-    ("chat/completions",): Need.CHAT,
-    ("completions", "responses"): Need.OPENAI,
-    ("messages",): None,
-    ("messages/count_tokens",): Need.ANTHROPIC,
-}
-"""Paths below `/v1` that chat models answer, and what they need of a rung; None = all of them are asked."""
 
 
 def ladders(gateway: Gateway) -> Iterator[tuple[Route, str, tuple[str, ...], str]]:

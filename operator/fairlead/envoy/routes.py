@@ -29,7 +29,7 @@ from fairlead.envoy import (
 )
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, packed
-from fairlead.ir import Arm, Gateway, ModelKind, Need, Plan, Protocol, Route, Side
+from fairlead.ir import NEEDS, Arm, Gateway, ModelKind, Need, Plan, Protocol, Route, Side
 
 READY_PATH = "/fairlead/ready"
 """Answers 200 with the configuration's digest once routes and keys are there, 503 while draining; needs no key."""
@@ -264,7 +264,7 @@ def _matches(route: Route, plan: Plan, gateway: Gateway) -> Iterable[tuple[Json,
             cascade=cascades.meeting(route, plan, needs, gateway),
         )
         groups.setdefault(unsaid, []).append(path)
-    for paths, needs in dialects.NEEDS.items():
+    for paths, needs in NEEDS.items():
         # Which of its plans a keyed route takes is the request filter's word, and so is that it answers.
         if needs is None or any(one.speaks(needs) for one in route.plans if one.kind is plan.kind):
             found = _Match(

@@ -12,12 +12,12 @@ from fairlead.ir.cascade import Accept, Cascade
 from fairlead.ir.classifier import Classifier
 from fairlead.ir.consumer import Consumer, Ending, Entry, Scope
 from fairlead.ir.gateway import Gateway, Limits, ListenAddress, Telemetry
+from fairlead.ir.need import NEEDS, Need, need_of, other_words
 from fairlead.ir.route import (
     Arm,
     Dialect,
     Ladder,
     ModelKind,
-    Need,
     Plan,
     Recording,
     Route,
@@ -32,6 +32,7 @@ from fairlead.ir.rule import Conditions, RouteRule, TokenRange
 from fairlead.ir.target import Breaker, Credential, KeyedProbe, LastResort, Protocol, Target, Upstream
 
 __all__ = [
+    "NEEDS",
     "Accept",
     "Arm",
     "Breaker",
@@ -68,5 +69,7 @@ __all__ = [
     "TokenRange",
     "Upstream",
     "ladder_name",
+    "need_of",
+    "other_words",
     "side_of",
 ]

@@ -6,8 +6,8 @@ from enum import StrEnum
 from fairlead.ir.cache import Cache
 from fairlead.ir.cascade import Cascade
 from fairlead.ir.classifier import Classifier
+from fairlead.ir.need import Need
 from fairlead.ir.rule import RouteRule
-from fairlead.ir.target import Protocol, Target
 
 
 class ModelKind(StrEnum):
@@ -66,23 +66,6 @@ class Arm:
     weight: int
     """Share in basis points (10,000 = all); the arms of a plan sum to 10,000."""
     side: Side
-
-
-class Need(StrEnum):
-    """What requests need of a rung to be asked."""
-
-    OPENAI = "OpenAI"
-    """It speaks OpenAI's API."""
-    ANTHROPIC = "Anthropic"
-    """It speaks Anthropic's."""
-    CHAT = "Chat"
-    """It takes chat/completions, be it in other words."""
-
-    def met_by(self, target: Target) -> bool:
-        """Tell whether a target has it."""
-        if self is Need.CHAT:
-            return target.protocol is Protocol.OPENAI or target.translates_chat
-        return target.protocol.value == self.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

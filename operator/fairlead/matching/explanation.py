@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fairlead.budget.cascade import models, whole_reservation
 from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.budget.estimate import Ask, bounds
-from fairlead.ir import Cascade, Gateway, Plan, Route, Side, word
+from fairlead.ir import Cascade, Gateway, Need, Plan, Route, Side, Target, need_of, other_words, word
 from fairlead.ir.rule import BYTES_PER_TOKEN, PRIMARY
 from fairlead.matching.prompt import Amiss, Prompt, read
 from fairlead.matching.rules import first_match, needs_category
@@ -21,6 +21,10 @@ class PricedRung:
     output: int | None
     judged: bool = False
     """The route's cascade judges its model's answers: one that fails a check goes on to the next model."""
+    words: str = ""
+    """The path in whose words it wants the request; empty: it gets it as it came."""
+    passed_over: bool = False
+    """It takes no requests to that path: it is not asked, which costs no attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,7 @@ def explain(
         Amiss: gateways refuse it.
 
     """
-    prompt = read(body, path)
+    prompt, below = read(body, path), path.removeprefix("/v1/")
     found = []
     for region, gateway in gateways.items():
         routes = {route.name: route for route in gateway.routes}
@@ -81,7 +85,7 @@ def explain(
                         rule=PRIMARY if rule is None else rule.name,
                         classifier=classifier,
                         route=answering.name,
-                        ladders=_ladders(plan, gateway, prices, None if prompt.stream else answering.cascade),
+                        ladders=_ladders(plan, gateway, prices, _cascade(answering, plan, prompt, below), path=below),
                         at_most=_at_most(answering, prompt, len(body), prices),
                     )
                 )
@@ -125,25 +129,37 @@ def _plan(route: Route, model: str) -> Plan | None:
     return next((plan for plan in route.plans if plan.key == key), None)
 
 
+def _cascade(route: Route, plan: Plan, prompt: Prompt, path: str) -> Cascade | None:
+    """Return what judges the answers: nothing where one is a stream, or may be said in other words."""
+    worded = plan.worded is not None if need_of(path) is Need.CHAT else path == "messages" and plan.translated
+    return None if prompt.stream or worded else route.cascade
+
+
 def _ladders(
-    plan: Plan, gateway: Gateway, prices: BudgetConfiguration, cascade: Cascade | None
+    plan: Plan, gateway: Gateway, prices: BudgetConfiguration, cascade: Cascade | None, *, path: str
 ) -> tuple[DrawnLadder, ...]:
     rungs = {ladder.name: ladder.rungs for ladder in gateway.ladders}
+    targets = {target.name: target for target in gateway.targets}
+    need = need_of(path)
     drawn = []
     for arm in plan.arms:
-        judged = frozenset[str]() if cascade is None else cascade.judged(rungs[arm.ladder])
-        priced = tuple(_priced(name, prices, judged) for name in rungs[arm.ladder])
+        met = [rung for rung in rungs[arm.ladder] if need is None or need.met_by(targets[rung])]
+        judged = frozenset[str]() if cascade is None else cascade.judged(met)
+        priced = tuple(_priced(targets[name], prices, judged, path) for name in rungs[arm.ladder])
         drawn.append(DrawnLadder(side=arm.side, weight=arm.weight, rungs=priced))
     return tuple(drawn)
 
 
-def _priced(target: str, prices: BudgetConfiguration, judged: Collection[str]) -> PricedRung:
-    known = prices.targets[target].price
+def _priced(target: Target, prices: BudgetConfiguration, judged: Collection[str], path: str) -> PricedRung:
+    known, need = prices.targets[target.name].price, need_of(path)
+    passed_over = need is not None and not need.met_by(target)
     return PricedRung(
-        target=target,
+        target=target.name,
         input=known.input if known.known else None,
         output=known.output if known.known else None,
-        judged=target.split("/", 2)[2] in judged,
+        judged=target.name.split("/", 2)[2] in judged and not passed_over,
+        words=other_words(path, target),
+        passed_over=passed_over,
     )
 
 

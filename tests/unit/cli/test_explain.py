@@ -136,3 +136,37 @@ def test_an_unknown_route_is_a_mistake(files: Path) -> None:
     result = explained(files, "hi", "--route", "team/chat")
     assert result.exit_code == 2
     assert "want a route that serves (fairlead/all, fairlead/chat, fairlead/large)" in result.output
+
+
+def test_a_rung_says_in_which_words_it_is_asked_and_whether_at_all(files: Path) -> None:
+    anthropic = {
+        "protocol": "Anthropic",
+        "endpoints": [endpoint("api", "us-east-1")],
+        "models": [model("m"), model("n")],
+    }
+    write(
+        files / "m" / "more.yaml",
+        provider("claude", chatCompletions="Translate", **anthropic),
+        provider("apart", **anthropic),
+        provider("gpt", messages="Translate", endpoints=[endpoint("api", "us-east-1")], models=[model("o")]),
+        route(
+            "mixed",
+            target("claude", "m"),
+            fallbacks=[target("apart", "n"), target("gpt", "o")],
+            cascade={"accept": {"refusal": "Escalate"}},
+        ),
+    )
+    said = {
+        "/v1/chat/completions": [", in the words of messages", ", passed over: it takes no such requests", ""],
+        "/v1/messages": ["", "", ", in the words of chat/completions"],
+        "/v1/responses": [*[", passed over: it takes no such requests"] * 2, ""],
+    }
+    for path, notes in said.items():
+        asked = ("--route", "fairlead/mixed", "--path", path)
+        output = explained(files, "hi", *asked, body={"input": "hi"}).output
+        found = [line.partition("for a million tokens")[2] for line in output.splitlines() if line.startswith("  ")]
+        assert found[:3] == notes, output
+    document = json.loads(explained(files, "hi", "--route", "fairlead/mixed", "-o", "json").output)
+    first, second, last = document["regions"][0]["ladders"][0]["rungs"]
+    assert (first["words"], second["passedOver"]) == ("messages", True)
+    assert not {"words", "passedOver", "judged"} & set(last)

@@ -175,10 +175,11 @@ local function unsayable(name, worded)
 end
 
 -- An endpoint that no provider of the model has.
-local function wrong_protocol(model, path, needs)
+local function wrong_protocol(model, path, needs, answers_chat)
   return refusal("404", "unsupported_endpoint", "The model `" .. model .. "` is not supported at " .. path .. ": "
     .. (needs == "Anthropic" and "tokens are counted beforehand only where a provider speaks Anthropic's API."
-      or "its provider speaks Anthropic's API alone, which this gateway answers at /v1/messages."), "model")
+      or "its provider speaks Anthropic's API alone, which this gateway answers at /v1/messages"
+        .. (answers_chat and ", and at /v1/chat/completions in its words." or ".")), "model")
 end
 
 local unknown_url

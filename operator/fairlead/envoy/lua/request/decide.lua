@@ -55,8 +55,9 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
     if entry.route == asked then asked = nil end
   end
   if endpoint.needs then
-    entry = entry.dialects[endpoint.worded] or entry.dialects[endpoint.needs]
-    if not entry then return wrong_protocol(name, path, endpoint.needs) end
+    local met = entry.dialects[endpoint.worded] or entry.dialects[endpoint.needs]
+    if not met then return wrong_protocol(name, path, endpoint.needs, entry.translated.Chat) end
+    entry = met
   end
   edits, added, unasked = 0, "", false
   if stream and endpoint.usage then

@@ -1,0 +1,45 @@
+"""What requests need of a rung to be asked, by their path."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from fairlead.ir.target import Protocol, Target
+
+
+class Need(StrEnum):
+    """What requests need of a rung to be asked."""
+
+    OPENAI = "OpenAI"
+    """It speaks OpenAI's API."""
+    ANTHROPIC = "Anthropic"
+    """It speaks Anthropic's."""
+    CHAT = "Chat"
+    """It takes chat/completions, be it in other words."""
+
+    def met_by(self, target: Target) -> bool:
+        """Tell whether a target has it."""
+        if self is Need.CHAT:
+            return target.protocol is Protocol.OPENAI or target.translates_chat
+        return target.protocol.value == self.value
+
+
+CHAT, MESSAGES = "chat/completions", "messages"
+NEEDS: Mapping[tuple[str, ...], Need | None] = {
+    (CHAT,): Need.CHAT,
+    ("completions", "responses"): Need.OPENAI,
+    (MESSAGES,): None,
+    ("messages/count_tokens",): Need.ANTHROPIC,
+}
+"""Paths below `/v1` that chat models answer, and what they need of a rung; None = all of them are asked."""
+
+
+def need_of(path: str) -> Need | None:
+    """Return what requests to a path below `/v1` need; None = all rungs are asked, of vectors too."""
+    return next((need for paths, need in NEEDS.items() if path in paths), None)
+
+
+def other_words(path: str, target: Target) -> str:
+    """Name what a target wants requests to a path below `/v1` in the words of; empty = they go as they came."""
+    if path == CHAT and target.translates_chat:
+        return MESSAGES
+    return CHAT if path == MESSAGES and target.translates_messages else ""
