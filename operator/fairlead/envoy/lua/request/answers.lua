@@ -166,12 +166,11 @@ local function wrong_endpoint(model, path, kind)
     .. ".", "model")
 end
 
-local SPOKEN = { Messages = "OpenAI's chat/completions", Chat = "Anthropic's Messages" }
-
--- What no provider of the model can be told in its words.
+-- What no provider of the model can be told in its words, by the API of the client.
 local function unsayable(name, worded)
   return refusal("400", "unsupported_parameter", "The " .. name .. " parameter is not supported by this model: its provider"
-    .. " speaks " .. SPOKEN[worded] .. ", which cannot say it. Leave it out.", name)
+    .. " speaks " .. (worded == "Chat" and "Anthropic's Messages" or "OpenAI's chat/completions")
+    .. ", which cannot say it. Leave it out.", name)
 end
 
 -- An endpoint that no provider of the model has.

@@ -1,14 +1,15 @@
 -- The same request in the words of another API: lua/messages/ and lua/chat/ --------------------------------------------
-local in_words, in_words_of_messages
+-- By the client's API: a function of the body (and the limit of an answer, where the client names none).
+local in_other_words_of = {}
 do -- a chunk of Lua has 200 locals at most
 local floor = math.floor
 @spans@
 do
 @messages@
-in_words = in_other_words
+in_other_words_of.Messages = in_other_words
 end
 do
 @chat@
-in_words_of_messages = in_other_words
+in_other_words_of.Chat = in_other_words
 end
 end
