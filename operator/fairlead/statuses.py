@@ -155,5 +155,13 @@ def meaning(status: int) -> Meaning | None:
 
 
 def pattern(*, ejecting: bool) -> str:
-    """Write as a regular expression what leads to the next rung, or what counts towards an ejection."""
-    return "|".join(status.replace("x", ".") for status, one in MEANINGS.items() if one.ejects or not ejecting)
+    """Write as a regular expression what leads to the next rung, or what counts towards an ejection.
+
+    Statuses that differ in the last digit stand together: each route has it twice, and a region's routes one file.
+    """
+    last: dict[str, str] = {}
+    for status, one in MEANINGS.items():
+        if one.ejects or not ejecting:
+            last[status[:2]] = last.get(status[:2], "") + status[2]
+    joined = (first + (digits if len(digits) == 1 else f"[{digits}]") for first, digits in last.items())
+    return "|".join(joined).replace("x", ".")

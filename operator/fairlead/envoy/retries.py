@@ -4,7 +4,8 @@ from fairlead import statuses
 from fairlead.envoy import names
 from fairlead.envoy.protobuf import Json, duration
 
-RETRY_ON = "5xx,reset,connect-failure,refused-stream,retriable-headers"
+RETRY_ON = "5xx,retriable-headers"
+"""`5xx` is also every attempt without an answer: no connection, a refused stream, one that was reset or timed out."""
 RETRIED_STATUS = statuses.pattern(ejecting=False)
 BACK_OFF = "0.001s"
 """The next rung is another provider: there is nothing to wait for."""
