@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from budget_world import World, configuration, policy
-from fairlead.budget.ledger import EXPIRES_AFTER_MS, Counter
+from fairlead.budget.ledger import EXPIRES_AFTER_MS, Admission, Counter, Hold
 from fairlead.budgetserver import descriptor, ledgerview
+from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.messages import OK, OVER_LIMIT, Response
+from fairlead.budgetserver.store import StoreError
 
 
 def limited(world: World, most: int, consumer: str = "t/a") -> World:
@@ -58,6 +60,17 @@ def test_a_hold_whose_report_never_comes_makes_room_when_it_expires() -> None:
     world.now_ms += EXPIRES_AFTER_MS
     assert len(asyncio.run(world.store.expire(world.now_ms, 10))) == 1
     assert world.check("r3").overall_code == OK
+
+
+def test_nobody_is_judged_while_the_store_is_away() -> None:
+    class Away(MemoryStore):
+        async def reserve(self, hold: Hold) -> Admission:
+            raise StoreError(hold.payer)
+
+    world = limited(World(configuration(), Away()), 1)
+    with pytest.raises(StoreError):  # the gateway does what `failurePolicy` says
+        world.check("r1")
+    assert world.check("r2", consumer="t/c").overall_code == OK, "who has neither limit nor budget needs no store"
 
 
 def test_copies_for_a_shadow_are_no_requests_of_the_consumer() -> None:
