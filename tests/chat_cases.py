@@ -161,7 +161,11 @@ CASES = (
         said={"tools": [DEFINED, {"name": "f", "strict": True, "input_schema": {"type": "object"}}]},
         becomes="`tools` with an `input_schema`, which says that it is an object",
     ),
-    Case(what="`tool_choice` `auto`, `none`", **choice("none", {"type": "none"}), becomes="the same words"),
+    Case(
+        what="`tool_choice` `auto`, `none`",
+        **choice("none", {"type": "none"}, parallel_tool_calls=False),
+        becomes="the same words",
+    ),
     Case(what="`tool_choice` `required`", **choice("required", {"type": "any"}), becomes="`any`"),
     Case(
         what="`tool_choice` of a `function`",

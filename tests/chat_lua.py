@@ -5,6 +5,7 @@ from typing import Any
 
 from lupa import luajit21
 
+from fairlead.demo.provider import check
 from fairlead.envoy import chunk
 
 RUNTIME = luajit21.LuaRuntime(encoding=None)
@@ -28,8 +29,12 @@ SAID = {"model": "m", "max_tokens": MOST, "messages": [{"role": "user", "content
 
 def words(body: Any) -> tuple[Any, str]:
     """Say a request otherwise; what was left out, or what it was refused for."""
-    said, rest = LUA[b"in_other_words"](json.dumps(body).encode(), str(MOST).encode())
-    return None if said is None else json.loads(said), rest.decode()
+    return words_of(json.dumps(body))
+
+
+def words_of(text: str) -> tuple[Any, str]:
+    said, rest = LUA[b"in_other_words"](text.encode(), str(MOST).encode())
+    return None if said is None else check.parse(said), rest.decode()
 
 
 def completion(answer: Any) -> Any:

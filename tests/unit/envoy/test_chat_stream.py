@@ -113,6 +113,8 @@ def test_a_stream_that_breaks_has_no_end(length: int) -> None:
         event("content_block_delta", index=0, delta={"type": "text_delta", "text": "a"}),
         event("content_block_stop", index=0),
         event("content_block_start", index=0, content_block={"type": "text", "text": ""}) * 2,
+        event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+        + event("content_block_delta", index=1, delta={"type": "text_delta", "text": "b"}),
         text(0).replace(b'"index": 0', b'"index": 1', 1) + text(1),
         block(0, {"type": "text", "text": ""}, {"type": "input_json_delta", "partial_json": "{"}),
         block(0, {"type": "text", "text": ""}, {"type": "new_delta"}),
@@ -121,7 +123,14 @@ def test_a_stream_that_breaks_has_no_end(length: int) -> None:
     ],
     ids=[
         *("no JSON", "no event", "two beginnings", "a block of another kind", "a call without a name", "a lone delta"),
-        *("a lone end", "a block in a block", "another block's end", "input of a text", "a delta of another kind"),
+        *(
+            "a lone end",
+            "a block in a block",
+            "another block's delta",
+            "another block's end",
+            "input of a text",
+            "a delta of another kind",
+        ),
         *("an end without a reason", "too many calls"),
     ],
 )

@@ -1,6 +1,8 @@
 """chat/completions in the words of Messages, by the gateway's own Lua in LuaJIT: requests, whole answers, errors."""
 
 import json
+import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_cases import CALL, CASES, QUESTION, TOOL, USE, messages, user
-from chat_lua import LUA, MOST, PLAIN, SAID, completion, problem, words
+from chat_lua import LUA, MOST, PLAIN, SAID, completion, problem, words, words_of
 from fairlead.demo.provider import blocks
 from fairlead.demo.provider.messages import read
 from messages_cases import Case
@@ -309,11 +311,61 @@ def is_object(text: str) -> bool:
         return False
 
 
+HEAD = '{"model":"m","messages":['
+ONE = '{"role":"user","content":"a"}'
+
+
+def called(arguments: str) -> str:
+    call = '{"id":"t","type":"function","function":{"name":"f","arguments":"' + arguments + '"}}'
+    return HEAD + '{"role":"assistant","tool_calls":[' + call + "]}," + ONE + "]}"
+
+
+LONG: dict[str, Callable[[int], str]] = {
+    "messages": lambda size: HEAD + ",".join([ONE] * (size // 30)) + "]}",
+    "parts": lambda size: (
+        HEAD + '{"role":"user","content":[' + ",".join(['{"type":"text","text":"a"}'] * (size // 27)) + "]}]}"
+    ),
+    "results": lambda size: HEAD + '{"role":"tool","tool_call_id":"t","content":"a"},' * (size // 50) + ONE + "]}",
+    "later messages of the system": lambda size: HEAD + ONE + ',{"role":"system","content":"a"}' * (size // 32) + "]}",
+    "a blank stop": lambda size: HEAD + ONE + '],"stop":"' + " " * size + '"}',
+    "blanks in a list": lambda size: HEAD + ONE + '],"modalities":[' + " " * size + "]}",
+    "a URL that goes on and on": lambda size: (
+        HEAD
+        + '{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:'
+        + ";base64" * (size // 7)
+        + '"}}]}]}'
+    ),
+    "an id": lambda size: HEAD + '{"role":"tool","tool_call_id":"' + ":" * size + '"}]}',
+    "arguments of numbers": lambda size: called('{\\"a\\":[' + "1," * (size // 2) + "1]}"),
+    "arguments of blanks": lambda size: called("{" + " " * size),
+    "arguments in arguments": lambda size: called('{\\"a\\":' * (size // 6)),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_what_is_four_times_as_long_costs_about_as_many_times_more(name: str) -> None:
+    def cost_s(size: int) -> float:
+        text, found = LONG[name](size).encode(), []
+        for _ in range(3):
+            began = time.process_time()
+            LUA[b"in_other_words"](text, b"5")
+            found.append(time.process_time() - began)
+        return min(found)
+
+    assert cost_s(1_200_000) < 10 * max(cost_s(300_000), 0.002)  # 16 where it is quadratic
+
+
+def test_a_name_that_stands_there_twice_is_refused() -> None:
+    assert words_of(HEAD + ONE + '],"user":"a","user":"b"}') == (None, "body")
+    assert words_of(HEAD + '{"role":"user","role":"user","content":"a"}]}') == (None, "messages")
+
+
 def takes(arguments: str) -> bool:
     called = {**CALL, "function": {"name": "look", "arguments": arguments}}
-    said, _ = words({**PLAIN, **messages({"role": "assistant", "tool_calls": [called]}, QUESTION)})
+    body = {**PLAIN, **messages({"role": "assistant", "tool_calls": [called]}, QUESTION)}
+    said, _ = LUA[b"in_other_words"](json.dumps(body).encode(), b"5")
     if said is not None:
-        assert said["messages"][0]["content"][0]["input"] == json.loads(arguments)
+        assert json.loads(said)["messages"][0]["content"][0]["input"] == json.loads(arguments)
     return said is not None
 
 
