@@ -60,7 +60,7 @@ def test_what_is_shared_is_encrypted_in_the_store(sharing: Team, url: str) -> No
         return _redis(sharing, "--scan", "--pattern", "{fairlead}:a:*:*").splitlines()
 
     (key, *_) = eventually("an answer in the store", keys)
-    assert word not in _redis(sharing, "--raw", "GET", key)
+    assert word not in _redis(sharing, "--no-raw", "GET", key)
 
 
 def _redis(team: Team, *words: str) -> str:
