@@ -21,7 +21,7 @@ def ask(port: int, path: str = "/v1/messages", **fields: object) -> Answer:
 
 def write(site: Site, claude: SimulatedProvider, usd: str) -> None:
     made = provider(claude.base_url, "claude", name="claude")
-    made["spec"]["protocol"] = "Anthropic"
+    made["spec"] |= {"protocol": "Anthropic", "chatCompletions": "Translate"}
     made["spec"]["models"][0]["usdPerMillionTokens"] |= {"cachedInput": "0.1", "cacheWrite": "1.25"}
     site.write("claude.yaml", made, secret("claude", key=CREDENTIAL))
     site.write("route.yaml", route("chat", "claude", provider="claude"))
@@ -48,7 +48,9 @@ def test_what_it_counts_is_booked_and_a_count_beforehand_is_free(
         )
         assert ask(port, max_tokens=20, stream=True).status == 200
         assert ask(port, "/v1/messages/count_tokens").status == 200
-        until(lambda: spent(port) == 2 * one, f"{spent(port)} spent, want {2 * one}")
+        for stream in (False, True):
+            assert ask(port, "/v1/chat/completions", max_tokens=20, stream=stream).status == 200
+        until(lambda: spent(port) == 4 * one, f"{spent(port)} spent, want {4 * one}")
         write(site, claude, "0")
         until(lambda: ask(port, max_tokens=20).status == 429, "the budget is at its end")
         refused = ask(port, max_tokens=20)

@@ -152,6 +152,19 @@ def test_what_was_paid_for_in_vain_is_told(running: Gateway, speaker: Speaker, p
     assert [one["status"] for one in attempts] == [470, 200]
 
 
+@pytest.mark.parametrize("path", [MESSAGES, CHAT])
+def test_what_went_into_the_cache_and_came_from_it_is_counted_in_whatever_words(
+    running: Gateway, speaker: Speaker, path: str
+) -> None:
+    usage = {"input_tokens": 9, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 100, "output_tokens": 4}
+    said = {**message({"type": "text", "text": "hi"}), "usage": usage}
+    speaker.said[f"/one/{ANTHROPIC}"] = saying(said)
+    answer = ask(running, path, f"{ANTHROPIC}-alone")
+    line = until(lambda: running.line(answer))[0]
+    counted = (line["prompt_tokens"], line["cached_tokens"], line["completion_tokens"], line["usage_status"])
+    assert counted == (129, 100, 4, 1)
+
+
 def test_tools_called_at_once_reach_a_client_of_chat(running: Gateway, speaker: Speaker) -> None:
     uses = [{"type": "tool_use", "id": f"t{number}", "name": "look", "input": {"at": number}} for number in range(3)]
     speaker.said[f"/one/{ANTHROPIC}"] = saying(message({"type": "text", "text": "hi"}, *uses))
