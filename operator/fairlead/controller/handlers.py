@@ -6,7 +6,7 @@ does not notice what was deleted while its watch was away; the operator's own li
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any
 
 import kopf
@@ -86,8 +86,10 @@ def watch(
 async def _watch(
     told: Callable[[Object, bool], None], *, namespaces: Collection[str], identity: str, stop: threading.Event
 ) -> None:
+    loop, lost = asyncio.get_running_loop(), set[str]()
     # Of what ends we tell ourselves, in one line.
-    asyncio.get_running_loop().set_exception_handler(lambda _, __: None)
+    loop.set_exception_handler(lambda _, __: None)
+    loop.set_task_factory(_noting(lost))
     named: Any = identity  # of a type that kopf keeps to itself
     operator = asyncio.create_task(
         kopf.operator(
@@ -98,17 +100,33 @@ async def _watch(
             namespaces=list(namespaces),
         )
     )
-    watches, lost = _watches(), frozenset[str]()
     while not (operator.done() or stop.is_set() or lost):
         await asyncio.wait({operator}, timeout=_LOOK_EVERY_S)
-        there = _watches()
-        watches, lost = watches | there, watches - there
+    ended = ", ".join(sorted(lost))  # by themselves: those that are ended now come later
     # Not by kopf's own flag: it waits for one in a thread, which would keep this loop from ending.
     await _end(operator)
-    if lost and not stop.is_set():
-        raise ClusterError(f"ended: {', '.join(sorted(lost))}")
+    if ended and not stop.is_set():
+        raise ClusterError(f"ended: {ended}")
     if operator.done() and not operator.cancelled():
         operator.result()
+
+
+def _noting(lost: set[str]) -> Any:  # what a loop takes has a type of typeshed's own
+    """Make tasks that note the names of kopf's watches when they end: it tells nobody.
+
+    To look which there are from time to time does not do: one that is refused at once was there between two looks.
+    """
+
+    def note(task: asyncio.Task[Any]) -> None:
+        if task.get_name().startswith("watcher for "):
+            lost.add(task.get_name())
+
+    def make(loop: asyncio.AbstractEventLoop, does: Coroutine[Any, Any, Any], **context: Any) -> asyncio.Task[Any]:
+        task = asyncio.Task(does, loop=loop, **context)
+        task.add_done_callback(note)
+        return task
+
+    return make
 
 
 async def _end(operator: asyncio.Task[None]) -> None:
@@ -121,8 +139,3 @@ async def _end(operator: asyncio.Task[None]) -> None:
             for task in running:
                 task.cancel()
             await asyncio.wait({operator, *running}, timeout=_CANCEL_EVERY_S)
-
-
-def _watches() -> frozenset[str]:
-    """Name kopf's watches that run, by its tasks: it tells nobody when one of them ends."""
-    return frozenset(name for task in asyncio.all_tasks() if (name := task.get_name()).startswith("watcher for "))

@@ -13,7 +13,11 @@ import pytest
 from aiohttp import web
 
 from fairlead.adapters.kube import RESOURCES, USER_KINDS
-from fairlead.controller.handlers import _end, watch  # by name: other tests of the folder put a fake in its place
+from fairlead.controller.handlers import (
+    _end,
+    _noting,
+    watch,
+)  # by name: other tests of the folder put a fake in its place
 
 # kopf leaves sessions to the garbage where it is refused: collected in another test, each were an error of that one.
 pytestmark = [
@@ -193,3 +197,18 @@ def test_what_kopf_left_behind_when_it_ended_is_ended_too() -> None:
 
     asyncio.run(run())
     assert swallowed == 1
+
+
+def test_a_watch_that_ends_at_once_is_noticed() -> None:
+    """It was there for less than the time between two looks: nobody missed it, and nothing was seen any more."""
+    lost = set[str]()
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_task_factory(_noting(lost))
+        await asyncio.gather(
+            asyncio.create_task(asyncio.sleep(0), name="watcher for modelroutes@none"),
+            asyncio.create_task(asyncio.sleep(0), name="another"),
+        )
+        assert lost == {"watcher for modelroutes@none"}
+
+    asyncio.run(run())
