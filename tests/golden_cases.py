@@ -175,6 +175,9 @@ def _ir(result: Compiled) -> dict[str, Any]:
     for route in (route for gateway in found.values() for route in gateway["routes"]):
         if not route["rules"]:  # few routes have some
             del route["rules"]
+    for gateway in found.values():
+        if gateway["budget"] and not gateway["budget"]["only_told"]:
+            del gateway["budget"]["only_told"]
     return found
 
 

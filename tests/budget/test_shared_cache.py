@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from running_up import CREDENTIAL, RunningUp, Site, consumer, route, say, secret, until
 
-from budget.client import Answer, chat, metric, metrics, request
+from budget.client import Answer, budget, chat, metric, metrics, request
 from budget.conftest import (
     IN_TIME,
     KEY,
@@ -33,6 +33,8 @@ Start = Callable[..., RunningUp]
 OTHER = "sk-other"
 MANY = 10
 """Answers of which some are found, however slow the machine is."""
+LONG_S = 10
+LONG = {"timeout": f"{LONG_S}s"}
 _numbers = count()
 
 
@@ -235,6 +237,27 @@ def test_one_server_that_hangs_and_dies_costs_hits_alone(
     running.wait_for("budget server is back")
     shared(site)
     assert "hit" in {kept(ask(site.ports[1], said)) for said in known}, "the key outlives the server"
+
+
+def test_closed_refuses_nobody_where_nobody_has_a_budget(
+    tmp_path: Path, simulated: SimulatedProvider, start: Start
+) -> None:
+    """Until somebody has one: then it is for all."""
+    site = two_gateways(tmp_path, simulated, **LONG, failurePolicy="Closed")
+    site.write("plain.yaml", route("plain", "sparrow"))
+    running = start(site, "--workers", "1", before=PATIENT_WITH_SERVERS).serving()
+    shared(site)
+    with hung(running):
+        began = time.monotonic()
+        for model in ("chat", "plain"):
+            assert ask(site.ports[0], news(), model=model).status == 200
+        assert time.monotonic() - began < LONG_S, "nobody waits for it"
+    site.write("budget.yaml", budget(usd="10"))
+    for port in site.ports:
+        until(lambda port=port: "x-fairlead-budget-remaining" in ask(port, news(), model="plain").headers)
+    with hung(running):
+        answer = ask(site.ports[0], news(), model="plain", patience_s=6 * LONG_S)
+        assert (answer.status, answer.json["error"]["code"]) == (503, "budget_unavailable")
 
 
 def test_a_redis_that_is_away_or_hangs_costs_hits_alone(

@@ -200,7 +200,8 @@ class Budgets(Part):
     store: StoreURL | None = None
     """The Redis-protocol store of the counters. Absent: a SQLite file, in `fairlead up`."""
     failure_policy: FailurePolicy = FailurePolicy.OPEN
-    """`Open`: requests pass and are counted as unchecked. `Closed`: they are refused."""
+    """`Open`: requests pass and are counted as unchecked. `Closed`: they are refused, as soon as anybody has a
+    BudgetPolicy or a `maxInFlight`; where nobody has one, nothing is checked and nobody refused."""
     timeout: Duration = "250ms"
     """How long a budget check may take."""
 

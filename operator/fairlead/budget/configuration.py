@@ -61,7 +61,7 @@ class BudgetConfiguration:
     """Everything that the budget server needs to know, and that changes while it runs."""
 
     fail_closed: bool
-    """What happens to requests while the store cannot be asked."""
+    """What happens to requests while the store cannot be asked; they pass where nothing bounds anybody."""
     request_bytes: int
     """The largest body that a gateway lets in: what a body of unknown size is taken for."""
     policies: tuple[Policy, ...]
@@ -75,6 +75,11 @@ class BudgetConfiguration:
     """Consumer -> how many requests it may have under way, for those that have such a limit."""
     shared_answers_bytes: int = 0
     """Bytes of answers that gateways may leave for each other; 0 = none."""
+
+    @property
+    def is_bounding(self) -> bool:
+        """Whether requests have to fit something, and so are checked before they go on."""
+        return bool(self.policies or self.in_flight)
 
     def revision_of(self, consumer: str) -> str:
         """Name this version of the policies that match a consumer."""

@@ -97,7 +97,7 @@ class Billing:
         rung = self._desk.configuration.rung(_asked(report), report.route, report.model)
         charged = charge(report, rung, self._output_limit(report.route))
         terms = self._desk.terms(report.consumer, report.routes, now_ms)
-        self._metrics.count(self._metrics.reports, _kind(report, estimated=charged.estimated))
+        self._metrics.count(self._metrics.reports, self._kind(report, estimated=charged.estimated))
         if charged.estimated:
             self._metrics.estimated.inc(charged.cost / USD)
         if charged.doubt is not None:
@@ -131,6 +131,13 @@ class Billing:
         )
         return Bill(settlement=settlement, metered=metered, route=report.route, budgeted=bool(terms.postings))
 
+    def _kind(self, report: Report, *, estimated: bool) -> str:
+        if not report.checked and report.attempts and self._desk.configuration.is_bounding:
+            return "unchecked"
+        if estimated:
+            return "estimated"
+        return "metered" if report.metered else "released"
+
     def _copy(self, report: Report) -> Bill:
         """Make the bill of a shadow's copy."""
         asked = report._replace(target=_asked(report))
@@ -142,13 +149,3 @@ class Billing:
 def _asked(report: Report) -> str:
     """Return who answered, or was asked last."""
     return report.target or (report.last.target if report.last else "")
-
-
-def _kind(report: Report, *, estimated: bool) -> str:
-    if not report.checked and report.attempts:
-        return "unchecked"
-    if estimated:
-        return "estimated"
-    if not report.metered:
-        return "released"
-    return "metered"

@@ -24,6 +24,7 @@ _SERIES = 40_000
 _UNIX = "unix:"
 _ADMISSION = "admission"
 _REPORT = "report"
+_OF_CHECKS = (names.RATE_LIMIT_FILTER, _ADMISSION)
 _REPORT_MS = 10_000
 """Nobody waits for a report, and one that a slow server never read leaves a reservation standing."""
 _BACK_OFF_MS = 10
@@ -40,22 +41,27 @@ def limits_in_flight(gateway: Gateway, layout: Layout) -> bool:
 
 
 def at_rest(gateway: Gateway, layout: Layout) -> Json:
-    """Turn the check off in the route that requests begin with, while nobody has a budget.
+    """Turn the check off in the route that requests begin with, while nobody has a budget or a limit in flight.
 
-    The filter stands there all the same: a listener that gains one would serve connections that are open without it,
-    until they are drained.
+    And the report, unless a route wants to be told of what requests took. The filters stand there all the same: a
+    listener that gains one would serve connections that are open without it, until they are drained.
     """
-    if gateway.budget is None or layout.budget is None or gateway.budget.asked:
+    if gateway.budget is None or layout.budget is None:
         return {}
-    return {"typed_per_filter_config": off(gateway, layout)}
+    if gateway.budget.only_told:
+        return {"typed_per_filter_config": _disabled(_OF_CHECKS)}
+    return {} if gateway.budget.asked else {"typed_per_filter_config": off(gateway, layout)}
 
 
 def off(gateway: Gateway, layout: Layout) -> Json:
     """Turn check and report off in a route whose requests are nobody's; nothing where there are no such filters."""
     if gateway.budget is None or layout.budget is None:
         return {}
-    disabled = packed("envoy.config.route.v3.FilterConfig", {"disabled": True})
-    return dict.fromkeys((_REPORT, names.RATE_LIMIT_FILTER, _ADMISSION), disabled)
+    return _disabled((_REPORT, *_OF_CHECKS))
+
+
+def _disabled(filters: Iterable[str]) -> Json:
+    return dict.fromkeys(filters, packed("envoy.config.route.v3.FilterConfig", {"disabled": True}))
 
 
 def per_request(gateway: Gateway, layout: Layout, *, admission: str) -> list[Json]:

@@ -8,7 +8,7 @@ from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
 from fairlead.budget.estimate import Rung
 from fairlead.budget.shadow import ShadowLimit, ShadowTerms
 from fairlead.ir import word
-from fairlead.translate.budgets import Bounds
+from fairlead.translate.budgets import Bounds, is_bounded
 from fairlead.translate.consumers import Consumer
 from fairlead.translate.providers import Provider
 
@@ -24,10 +24,10 @@ def configuration(
     consumers: Iterable[Consumer],
 ) -> BudgetConfiguration:
     """Make the configuration. It knows all targets of all providers: one that goes is still priced as it was."""
-    gateways = tuple(gateways)
+    gateways, consumers = tuple(gateways), tuple(consumers)
     shares = any(route.cache is not None and route.cache.stored for gateway in gateways for route in gateway.routes)
     return BudgetConfiguration(
-        fail_closed=installation.budgets.failure_policy is FailurePolicy.CLOSED,
+        fail_closed=installation.budgets.failure_policy is FailurePolicy.CLOSED and is_bounded(bounds, consumers),
         request_bytes=installation.limits.request_bytes,
         policies=bounds.policies,
         consumers=bounds.consumers,

@@ -12,6 +12,7 @@ from fairlead.api.selector import From
 from fairlead.budget.configuration import revision
 from fairlead.budget.policy import Action, Policy, Scope, Stage
 from fairlead.translate.audience import Audience, Caller
+from fairlead.translate.consumers import Consumer
 from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.known_names import KnownNames
 from fairlead.translate.references import References
@@ -64,6 +65,11 @@ def bounds(budgets: Sequence[Budget], callers: Iterable[Caller], references: Ref
         revisions={caller: of_policies[found] for caller, found in matching.items() if found},
         stopped=frozenset(caller for caller, found in matching.items() if any(one.stops_everything for one in found)),
     )
+
+
+def is_bounded(bounds: Bounds, consumers: Iterable[Consumer]) -> bool:
+    """Tell whether requests of anybody have to fit something, so that whoever passes unchecked may pass a limit."""
+    return bool(bounds.policies) or any(consumer.max_in_flight is not None for consumer in consumers)
 
 
 def _counted(policies: Iterable[Policy]) -> tuple[str, ...] | None:

@@ -7,7 +7,7 @@ from fairlead import ir
 from fairlead.api import quantity
 from fairlead.api.installation import FailurePolicy, Installation
 from fairlead.ir import word
-from fairlead.translate.budgets import Bounds
+from fairlead.translate.budgets import Bounds, is_bounded
 from fairlead.translate.cache import cache, is_stored
 from fairlead.translate.classifiers import classifier
 from fairlead.translate.consumers import Consumer
@@ -57,12 +57,12 @@ def fleet(
 ) -> Fleet:
     """Make every gateway. Routes without candidates keep their names, which are then refused.
 
-    As soon as somebody has a budget, or a limit in flight, gateways ask before each request; and where a route has a
-    baseline, takes feedback or shares kept answers, since whoever is asked is told what it cost and who answered.
+    As soon as somebody has a budget, or a limit in flight, gateways ask before each request. Where only a route has a
+    baseline, takes feedback or shares kept answers, they tell what each cost and who answered, and ask nobody first.
     """
     callers = [consumer.caller for consumer in consumers]
     told = any(route.baseline is not None or route.feedback or is_stored(route) for route in routes)
-    bounded = any(consumer.max_in_flight is not None for consumer in consumers)
+    budget = _budget(installation, bounded=is_bounded(bounds, consumers), told=told)
     directory = Directory(routes, callers, references)
     outcome: Outcome = {}
     presences: dict[str, list[Presence]] = {route.name: [] for route in routes}
@@ -85,7 +85,7 @@ def fleet(
                 planner=planner,
                 bounds=bounds,
                 cache_bytes=installation.cache.bytes_per_worker,
-                budget=_budget(installation, asked=bool(bounds.policies) or told or bounded),
+                budget=budget,
                 in_cluster=references.in_cluster,
                 budget_server=references.budget_server,
             )
@@ -239,11 +239,12 @@ def _limits(installation: Installation) -> ir.Limits:
     )
 
 
-def _budget(installation: Installation, *, asked: bool) -> ir.BudgetCheck:
+def _budget(installation: Installation, *, bounded: bool, told: bool) -> ir.BudgetCheck:
     return ir.BudgetCheck(
         timeout_ms=quantity.milliseconds(installation.budgets.timeout),
         fail_closed=installation.budgets.failure_policy is FailurePolicy.CLOSED,
-        asked=asked,
+        asked=bounded or told,
+        only_told=told and not bounded,
     )
 
 

@@ -150,6 +150,13 @@ def test_a_consumer_without_policies_goes_on_and_is_counted() -> None:
     )
 
 
+def test_where_nobody_has_a_limit_no_check_is_missed() -> None:
+    world = World(configuration())
+    world.report("r1", reservation="-")
+    kinds = ("metered", "unchecked")
+    assert [world.sample("fairlead_budget_reports_total", kind=kind) for kind in kinds] == [1, 0]
+
+
 def test_a_report_without_a_check_is_booked_all_the_same() -> None:
     world = World(configuration(policy("t/p", 1_000)))
     world.report("r1", reservation="-")

@@ -3,6 +3,9 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from fairlead import ir
 from fairlead.budgetserver import answer, descriptor
 from fairlead.budgetserver.messages import Response
 from fairlead.envoy import budgets, logs, names, probe, token_filter
@@ -71,3 +74,18 @@ def test_a_probe_with_a_credential_is_neither_checked_nor_reported() -> None:
     filters = route["typed_per_filter_config"]
     assert filters[names.RATE_LIMIT_FILTER]["disabled"]
     assert filters["report"]["disabled"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "only_told", "off"),
+    [
+        pytest.param(False, False, {names.RATE_LIMIT_FILTER, "admission", "report"}, id="nobody wants anything"),
+        pytest.param(True, True, {names.RATE_LIMIT_FILTER, "admission"}, id="told, and nobody bounded"),
+        pytest.param(True, False, set(), id="somebody bounded"),
+    ],
+)
+def test_what_is_off_where_nothing_is_decided(asked: bool, only_told: bool, off: set[str]) -> None:
+    check = ir.BudgetCheck(timeout_ms=250, fail_closed=True, asked=asked, only_told=only_told)
+    gateway: Any = SimpleNamespace(budget=check)
+    layout: Any = SimpleNamespace(budget=object())
+    assert set(budgets.at_rest(gateway, layout).get("typed_per_filter_config", {})) == off

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builders import budget, compiled, consumer, provider, route, secret
+from builders import budget, compiled, consumer, installation, provider, route, secret
 from fairlead.budget.configuration import decode
 from fairlead.runtime import stop
 from golden_cases import layouts
@@ -188,6 +188,33 @@ def test_without_feedback_nobody_is_asked() -> None:
     made = compiled(provider("p"), route("chat", feedback="Ignore"), consumer("a"), secrets={})
     assert "feedback" not in json.loads(made.configuration)["routes"]["team-web/chat"]
     assert not any(gateway.ir.budget.asked for gateway in made.gateways.values())
+
+
+SHARED_ANSWERS = route("chat", cache={"ttl": "1h", "store": "Shared"})
+WITH_BASELINE = route("chat", baseline={"provider": "p", "model": "small"})
+
+
+@pytest.mark.parametrize("wanted", [SHARED_ANSWERS, WITH_BASELINE, route("chat", feedback="Accept")])
+@pytest.mark.parametrize(
+    ("more", "bounded"),
+    [
+        pytest.param([], False, id="nobody is bounded"),
+        pytest.param([budget("x")], True, id="a policy"),
+        pytest.param([consumer("b", maxInFlight=3)], True, id="a limit in flight"),
+    ],
+)
+def test_closed_is_a_promise_about_budgets_and_limits_alone(
+    wanted: dict[str, Any], more: list[dict[str, Any]], bounded: bool
+) -> None:
+    made = compiled(
+        *(provider("p"), wanted, consumer("a"), *more),
+        secrets={secret("a"): "1", secret("b"): "2"},
+        installed=installation(budgets={"failurePolicy": "Closed"}),
+    )
+    assert decode(made.configuration).fail_closed == bounded
+    for gateway in made.gateways.values():
+        assert gateway.ir.budget is not None
+        assert (gateway.ir.budget.asked, gateway.ir.budget.only_told) == (True, not bounded)
 
 
 def test_feedback_that_nobody_takes_is_told() -> None:
