@@ -34,6 +34,7 @@ MODULES: Mapping[str, frozenset[str]] = {
             "markupsafe",
             "prometheus_client",
             "structlog",
+            "typing_extensions",
             "yarl",
         }
     ),

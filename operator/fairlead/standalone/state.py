@@ -133,6 +133,7 @@ class BudgetFolder:
             disk.directory(folder)
         for folder in sockets:
             _check_private(folder)
+        _link(self.root, places.http)
 
 
 def _socket(folder: Path, name: str) -> Path:
@@ -142,6 +143,14 @@ def _socket(folder: Path, name: str) -> Path:
         return beside
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"fairlead-{os.getuid()}-{digest}" / name
+
+
+def _link(folder: Path, socket: Path) -> None:
+    """Let a socket that stands elsewhere be found beside the rest: what people type can be short all the same."""
+    beside = folder / socket.name
+    if socket != beside:
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(socket)
 
 
 def _check_private(folder: Path) -> None:

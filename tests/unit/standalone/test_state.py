@@ -30,8 +30,11 @@ def test_every_socket_of_a_budget_server_has_a_folder(
     assert len(str(root)) == length
     folder = BudgetFolder(root=root)
     folder.make()
+    folder.make()  # as each start does
     places = folder.places
     assert all(socket.parent.is_dir() for socket in (places.rpc, places.usage, places.http))
+    places.http.touch()
+    assert (root / "http.sock").samefile(places.http), "found where the documentation says, wherever it stands"
 
 
 def test_folders_and_logs_are_private(tmp_path: Path) -> None:
