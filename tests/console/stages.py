@@ -89,7 +89,7 @@ class Stage:
             )
             for name, one in self.compiled.gateways.items()
         }
-        release: Any = SimpleNamespace(compiled=self.compiled, inputs=SimpleNamespace(sources={}))
+        release: Any = SimpleNamespace(compiled=self.compiled, inputs=SimpleNamespace(sources={}), budgeted=False)
         place = Addresses(
             listen=ListenAddress(address="127.0.0.1", port=8101), metrics=ListenAddress(address="127.0.0.1", port=8102)
         )

@@ -1,8 +1,10 @@
 """`fairlead budgets` beside a running `fairlead up`: what it says is so, whatever became of the store."""
 
+import asyncio
 import json
 import os
 import signal
+import socket as socket_module
 import sqlite3
 import subprocess
 from collections.abc import Callable
@@ -10,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_up import PATIENCE_S, RunningUp, Site, ask, budget, consumer, fill_up, say, secret, until
+from running_up import PATIENCE_S, RunningUp, Site, ask, budget, consumer, fill_up, route, say, secret, until
+
+from fairlead.console.local import LocalSource
+from fairlead.console.picture import Picture
+from fairlead.standalone.state import StateFolder
 
 pytestmark = pytest.mark.envoy
 Start = Callable[..., RunningUp]
@@ -47,6 +53,49 @@ def test_without_a_policy_it_says_so_and_what_everybody_spent(site: Site, start:
     assert (anonymous["consumer"], anonymous["spent"]) == ("fairlead/anonymous", pytest.approx(0.000025))
     assert "  $0.000025\n" in say("budgets", "-c", site.config).stdout
     assert say("kill", "-c", site.config, "--undo", "fairlead/nobody").returncode == 1
+
+
+def caches(site: Site) -> tuple[int, bool]:
+    """Say how many hits there were, and whether the ledger counts them."""
+    (found,) = told(site)["caches"]
+    return found["hits"], found["since"] is not None
+
+
+def drawn(site: Site) -> Picture:
+    async def look() -> Picture:
+        source = LocalSource(StateFolder(root=site.state))
+        async with source.metrics:
+            return await source.look()
+
+    return asyncio.run(look())
+
+
+def test_what_nobody_wants_of_a_budget_server_any_more_is_not_asked_of_one(site: Site, start: Start) -> None:
+    """A server that goes on hears of no request: what it says of them would stand still. And one that is gone is no
+    trouble."""
+    kept = {"ttl": "1h", "scope": "Namespace"}
+    site.write("route.yaml", route("chat", "sparrow", cache={**kept, "store": "Shared"}))
+    up = start(site, "--workers", "1").serving()
+    until(lambda: ask(site.ports[0])[0] == 200 and caches(site)[0] > 0 and caches(site)[1])
+    site.write("route.yaml", route("chat", "sparrow", cache=kept))
+    up.wait_for("accepted", "store")
+    assert until(lambda: ask(site.ports[0])[0] == 200 and caches(site))[1] is False
+    before = caches(site)[0]
+    until(lambda: ask(site.ports[0])[0] == 200 and caches(site)[0] > before)
+    assert say("budgets", "-c", site.config).stdout.startswith("nobody has a budget")
+    assert [row["since"] for row in (drawn(site).budgets or {})["caches"]] == [None]
+
+    places = StateFolder(root=site.state).budget.places
+    assert up.stop() == 0
+    assert not [socket for socket in (places.http, places.rpc, places.usage) if socket.exists()]
+    with socket_module.socket(socket_module.AF_UNIX) as left:  # by an `up` that was killed
+        left.bind(str(places.http))
+    up = start(site).serving()
+    assert told(site)["store"] is None
+    assert status(site) == (0, [])
+    assert not drawn(site).alerts
+    assert up.stop() == 0
+    assert not [event for event in up.events if event["event"] in {"refused", "lost"}]
 
 
 @pytest.mark.parametrize("damage", [b"", b"no database at all" * 500], ids=["empty", "garbage"])

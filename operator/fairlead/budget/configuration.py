@@ -49,7 +49,7 @@ class RouteTerms:
     feedback: bool = False
     """Whether users may rate its answers."""
     cached: bool = False
-    """Gateways keep some of its answers."""
+    """Gateways keep some of its answers, and tell of each request what became of it."""
 
     def targets(self, model: str) -> tuple[str, ...]:
         """Return the targets that may answer a model name."""

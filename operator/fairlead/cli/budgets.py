@@ -10,7 +10,6 @@ import click
 
 from fairlead.adapters import budget_server, lock
 from fairlead.adapters.gateway_metrics import HttpGatewayMetrics
-from fairlead.api.budget import BudgetPolicy
 from fairlead.budget import baseline, cached, shadow
 from fairlead.budget.price import USD
 from fairlead.cli import cluster, options, watching
@@ -22,6 +21,7 @@ from fairlead.runtime.rehearsal import Counted, spent_by_consumer
 from fairlead.standalone import request_logs, status
 from fairlead.standalone.kill import Stops
 from fairlead.standalone.state import StateFolder
+from fairlead.standalone.status_document import Document, counts
 
 Json = dict[str, Any]
 SHOWN = 10
@@ -74,9 +74,11 @@ def _cluster(context: str | None, namespace: str | None, output: str) -> View:
 def _local(folder: StateFolder, output: str, *, everybody: bool) -> View:
     if lock.holder(folder.root) is None:
         raise StateError(f"{folder.root}: `fairlead up` does not run here")
-    if not folder.budget.places.http.exists() and (nobody := _of_nobody(folder)) is not None:
+    said = status.read(folder)
+    if said is not None and not counts(said):
+        nobody = _of_nobody(folder, said)
         return View(text=_text(nobody, output, lambda: _lines_of_nobody(nobody)))
-    document = _ask(folder)
+    document = _ask(folder, said)
     unsure = document["store"] != "up" or bool(document.get("warnings"))
     return View(text=_text(document, output, lambda: _lines(document, everybody=everybody)), exit_code=int(unsure))
 
@@ -85,18 +87,16 @@ def _text(document: Json, output: str, lines: Callable[[], list[str]]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) if output == "json" else "\n".join(lines())
 
 
-def _ask(folder: StateFolder) -> Json:
+def _ask(folder: StateFolder, said: Document | None) -> Json:
     places = folder.budget.places
     if not places.http.exists():
         raise StateError(f"no budget server runs, so nobody knows what is spent; see {places.log}")
-    return asyncio.run(budget_server.ask(places.http, "/v1/budgets"))
+    found = asyncio.run(budget_server.ask(places.http, "/v1/budgets"))
+    return {**found, "caches": cached.beside(found["caches"], said.get("caches", ()) if said is not None else ())}
 
 
-def _of_nobody(folder: StateFolder) -> Json | None:
-    """Say the same where no policy is, and so no server: from the gateways' own counts. None: there is a policy."""
-    said = status.read(folder)
-    if said is None or any(one["kind"] == BudgetPolicy.kind for one in said["objects"]):
-        return None
+def _of_nobody(folder: StateFolder, said: Document) -> Json:
+    """Say the same where nothing needs a server: from the gateways' own counts."""
     counted = asyncio.run(_counted([region["metrics"] for region in said["regions"]]))
     spent = spent_by_consumer(counted, request_logs.prices(folder))
     return {

@@ -17,7 +17,7 @@ from fairlead.cli.watching import View
 from fairlead.errors import BudgetServerError, EnvoyError, StateError
 from fairlead.standalone import budget_health, status
 from fairlead.standalone.state import StateFolder
-from fairlead.standalone.status_document import Region
+from fairlead.standalone.status_document import Region, counts
 from fairlead.status import counted, ill_lines, is_ill
 
 Json = dict[str, Any]
@@ -77,7 +77,7 @@ def _local(folder: StateFolder, output: str) -> View:
     regions: list[Json] = [{**region} for region in document["regions"]]
     if running:
         regions = asyncio.run(_with_health(document["regions"]))
-    budgets = asyncio.run(_budget_problems(folder)) if running else []
+    budgets = asyncio.run(_budget_problems(folder)) if running and counts(document) else []
     told: Json = {"running": running, "stale": stale, **document, "regions": regions, "budgets": budgets}
     wrong = (
         not running
@@ -119,7 +119,7 @@ async def _with_health(regions: list[Region]) -> list[Json]:
 
 
 async def _budget_problems(folder: StateFolder) -> list[str]:
-    """Return what is wrong with what the budget server counts in; nothing where none was started."""
+    """Return what is wrong with what the budget server counts in; nothing while none was started."""
     socket = folder.budget.places.http
     if not socket.exists():
         return []

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from fairlead.adapters import budget_server, lock
@@ -17,9 +18,8 @@ from fairlead.runtime import feedback
 from fairlead.runtime.ejections import Ejections, ejections
 from fairlead.standalone import request_logs, status
 from fairlead.standalone.state import StateFolder
-from fairlead.standalone.status_document import Document, Region, Route
+from fairlead.standalone.status_document import Document, Region, Route, counts
 from fairlead.status import Answer, Share, answers, is_ill
-from fairlead.status.counted import Cache
 
 Json = dict[str, Any]
 _HUNDRED = 100
@@ -66,21 +66,26 @@ class LocalSource:
         budgets, money, rated = None, "", list[Json]()
         if process is not None:
             try:
-                budgets, money = await self._budgets(document.get("caches", ()))
-                rated = await self._feedback()
+                budgets, money = await self._budgets(document)
+                rated = await self._feedback(document)
             except BudgetServerError as error:
                 alerts.append(f"nobody says what is spent: {error}")
         return draw(document, told, source=source, alerts=alerts, budgets=budgets, money=money, rated=rated)
 
-    async def _feedback(self) -> list[Json]:
-        """Ask what users thought of answers; raises `BudgetServerError`."""
+    def _server(self, document: Document) -> Path | None:
+        """Return where to ask what is counted; None where nothing is."""
         socket = self._folder.budget.places.http
-        return feedback.told([await budget_server.counted(socket)]) if socket.exists() else []
+        return socket if counts(document) and socket.exists() else None
 
-    async def _budgets(self, counted: Sequence[Cache]) -> tuple[Json | None, str]:
-        """Ask what is spent; raises `BudgetServerError`. `counted`: what gateways say of kept answers."""
-        socket = self._folder.budget.places.http
-        if not socket.exists():
+    async def _feedback(self, document: Document) -> list[Json]:
+        """Ask what users thought of answers; raises `BudgetServerError`."""
+        socket = self._server(document)
+        return [] if socket is None else feedback.told([await budget_server.counted(socket)])
+
+    async def _budgets(self, document: Document) -> tuple[Json | None, str]:
+        """Ask what is spent; raises `BudgetServerError`."""
+        socket = self._server(document)
+        if socket is None:
             return None, NO_BUDGET
         found = await budget_server.ask(socket, "/v1/budgets")
         policies = [
@@ -98,7 +103,7 @@ class LocalSource:
             for policy in found["policies"]
         ]
         unbudgeted = [{"who": one["consumer"], "spent": one["spent"]} for one in found["unbudgeted"]]
-        caches = cached.beside(found["caches"], counted)
+        caches = cached.beside(found["caches"], document.get("caches", ()))
         return picture.budgets(policies, found["savings"], unbudgeted, caches, found["in_flight"]), ""
 
 

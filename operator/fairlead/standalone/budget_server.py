@@ -19,7 +19,7 @@ from fairlead.adapters.budget_server import BudgetServerProcess
 from fairlead.adapters.standby import Standby
 from fairlead.budget.spend import SpendSnapshot, decode
 from fairlead.envoy import BudgetServer
-from fairlead.errors import BudgetConfigurationError, BudgetServerError, FairleadError
+from fairlead.errors import BudgetConfigurationError, BudgetServerError, FairleadError, StateError
 from fairlead.runtime.children import ended, keep_alive
 from fairlead.standalone.budget_health import BudgetHealth
 from fairlead.standalone.state import StateFolder
@@ -67,6 +67,7 @@ class Accounts:
         self._stopping = False
         self._files: dict[Path, bytes] = {}
         """What the server reads."""
+        self._needed = True
         self._store: str | None = None
         self._answers_store: str | None = None
         self._check_timeout_s = 0.25
@@ -93,8 +94,12 @@ class Accounts:
         answers_store: str | None,
         check_timeout_s: float,
         metrics: Iterable[str],
+        needed: bool = True,
     ) -> None:
         """Decide by this configuration from now on; returns when a server does.
+
+        Where it is not `needed` any more it goes on for requests that are under way, and what becomes of its store is
+        nobody's trouble.
 
         Raises:
             BudgetServerError: it does not start.
@@ -105,7 +110,7 @@ class Accounts:
             self._places.gateways: "\n".join(metrics).encode(),
         }
         self._write(files)
-        self._files = files
+        self._files, self._needed = files, needed
         self._store, self._answers_store, self._check_timeout_s = store, answers_store, check_timeout_s
         if not self._wanted.is_set():
             await self._start()
@@ -119,10 +124,20 @@ class Accounts:
             disk.write(key, secrets.token_hex(_KEY_BYTES).encode())
 
     async def do_without(self) -> None:
-        """Let go of what stands by: nobody has a budget."""
+        """Let go of what stands by, and of what is left of an earlier server: nobody needs one."""
+        await self._end_standby()
+        with contextlib.suppress(StateError):  # nobody asks there: see `status_document.counts`
+            self._remove_sockets()
+
+    async def _end_standby(self) -> None:
         if self._standby is not None:
             await self._standby.end()
             self._standby = None
+
+    def _remove_sockets(self) -> None:
+        """Take away where a server was to be found: who asks there is told that none answers."""
+        for socket in (self._places.rpc, self._places.usage, self._places.http):
+            disk.remove(socket)
 
     async def keep_alive(self) -> None:
         """Start the server again whenever it dies or hangs, from the first use on; ends when it stops."""
@@ -157,7 +172,8 @@ class Accounts:
         try:
             if not (await budget_server.ask(self._places.http, "/livez")).get("ok"):
                 return False
-            self._health.tell(await budget_server.ask(self._places.http, "/healthz"))
+            if self._needed:
+                self._health.tell(await budget_server.ask(self._places.http, "/healthz"))
         except BudgetServerError:
             return False
         return True
@@ -180,8 +196,7 @@ class Accounts:
         self._log.info("budget server is back", pid=self.pid)
 
     async def _start(self) -> None:
-        for socket in (self._places.rpc, self._places.usage, self._places.http):
-            disk.remove(socket)
+        self._remove_sockets()
         self._health.started()
         self._process = await BudgetServerProcess.start(
             self._places,
@@ -205,7 +220,14 @@ class Accounts:
         """End the server, after it booked what waits."""
         self._stopping = True
         self._wanted.set()
-        await self.do_without()
+        await self._end_standby()
+        try:
+            await self._end()
+        finally:
+            with contextlib.suppress(StateError):
+                self._remove_sockets()
+
+    async def _end(self) -> None:
         process = self._process
         if process is None or process.ended:
             return

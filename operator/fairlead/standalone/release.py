@@ -53,7 +53,7 @@ class Release:
 
     @property
     def budgeted(self) -> bool:
-        """Whether somebody has a budget, or a route has a shadow, so that gateways ask."""
+        """Whether somebody has a budget or a limit, or a route what is counted, so that gateways ask or tell."""
         gateways = [gateway.ir for gateway in self.compiled.gateways.values()]
         return any(
             (one.budget is not None and one.budget.asked) or any(route.shadow is not None for route in one.routes)

@@ -92,6 +92,7 @@ def write(
         ],
         "caches": counted.caches(health.view.counted, gateways, prices),
         "classifiers": counted.classifiers(health.view.counted, gateways),
+        "budgetServer": release.budgeted,
         "rollouts": [
             rollout_state.document(
                 route,

@@ -242,8 +242,15 @@ class Document(TypedDict):
     """Of each route that keeps answers."""
     classifiers: NotRequired[list[counted.Classifier]]
     """Of each route that asks one."""
+    budgetServer: NotRequired[bool]
+    """Whether anything needs a budget server; one that runs without need is told of no request, nor asked."""
     rollouts: list[Rollout]
     """Of routes that have a rollout, or whose target can go back."""
+
+
+def counts(document: Document | None) -> bool:
+    """Tell whether a budget server is to be asked what is spent; of what an older version wrote, if there is one."""
+    return document is None or document.get("budgetServer", True)
 
 
 _DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)

@@ -187,18 +187,16 @@ class Up:
             self._failed = True
 
     async def _account(self, release: Release, installation: Installation) -> None:
-        """Let the budget server know before the gateways do: a consumer that they let in has its budget already.
-
-        One that runs is told also that nobody has a budget any more.
-        """
+        """Let the budget server know before the gateways do: a consumer that they let in has its budget already."""
         self._recorder.use(installation.recorder)
-        if release.budgeted or self._accounts.pid is not None:
+        if release.budgeted or self._accounts.pid is not None:  # one that runs is told also of no need
             await self._accounts.use(
                 release.compiled.configuration,
                 store=installation.budgets.store,
                 answers_store=installation.cache.store,
                 check_timeout_s=quantity.milliseconds(installation.budgets.timeout) / 1000,
                 metrics=[f"http://{addresses.shown(address.metrics)}/metrics" for address in self._addresses.values()],
+                needed=release.budgeted,
             )
         else:
             await self._accounts.do_without()

@@ -1,6 +1,6 @@
 """The budget server's configuration: who falls under which policy, what each target costs, what may answer a route."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from fairlead import ir
 from fairlead.api.installation import FailurePolicy, Installation
@@ -49,13 +49,14 @@ def _targets(providers: Mapping[str, Provider]) -> dict[str, Rung]:
 
 
 def _routes(
-    gateways: Iterable[ir.Gateway], limits: Mapping[str, ShadowLimit | None], baselines: Mapping[str, str]
+    gateways: Sequence[ir.Gateway], limits: Mapping[str, ShadowLimit | None], baselines: Mapping[str, str]
 ) -> dict[str, RouteTerms]:
     """Merge what the gateways say: a route may have other targets in each region, and the dearest of all counts."""
     plans: dict[str, dict[str, dict[str, None]]] = {}
     routes: dict[str, ir.Route] = {}
     served: dict[str, list[ir.Route]] = {}
     shadows: dict[str, dict[str, None]] = {}
+    told = any(gateway.budget is not None and gateway.budget.asked for gateway in gateways)
     for gateway in gateways:
         rungs = {ladder.name: ladder.rungs for ladder in gateway.ladders}
         for route in gateway.routes:
@@ -78,7 +79,7 @@ def _routes(
             shadow=_shadow(shadows.get(name, ()), limits.get(name)),
             baseline=baselines.get(name),
             feedback=route.feedback,
-            cached=route.cache is not None,
+            cached=route.cache is not None and told,
         )
         for name, route in sorted(routes.items())
     }

@@ -246,6 +246,16 @@ def test_answers_that_workers_keep_alone_ask_nobody() -> None:
     assert stored(made) == {False}
 
 
+def test_the_ledger_knows_nothing_of_kept_answers_where_nobody_tells_it() -> None:
+    def counted(**spec: Any) -> set[bool]:
+        made = compiled(provider("p"), route("chat", cache={"ttl": "1m"}, **spec), consumer("a"), secrets={})
+        return {terms.cached for terms in decode(made.configuration).routes.values()}
+
+    assert counted() == {False}
+    assert counted(shadow=SHADOW) == {False}, "a server runs, and hears of copies alone"
+    assert counted(feedback="Accept") == {True}
+
+
 def test_a_store_that_nobody_runs_is_told_and_workers_keep_their_own() -> None:
     nobody = {name: replace(one, budget=None) for name, one in layouts(["us-east-1"]).items()}
     made = shares({"ttl": "1m", "store": "Shared"}, layouts=nobody)
