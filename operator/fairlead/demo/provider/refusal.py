@@ -40,6 +40,11 @@ class Code(StrEnum):
     MALFORMED_BODY = "malformed_body"
     MODEL_NOT_FOUND = "model_not_found"
     FAULT = "simulated_fault"
+    # Azure's
+    RESOURCE_NOT_FOUND = "404"
+    BAD_REQUEST = "BadRequest"
+    ACCESS_DENIED = "401"
+    DEPLOYMENT_NOT_FOUND = "DeploymentNotFound"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,13 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
 
-from fairlead.demo.provider import chat, check, embeddings, messages, responses
+from fairlead.demo.provider import azure, chat, check, embeddings, messages, responses
 from fairlead.demo.provider.embeddings import EmbeddingQuestion
 from fairlead.demo.provider.fault import Fault, Faults
 from fairlead.demo.provider.journal import Journal, Outcome, Record
@@ -48,6 +48,8 @@ class _Read:
     question: Question | EmbeddingQuestion | None = None
     refusal: Refusal | None = None
     model: str | None = None
+    endpoint: str = ""
+    """What is asked, as OpenAI has it below `/v1`."""
 
 
 MADE = "2026-01-01T00:00:00Z"
@@ -102,6 +104,15 @@ class Service:
         path = request.path
         base = self.settings.base
         endpoint = path[len(base) :] if path.startswith(base) else ""
+        if not self.settings.azure:
+            return self._read_at(azure.Asked(endpoint=endpoint), request, body)
+        asked = azure.asked(endpoint, request.query)
+        if isinstance(asked, Refusal):
+            return _Read(refusal=asked)
+        return self._read_at(asked, request, body)
+
+    def _read_at(self, asked: azure.Asked, request: web.BaseRequest, body: bytes) -> _Read:
+        path, endpoint = request.path, asked.endpoint
         is_list = endpoint == "/models" or endpoint.startswith("/models/")
         readers = OF_ANTHROPIC if self.settings.anthropic else READERS
         if endpoint not in readers and not is_list:
@@ -110,22 +121,33 @@ class Service:
         if request.method != ("GET" if is_list else "POST"):
             message = f"Method {request.method} is not allowed on {path}"
             return _Read(refusal=Refusal(status=405, code=Code.METHOD_NOT_ALLOWED, message=message))
-        refusal = check_headers(request.headers.items(), self.settings)
-        if refusal is None and self.settings.anthropic:
-            refusal = check_version(request.headers)
+        refusal = self._refusal_of_caller(request, takes_bearer=asked.takes_bearer)
         if refusal is not None:
             return _Read(refusal=refusal)
         if is_list:
-            wanted = unquote(request.raw_path.partition("?")[0][len(base) + len("/models/") :])
-            return self._known(wanted, None, self._all_models()) if wanted else _Read()
+            wanted = unquote(request.raw_path.partition("?")[0][len(self.settings.base) + len("/models/") :])
+            is_one = endpoint != "/models"
+            return self._known(wanted, None, self._all_models()) if is_one else _Read()
         refusal = check_body_headers(request.headers, path)
         if refusal is not None:
             return _Read(refusal=refusal)
-        return self._read_body(endpoint, body)
+        return replace(self._read_body(endpoint, body, asked.deployment), endpoint=endpoint)
 
-    def _read_body(self, endpoint: str, body: bytes) -> _Read:
+    def _refusal_of_caller(self, request: web.BaseRequest, *, takes_bearer: bool) -> Refusal | None:
+        settings = self.settings
+        if takes_bearer and "authorization" in request.headers:
+            settings = replace(settings, header="Authorization")
+        refusal = check_headers(request.headers.items(), settings)
+        if refusal is not None:
+            return azure.NO_KEY if self.settings.azure else refusal
+        return check_version(request.headers) if self.settings.anthropic else None
+
+    def _read_body(self, endpoint: str, body: bytes, deployment: str | None) -> _Read:
         try:
-            question = (OF_ANTHROPIC if self.settings.anthropic else READERS)[endpoint](check.parse(body))
+            written = check.parse(body)
+            if deployment is not None:
+                written["model"] = deployment
+            question = (OF_ANTHROPIC if self.settings.anthropic else READERS)[endpoint](written)
         except check.Malformed as error:
             refusal = Refusal(status=400, code=Code.MALFORMED_BODY, message=str(error), param=error.param)
             return _Read(refusal=refusal)
@@ -137,6 +159,8 @@ class Service:
     def _known(self, model: str, question: Question | EmbeddingQuestion | None, served: tuple[str, ...]) -> _Read:
         if model in served:
             return _Read(question=question, model=model)
+        if self.settings.azure:
+            return _Read(refusal=azure.NO_DEPLOYMENT, model=model)
         message = f"The model `{model}` does not exist or you do not have access to it."
         refusal = Refusal(status=404, code=Code.MODEL_NOT_FOUND, message=message, param="model")
         return _Read(refusal=refusal, model=model)
@@ -157,19 +181,24 @@ class Service:
             message = f"{self.settings.region}: a fault that somebody asked for"
             refusal = Refusal(status=fault.status, code=Code.FAULT, message=message)
         if refusal is not None:
-            said = error_body(refusal, request.path, anthropic=self.settings.anthropic)
-            response = self._json(record, said, status=refusal.status)
-            if fault.retry_after is not None:
-                response.headers["Retry-After"] = str(fault.retry_after)
-            return response
+            return self._refuse(request, record, refusal, fault)
         question = read.question
         if isinstance(question, Question) and request.path.endswith(COUNT):
             return self._json(record, {"input_tokens": question.prompt_tokens})
         if isinstance(question, Question):
-            return await self._reply(request, record, question, fault)
+            return await self._reply(request, record, question, read.endpoint, fault)
         if isinstance(question, EmbeddingQuestion):
             return self._json(record, embeddings.whole(question, usage=fault.usage))
         return self._json(record, self._models(read.model))
+
+    def _refuse(self, request: web.BaseRequest, record: Record, refusal: Refusal, fault: Fault) -> web.Response:
+        said = error_body(refusal, request.path, anthropic=self.settings.anthropic)
+        response = self._json(record, azure.error_body(refusal) if self.settings.azure else said, status=refusal.status)
+        if fault.retry_after is not None:
+            response.headers["Retry-After"] = str(fault.retry_after)
+            if self.settings.azure:
+                response.headers["retry-after-ms"] = str(1000 * fault.retry_after)
+        return response
 
     def _models(self, only: str | None) -> Mapping[str, Any]:
         names = self._all_models() if only is None else (only,)
@@ -182,7 +211,7 @@ class Service:
         return {"object": "list", "data": items} if only is None else items[0]
 
     async def _reply(
-        self, request: web.BaseRequest, record: Record, question: Question, fault: Fault
+        self, request: web.BaseRequest, record: Record, question: Question, endpoint: str, fault: Fault
     ) -> web.StreamResponse:
         settings = self.settings
         habits = Habits(
@@ -192,7 +221,6 @@ class Service:
         record.completion_tokens = len(reply.pieces) * reply.choices
         size = settings.tokens_per_chunk
         events: Iterator[bytes]
-        endpoint = request.path[len(settings.base) :]
         if endpoint == "/chat/completions":
             whole, events = chat.whole_chat(reply), chat.stream_chat(reply, question, tokens_per_chunk=size)
         elif endpoint == "/completions":
@@ -201,6 +229,8 @@ class Service:
             whole, events = responses.whole(reply, question), responses.stream(reply, question, tokens_per_chunk=size)
         else:
             whole, events = messages.whole(reply), messages.stream(reply, tokens_per_chunk=size)
+        if settings.azure and endpoint in azure.OF_DEPLOYMENTS:
+            whole, events = azure.filtered(whole), azure.filtered_stream(events)
         if question.stream:
             return await self._stream(request, record, events, fault)
         return self._json(record, whole)

@@ -23,6 +23,8 @@ class Settings:
     """What the paths start with."""
     anthropic: bool = False
     """Speaks Anthropic's API alone, as its own servers do: `/messages`, its count of tokens, models in its form."""
+    azure: bool = False
+    """Speaks Azure OpenAI's API: `models` are deployments, `base` is `/openai`, `header` is `api-key`."""
     region: str = "us-east-1"
     """Stands in every answer."""
     answer_tokens: int = 12
