@@ -17,7 +17,7 @@ import httpx
 
 from fairlead.adapters.probe import failure, words
 from fairlead.api.core import Redacted
-from fairlead.api.protocol import ANTHROPIC_VERSION, Protocol, api_root
+from fairlead.api.protocol import ANTHROPIC_VERSION, Protocol, api_root, with_version
 from fairlead.statuses import Failure
 
 MOST_BYTES = 16 * 1024 * 1024
@@ -25,6 +25,7 @@ MOST_BYTES = 16 * 1024 * 1024
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 _ANSWERED = range(200, 300)
 _MOVED = range(300, 400)
+_OWN_HEADER = {Protocol.ANTHROPIC: "x-api-key", Protocol.AZURE_OPENAI: "api-key"}
 _ALL = "?limit=1000"
 """As many as Anthropic's API lists at once."""
 
@@ -61,9 +62,9 @@ class Listing:
     """The words of the system or of TLS about what went wrong, where there are some."""
 
 
-def address(base_url: str, protocol: Protocol) -> str:
+def address(base_url: str, protocol: Protocol, api_version: str | None = None) -> str:
     """Return where an API lists its models."""
-    return f"{api_root(base_url, protocol)}/models"
+    return with_version(f"{api_root(base_url, protocol, api_version)}/models", api_version)
 
 
 async def ask(
@@ -73,19 +74,20 @@ async def ask(
     key: Redacted | None = None,
     header: str | None = None,
     protocol: Protocol = Protocol.OPENAI,
+    api_version: str | None = None,
     within_s: float,
 ) -> Listing:
     """Ask one API within so many seconds. Raises nothing: whatever is wrong is an outcome.
 
-    `header` carries the key as it is; without one it is the protocol's own: `Authorization: Bearer <key>`, or
-    `x-api-key`.
+    `header` carries the key as it is; without one it is the protocol's own: `Authorization: Bearer <key>`,
+    `x-api-key`, or `api-key`.
     """
-    url = address(base_url, protocol)
+    url = address(base_url, protocol, api_version)
     headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "fairlead-list"}
     if key is not None:
         value = key.reveal().decode("latin-1")
-        own = {"x-api-key": value} if protocol is Protocol.ANTHROPIC else {"authorization": f"Bearer {value}"}
-        headers |= {header: value} if header else own
+        name = header or _OWN_HEADER.get(protocol)
+        headers |= {name: value} if name else {"authorization": f"Bearer {value}"}
     if protocol is Protocol.ANTHROPIC:
         headers |= {"anthropic-version": ANTHROPIC_VERSION}
         url += _ALL

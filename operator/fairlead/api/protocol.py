@@ -8,6 +8,7 @@ class Protocol(StrEnum):
 
     OPENAI = "OpenAI"
     ANTHROPIC = "Anthropic"
+    AZURE_OPENAI = "AzureOpenAI"
 
 
 class MessagesWay(StrEnum):
@@ -15,6 +16,14 @@ class MessagesWay(StrEnum):
 
     FORWARD = "Forward"
     TRANSLATE = "Translate"
+
+
+MESSAGES_WAY = {
+    Protocol.OPENAI: MessagesWay.FORWARD,
+    Protocol.ANTHROPIC: MessagesWay.FORWARD,
+    Protocol.AZURE_OPENAI: MessagesWay.TRANSLATE,
+}
+"""Where a provider says nothing. Azure has no path for messages."""
 
 
 class ChatWay(StrEnum):
@@ -25,15 +34,31 @@ class ChatWay(StrEnum):
 
 
 _ROOT = "/v1"
+_AZURE = "/openai"
 ANTHROPIC_VERSION = "2023-06-01"
 """What a request says in `anthropic-version` where its client says nothing."""
 
 
-def api_root(base_url: str, protocol: Protocol) -> str:
+def api_root(base_url: str, protocol: Protocol, api_version: str | None = None) -> str:
     """Return what stands for `/v1` of an endpoint's `baseURL`, without a slash at its end.
 
     Anthropic's own libraries take a base URL without `/v1`, and append `/v1/messages`; so do the pages of those who
-    serve the same API. Either form is taken.
+    serve the same API. Either form is taken. Of Azure's, the portal shows the resource alone, and its two libraries
+    want `/openai` and `/openai/v1`: all three are taken, and `api_version` says which form is meant.
     """
     bare = base_url.rstrip("/")
-    return bare if protocol is not Protocol.ANTHROPIC or bare.endswith(_ROOT) else f"{bare}{_ROOT}"
+    match protocol:
+        case Protocol.OPENAI:
+            return bare
+        case Protocol.ANTHROPIC:
+            return bare if bare.endswith(_ROOT) else f"{bare}{_ROOT}"
+    bare = bare.removesuffix(_ROOT)
+    azure = bare if bare.endswith(_AZURE) else f"{bare}{_AZURE}"
+    return azure if api_version else f"{azure}{_ROOT}"
+
+
+def with_version(path: str, api_version: str | None) -> str:
+    """Return a path, or a URL, as it is asked for at an endpoint of this `apiVersion`; without one as it is."""
+    if not api_version:
+        return path
+    return f"{path}{'&' if '?' in path else '?'}api-version={api_version}"

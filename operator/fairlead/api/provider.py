@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from fairlead.api import quantity
+from fairlead.api.azure import APIVersion, ids_of_no_deployment, versions_elsewhere
 from fairlead.api.base_url import INSIDE, BaseURL, PlainHTTP, is_guarded
 from fairlead.api.form import (
     Dollars,
@@ -23,7 +24,7 @@ from fairlead.api.form import (
 )
 from fairlead.api.header import ForwardedHeader, Header
 from fairlead.api.health_check import HealthCheck
-from fairlead.api.protocol import ChatWay, MessagesWay, Protocol
+from fairlead.api.protocol import MESSAGES_WAY, ChatWay, MessagesWay, Protocol
 from fairlead.api.resource import Part, Resource
 from fairlead.api.rule import Rule
 from fairlead.api.selector import Namespaces
@@ -45,7 +46,7 @@ class ProviderCredential(Part):
     """The key of the Secret that holds the credential."""
     header: Header | None = None
     """The header that carries the credential as it is, such as `api-key`. Absent: `Authorization: Bearer
-    <credential>`, and `x-api-key` where `protocol` is `Anthropic`."""
+    <credential>`; where `protocol` is `Anthropic` `x-api-key`, where it is `AzureOpenAI` `api-key`."""
 
 
 class Price(Part):
@@ -112,8 +113,12 @@ class Endpoint(Part):
     anycast, used after the gateway's own region and only by routes with `residency: Any`."""
     base_url: BaseURL = Field(alias="baseURL")
     """What stands for `/v1`: `/chat/completions` and the like are appended. Where `protocol` is `Anthropic`, a URL that
-    does not end in `/v1` stands for what is before it. Plain `http` only to a Service of the cluster and to loopback,
-    or with `plainHTTP: Allow`."""
+    does not end in `/v1` stands for what is before it; where it is `AzureOpenAI`, one without `/openai` or `/openai/v1`
+    at its end. Plain `http` only to a Service of the cluster and to loopback, or with `plainHTTP: Allow`."""
+    api_version: APIVersion | None = None
+    """Where `protocol` is `AzureOpenAI`: the version of Azure's API by deployments, such as `"2024-10-21"`. Requests go
+    to `<baseURL>/deployments/<the model's id>/chat/completions?api-version=<this>` and the like. Absent: they go to
+    `<baseURL>/v1/chat/completions`, with the deployment in the body."""
     plain_http: PlainHTTP = Field(default=PlainHTTP.DENY, alias="plainHTTP")
     """`Allow`: plain `http` to any host. Whoever is on the way reads prompts and the credential: for a network of one's
     own alone, such as a vLLM on the next machine, or `host.docker.internal`."""
@@ -268,11 +273,12 @@ class ModelProviderSpec(Part):
     protocol: Protocol = Protocol.OPENAI
     """The API that the endpoints speak. `OpenAI`: requests go there as they came, whatever their path. `Anthropic`:
     `/v1/messages` and `/v1/messages/count_tokens` alone; requests to other paths pass over these endpoints, unless
-    `chatCompletions` says otherwise."""
-    messages: MessagesWay = MessagesWay.FORWARD
-    """What becomes of requests to `/v1/messages` where `protocol` is `OpenAI`. `Forward`: they go to
+    `chatCompletions` says otherwise. `AzureOpenAI`: as `OpenAI`, at Azure's paths (`docs/azure.md`)."""
+    messages: MessagesWay | None = None
+    """What becomes of requests to `/v1/messages` where `protocol` is `OpenAI` or `AzureOpenAI`. `Forward`: they go to
     `<baseURL>/messages` as they came. `Translate`: they go to `<baseURL>/chat/completions` in its words, and answers
-    come back in theirs (`docs/messages.md`)."""
+    come back in theirs (`docs/messages.md`). Absent: `Forward`, and `Translate` for `AzureOpenAI`, which has no such
+    path."""
     chat_completions: ChatWay = ChatWay.SKIP
     """What becomes of requests to `/v1/chat/completions` where `protocol` is `Anthropic`. `PassOver`: these endpoints
     are not asked. `Translate`: they go to `<baseURL>/messages` in its words, and answers come back in theirs
@@ -291,6 +297,11 @@ class ModelProviderSpec(Part):
     models: Annotated[tuple[Model, ...], Items(max_items=512, min_items=1, list_type=ListType.MAP, keys=("name",))]
     """The catalogue: what the provider serves, by the names that routes use, and what it costs."""
 
+    @property
+    def way_of_messages(self) -> MessagesWay:
+        """How requests to `/v1/messages` go there; of `Anthropic` they need no other words."""
+        return self.messages or MESSAGES_WAY[self.protocol]
+
     # Each endpoint against the whole catalogue: 50 times what the API server's cost limit allows to be said in CEL.
     constraints: ClassVar = (
         Rule(
@@ -308,11 +319,39 @@ class ModelProviderSpec(Part):
             reads=("endpoints", "models"),
         ),
         Rule(
-            holds=lambda value: value["protocol"] == Protocol.OPENAI or value["messages"] == MessagesWay.FORWARD,
-            cel="self.protocol == 'OpenAI' || self.messages == 'Forward'",
+            holds=lambda value: (
+                value["protocol"] != Protocol.ANTHROPIC or value.get("messages") != MessagesWay.TRANSLATE
+            ),
+            cel="self.protocol != 'Anthropic' || !has(self.messages) || self.messages != 'Translate'",
             message="got messages to be translated for a provider that speaks their own API, want `Forward`, remove it",
             reads=("protocol", "messages"),
             field="messages",
+        ),
+        Rule(
+            holds=lambda value: (
+                value["protocol"] != Protocol.AZURE_OPENAI or value.get("messages") != MessagesWay.FORWARD
+            ),
+            cel="self.protocol != 'AzureOpenAI' || !has(self.messages) || self.messages != 'Forward'",
+            message="got messages to be forwarded to Azure OpenAI, which has no path for them, want `Translate`, remove"
+            " it",
+            reads=("protocol", "messages"),
+            field="messages",
+        ),
+        Rule(
+            holds=lambda value: not versions_elsewhere(value),
+            places=versions_elsewhere,
+            cel="self.protocol == 'AzureOpenAI' || self.endpoints.all(endpoint, !has(endpoint.apiVersion))",
+            message="got a version of Azure's API for a provider that does not speak it, want none, remove it, or write"
+            " `protocol: AzureOpenAI`",
+            reads=("protocol", "endpoints"),
+        ),
+        Rule(
+            holds=lambda value: not ids_of_no_deployment(value),
+            places=ids_of_no_deployment,
+            cel=None,
+            message="got a name that no deployment of Azure's has, want letters, digits, `-`, `_` and `.`, write the"
+            " deployment's name as `id`",
+            reads=("protocol", "models", "endpoints"),
         ),
         Rule(
             holds=lambda value: value["protocol"] == Protocol.ANTHROPIC or value["chatCompletions"] == ChatWay.SKIP,

@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 
 from fairlead import statuses
-from fairlead.envoy import dialects, makers, names
+from fairlead.envoy import dialects, makers, names, upstream_filter
 from fairlead.envoy.protobuf import Json, duration, extension, packed
 from fairlead.ir import Breaker, Gateway, Ladder, LastResort, Target, Upstream
 
@@ -77,7 +77,8 @@ def _host_line(host: Target | LastResort, wire_model: str, hop: str = "") -> str
     """Put what the upstream filters need to know of a host into one value: see `lua/upstream/attempt.lua`."""
     marks = {names.WANTS_CHAT: host.translates_messages, names.WANTS_MESSAGES: host.translates_chat}
     wanted = (*(mark for mark, wants in marks.items() if wants), *host.forward_headers)
-    words = (host.credential, wire_model, host.upstream.base_path, hop, ",".join(wanted))
+    base = upstream_filter.versioned(host.upstream.base_path, host.api_version)
+    words = (host.credential, wire_model, base, hop, ",".join(wanted))
     return " ".join(word or "-" for word in words)
 
 

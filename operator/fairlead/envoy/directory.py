@@ -27,8 +27,8 @@ an absent field.
 - `wire id` is the most likely one: that of the first rung of the first stable arm; the upstream filter swaps it where
   another host was chosen.
 - `dialects`: there where not all rungs speak OpenAI's API. For each need (`ir.Need`) that can be answered, with `|`
-  between them, `<need>` where all rungs meet it, and `<need>,<last wire id>,<last target>` where its requests pass
-  over others.
+  between them, `<need>` where all rungs meet it, `<need>,<last wire id>,<last target>` where its requests pass
+  over others, and `!<need>` where no rung has that of the API that it speaks.
 - `shape` (the arms' weights) and `stem` (clusters of the arms' ladders are `<stem>/0`, `<stem>/1`, ...) are there for
   plans that are picked by a key only; `r` only where the route has rules, `t` where a rung wants messages in other
   words, `limit`, of the tokens of an answer whose client says none, where one wants chat/completions so. Before one
@@ -167,10 +167,11 @@ def _answer(route: Route, plan: Plan, wire_id: str) -> str:
         plan.last_model,
         plan.last_target,
     )
-    spoken = "|".join(
+    words = [
         ",".join(map(_word, (one.need.value, *((one.last_model, one.last_target) if one.apart else ()))))
         for one in plan.dialects
-    )
+    ]
+    spoken = "|".join([*words, *([f"{REFUSED}{plan.refused.value}"] if plan.refused else [])])
     keyed = (shape(plan), names.ladder_cluster(_stem(plan))) if route.keyed else (ABSENT, ABSENT)
     ruled = RULED if route.rules and plan.kind is ModelKind.CHAT else ABSENT
     fields = [*map(_word, (*common, *keyed, ruled)), spoken or ABSENT, TRANSLATED if plan.translated else ABSENT]

@@ -29,7 +29,7 @@ from fairlead.envoy import (
 )
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, packed
-from fairlead.ir import NEEDS, Arm, Gateway, ModelKind, Need, Plan, Protocol, Route, Side
+from fairlead.ir import NEEDS, Arm, Gateway, ModelKind, Need, Plan, Route, Side
 
 READY_PATH = "/fairlead/ready"
 """Answers 200 with the configuration's digest once routes and keys are there, 503 while draining; needs no key."""
@@ -295,7 +295,7 @@ def _is_mirrored(route: Route, needs: Need | None, gateway: Gateway) -> bool:
     (shadow,) = (target for target in gateway.targets if target.name == route.shadow.target)
     if needs is None:
         return not shadow.translates_messages
-    return needs is not Need.ANTHROPIC and shadow.protocol is Protocol.OPENAI
+    return needs is not Need.ANTHROPIC and not shadow.translates_chat and needs.met_by(shadow)
 
 
 def _shapes(route: Route) -> list[Plan]:

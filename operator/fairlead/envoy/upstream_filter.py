@@ -2,8 +2,9 @@
 
 It runs once per attempt, after its host is chosen; copies for shadows get it behind their hop.
 
-**On the way out** it writes the host's credential, path and model, and takes off what `allow_list` lets through because
-another provider names it in its `forwardHeaders`. Without the credential no prompt leaves: the attempt fails.
+**On the way out** it writes the host's credential, path (of Azure's API by deployments with model and version) and
+model, and takes off what `allow_list` lets through because another provider names it in its `forwardHeaders`. Without
+the credential no prompt leaves: the attempt fails.
 
 **On the way back** it takes off such headers, too, and makes a 200 that is no answer a failed attempt, which is 502 on
 the last rung: an empty body; and, where the answer is a JSON object that comes as a whole, a body that is none, that
@@ -22,7 +23,7 @@ from fairlead.envoy.errors import BAD_GATEWAY
 from fairlead.envoy.layout import Layout
 from fairlead.ir import Gateway
 
-PARTS = ("names", "credentials", "headers", "words", "answers", "notes", "cascade", "attempt")
+PARTS = ("names", "credentials", "headers", "paths", "words", "answers", "notes", "cascade", "attempt")
 """The files of `lua/upstream/`, in the order in which they are joined: each sees the locals of those before it."""
 
 
@@ -32,12 +33,18 @@ def source(gateway: Gateway, layout: Layout, parts: Iterable[str] = PARTS) -> st
     known = {
         "credentials_dir": layout.credentials_dir,
         "forwarded": " ".join(forwarded(gateway)),
+        "versioned": "1" if any(target.api_version for target in gateway.targets) else "",
         "no_answer": BAD_GATEWAY.body(),
         "no_message": BAD_GATEWAY.anthropic(),
     }
     for name, value in known.items():
         text = text.replace(f"@{name}@", quoted(value))
     return text.replace("@words@", words.of_attempts(gateway))
+
+
+def versioned(base_path: str, api_version: str) -> str:
+    """Write a host's base path with the version that its requests say: see `lua/upstream/paths.lua`."""
+    return f"{base_path}?{api_version}" if api_version else base_path
 
 
 def quoted(value: str) -> str:

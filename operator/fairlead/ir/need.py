@@ -15,18 +15,28 @@ class Need(StrEnum):
     """It speaks Anthropic's."""
     CHAT = "Chat"
     """It takes chat/completions, be it in other words."""
+    RESPONSES = "Responses"
+    """It speaks OpenAI's API, and has responses."""
 
     def met_by(self, target: Target) -> bool:
         """Tell whether a target has it."""
+        if self is Need.ANTHROPIC:
+            return target.protocol is Protocol.ANTHROPIC
+        speaks = target.protocol is not Protocol.ANTHROPIC
         if self is Need.CHAT:
-            return target.protocol is Protocol.OPENAI or target.translates_chat
-        return target.protocol.value == self.value
+            return speaks or target.translates_chat
+        if self is Need.RESPONSES:
+            return speaks and (not target.api_version or target.api_version >= FIRST_WITH_RESPONSES)
+        return speaks
 
 
+FIRST_WITH_RESPONSES = "2025-03-01-preview"
+"""The first version of Azure's API by deployments that has responses."""
 CHAT, MESSAGES = "chat/completions", "messages"
 NEEDS: Mapping[tuple[str, ...], Need | None] = {
     (CHAT,): Need.CHAT,
-    ("completions", "responses"): Need.OPENAI,
+    ("completions",): Need.OPENAI,
+    ("responses",): Need.RESPONSES,
     (MESSAGES,): None,
     ("messages/count_tokens",): Need.ANTHROPIC,
 }

@@ -85,6 +85,10 @@ class Dialect:
     """Of `CHAT`: the limit of an answer's tokens in those other words where the client says none."""
 
 
+_PARTS = (Need.CHAT, Need.RESPONSES)
+"""What has a dialect of its own only where not all who speak OpenAI's API, or others too, meet it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One way to answer requests of a route."""
@@ -101,10 +105,13 @@ class Plan:
     last_target: str
     """What `x-fairlead-target` says when the last resort answers: `provider/endpoint/model`."""
     dialects: tuple[Dialect, ...] = ()
-    """What some rung of every arm meets, sorted; `CHAT` only where one wants other words. None: all speak OpenAI's."""
+    """What some rung of every arm meets, sorted. `CHAT` only where one wants other words, `RESPONSES` only where one
+    that speaks OpenAI's API lacks them: else what `OPENAI` has counts for both. None: all speak all of OpenAI's."""
 
     translated: bool = False
     """Some rung wants messages in the words of chat/completions."""
+    refused: Need | None = None
+    """What no rung has of the API that it speaks: such requests are refused. None: each API is spoken as a whole."""
 
     @property
     def worded(self) -> Dialect | None:
@@ -113,6 +120,8 @@ class Plan:
 
     def speaks(self, need: Need) -> bool:
         """Tell whether requests that need this can be answered, whichever arm they take."""
+        if need is self.refused:
+            return False
         if not self.dialects:
             return need is not Need.ANTHROPIC
         return self._dialect(need) is not None
@@ -123,9 +132,10 @@ class Plan:
         return found if found is not None and found.apart else None
 
     def _dialect(self, need: Need) -> Dialect | None:
-        if need is Need.CHAT and self.worded is None:
-            need = Need.OPENAI
-        return next((one for one in self.dialects if one.need is need), None)
+        own = next((one for one in self.dialects if one.need is need), None)
+        if own is not None or need not in _PARTS or need is self.refused:
+            return own
+        return next((one for one in self.dialects if one.need is Need.OPENAI), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

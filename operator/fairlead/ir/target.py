@@ -9,6 +9,8 @@ class Protocol(StrEnum):
 
     OPENAI = "OpenAI"
     ANTHROPIC = "Anthropic"
+    AZURE_OPENAI = "AzureOpenAI"
+    """OpenAI's, by paths of Azure's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +77,14 @@ class Target:
     """Messages go there in the words of chat/completions."""
     translates_chat: bool = False
     """Requests to chat/completions go there in the words of messages."""
+    api_version: str = ""
+    """Of Azure's API by deployments: what a request says in `api-version`. Empty = paths are OpenAI's."""
 
     @property
     def makes(self) -> tuple[object, ...]:
         """What its answers depend on, beside the request."""
         made = (self.name, self.wire_model, self.upstream, self.protocol, self.translates_messages)
-        return (*made, "chat") if self.translates_chat else made
+        return _made(made, self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +101,18 @@ class LastResort:
     forward_headers: tuple[str, ...] = ()
     translates_messages: bool = False
     translates_chat: bool = False
+    api_version: str = ""
     """As of a target."""
 
     @property
     def makes(self) -> tuple[object, ...]:
         """What its answers depend on, beside the request, which brings the model."""
-        made = (self.name, self.upstream, self.translates_messages)
-        return (*made, "chat") if self.translates_chat else made
+        return _made((self.name, self.upstream, self.translates_messages), self)
+
+
+def _made(made: tuple[object, ...], host: Target | LastResort) -> tuple[object, ...]:
+    """Add what few hosts have: what answers of the others are kept under stays what it was."""
+    return (*made, *(["chat"] if host.translates_chat else []), *([host.api_version] if host.api_version else []))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from fairlead.adapters.certificates import ca_bundle
 from fairlead.adapters.models_list import Listing, Outcome
 from fairlead.adapters.probe import trust
 from fairlead.api.core import Redacted
+from fairlead.api.protocol import Protocol
 from fairlead.standalone import listings
 from fairlead.standalone.declared import DeclaredEndpoint
 from fairlead.standalone.diagnostics import Diagnostic, Weight
@@ -52,6 +53,7 @@ async def probe(
                 key=key,
                 header=header,
                 protocol=endpoint.provider.spec.protocol,
+                api_version=endpoint.endpoint.api_version,
                 within_s=WITHIN_S,
             )
         return Probed(endpoint=endpoint, listing=listing, with_key=credential is None or key is not None)
@@ -72,7 +74,9 @@ def judged(probed: Probed) -> list[Diagnostic]:
     """Say what is wrong with an endpoint's address, key and models; nothing where all of it is as declared. Pure."""
     endpoint, listing = probed.endpoint, probed.listing
     url, protocol = endpoint.endpoint.base_url, endpoint.provider.spec.protocol
-    asked = models_list.address(url, protocol)
+    asked = models_list.address(url, protocol, endpoint.endpoint.api_version)
+    if listing.outcome is Outcome.LISTED and not _lists_what_it_serves(endpoint):
+        return []
     if listing.outcome is Outcome.LISTED and listing.models:
         return [
             endpoint.diagnostic(
@@ -93,6 +97,11 @@ def judged(probed: Probed) -> list[Diagnostic]:
     return [endpoint.diagnostic(f"{endpoint.path}.{at_fault}", message, Weight.PROBLEM)]
 
 
+def _lists_what_it_serves(endpoint: DeclaredEndpoint) -> bool:
+    """Tell whether ids are of its list: Azure's has the models that could be deployed, by their makers' names."""
+    return endpoint.provider.spec.protocol is not Protocol.AZURE_OPENAI
+
+
 def _place(endpoint: DeclaredEndpoint) -> str:
     credential = endpoint.endpoint.credential
     if credential is None:
@@ -108,5 +117,7 @@ def summary(probed: Probed) -> str:
     key = "no key needed" if endpoint.endpoint.credential is None else "key accepted"
     if not probed.with_key:
         key = "answers without the key that no file holds"
+    if not _lists_what_it_serves(endpoint):
+        return f"{endpoint.name}: reachable, {key}; it lists no deployments, so their names are not checked"
     known = sum(model.id in listing.models for model in endpoint.models)
     return f"{endpoint.name}: reachable, {key}, {known} of {len(endpoint.models)} models known there"

@@ -19,7 +19,7 @@ _VERSION = re.compile(r"/v[0-9]+[a-z0-9]*(/|$)")
 def better(base_url: str, protocol: Protocol = Protocol.OPENAI) -> str | None:
     """Return the base URL that was probably meant; None where nothing is odd about this one, or too much is."""
     bare = _OPERATION.sub("", _located(base_url).rstrip("/"))
-    needs_none = protocol is Protocol.ANTHROPIC or _VERSION.search(bare.partition("://")[2])
+    needs_none = protocol is not Protocol.OPENAI or _VERSION.search(bare.partition("://")[2])
     versioned = bare if needs_none else f"{bare}/v1"
     return versioned if versioned != base_url.rstrip("/") and is_base_url(versioned) else None
 

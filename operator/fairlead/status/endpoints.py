@@ -46,7 +46,7 @@ def _endpoint(one: EndpointStanding) -> Json:
 
 def is_free(one: DeclaredEndpoint) -> bool:
     """Tell whether a probe of it can cost nothing: nobody bills who is not known, nor for a list of models."""
-    return not one.sends_credential or one.path == f"{one.upstream.base_path}{_UNBILLED}"
+    return not one.sends_credential or one.path.partition("?")[0] == f"{one.upstream.base_path}{_UNBILLED}"
 
 
 def happening(one: Transition) -> Happening | None:

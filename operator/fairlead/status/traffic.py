@@ -124,6 +124,8 @@ def _meaning(target: ir.Target, failure: Failure) -> str:
     }
     if failure is Failure.CREDENTIAL_REJECTED and not target.credential:
         text = "it wants a credential; give the endpoint a `credential`"
+    elif failure is Failure.NOT_FOUND and target.protocol is ir.Protocol.AZURE_OPENAI:
+        text = "no deployment `{model}` at `{at}`; check the model's `id`, and `baseURL` and `apiVersion`"
     elif failure is Failure.NOT_FOUND and "/v" not in upstream.base_path:
         text = "nothing is at `{at}`; does `baseURL` lack `/v1`?"
     else:

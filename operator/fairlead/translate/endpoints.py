@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fairlead import ir
+from fairlead.api.protocol import with_version
 from fairlead.health.endpoint import Endpoint
 from fairlead.translate.providers import Capacity, Provider
 from fairlead.translate.providers import Endpoint as ProviderEndpoint
@@ -67,7 +68,7 @@ def _declared(provider: Provider, endpoint: ProviderEndpoint, models: int, refer
         ),
         endpoint=endpoint.name,
         upstream=endpoint.upstream,
-        path=f"{endpoint.upstream.base_path}{probing.path}",
+        path=with_version(f"{endpoint.upstream.base_path}{probing.path}", endpoint.api_version),
         credential=endpoint.credential,
         sends_credential=probing.sends_credential and endpoint.credential is not None,
         capacity=endpoint.capacity,
@@ -85,7 +86,7 @@ def _identity(endpoint: ProviderEndpoint, references: References) -> str:
         str(upstream.tls),
         upstream.host,
         str(upstream.port),
-        upstream.base_path,
+        with_version(upstream.base_path, endpoint.api_version),
         "" if credential is None else credential.name,
         value or "",
     )

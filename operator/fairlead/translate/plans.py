@@ -72,6 +72,7 @@ class Planner:
             key = word.encode(model)
             stem = f"{route.name}/{key}" if key else route.name
             arms: list[ir.Arm] = []
+            spread = [rungs for _, some, _ in sides for rungs in some]
             for side, rungs, weight in _arms(sides):
                 name = f"{stem}/{len(arms)}" if key else ir.ladder_name(stem, len(arms), side)
                 ladder = ir.Ladder(name=name, rungs=rungs, last_resort=last_resort)
@@ -85,8 +86,9 @@ class Planner:
                     arms=tuple(arms),
                     last_model=word.encode(first.endpoint.wire_models[first.model]),
                     last_target=ladder_set[0][0],
-                    translated=any(self._translates(rung) for _, some, _ in sides for rungs in some for rung in rungs),
-                    dialects=self._dialects(ladder_set[0], [rungs for _, some, _ in sides for rungs in some]),
+                    translated=any(self._translates(rung) for rungs in spread for rung in rungs),
+                    dialects=self._dialects(ladder_set[0], spread) if candidates.kind is ir.ModelKind.CHAT else (),
+                    refused=self._refused(spread) if candidates.kind is ir.ModelKind.CHAT else None,
                 )
             )
         return tuple(plans), tuple(ladders)
@@ -97,13 +99,14 @@ class Planner:
         `declared` are the rungs of the first arm, of which the last resort is made.
         """
         every = frozenset(rung for rungs in arms for rung in rungs)
-        if all(self._owner(rung).protocol is ir.Protocol.OPENAI for rung in every):
+        if all(self._speaks_all(rung) for rung in every):
             return ()
         worded = [rung for rung in every if self._owner(rung).translates_chat]
+        told_apart = {ir.Need.CHAT: bool(worded), ir.Need.RESPONSES: self._lacks_responses(every)}
         dialects = []
         for need in sorted(ir.Need):
-            met = frozenset(rung for rung in every if need.met_by(self._target(rung)))
-            if not all(met.intersection(rungs) for rungs in arms) or (need is ir.Need.CHAT and not worded):
+            met = frozenset(rung for rung in every if self._meets(need, rung))
+            if not all(met.intersection(rungs) for rungs in arms) or not told_apart.get(need, True):
                 continue
             name = next(rung for rung in declared if rung in met)
             rung = self._rungs[name]
@@ -120,6 +123,24 @@ class Planner:
                 )
             )
         return tuple(dialects)
+
+    def _refused(self, arms: Sequence[tuple[str, ...]]) -> ir.Need | None:
+        """Return what is refused, although rungs speak its API: some arm has nobody who has it."""
+        if not self._lacks_responses({rung for rungs in arms for rung in rungs}):
+            return None
+        has = all(any(self._meets(ir.Need.RESPONSES, rung) for rung in rungs) for rungs in arms)
+        return None if has else ir.Need.RESPONSES
+
+    def _lacks_responses(self, rungs: Iterable[str]) -> bool:
+        """Tell whether one that speaks OpenAI's API has no responses."""
+        return any(not self._speaks_all(rung) and self._meets(ir.Need.OPENAI, rung) for rung in rungs)
+
+    def _speaks_all(self, rung: str) -> bool:
+        """Tell whether a rung has all of OpenAI's API; most do, and a large catalogue asks for each."""
+        return self._owner(rung).protocol is ir.Protocol.OPENAI or self._meets(ir.Need.RESPONSES, rung)
+
+    def _meets(self, need: ir.Need, rung: str) -> bool:
+        return need.met_by(self._target(rung))
 
     def _translates(self, target: str) -> bool:
         return self._owner(target).translates_messages
@@ -179,6 +200,7 @@ class Planner:
                 forward_headers=self._providers[endpoint.provider].forward_headers,
                 translates_messages=self._providers[endpoint.provider].translates_messages,
                 translates_chat=self._providers[endpoint.provider].translates_chat,
+                api_version=endpoint.api_version,
             )
             for name, endpoint in sorted(self._used_last_resorts.items())
         )
@@ -223,6 +245,7 @@ class Planner:
             protocol=owner.protocol,
             translates_messages=owner.translates_messages,
             translates_chat=owner.translates_chat,
+            api_version=rung.endpoint.api_version,
         )
 
 

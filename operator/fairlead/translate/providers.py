@@ -21,7 +21,11 @@ from fairlead.translate.geography import ANYCAST
 from fairlead.translate.references import References, SecretRef
 from fairlead.translate.suggestion import listed, meant
 
-_DEFAULTS = {ir.Protocol.OPENAI: ("Authorization", "Bearer "), ir.Protocol.ANTHROPIC: ("x-api-key", "")}
+_DEFAULTS = {
+    ir.Protocol.OPENAI: ("Authorization", "Bearer "),
+    ir.Protocol.ANTHROPIC: ("x-api-key", ""),
+    ir.Protocol.AZURE_OPENAI: ("api-key", ""),
+}
 """The header of a credential whose resource names none, and what stands before it there."""
 
 
@@ -63,6 +67,8 @@ class Endpoint:
     terms: Mapping[str, Rung]
     """What each of those costs here, and what bounds an answer."""
     capacity: Capacity
+    api_version: str = ""
+    """Of Azure's API by deployments; empty = paths are OpenAI's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,14 +145,15 @@ def provider(written: ModelProvider, references: References, diagnostics: Diagno
         forward_headers=tuple(sorted({name.lower() for name in spec.forward_headers})),
         allowed=spec.allowed_routes.namespaces,
         protocol=ir.Protocol(spec.protocol),
-        translates_messages=spec.messages is MessagesWay.TRANSLATE,
+        translates_messages=spec.way_of_messages is MessagesWay.TRANSLATE,
         translates_chat=spec.chat_completions is ChatWay.TRANSLATE,
     )
 
 
 def _endpoint(written: ModelProvider, endpoint: EndpointSpec, ids: Mapping[str, str]) -> Endpoint:
     catalogue = written.spec.models
-    tls, host, port, base_path = split_base_url(api_root(endpoint.base_url, written.spec.protocol))
+    root = api_root(endpoint.base_url, written.spec.protocol, endpoint.api_version)
+    tls, host, port, base_path = split_base_url(root)
     if endpoint.models is None:
         wire_models = ids
     else:
@@ -167,6 +174,7 @@ def _endpoint(written: ModelProvider, endpoint: EndpointSpec, ids: Mapping[str, 
         wire_models=wire_models,
         terms={model.name: _terms(model, own.get(model.name)) for model in catalogue if model.name in wire_models},
         capacity=_capacity(endpoint),
+        api_version=endpoint.api_version or "",
     )
 
 

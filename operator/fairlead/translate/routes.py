@@ -192,7 +192,7 @@ def _speaks_openai(spec: ModelRouteSpec, candidates: Mapping[str, Candidates], r
     first = None if spec.primary is None else protocols.get(spec.primary.provider)
     for position, fallback in enumerate(spec.fallbacks):
         other = protocols.get(fallback.provider)
-        if first is not None and other is not None and other is not first:
+        if first is not None and other is not None and ir.Protocol.ANTHROPIC in {first, other} and other is not first:
             anthropics = spec.primary.provider if first is ir.Protocol.ANTHROPIC and spec.primary else fallback.provider
             if resolver.providers[anthropics].translates_chat:
                 continue
@@ -202,7 +202,8 @@ def _speaks_openai(spec: ModelRouteSpec, candidates: Mapping[str, Candidates], r
                 f" requests to `/v1/messages` meet models of `{anthropics}`",
             )
     return all(
-        any(protocols[model.provider] is ir.Protocol.OPENAI for model in one.models) for one in candidates.values()
+        any(protocols[model.provider] is not ir.Protocol.ANTHROPIC for model in one.models)
+        for one in candidates.values()
     )
 
 

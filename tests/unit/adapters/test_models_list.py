@@ -8,6 +8,7 @@ import pytest
 from fairlead.adapters import models_list
 from fairlead.adapters.models_list import Listing, Outcome
 from fairlead.api.core import Redacted
+from fairlead.api.protocol import Protocol
 from fairlead.demo.provider import SimulatedProvider
 
 TRUSTED = ssl.create_default_context()
@@ -49,6 +50,21 @@ def test_a_strict_provider_is_asked_as_it_wants_to_be() -> None:
         assert ask(provider.base_url, "sk-1") == Listing(outcome=Outcome.FAILED, status=503)
     with SimulatedProvider(models=("a",), keys=("sk-1",), header="api-key") as provider:
         assert ask(provider.base_url, "sk-1", "api-key").models == ("a",)
+
+
+@pytest.mark.parametrize("version", ["2024-10-21", None])
+def test_azure_is_asked_at_its_own_paths(version: str | None) -> None:
+    azure = {"header": "api-key", "base": "/openai", "azure": True}
+    with SimulatedProvider(models=("a",), keys=("sk-1",), **azure) as provider:
+        asked = models_list.ask(
+            provider.base_url,
+            TRUSTED,
+            key=Redacted(b"sk-1"),
+            protocol=Protocol.AZURE_OPENAI,
+            api_version=version,
+            within_s=30,
+        )
+        assert asyncio.run(asked).models == ("a",)
 
 
 @pytest.mark.parametrize(

@@ -138,3 +138,22 @@ def test_what_is_not_installed_is_one_line(tmp_path: Path, module: str, option: 
     told = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
     assert (told.returncode, told.stdout, told.stderr.count("\n")) == (1, "", 1), told
     assert f"'fairlead[{extra}]'" in told.stderr
+
+
+def test_deployments_of_azure_are_not_held_against_its_list(tmp_path: Path) -> None:
+    azure = {"header": "api-key", "base": "/openai", "azure": True}
+    with SimulatedProvider(models=("gpt-4o",), keys=(KEY,), **azure) as running:
+        one = endpoint(
+            "one", "us-east-1", baseURL=running.base_url, apiVersion="2024-10-21", credential={"secretName": "p"}
+        )
+        written = provider("p", protocol="AzureOpenAI", endpoints=[one], models=[model("mine")])
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "p"}, "stringData": {"apiKey": "${P}"}}
+        write(tmp_path / "m" / "all.yaml", written, secret)
+        result = run("check", "-f", tmp_path / "m", "--probe", P=KEY)
+        assert result.exit_code == 0, result.output
+        said = "probed: p/one: reachable, key accepted; it lists no deployments, so their names are not checked"
+        assert said in result.output
+        wrong = run("check", "-f", tmp_path / "m", "--probe", P="sk-wrong")
+        assert wrong.exit_code == 1
+        where = f"{running.base_url}/models?api-version=2024-10-21"
+        assert f"spec.endpoints[0].credential: {where} answered 401" in wrong.output, wrong.output

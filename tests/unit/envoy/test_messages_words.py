@@ -306,3 +306,10 @@ def test_memory_of_a_stream_is_bounded() -> None:
 def test_an_error_keeps_its_message(body: Any, status: int, kind: str, said: str) -> None:
     found = json.loads(LUA[b"problem_of"](json.dumps(body).encode(), status))
     assert found == {"type": "error", "error": {"type": kind, "message": said}}
+
+
+def test_an_event_that_names_neither_answer_nor_model_begins_nothing() -> None:
+    found = b'data: {"choices":[],"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0}]}\n\n'
+    said = events(streamed(found, event({"role": "assistant", "content": "Hi"}), event({}, "stop"), DONE))
+    assert (said[0]["type"], said[0]["message"]["id"], said[0]["message"]["model"]) == ("message_start", "a", "m")
+    assert [one["type"] for one in said[:3]] == ["message_start", "content_block_start", "content_block_delta"]

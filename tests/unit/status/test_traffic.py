@@ -1,11 +1,13 @@
 """What traffic told, in words that say what to do."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fairlead.api.conditions import REASONS, ConditionStatus, ConditionType, Reason
 from fairlead.health.standing import Evidence, Standing
+from fairlead.ir import Protocol
 from fairlead.status import traffic
 from fairlead.status.traffic import Failing, Gateways
 from fairlead.statuses import Failure
@@ -41,6 +43,13 @@ def told(standings: dict[tuple[str, str], Standing], served: Gateways) -> tuple[
 def test_a_message_names_what_to_look_at(failure: Failure, where: dict[str, Any], words: tuple[str, ...]) -> None:
     said = traffic.message(target("p/e/m", **where), failure, status=401)
     assert all(word in said for word in words), said
+
+
+def test_a_deployment_is_called_one() -> None:
+    lost = replace(target("p/e/m", base_path="/openai"), protocol=Protocol.AZURE_OPENAI)
+    said = traffic.message(lost, Failure.NOT_FOUND, status=404)
+    assert "no deployment `wire-m` at `https://api.example/openai`" in said
+    assert "apiVersion" in said
 
 
 @pytest.mark.parametrize("failure", Failure)

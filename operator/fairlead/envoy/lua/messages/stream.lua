@@ -88,10 +88,11 @@ local function advance(state, out, data)
   if body.object == '"error"' then
     return fail(state, out, error_of(500, is_text(body.message) and body.message or UNSAID))
   end
-  begin(state, out, body)
   if body.usage and body.usage ~= "null" then state.usage = body.usage end
   local choices = body.choices and elements(body.choices)
   local choice = choices and choices[1] and members(choices[1])
+  -- Azure's first event tells what its filters found in the prompt, and names neither answer nor model.
+  if choice or is_text(body.id) then begin(state, out, body) end
   if not choice then return end
   local said = choice.delta and members(choice.delta) or {}
   local texts = is_nothing(said.function_call) and texts_of(said.content)

@@ -181,6 +181,12 @@ local function wrong_protocol(model, path, needs, answers_chat)
         .. (answers_chat and ", and at /v1/chat/completions in its words." or ".")), "model")
 end
 
+-- An endpoint of an API that a provider has in part.
+local function missing_there(model, path)
+  return refusal("404", "unsupported_endpoint", "The model `" .. model .. "` is not supported at " .. path
+    .. ": its provider's API has no such endpoint. This gateway answers it at /v1/chat/completions.", "model")
+end
+
 local unknown_url
 
 do -- a chunk of Lua has 200 locals at most

@@ -54,7 +54,9 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
     if entry.route == asked then asked = nil end
   end
   if endpoint.needs then
-    local met = entry.dialects[endpoint.worded] or entry.dialects[endpoint.needs]
+    local met = entry.dialects[endpoint.part]
+    if met == nil then met = entry.dialects[endpoint.needs] end
+    if met == false then return missing_there(name, path) end
     if not met then return wrong_protocol(name, path, endpoint.needs, entry.translated.Chat) end
     entry = met
   end

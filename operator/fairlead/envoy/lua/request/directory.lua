@@ -60,12 +60,14 @@ local entry_of
 do -- a chunk has no more than 200 locals
 
 -- What requests of each protocol meet of an entry, by `<protocol>[,<last wire id>,<last target>]` with `|` between them:
--- the entry itself, or, where they pass over rungs, one with ladders and a last resort of their own.
+-- the entry itself, or, where they pass over rungs, one with ladders and a last resort of their own; false: nobody answers.
 local function dialects_of(text, entry, wire)
   local dialects = {}
   for protocol, last in gmatch(text, "([^,|]+)([^|]*)") do
     local dialect = entry
-    if last ~= "" then
+    if byte(protocol) == 33 then -- `!`: refused
+      protocol, dialect = sub(protocol, 2), false
+    elseif last ~= "" then
       dialect = setmetatable({ way = wire .. " " .. gsub(sub(last, 2), ",", " ") .. " " }, { __index = entry })
       if entry.ladders then
         dialect.ladders = {}

@@ -72,12 +72,13 @@ local USAGE = '{"include_usage":true}'
 -- What may be asked. `own` are the members by which an endpoint limits its output; where none of them is given, the
 -- first is added. `usage`: streams tell their usage only when asked to. `stored`: the prompt may name one that a provider
 -- keeps, the input items, and the answer may be left there. `needs`: the protocol that a rung must speak to be asked.
+-- `part`: what it needs alone, where the directory tells that apart.
 -- `version`: what is said of Anthropic's API where the client says nothing. `free`: it answers nothing that is billed.
 -- `worded`: some rungs want it in the words of the other API; `as_it_is` names the protocol of the rungs that take it otherwise.
 local PATHS = {
-  ["/v1/chat/completions"] = { kind = CHAT, needs = "OpenAI", worded = "Chat", as_it_is = "OpenAI", usage = true, own = { "max_completion_tokens", "max_tokens" } },
+  ["/v1/chat/completions"] = { kind = CHAT, needs = "OpenAI", part = "Chat", worded = "Chat", as_it_is = "OpenAI", usage = true, own = { "max_completion_tokens", "max_tokens" } },
   ["/v1/completions"] = { kind = CHAT, needs = "OpenAI", usage = true, own = { "max_tokens" } },
-  ["/v1/responses"] = { kind = CHAT, needs = "OpenAI", own = { "max_output_tokens" }, stored = true },
+  ["/v1/responses"] = { kind = CHAT, needs = "OpenAI", part = "Responses", own = { "max_output_tokens" }, stored = true },
   ["/v1/messages"] = { kind = CHAT, version = "2023-06-01", worded = "Messages", as_it_is = "Anthropic", own = { "max_tokens" } },
   ["/v1/messages/count_tokens"] = { kind = CHAT, needs = "Anthropic", version = "2023-06-01", own = {}, free = true },
   ["/v1/embeddings"] = { kind = EMBEDDING, own = {} },

@@ -18,7 +18,7 @@ local function send_nothing(h, headers, base)
   local metadata = h:streamInfo():dynamicMetadata()
   metadata:set(NAMESPACE, "unsent", "1")
   metadata:set(NAMESPACE, "failed", "401") -- nothing to bill, also if no answer comes
-  headers:replace(":path", base == "-" and "/" or base)
+  headers:replace(":path", root_of(base))
   local bytes = h:body(true):setBytes("{}") -- may wait for the body: headers from before are void then
   h:headers():replace("content-length", tostring(bytes))
 end
@@ -56,7 +56,7 @@ function envoy_on_request(h)
   if credential ~= "-" then value, header = credential_of(h, credential) end
   if value then headers:replace(header, value) end
   if missed then h:streamInfo():dynamicMetadata():set(NAMESPACE, "unsent", "") end -- attempts share it
-  headers:replace(":path", base == "-" and path or base .. path)
+  headers:replace(":path", path_at(base, path, model == "*" and last_model or model))
   if hop == "-" then
     headers:replace(":fl-attempt", log) -- for the log: HTTP/1 does not send it
   else
