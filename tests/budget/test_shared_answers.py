@@ -16,6 +16,7 @@ from running_up import until
 from budget.client import metric
 from budget.redis_server import RedisServer
 from budget.server import Server
+from fairlead.api import quantity
 from fairlead.budget.configuration import BudgetConfiguration, encode
 from fairlead.budgetserver import shared_answer
 from fairlead.budgetserver.answer_stores import (
@@ -292,6 +293,12 @@ def test_what_no_gateway_says_is_refused(name: str, value: str) -> None:
     assert shared_answer.read_offer(GOOD, b"keyyes").answer.body == b"yes"
     with pytest.raises(SharedAnswerError):
         shared_answer.read_offer({**GOOD, name: value}, b"keyyes")
+
+
+def test_whatever_a_route_may_ask_for_is_kept() -> None:
+    """`tests/crd/valid` and `invalid` have the bound."""
+    longest = str(quantity.milliseconds("8784h"))
+    assert shared_answer.read_offer({**GOOD, shared_answer.TTL: longest}, b"keyyes").ttl_ms == int(longest)
 
 
 def configuration(most: int = MANY) -> BudgetConfiguration:

@@ -103,6 +103,15 @@ def _at_least(duration: str) -> Rule:
     )
 
 
+def _at_most(duration: str) -> Rule:
+    most = quantity.milliseconds(duration)
+    return Rule(
+        holds=lambda value: quantity.milliseconds(value) <= most,
+        cel=f"duration(self) <= duration('{duration}')",
+        message=f"want at most `{duration}`, lower it",
+    )
+
+
 def _is_time(value: str) -> bool:
     try:
         return quantity.unix_seconds(value) > quantity.unix_seconds("0001-01-02T00:00:00Z")
@@ -221,6 +230,9 @@ ShortDuration = Annotated[str, _text(_DURATION_PATTERN, _DURATION_WANT, 24, _at_
 
 LongDuration = Annotated[str, _text(_DURATION_PATTERN, _DURATION_WANT, 24, _at_least("1s"))]
 """A duration of at least a second."""
+
+KeepingDuration = Annotated[str, _text(_DURATION_PATTERN, _DURATION_WANT, 24, _at_least("1s"), _at_most("8784h"))]
+"""A duration of at least a second and at most 366 days: what is kept so long is kept for good."""
 
 Percent = Annotated[str, _text(r"^[0-9]{1,4}([.][0-9]{1,2})?%$", _PERCENT_WANT, 8)]
 """A percentage that may pass 100%."""

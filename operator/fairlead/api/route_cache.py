@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from fairlead.api.form import LongDuration
+from fairlead.api.form import KeepingDuration
 from fairlead.api.resource import Part
 
 
@@ -23,8 +23,8 @@ class CacheStore(StrEnum):
 class RouteCache(Part):
     """Answers that are given again to the very same request, without asking a provider."""
 
-    ttl: LongDuration
-    """How long an answer is given again, at least a second."""
+    ttl: KeepingDuration
+    """How long an answer is given again: `1s` to `8784h` (366 days)."""
     scope: CacheScope = CacheScope.CONSUMER
     """Whose answers a caller may get. `Consumer`: its own alone, and of callers without a key nobody's. `Namespace`:
     those of all consumers of its namespace, who so learn what others have asked."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 LARGEST = 1 << 20
 """Bytes of an answer with its key."""
 LONGEST_TTL_MS = 366 * 24 * 60 * 60 * 1000
+"""What a route may ask for."""
 MADE, KIND, TARGET, USAGE = "x-fl-at", "x-fl-kind", "x-fl-target", "x-fl-usage"
 BODY_BYTES = "x-fl-bytes"
 KEY_BYTES, TTL = "x-fl-key-bytes", "x-fl-ttl"
