@@ -1,10 +1,13 @@
 """Answers that two real gateways share through a real Redis: `cache: {store: Shared}`."""
 
+import json
 import os
 import signal
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,7 @@ from budget.conftest import (
 )
 from budget.redis_server import RedisServer
 from fairlead.demo.provider import SimulatedProvider
-from fairlead.envoy.cache import LEAVE_MS
+from fairlead.envoy.cache import LEAVE_MS, MOST_UNDER_WAY
 
 pytestmark = pytest.mark.envoy
 
@@ -142,8 +145,6 @@ def test_another_callers_answer_is_no_ones(serving: Site) -> None:
 def test_a_shared_hit_costs_nothing_and_is_counted_as_saved(serving: Site) -> None:
     def hits() -> int:
         said = say("budgets", "-c", serving.config, "--state", serving.state, "-o", "json")
-        import json
-
         (one,) = json.loads(said.stdout)["caches"]
         assert one["route"] == "fairlead/chat"
         return int(one["hits"]) if float(one["savedUSD"]) else 0
@@ -237,6 +238,35 @@ def test_one_server_that_hangs_and_dies_costs_hits_alone(
     running.wait_for("budget server is back")
     shared(site)
     assert "hit" in {kept(ask(site.ports[1], said)) for said in known}, "the key outlives the server"
+
+
+def at_once(port: int, many: int) -> None:
+    """Ask so many new questions in the same moment."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=60))) for _ in range(many)]
+        for client in clients:
+            client.connect()
+        for client in clients:
+            body = {"model": "chat", "messages": [{"role": "user", "content": news()}]}
+            headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+            client.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+        assert {client.getresponse().status for client in clients} == {200}
+
+
+def test_more_at_a_time_than_a_gateway_asks_are_counted_and_open_no_breaker(
+    tmp_path: Path, simulated: SimulatedProvider, start: Start
+) -> None:
+    site = two_gateways(tmp_path, simulated)
+    running = start(site, "--workers", "1", before=PATIENT_WITH_SERVERS).serving()
+    shared(site)
+
+    def crowded() -> bool:
+        with hung(running):
+            at_once(site.ports[1], MOST_UNDER_WAY + 40)
+        return lookups(site, "busy") > 0
+
+    until(crowded)
+    shared(site)
 
 
 def test_closed_refuses_nobody_where_nobody_has_a_budget(

@@ -180,6 +180,25 @@ def test_who_does_not_answer_is_not_asked_again_and_again() -> None:
     assert len(calls) == 8
 
 
+BUSY: dict[str, Answered] = {
+    "the server has its hands full": (429, {}, b""),
+    "so many are under way at this gateway": (503, {"x-envoy-overloaded": "true"}, b"overflow"),
+}
+
+
+@pytest.mark.parametrize("who", BUSY)
+def test_who_has_its_hands_full_has_not_failed(who: str) -> None:
+    """A burst would have workers ask nobody for five seconds, just when hits are worth most."""
+    answers = [(504, {}, b"")] * 4 + [BUSY[who]] * 20 + [(504, {}, b"")] + [(404, {}, b"")] * 2
+    filter_ = CacheFilter(call=lambda *_: answers.pop(0))
+    found = []
+    for number in range(26):
+        asked = replace(ASKED, body=str(number).encode())
+        assert filter_.ask(asked, now_ms=NOW, answer=b"no JSON")[0] == "miss"
+        found.append(filter_.looked)
+    assert found == ["timeout"] * 4 + ["busy"] * 20 + ["timeout", "open"], "nor has it answered"
+
+
 def test_while_nobody_answers_nothing_is_left_either() -> None:
     paths: list[str] = []
 

@@ -19,7 +19,10 @@ FIND_PATH, KEEP_PATH = "/v1/answers/find", "/v1/answers/keep"
 
 
 def add_routes(application: web.Application, answers: SharedAnswers) -> None:
-    """Serve both paths: 200 with an answer, 204 for one that was taken, 404, 400 and 413 as usual, 503 for not now."""
+    """Serve both paths: 200 with an answer, 204 for one that was taken, 404 and 400 as usual.
+
+    429 for too many at a time, which is no failure; 503 where the store does not answer.
+    """
 
     async def find(request: web.Request) -> web.Response:
         async def step(key: bytes) -> web.Response:
@@ -52,7 +55,7 @@ async def _bounded(
         answers.enter()
     except BusyError:
         uncounted("busy")
-        return web.Response(status=503)
+        return web.Response(status=429)
     try:
         # The application's own bound is that of a rating.
         async with asyncio.timeout(PATIENCE_S):

@@ -14,8 +14,9 @@ from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.shared_answer import Offer, SharedAnswer
 from fairlead.budgetserver.store import StoreError
 
-MOST_AT_ONCE = 32
-"""Requests that are looked at at a time, each of which may be `shared_answer.LARGEST` long; more are refused."""
+MOST_AT_ONCE = 64
+"""Requests that are looked at at a time, each of which may be `shared_answer.LARGEST` long; more are refused. As many
+as one gateway has under way."""
 log = structlog.get_logger("fairlead.answers")
 
 

@@ -6,6 +6,7 @@ local FIND_MS, LEAVE_MS = @find_ms@, @leave_ms@
 local FAILURES, OPEN_MS = 5, 5000 -- in a row; for so long nobody is asked then
 local NOTHING_SAID = { report = "-" } -- of the usage of an answer
 local WHY = { ["503"] = "unavailable", ["504"] = "timeout" }
+local BUSY = "429" -- of the server
 
 local failures = 0
 local closed = 0 -- until when nobody is asked
@@ -64,6 +65,8 @@ local function find_shared(h, key, path, ttl)
     failures, trying = 0, 0
     return entry or nil, entry and "shared" or "absent"
   end
+  -- Neither has failed, and a burst is over before a pause would be. The second is this gateway's own limit.
+  if status == BUSY or ok and headers["x-envoy-overloaded"] then return nil, "busy" end
   note_failure(now)
   return nil, status == "200" and "damaged" or WHY[status] or "unavailable"
 end
