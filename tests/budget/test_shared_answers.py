@@ -32,6 +32,7 @@ from fairlead.budgetserver.seal import Seal
 from fairlead.budgetserver.shared_answer import LARGEST, Offer, SharedAnswer, SharedAnswerError
 from fairlead.budgetserver.shared_answers import MOST_AT_ONCE
 from fairlead.budgetserver.store import StoreError
+from fairlead.envoy.cache import MOST_UNDER_WAY
 
 NOW = 1_800_000_000_000
 MINUTE = 60_000
@@ -147,6 +148,32 @@ def test_damaged_books_are_made_anew(redis_server: RedisServer, which: str, dama
         redis_server.command(damage[0], place, *damage[1:])
         assert await store.keep(offer("key"), NOW, MANY)
         assert await store.find(b"key", NOW) == answer()
+
+    played(lambda: redis_answers(redis_server), step)
+
+
+@pytest.mark.parametrize("lie", ["inf", "-inf", "nan", "1e308", "-1", "-1e9", "1.5", "0x10", "9" * 15, "20001"])
+@pytest.mark.parametrize("whose", ["bytes", "size"])
+def test_a_number_of_somebody_elses_is_counted_anew(redis_server: RedisServer, whose: str, lie: str) -> None:
+    """Else nothing would be shared any more, or there would be no bound."""
+    redis_server.command("FLUSHALL")
+    place, most = f"{PREFIX}:{Seal(SECRET).installation}", 20_000
+
+    async def step(store: AnswerStore) -> None:
+        one = await store.keep(offer("one", "x" * 900, ttl_ms=MINUTE), NOW, most)
+        assert one is not None
+        await store.keep(offer("two", "x" * 900, ttl_ms=2 * MINUTE), NOW, most)
+        if whose == "bytes":
+            redis_server.command("SET", f"{place}|bytes", lie)
+            assert await store.keep(offer("six", "x" * 900, ttl_ms=3 * MINUTE), NOW, most) == 3 * one
+        else:
+            redis_server.command("HSET", f"{place}|size", Seal(SECRET).name(b"one"), lie)
+        for number in range(40):
+            last = await store.keep(offer(f"{number:03}", "x" * 900, ttl_ms=(4 + number) * MINUTE), NOW, most)
+            assert last is not None
+            assert last <= most
+        assert last == most // one * one
+        assert len(entries(redis_server)) == most // one
 
     played(lambda: redis_answers(redis_server), step)
 
@@ -296,7 +323,6 @@ def test_what_no_gateway_says_is_refused(name: str, value: str) -> None:
 
 
 def test_whatever_a_route_may_ask_for_is_kept() -> None:
-    """`tests/crd/valid` and `invalid` have the bound."""
     longest = str(quantity.milliseconds("8784h"))
     assert shared_answer.read_offer({**GOOD, shared_answer.TTL: longest}, b"keyyes").ttl_ms == int(longest)
 
@@ -356,6 +382,7 @@ def test_a_server_takes_answers_and_gives_them_again(server: Server) -> None:
 
 def test_so_many_at_a_time_and_no_more(server: Server) -> None:
     """Whoever sends half of an answer takes a place, and not for ever."""
+    assert MOST_AT_ONCE >= MOST_UNDER_WAY, "one gateway alone would find it busy"
     slow = []
     try:
         for _ in range(MOST_AT_ONCE):
@@ -364,7 +391,7 @@ def test_so_many_at_a_time_and_no_more(server: Server) -> None:
             connection.putheader("content-length", "10")
             connection.endheaders(b"key")
             slow.append(connection)
-        until(lambda: post(server.usage, "find", b"key")[0] == 503)
+        until(lambda: post(server.usage, "find", b"key")[0] == 429)
         until(lambda: post(server.usage, "find", b"key")[0] == 404)
         assert {connection.getresponse().status for connection in slow} == {408}
     finally:

@@ -15,14 +15,27 @@ local function is(key, kind)
   local found = redis.call('type', key).ok
   return found == kind or found == 'none'
 end
-local bytes = is(sum, 'string') and tonumber(redis.call('get', sum) or '0')
-if not bytes or not is(due, 'zset') or not is(sizes, 'hash') or redis.call('zcard', due) ~= redis.call('hlen', sizes) then
+if not is(sum, 'string') or not is(due, 'zset') or not is(sizes, 'hash')
+  or redis.call('zcard', due) ~= redis.call('hlen', sizes) then
   redis.call('del', due, sizes, sum)
-  bytes = 0
 end
 
+-- A number as this script writes it: `inf`, `nan` or a negative one of somebody else's would stand for ever.
+local function whole(text)
+  return text and #text <= 15 and string.match(text, '^%d+$') and tonumber(text)
+end
+local function counted()
+  local all = 0
+  for _, one in ipairs(redis.call('hvals', sizes)) do all = all + (whole(one) or 0) end
+  return all
+end
+local bytes = whole(redis.call('get', sum) or '0')
+if not bytes or bytes > most then bytes = counted() end
+local doubtful = false
+
 local function drop(one)
-  bytes = bytes - (tonumber(redis.call('hget', sizes, one) or '0') or 0)
+  local of = whole(redis.call('hget', sizes, one))
+  if of then bytes = bytes - of else doubtful = true end
   redis.call('del', prefix .. ':' .. one)
   redis.call('zrem', due, one)
   redis.call('hdel', sizes, one)
@@ -37,6 +50,7 @@ if room and bytes + size > most then
     drop(one)
   end
 end
+if doubtful or bytes < 0 then bytes = counted() end
 room = room and bytes + size <= most
 if room then
   redis.call('set', prefix .. ':' .. name, content, 'px', ttl)
