@@ -6,18 +6,19 @@ local HEADERS = { @headers@ } -- of requests, that say how a provider is to answ
 
 -- What `Cache-Control` says: whether nothing may be read, whether nothing may be kept, and how old an answer may be, in
 -- seconds. The least of several ages counts; one that is no number makes every answer too old (RFC 9111, 4.2.1). `Pragma`
--- counts where there is no other header (5.4).
+-- counts where there is no other header, and of its words `no-cache` alone (5.4).
 local function directives(headers)
-  local text = headers:get("cache-control") or headers:get("pragma")
+  local control = headers:get("cache-control")
+  local text = control or headers:get("pragma")
   if not text then return false, false, nil end
   local unread, unkept, oldest_s = false, false, nil
   for directive in gmatch(lower(text), "[^,]+") do
     local name, value = match(directive, "^%s*([%w-]+)()")
-    if name == "no-store" then
-      unkept = true
-    elseif name == "no-cache" then
+    if name == "no-cache" then
       unread = true
-    elseif name == "max-age" then
+    elseif control and name == "no-store" then
+      unkept = true
+    elseif control and name == "max-age" then
       local age = match(directive, "^%s*=%s*(%d+)%s*$", value) or match(directive, '^%s*=%s*"(%d+)"%s*$', value)
       oldest_s = math.min(oldest_s or math.huge, tonumber(age or "0"))
     end
