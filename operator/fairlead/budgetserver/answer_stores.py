@@ -39,6 +39,9 @@ class AnswerStore(Protocol):
     async def keep(self, offer: Offer, now_ms: int, most_bytes: int) -> int | None:
         """Keep an answer; others make room. Return how many bytes all have, or None where it has no room."""
 
+    async def ping(self) -> None:
+        """Return where it answers."""
+
     async def close(self) -> None:
         """Let go of connections."""
 
@@ -74,6 +77,9 @@ class MemoryAnswers:
         self._kept[offer.key] = offer.answer, now_ms + offer.ttl_ms, size
         self._bytes += size
         return self._bytes
+
+    async def ping(self) -> None:
+        """See `AnswerStore`."""
 
     async def close(self) -> None:
         """See `AnswerStore`."""
@@ -126,6 +132,10 @@ class RedisAnswers:
         arguments: list[str | bytes | int] = [name, sealed, offer.ttl_ms, now_ms, most_bytes, len(sealed) + OVERHEAD]
         total = int(await self._call(lambda: self._share(keys=[self._prefix], args=arguments)))
         return None if total < 0 else total
+
+    async def ping(self) -> None:
+        """See `AnswerStore`."""
+        await self._call(self._redis.ping)
 
     async def close(self) -> None:
         """See `AnswerStore`."""

@@ -51,6 +51,7 @@ class Metrics:
         self.refused_ratings = self._of_feedback("refused", "Ratings that were not counted", "reason")
         self.unratable = self._of_feedback("forgotten", "Answers that can be rated no more, or never could", "reason")
         self.answers_sought, self.answers_left, self.answers_bytes = self._of_answers()
+        self.answers_store_up = self._of_answers_store()
         self.estimated = self._counter("estimated_usd", "Dollars booked without a count of tokens")
         self.doubts = self._counter(
             "doubted", "Requests that were estimated, by what was wrong with the count", "reason"
@@ -128,6 +129,13 @@ class Metrics:
         _begin_at_zero(left, "kept", "crowded", "failed", "busy", "malformed")
         text = "Bytes of all answers that gateways share, when the last one came"
         return sought, left, Gauge(f"{prefix}_bytes", text, registry=self.registry)
+
+    def _of_answers_store(self) -> Gauge:
+        gauge = Gauge(
+            "fairlead_shared_answers_store_up", "0 while the store of shared answers is away", registry=self.registry
+        )
+        gauge.set(1)
+        return gauge
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"fairlead_budget_{name}", text, labels, registry=self.registry)

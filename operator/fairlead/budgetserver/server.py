@@ -117,6 +117,7 @@ class BudgetServer:
         self._begin("backlog", self.service.backlog.run())
         self._begin("expire", self._every(_SWEEP_S, "expire", self._sweep))
         self._begin("ping", self._every(_PING_S, "ping", self.service.ping))
+        self._begin("answers", self._every(_PING_S, "answers", self._answers.ping))
         self._begin("refresh", self._every(_REFRESH_S, "refresh", self._refresh))
         self._begin("keep", self._every(_REFRESH_S, "keep", Retention(self.service, self._store).once))
         if self._settings.gateways:
@@ -163,6 +164,7 @@ class BudgetServer:
             "backlog": len(self.service.backlog),
             "configuration": self._file.digest,
             "warnings": self._warnings,
+            "answers": self._answers.outage(),
         }
 
     def _secret(self) -> bytes:

@@ -18,7 +18,7 @@ from fairlead.cli.watching import View
 from fairlead.errors import StateError
 from fairlead.runtime import rehearsal
 from fairlead.runtime.rehearsal import Counted, spent_by_consumer
-from fairlead.standalone import request_logs, status
+from fairlead.standalone import budget_health, request_logs, status
 from fairlead.standalone.kill import Stops
 from fairlead.standalone.state import StateFolder
 from fairlead.standalone.status_document import Document, counts
@@ -135,6 +135,7 @@ def _lines_of_nobody(document: Json) -> list[str]:
 
 def _lines(document: Json, *, everybody: bool) -> list[str]:
     lines = [_enforcement(document), *(f"warning: {what}" for what in document.get("warnings", ()))]
+    lines += filter(None, [budget_health.sharing(document)])
     for policy in document["policies"]:
         lines += ["", *_policy_lines(policy, everybody=everybody)]
     unbudgeted = [one for one in document["unbudgeted"] if one["spent"] or everybody]

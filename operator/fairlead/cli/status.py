@@ -77,8 +77,15 @@ def _local(folder: StateFolder, output: str) -> View:
     regions: list[Json] = [{**region} for region in document["regions"]]
     if running:
         regions = asyncio.run(_with_health(document["regions"]))
-    budgets = asyncio.run(_budget_problems(folder)) if running and counts(document) else []
-    told: Json = {"running": running, "stale": stale, **document, "regions": regions, "budgets": budgets}
+    budgets, notes = asyncio.run(_of_budgets(folder)) if running and counts(document) else ([], [])
+    told: Json = {
+        "running": running,
+        "stale": stale,
+        **document,
+        "regions": regions,
+        "budgets": budgets,
+        "notes": notes,
+    }
     wrong = (
         not running
         or bool(stale)
@@ -118,16 +125,17 @@ async def _with_health(regions: list[Region]) -> list[Json]:
     return await asyncio.gather(*(_region_with_health(region) for region in regions))
 
 
-async def _budget_problems(folder: StateFolder) -> list[str]:
-    """Return what is wrong with what the budget server counts in; nothing while none was started."""
+async def _of_budgets(folder: StateFolder) -> tuple[list[str], list[str]]:
+    """Return what is wrong with what the budget server counts in, and what hurts nobody; nothing where none is."""
     socket = folder.budget.places.http
     if not socket.exists():
-        return []
+        return [], []
     try:
         health = await budget_server.ask(socket, "/healthz")
     except BudgetServerError:
-        return [budget_health.SILENT]
-    return [*filter(None, [budget_health.outage(health)]), *budget_health.warnings(health)]
+        return [budget_health.SILENT], []
+    problems = [*filter(None, [budget_health.outage(health)]), *budget_health.warnings(health)]
+    return problems, [*filter(None, [budget_health.sharing(health)])]
 
 
 async def _region_with_health(region: Region) -> Json:
@@ -161,7 +169,7 @@ def _lines(document: Json, folder: StateFolder) -> list[str]:
     if failing:
         lines.append(f"{len(failing)} failing")
         lines += [f"  {one['subject']} since {one['since']}: {one['message']}" for one in failing]
-    lines += document["budgets"]
+    lines += [*document["budgets"], *document["notes"]]
     lines += cached.lines(document.get("caches", ())) if document["running"] else []
     if document["running"]:
         lines += counted.open_lines(document.get("classifiers", ()))

@@ -16,7 +16,7 @@ from fairlead.errors import BudgetServerError
 from fairlead.ir import ModelKind
 from fairlead.runtime import feedback
 from fairlead.runtime.ejections import Ejections, ejections
-from fairlead.standalone import request_logs, status
+from fairlead.standalone import budget_health, request_logs, status
 from fairlead.standalone.state import StateFolder
 from fairlead.standalone.status_document import Document, Region, Route, counts
 from fairlead.status import Answer, Share, answers, is_ill
@@ -104,7 +104,8 @@ class LocalSource:
         ]
         unbudgeted = [{"who": one["consumer"], "spent": one["spent"]} for one in found["unbudgeted"]]
         caches = cached.beside(found["caches"], document.get("caches", ()))
-        return picture.budgets(policies, found["savings"], unbudgeted, caches, found["in_flight"]), ""
+        sharing = budget_health.sharing(found)
+        return picture.budgets(policies, found["savings"], unbudgeted, caches, found["in_flight"], sharing=sharing), ""
 
 
 def draw(

@@ -222,10 +222,13 @@ def budgets(
     unbudgeted: Sequence[Json],
     caches: Iterable[Mapping[str, Any]] = (),
     in_flight: Sequence[Json] = (),
+    *,
+    sharing: str = "",
 ) -> Json:
     """Describe policies, each with `name`, `limit`, `each`, `resets`, `note` and its spenders; money in dollars.
 
     `in_flight`: who may have at `most` so many requests under way, and how many it has where that is known.
+    `sharing`: that no answers are shared at the moment, and why.
     """
     return {
         "policies": list(policies),
@@ -233,6 +236,7 @@ def budgets(
         "unbudgeted": list(unbudgeted),
         "in_flight": [{**one, "under_way": one.get("in_flight")} for one in in_flight],
         "caches": [{**one, "share": cached.percentage(one)} for one in caches],
+        "sharing": sharing,
     }
 
 

@@ -23,13 +23,24 @@ def outage(health: Mapping[str, Any]) -> str:
     return f"budgets are not enforced: {problem}; requests {passing} until it is mended"
 
 
+def sharing(health: Mapping[str, Any]) -> str:
+    """Return since when the store of shared answers does not answer, which hurts nobody; empty while it does."""
+    found = health.get("answers")
+    if not isinstance(found, Mapping):
+        return ""
+    return (
+        f"shared answers: the store does not answer, since {found.get('since')}: {found.get('problem')};"
+        " requests are asked anew"
+    )
+
+
 class BudgetHealth:
     """Tells each thing once, also when it comes while the server runs."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
         self._warned: tuple[str, ...] = ()
-        self._outage = ""
+        self._outage = self._sharing = ""
 
     def started(self) -> None:
         """Begin anew with another server: what it warns of happened to that one."""
@@ -47,3 +58,9 @@ class BudgetHealth:
         elif self._outage and not problem:
             self._log.info("mended", what="the store of the budgets answers again")
         self._outage = problem
+        asked_anew = sharing(health)
+        if asked_anew and not self._sharing:
+            self._log.warning("warning", what=asked_anew)
+        elif self._sharing and not asked_anew:
+            self._log.info("mended", what="the store of shared answers answers again")
+        self._sharing = asked_anew
