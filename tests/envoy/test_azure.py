@@ -97,8 +97,9 @@ def well(azure: SimulatedProvider, openai: SimulatedProvider) -> None:
 
 
 @pytest.fixture
-def client(running: Gateway) -> OpenAI:
-    return OpenAI(base_url=f"http://127.0.0.1:{running.port}/v1", api_key=KEY, max_retries=0)
+def client(running: Gateway) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"http://127.0.0.1:{running.port}/v1", api_key=KEY, max_retries=0) as opened:
+        yield opened
 
 
 def theirs(sim: SimulatedProvider, version: str | None) -> OpenAI:
@@ -145,7 +146,8 @@ def test_requests_go_where_the_official_package_sends_them(
     assert (method, headers["api-key"], headers.get("authorization")) == ("POST", "azure-key", None)
     assert body["model"] == ("vectors-eu" if what == "embeddings" else "gpt-4o-eu")
     azure.control.reset()
-    asked(theirs(azure, VERSIONS[name]), what, "gpt-4o-eu", "vectors-eu")
+    with theirs(azure, VERSIONS[name]) as judge:
+        asked(judge, what, "gpt-4o-eu", "vectors-eu")
     assert ours == sent(azure)[1]
 
 
@@ -252,13 +254,13 @@ def test_a_wildcard_and_the_last_resort_know_the_deployment(running: Gateway, az
 def test_messages_are_answered_in_their_words(
     running: Gateway, azure: SimulatedProvider, name: str, stream: bool
 ) -> None:
-    client = Anthropic(base_url=f"http://127.0.0.1:{running.port}", api_key=KEY, max_retries=0)
     asked: Any = {"model": name, "max_tokens": 9, "messages": QUESTION}
-    if stream:
-        with client.messages.stream(**asked) as events:
-            answer = events.get_final_message()
-    else:
-        answer = client.messages.create(**asked)
+    with Anthropic(base_url=f"http://127.0.0.1:{running.port}", api_key=KEY, max_retries=0) as client:
+        if stream:
+            with client.messages.stream(**asked) as events:
+                answer = events.get_final_message()
+        else:
+            answer = client.messages.create(**asked)
     assert (answer.model, answer.stop_reason, answer.usage.output_tokens) == ("gpt-4o-eu", "max_tokens", 9)
     assert sent(azure)[1].partition("?")[0].endswith("/chat/completions")
 

@@ -98,7 +98,7 @@ async def ask(
             httpx.AsyncClient(verify=trusted, trust_env=False, cookies=cookies, timeout=within_s) as client,
             client.stream("GET", url, headers=headers) as answer,
         ):
-            return await _read(answer)
+            return await _read(answer, protocol)
     except TimeoutError:
         return Listing(outcome=Outcome.UNREACHABLE, detail=f"no answer within {within_s:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, ValueError, OverflowError) as error:
@@ -106,7 +106,7 @@ async def ask(
         return Listing(outcome=Outcome.UNRESOLVABLE if unresolvable else Outcome.UNREACHABLE, detail=words(error))
 
 
-async def _read(answer: httpx.Response) -> Listing:
+async def _read(answer: httpx.Response, protocol: Protocol) -> Listing:
     status = answer.status_code
     if status in _ANSWERED:
         content = bytearray()
@@ -114,7 +114,7 @@ async def _read(answer: httpx.Response) -> Listing:
             content += part
             if len(content) > MOST_BYTES:
                 return Listing(outcome=Outcome.NO_LIST, status=status)
-        models = _ids(bytes(content))
+        models = _ids(bytes(content), protocol)
         outcome = Outcome.NO_LIST if models is None else Outcome.LISTED
         return Listing(outcome=outcome, models=models or (), status=status)
     if status in {_UNAUTHORIZED, _FORBIDDEN}:
@@ -124,8 +124,8 @@ async def _read(answer: httpx.Response) -> Listing:
     return Listing(outcome=Outcome.MOVED if status in _MOVED else Outcome.FAILED, status=status)
 
 
-def _ids(content: bytes) -> tuple[str, ...] | None:
-    """Return the ids of OpenAI's `{"data": [{"id": ...}]}`; None for anything else."""
+def _ids(content: bytes, protocol: Protocol) -> tuple[str, ...] | None:
+    """Return the ids of OpenAI's `{"data": [{"id": ...}]}`; None for anything else. Gemini's without `models/`."""
     try:
         listed = json.loads(content)
     except (ValueError, RecursionError):
@@ -134,4 +134,5 @@ def _ids(content: bytes) -> tuple[str, ...] | None:
     if not isinstance(data, list):
         return None
     ids = [entry.get("id") if isinstance(entry, dict) else None for entry in data]
-    return tuple(dict.fromkeys(id_ for id_ in ids if isinstance(id_, str) and id_))
+    folder = "models/" if protocol is Protocol.GEMINI else ""
+    return tuple(dict.fromkeys(id_.removeprefix(folder) for id_ in ids if isinstance(id_, str) and id_))

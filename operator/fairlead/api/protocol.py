@@ -9,6 +9,7 @@ class Protocol(StrEnum):
     OPENAI = "OpenAI"
     ANTHROPIC = "Anthropic"
     AZURE_OPENAI = "AzureOpenAI"
+    GEMINI = "Gemini"
 
 
 class MessagesWay(StrEnum):
@@ -22,8 +23,9 @@ MESSAGES_WAY = {
     Protocol.OPENAI: MessagesWay.FORWARD,
     Protocol.ANTHROPIC: MessagesWay.FORWARD,
     Protocol.AZURE_OPENAI: MessagesWay.TRANSLATE,
+    Protocol.GEMINI: MessagesWay.TRANSLATE,
 }
-"""Where a provider says nothing. Azure has no path for messages."""
+"""Where a provider says nothing. The last two have no path for messages."""
 
 
 class ChatWay(StrEnum):
@@ -35,6 +37,7 @@ class ChatWay(StrEnum):
 
 _ROOT = "/v1"
 _AZURE = "/openai"
+_GEMINI = ("/v1beta", "/openai")
 ANTHROPIC_VERSION = "2023-06-01"
 """What a request says in `anthropic-version` where its client says nothing."""
 
@@ -44,7 +47,8 @@ def api_root(base_url: str, protocol: Protocol, api_version: str | None = None) 
 
     Anthropic's own libraries take a base URL without `/v1`, and append `/v1/messages`; so do the pages of those who
     serve the same API. Either form is taken. Of Azure's, the portal shows the resource alone, and its two libraries
-    want `/openai` and `/openai/v1`: all three are taken, and `api_version` says which form is meant.
+    want `/openai` and `/openai/v1`: all three are taken, and `api_version` says which form is meant. Of Gemini's,
+    OpenAI's API stands at `/v1beta/openai`; the host alone, or up to `/v1beta`, is taken too.
     """
     bare = base_url.rstrip("/")
     match protocol:
@@ -52,6 +56,9 @@ def api_root(base_url: str, protocol: Protocol, api_version: str | None = None) 
             return bare
         case Protocol.ANTHROPIC:
             return bare if bare.endswith(_ROOT) else f"{bare}{_ROOT}"
+        case Protocol.GEMINI:
+            version, api = _GEMINI
+            return f"{bare.removesuffix(api).removesuffix(version)}{version}{api}"
     bare = bare.removesuffix(_ROOT)
     azure = bare if bare.endswith(_AZURE) else f"{bare}{_AZURE}"
     return azure if api_version else f"{azure}{_ROOT}"

@@ -114,7 +114,8 @@ class Endpoint(Part):
     base_url: BaseURL = Field(alias="baseURL")
     """What stands for `/v1`: `/chat/completions` and the like are appended. Where `protocol` is `Anthropic`, a URL that
     does not end in `/v1` stands for what is before it; where it is `AzureOpenAI`, one without `/openai` or `/openai/v1`
-    at its end. Plain `http` only to a Service of the cluster and to loopback, or with `plainHTTP: Allow`."""
+    at its end; where it is `Gemini`, one without `/v1beta/openai`. Plain `http` only to a Service of the cluster and to
+    loopback, or with `plainHTTP: Allow`."""
     api_version: APIVersion | None = None
     """Where `protocol` is `AzureOpenAI`: the version of Azure's API by deployments, such as `"2024-10-21"`. Requests go
     to `<baseURL>/deployments/<the model's id>/chat/completions?api-version=<this>` and the like. Absent: they go to
@@ -273,12 +274,13 @@ class ModelProviderSpec(Part):
     protocol: Protocol = Protocol.OPENAI
     """The API that the endpoints speak. `OpenAI`: requests go there as they came, whatever their path. `Anthropic`:
     `/v1/messages` and `/v1/messages/count_tokens` alone; requests to other paths pass over these endpoints, unless
-    `chatCompletions` says otherwise. `AzureOpenAI`: as `OpenAI`, at Azure's paths (`docs/azure.md`)."""
+    `chatCompletions` says otherwise. `AzureOpenAI`: as `OpenAI`, at Azure's paths (`docs/azure.md`).
+    `Gemini`: `/v1/chat/completions` and `/v1/embeddings` as they came, and messages (`docs/gemini.md`)."""
     messages: MessagesWay | None = None
-    """What becomes of requests to `/v1/messages` where `protocol` is `OpenAI` or `AzureOpenAI`. `Forward`: they go to
+    """What becomes of requests to `/v1/messages` where `protocol` is none of Anthropic's. `Forward`: they go to
     `<baseURL>/messages` as they came. `Translate`: they go to `<baseURL>/chat/completions` in its words, and answers
-    come back in theirs (`docs/messages.md`). Absent: `Forward`, and `Translate` for `AzureOpenAI`, which has no such
-    path."""
+    come back in theirs (`docs/messages.md`). Absent: `Forward`, and `Translate` for `AzureOpenAI` and
+    `Gemini`, which have no such path."""
     chat_completions: ChatWay = ChatWay.SKIP
     """What becomes of requests to `/v1/chat/completions` where `protocol` is `Anthropic`. `PassOver`: these endpoints
     are not asked. `Translate`: they go to `<baseURL>/messages` in its words, and answers come back in theirs
@@ -329,11 +331,11 @@ class ModelProviderSpec(Part):
         ),
         Rule(
             holds=lambda value: (
-                value["protocol"] != Protocol.AZURE_OPENAI or value.get("messages") != MessagesWay.FORWARD
+                value["protocol"] not in {Protocol.AZURE_OPENAI, Protocol.GEMINI}
+                or value.get("messages") != MessagesWay.FORWARD
             ),
-            cel="self.protocol != 'AzureOpenAI' || !has(self.messages) || self.messages != 'Forward'",
-            message="got messages to be forwarded to Azure OpenAI, which has no path for them, want `Translate`, remove"
-            " it",
+            cel="!(self.protocol in ['AzureOpenAI', 'Gemini']) || !has(self.messages) || self.messages != 'Forward'",
+            message="got messages to be forwarded to an API that has no path for them, want `Translate`, remove it",
             reads=("protocol", "messages"),
             field="messages",
         ),

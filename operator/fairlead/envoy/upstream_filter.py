@@ -12,6 +12,8 @@ says that it is an error, or that lacks the list which its endpoint's clients re
 longer ones with a `content-length`, compressed ones, streams, and embeddings in chunks pass as they are. An
 answer in the words of another API that cannot be said in the client's, and a status that HTTP does not have, are failed
 attempts, too.
+Where a provider speaks Gemini's API, errors that come as a list are told as OpenAI's clients read them, and one
+about the gateway's key is 401.
 """
 
 import re
@@ -21,9 +23,9 @@ from fairlead.envoy import chunk, words
 from fairlead.envoy.allow_list import forwarded
 from fairlead.envoy.errors import BAD_GATEWAY
 from fairlead.envoy.layout import Layout
-from fairlead.ir import Gateway
+from fairlead.ir import Gateway, Protocol
 
-PARTS = ("names", "credentials", "headers", "paths", "words", "answers", "notes", "cascade", "attempt")
+PARTS = ("names", "credentials", "headers", "paths", "words", "answers", "errors", "notes", "cascade", "attempt")
 """The files of `lua/upstream/`, in the order in which they are joined: each sees the locals of those before it."""
 
 
@@ -33,6 +35,7 @@ def source(gateway: Gateway, layout: Layout, parts: Iterable[str] = PARTS) -> st
     known = {
         "credentials_dir": layout.credentials_dir,
         "forwarded": " ".join(forwarded(gateway)),
+        "listed": "1" if any(target.protocol is Protocol.GEMINI for target in gateway.targets) else "",
         "versioned": "1" if any(target.api_version for target in gateway.targets) else "",
         "no_answer": BAD_GATEWAY.body(),
         "no_message": BAD_GATEWAY.anthropic(),

@@ -10,7 +10,7 @@ class Need(StrEnum):
     """What requests need of a rung to be asked."""
 
     OPENAI = "OpenAI"
-    """It speaks OpenAI's API."""
+    """It speaks OpenAI's API, and not chat/completions alone."""
     ANTHROPIC = "Anthropic"
     """It speaks Anthropic's."""
     CHAT = "Chat"
@@ -22,9 +22,9 @@ class Need(StrEnum):
         """Tell whether a target has it."""
         if self is Need.ANTHROPIC:
             return target.protocol is Protocol.ANTHROPIC
-        speaks = target.protocol is not Protocol.ANTHROPIC
         if self is Need.CHAT:
-            return speaks or target.translates_chat
+            return target.protocol is not Protocol.ANTHROPIC or target.translates_chat
+        speaks = target.protocol in {Protocol.OPENAI, Protocol.AZURE_OPENAI}
         if self is Need.RESPONSES:
             return speaks and (not target.api_version or target.api_version >= FIRST_WITH_RESPONSES)
         return speaks

@@ -105,8 +105,9 @@ class Plan:
     last_target: str
     """What `x-fairlead-target` says when the last resort answers: `provider/endpoint/model`."""
     dialects: tuple[Dialect, ...] = ()
-    """What some rung of every arm meets, sorted. `CHAT` only where one wants other words, `RESPONSES` only where one
-    that speaks OpenAI's API lacks them: else what `OPENAI` has counts for both. None: all speak all of OpenAI's."""
+    """What some rung of every arm meets, sorted. `CHAT` only where one wants other words or speaks no more of OpenAI's
+    API, `RESPONSES` only where one that speaks it lacks them: else what `OPENAI` has counts for both. None: all speak
+    all of OpenAI's."""
 
     translated: bool = False
     """Some rung wants messages in the words of chat/completions."""
@@ -116,7 +117,7 @@ class Plan:
     @property
     def worded(self) -> Dialect | None:
         """What requests to chat/completions meet where some rung wants them in other words."""
-        return next((one for one in self.dialects if one.need is Need.CHAT), None)
+        return next((one for one in self.dialects if one.max_tokens is not None), None)
 
     def speaks(self, need: Need) -> bool:
         """Tell whether requests that need this can be answered, whichever arm they take."""

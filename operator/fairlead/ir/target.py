@@ -11,6 +11,8 @@ class Protocol(StrEnum):
     ANTHROPIC = "Anthropic"
     AZURE_OPENAI = "AzureOpenAI"
     """OpenAI's, by paths of Azure's."""
+    GEMINI = "Gemini"
+    """Of OpenAI's chat/completions and embeddings alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

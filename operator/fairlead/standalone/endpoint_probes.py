@@ -11,7 +11,7 @@ from fairlead.adapters.probe import trust
 from fairlead.api.core import Redacted
 from fairlead.api.protocol import Protocol
 from fairlead.standalone import listings
-from fairlead.standalone.declared import DeclaredEndpoint
+from fairlead.standalone.declared import DeclaredEndpoint, DeclaredModel
 from fairlead.standalone.diagnostics import Diagnostic, Weight
 from fairlead.standalone.inputs import Inputs
 from fairlead.translate.suggestion import listed, meant
@@ -86,7 +86,7 @@ def judged(probed: Probed) -> list[Diagnostic]:
                 Weight.PROBLEM,
             )
             for model in endpoint.models
-            if model.id not in listing.models
+            if _plain(endpoint, model) not in listing.models
         ]
     if listing.outcome is Outcome.KEY_REFUSED and not probed.with_key:
         message = f"{asked} answered {listing.status} without a key, want the key that no file holds, add its Secret"
@@ -100,6 +100,12 @@ def judged(probed: Probed) -> list[Diagnostic]:
 def _lists_what_it_serves(endpoint: DeclaredEndpoint) -> bool:
     """Tell whether ids are of its list: Azure's has the models that could be deployed, by their makers' names."""
     return endpoint.provider.spec.protocol is not Protocol.AZURE_OPENAI
+
+
+def _plain(endpoint: DeclaredEndpoint, model: DeclaredModel) -> str:
+    """Return a model's id as the list has it: Gemini takes `models/` before it, or not."""
+    is_gemini = endpoint.provider.spec.protocol is Protocol.GEMINI
+    return model.id.removeprefix("models/") if is_gemini else model.id
 
 
 def _place(endpoint: DeclaredEndpoint) -> str:
@@ -119,5 +125,5 @@ def summary(probed: Probed) -> str:
         key = "answers without the key that no file holds"
     if not _lists_what_it_serves(endpoint):
         return f"{endpoint.name}: reachable, {key}; it lists no deployments, so their names are not checked"
-    known = sum(model.id in listing.models for model in endpoint.models)
+    known = sum(_plain(endpoint, model) in listing.models for model in endpoint.models)
     return f"{endpoint.name}: reachable, {key}, {known} of {len(endpoint.models)} models known there"

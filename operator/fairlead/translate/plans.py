@@ -102,7 +102,8 @@ class Planner:
         if all(self._speaks_all(rung) for rung in every):
             return ()
         worded = [rung for rung in every if self._owner(rung).translates_chat]
-        told_apart = {ir.Need.CHAT: bool(worded), ir.Need.RESPONSES: self._lacks_responses(every)}
+        chats_alone = any(self._owner(rung).protocol is ir.Protocol.GEMINI for rung in every)
+        told_apart = {ir.Need.CHAT: bool(worded) or chats_alone, ir.Need.RESPONSES: self._lacks_responses(every)}
         dialects = []
         for need in sorted(ir.Need):
             met = frozenset(rung for rung in every if self._meets(need, rung))
@@ -119,7 +120,7 @@ class Planner:
                     last_model=word.encode(rung.endpoint.wire_models[rung.model]),
                     last_target=name,
                     apart=met != every,
-                    max_tokens=min(map(self._most, worded)) if need is ir.Need.CHAT else None,
+                    max_tokens=min(map(self._most, worded)) if need is ir.Need.CHAT and worded else None,
                 )
             )
         return tuple(dialects)

@@ -25,6 +25,7 @@ _DEFAULTS = {
     ir.Protocol.OPENAI: ("Authorization", "Bearer "),
     ir.Protocol.ANTHROPIC: ("x-api-key", ""),
     ir.Protocol.AZURE_OPENAI: ("api-key", ""),
+    ir.Protocol.GEMINI: ("Authorization", "Bearer "),
 }
 """The header of a credential whose resource names none, and what stands before it there."""
 

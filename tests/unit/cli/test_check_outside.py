@@ -157,3 +157,16 @@ def test_deployments_of_azure_are_not_held_against_its_list(tmp_path: Path) -> N
         assert wrong.exit_code == 1
         where = f"{running.base_url}/models?api-version=2024-10-21"
         assert f"spec.endpoints[0].credential: {where} answered 401" in wrong.output, wrong.output
+
+
+@pytest.mark.parametrize("id_", ["flash", "models/flash"])
+def test_a_model_of_gemini_may_be_called_as_its_list_has_it(tmp_path: Path, id_: str) -> None:
+    base = "/v1beta/openai"
+    with SimulatedProvider(models=("flash",), keys=(KEY,), base=base, gemini=True) as running:
+        one = endpoint("one", "us-east-1", baseURL=running.base_url, credential={"secretName": "p"})
+        written = provider("p", protocol="Gemini", endpoints=[one], models=[model("mine", id=id_)])
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "p"}, "stringData": {"apiKey": "${P}"}}
+        write(tmp_path / "m" / "all.yaml", written, secret)
+        result = run("check", "-f", tmp_path / "m", "--probe", P=KEY)
+        assert result.exit_code == 0, result.output
+        assert "probed: p/one: reachable, key accepted, 1 of 1 models known there" in result.output

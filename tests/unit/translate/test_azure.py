@@ -109,7 +109,7 @@ def test_messages_are_translated_unless_it_says_otherwise() -> None:
         True
     }
     assert any(
-        "spec.messages: got messages to be forwarded to Azure" in one
+        "spec.messages: got messages to be forwarded to an API" in one
         for one in problems(compiled(azure(messages="Forward")))
     )
     assert {one.translates_messages for one in gateway(provider("p"), route("chat")).targets} == {False}

@@ -45,6 +45,7 @@ class Code(StrEnum):
     BAD_REQUEST = "BadRequest"
     ACCESS_DENIED = "401"
     DEPLOYMENT_NOT_FOUND = "DeploymentNotFound"
+    NO_KEY = "API_KEY_INVALID"  # Gemini's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

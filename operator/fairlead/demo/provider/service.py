@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from fairlead.demo.provider import azure, chat, check, embeddings, messages, responses
+from fairlead.demo.provider import azure, chat, check, embeddings, gemini, messages, responses
 from fairlead.demo.provider.embeddings import EmbeddingQuestion
 from fairlead.demo.provider.fault import Fault, Faults
 from fairlead.demo.provider.journal import Journal, Outcome, Record
@@ -115,7 +115,8 @@ class Service:
         path, endpoint = request.path, asked.endpoint
         is_list = endpoint == "/models" or endpoint.startswith("/models/")
         readers = OF_ANTHROPIC if self.settings.anthropic else READERS
-        if endpoint not in readers and not is_list:
+        has = gemini.ENDPOINTS if self.settings.gemini else readers
+        if endpoint not in has and not is_list:
             message = f"Invalid URL ({request.method} {path})"
             return _Read(refusal=Refusal(status=404, code=Code.INVALID_URL, message=message))
         if request.method != ("GET" if is_list else "POST"):
@@ -139,7 +140,8 @@ class Service:
             settings = replace(settings, header="Authorization")
         refusal = check_headers(request.headers.items(), settings)
         if refusal is not None:
-            return azure.NO_KEY if self.settings.azure else refusal
+            own = azure.NO_KEY if self.settings.azure else gemini.NO_KEY if self.settings.gemini else None
+            return own or refusal
         return check_version(request.headers) if self.settings.anthropic else None
 
     def _read_body(self, endpoint: str, body: bytes, deployment: str | None) -> _Read:
@@ -147,6 +149,8 @@ class Service:
             written = check.parse(body)
             if deployment is not None:
                 written["model"] = deployment
+            if self.settings.gemini and (refusal := gemini.unknown(written)) is not None:
+                return _Read(refusal=refusal)
             question = (OF_ANTHROPIC if self.settings.anthropic else READERS)[endpoint](written)
         except check.Malformed as error:
             refusal = Refusal(status=400, code=Code.MALFORMED_BODY, message=str(error), param=error.param)
@@ -157,6 +161,8 @@ class Service:
         return self._known(question.model, question, served)
 
     def _known(self, model: str, question: Question | EmbeddingQuestion | None, served: tuple[str, ...]) -> _Read:
+        if self.settings.gemini:
+            model = model.removeprefix(gemini.FOLDER)
         if model in served:
             return _Read(question=question, model=model)
         if self.settings.azure:
@@ -192,8 +198,12 @@ class Service:
         return self._json(record, self._models(read.model))
 
     def _refuse(self, request: web.BaseRequest, record: Record, refusal: Refusal, fault: Fault) -> web.Response:
-        said = error_body(refusal, request.path, anthropic=self.settings.anthropic)
-        response = self._json(record, azure.error_body(refusal) if self.settings.azure else said, status=refusal.status)
+        said: Mapping[str, Any] | list[Any] = error_body(refusal, request.path, anthropic=self.settings.anthropic)
+        if self.settings.azure:
+            said = azure.error_body(refusal)
+        elif self.settings.gemini:
+            said = gemini.error_body(refusal)
+        response = self._json(record, said, status=refusal.status)
         if fault.retry_after is not None:
             response.headers["Retry-After"] = str(fault.retry_after)
             if self.settings.azure:
@@ -207,7 +217,8 @@ class Service:
             ends = {"has_more": False, "first_id": names[0], "last_id": names[-1]}
             return {"data": models, **ends} if only is None else models[0]
         owner = self.settings.region
-        items = [{"id": name, "object": "model", "created": CREATED, "owned_by": owner} for name in names]
+        folder = gemini.FOLDER if self.settings.gemini else ""
+        items = [{"id": folder + name, "object": "model", "created": CREATED, "owned_by": owner} for name in names]
         return {"object": "list", "data": items} if only is None else items[0]
 
     async def _reply(
@@ -231,6 +242,8 @@ class Service:
             whole, events = messages.whole(reply), messages.stream(reply, tokens_per_chunk=size)
         if settings.azure and endpoint in azure.OF_DEPLOYMENTS:
             whole, events = azure.filtered(whole), azure.filtered_stream(events)
+        if settings.gemini:
+            whole, events = gemini.thoughtful(whole), gemini.thoughtful_stream(events)
         if question.stream:
             return await self._stream(request, record, events, fault)
         return self._json(record, whole)
@@ -260,7 +273,7 @@ class Service:
         await response.write_eof()
         return response
 
-    def _json(self, record: Record, body: Mapping[str, Any], *, status: int = 200) -> web.Response:
+    def _json(self, record: Record, body: Mapping[str, Any] | list[Any], *, status: int = 200) -> web.Response:
         record.status = status
         headers = {**self._headers(record), "Content-Type": "application/json"}
         return web.Response(body=dumps(body), status=status, headers=headers)

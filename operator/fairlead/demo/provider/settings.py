@@ -25,6 +25,8 @@ class Settings:
     """Speaks Anthropic's API alone, as its own servers do: `/messages`, its count of tokens, models in its form."""
     azure: bool = False
     """Speaks Azure OpenAI's API: `models` are deployments, `base` is `/openai`, `header` is `api-key`."""
+    gemini: bool = False
+    """Speaks Gemini's OpenAI-compatible API; `base` is `/v1beta/openai`."""
     region: str = "us-east-1"
     """Stands in every answer."""
     answer_tokens: int = 12

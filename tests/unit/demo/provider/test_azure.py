@@ -1,6 +1,7 @@
 """The simulated Azure refuses what the real one refuses, and the official package understands the rest."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import openai
@@ -20,24 +21,30 @@ def running_azure() -> Iterator[SimulatedProvider]:
         yield provider
 
 
-def client(azure: SimulatedProvider, **fields: Any) -> openai.AzureOpenAI:
-    where = f"http://127.0.0.1:{azure.port}"
-    return openai.AzureOpenAI(
-        **{"azure_endpoint": where, "api_key": "k", "api_version": OLD, "max_retries": 0, **fields}
-    )
+Ask = Callable[..., openai.AzureOpenAI]
 
 
-def test_the_official_package_is_answered(azure: SimulatedProvider) -> None:
-    answer: Any = client(azure).chat.completions.create(model="d", messages=HELLO)
+@pytest.fixture(name="client")
+def official_clients(azure: SimulatedProvider) -> Iterator[Ask]:
+    with ExitStack() as opened:
+
+        def client(**fields: Any) -> openai.AzureOpenAI:
+            where = f"http://127.0.0.1:{azure.port}"
+            known = {"azure_endpoint": where, "api_key": "k", "api_version": OLD, "max_retries": 0}
+            return opened.enter_context(openai.AzureOpenAI(**{**known, **fields}))
+
+        yield client
+
+
+def test_the_official_package_is_answered(client: Ask) -> None:
+    answer: Any = client().chat.completions.create(model="d", messages=HELLO)
     assert answer.prompt_filter_results[0]["prompt_index"] == 0
     options: Any = {"include_usage": True}
-    chunks: Any = list(
-        client(azure).chat.completions.create(model="d", messages=HELLO, stream=True, stream_options=options)
-    )
+    chunks: Any = list(client().chat.completions.create(model="d", messages=HELLO, stream=True, stream_options=options))
     assert (chunks[0].choices, chunks[0].id, chunks[0].model) == ([], "", "")
     assert chunks[-1].usage.completion_tokens == answer.usage.completion_tokens
-    assert [one.id for one in client(azure).models.list()] == ["d"]
-    assert client(azure, api_version=NEW).responses.create(model="d", input="hello").output_text
+    assert [one.id for one in client().models.list()] == ["d"]
+    assert client(api_version=NEW).responses.create(model="d", input="hello").output_text
 
 
 @pytest.mark.parametrize(
@@ -48,15 +55,15 @@ def test_the_official_package_is_answered(azure: SimulatedProvider) -> None:
         ({"api_version": "2024"}, openai.BadRequestError, "BadRequest"),
     ],
 )
-def test_what_is_refused(azure: SimulatedProvider, fields: Any, error: type[openai.APIStatusError], code: str) -> None:
+def test_what_is_refused(client: Ask, fields: Any, error: type[openai.APIStatusError], code: str) -> None:
     with pytest.raises(error) as refused:
-        client(azure, **fields).chat.completions.create(model="d", messages=HELLO)
+        client(**fields).chat.completions.create(model="d", messages=HELLO)
     assert refused.value.code == code
 
 
-def test_another_deployment_is_not_there(azure: SimulatedProvider) -> None:
+def test_another_deployment_is_not_there(client: Ask) -> None:
     with pytest.raises(openai.NotFoundError) as refused:
-        client(azure).chat.completions.create(model="e", messages=HELLO)
+        client().chat.completions.create(model="e", messages=HELLO)
     assert refused.value.code == "DeploymentNotFound"
 
 

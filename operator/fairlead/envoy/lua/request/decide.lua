@@ -56,7 +56,9 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   if endpoint.needs then
     local met = entry.dialects[endpoint.part]
     if met == nil then met = entry.dialects[endpoint.needs] end
-    if met == false then return missing_there(name, path) end
+    -- What answers chat without other words and is not there for more has it in part.
+    local in_part = endpoint.needs == "OpenAI" and entry.dialects.Chat and not entry.translated.Chat
+    if met == false or not met and in_part then return missing_there(name, path) end
     if not met then return wrong_protocol(name, path, endpoint.needs, entry.translated.Chat) end
     entry = met
   end

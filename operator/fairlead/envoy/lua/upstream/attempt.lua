@@ -105,7 +105,7 @@ local function failure_of(h, headers)
     fail_unknown(h, headers)
     return "502"
   end
-  if sub(status, 1, 1) ~= "2" then return status end
+  if sub(status, 1, 1) ~= "2" then return unlisted(h, headers, status) end
   return fail_unless_answer(h, headers) and status or nil
 end
 
