@@ -77,12 +77,13 @@ def test_what_nobody_wants_of_a_budget_server_any_more_is_not_asked_of_one(site:
     site.write("route.yaml", route("chat", "sparrow", cache={**kept, "store": "Shared"}))
     up = start(site, "--workers", "1").serving()
     until(lambda: ask(site.ports[0])[0] == 200 and caches(site)[0] > 0 and caches(site)[1])
+    assert say("budgets", "-c", site.config).stdout.startswith("nobody has a budget; what is spent is counted\n")
     site.write("route.yaml", route("chat", "sparrow", cache=kept))
     up.wait_for("accepted", "store")
     assert until(lambda: ask(site.ports[0])[0] == 200 and caches(site))[1] is False
     before = caches(site)[0]
     until(lambda: ask(site.ports[0])[0] == 200 and caches(site)[0] > before)
-    assert say("budgets", "-c", site.config).stdout.startswith("nobody has a budget")
+    assert say("budgets", "-c", site.config).stdout.startswith("nobody has a budget; a BudgetPolicy gives one\n")
     assert [row["since"] for row in (drawn(site).budgets or {})["caches"]] == [None]
 
     places = StateFolder(root=site.state).budget.places

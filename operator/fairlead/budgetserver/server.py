@@ -161,6 +161,7 @@ class BudgetServer:
             "store": "up" if up else "down",
             "problem": "" if up else self.service.outage.problem,
             "failure_policy": "Closed" if self.service.configuration.fail_closed else "Open",
+            "bounding": self.service.configuration.is_bounding,
             "backlog": len(self.service.backlog),
             "configuration": self._file.digest,
             "warnings": self._warnings,

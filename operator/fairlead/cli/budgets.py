@@ -164,7 +164,11 @@ def _of_all(document: Json) -> list[str]:
 
 def _enforcement(document: Json) -> str:
     if document["store"] == "up":
-        return "enforced; the store answers"
+        return (
+            "enforced; the store answers" if document["bounding"] else "nobody has a budget; what is spent is counted"
+        )
+    if not document["bounding"]:
+        return f"NOT counted: the store does not answer; {document['backlog']} bookings wait for it"
     passing = "requests pass unchecked" if document["failure_policy"] == "Open" else "requests are refused"
     return f"NOT enforced: the store does not answer, {passing}; {document['backlog']} bookings wait for it"
 

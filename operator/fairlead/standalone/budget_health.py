@@ -15,11 +15,13 @@ def warnings(health: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def outage(health: Mapping[str, Any]) -> str:
-    """Return why the store does not answer, and what becomes of requests; empty while it does."""
+    """Return why the store does not answer, and what becomes of requests, or of counts; empty while it does."""
     if health.get("store") == "up":
         return ""
-    passing = "pass unchecked" if health.get("failure_policy") == "Open" else "are refused"
     problem = health.get("problem") or "its store does not answer"
+    if not health.get("bounding", True):
+        return f"what requests cost is not counted: {problem}; it is booked when that is mended"
+    passing = "pass unchecked" if health.get("failure_policy") == "Open" else "are refused"
     return f"budgets are not enforced: {problem}; requests {passing} until it is mended"
 
 
