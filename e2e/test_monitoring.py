@@ -96,8 +96,10 @@ def _fills(prom: Prometheus, client: openai.OpenAI, waiting: dict[str, str]) -> 
     for model in ROUTES:
         answer = client.chat.completions.with_raw_response.create(model=model, messages=hello)
         if model == RATED:
-            client.post(
-                "/feedback", body={"request_id": answer.headers["x-request-id"], "rating": "up"}, cast_to=object
+            rating = {"request_id": answer.headers["x-request-id"], "rating": "up"}
+            # The answer is known a moment after it was given.
+            eventually(
+                "a rating", lambda rating=rating: client.post("/feedback", body=rating, cast_to=dict), within_s=20
             )
         for _ in client.chat.completions.create(model=model, messages=hello, stream=True):
             pass

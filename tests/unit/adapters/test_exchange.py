@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from endpoint import Endpoint
 from fairlead.adapters import exchange
 from fairlead.adapters.budget_answer import HttpBudgetAnswers
 from fairlead.adapters.gateway_answer import HttpGatewayAnswers
@@ -25,18 +26,13 @@ def _with(answer: bytes, ask: Ask) -> tuple[object, list[bytes]]:
     questions: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                questions.append(await reader.readuntil(b"\r\n\r\n"))
-                writer.write(answer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+        while True:
+            questions.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(answer)
+            await writer.drain()
 
     async def run() -> object:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        async with server, exchange.client() as client:
-            port = server.sockets[0].getsockname()[1]
+        async with Endpoint(serve) as port, exchange.client() as client:
             return await ask(HttpGatewayAnswers(client), HttpBudgetAnswers(client), port)
 
     return asyncio.run(asyncio.wait_for(run(), 30)), questions

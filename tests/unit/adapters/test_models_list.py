@@ -5,6 +5,7 @@ import ssl
 
 import pytest
 
+from endpoint import Endpoint
 from fairlead.adapters import models_list
 from fairlead.adapters.models_list import Listing, Outcome
 from fairlead.api.core import Redacted
@@ -24,15 +25,11 @@ def answering(answer: bytes, *, within_s: float = 30) -> Listing:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
         await writer.drain()
-        if answer:
-            writer.close()
-        else:
+        if not answer:
             await reader.read()
-            writer.close()
 
     async def run() -> Listing:
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
+        async with Endpoint(serve) as port:
             return await models_list.ask(f"http://127.0.0.1:{port}/v1", TRUSTED, within_s=within_s)
 
     return asyncio.run(asyncio.wait_for(run(), 60))

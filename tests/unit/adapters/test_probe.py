@@ -3,20 +3,18 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
 
+from endpoint import Endpoint, Serve
 from fairlead.adapters.probe import Finding, HttpProbes, trust
 from fairlead.errors import EnvoyError
 from fairlead.statuses import Failure
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 TIMEOUT_S, PATIENCE_S = 0.3, 10.0
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture(scope="module")
@@ -42,38 +40,6 @@ def saying(*parts: bytes, pause_s: float = 0.0, then_hang: bool = False) -> Serv
             await reader.read()  # until whoever asked has gone
 
     return serve
-
-
-class Endpoint:
-    """A server that never outlives its test, and what it was sent."""
-
-    def __init__(self, serve: Serve, tls: ssl.SSLContext | None = None) -> None:
-        self._serve, self._tls = serve, tls
-        self._open: set[asyncio.StreamWriter] = set()
-        self.left = asyncio.Event()
-
-    async def __aenter__(self) -> int:
-        self._server = await asyncio.start_server(self._one, "127.0.0.1", 0, ssl=self._tls)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        while self._open:  # each ends with its connection
-            for writer in self._open:
-                writer.transport.abort()
-            await asyncio.sleep(0.01)
-
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
-        try:
-            await self._serve(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.LimitOverrunError):
-            pass
-        finally:
-            self.left.set()
-            writer.close()
-            self._open.discard(writer)
 
 
 def found(

@@ -1,12 +1,12 @@
 """What a Prometheus says becomes one number, no data, or an error; never a number that nobody measured."""
 
 import asyncio
-import contextlib
 import json
 from typing import Any
 
 import pytest
 
+from endpoint import Endpoint
 from fairlead.adapters.prometheus import HttpPrometheus, number
 from fairlead.errors import AnswerError
 
@@ -67,24 +67,16 @@ def test_whatever_else_is_an_error(content: bytes, status: int, message: str) ->
 
 async def asked(answer: bytes, *, timeout_s: float) -> float | None:
     """Ask a server that says these bytes, and nothing where there are none."""
-    over = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        with contextlib.suppress(ConnectionError):
-            writer.write(answer)
-            await writer.drain()
-            if not answer:
-                await over.wait()
-        writer.close()
+        writer.write(answer)
+        await writer.drain()
+        if not answer:
+            await asyncio.Event().wait()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        try:
-            return await HttpPrometheus().value(f"http://127.0.0.1:{port}/prefix/", "up", timeout_s=timeout_s)
-        finally:
-            over.set()
+    async with Endpoint(serve) as port:
+        return await HttpPrometheus().value(f"http://127.0.0.1:{port}/prefix/", "up", timeout_s=timeout_s)
 
 
 def answer(body: bytes, status: str = "200 OK", *headers: bytes) -> bytes:
