@@ -1,6 +1,7 @@
 """Given a real API server, one logs in as users of real clusters do, and stays logged in while credentials rotate."""
 
 import asyncio
+import gc
 import json
 import threading
 import time
@@ -17,7 +18,18 @@ from fairlead.adapters.kube import ForbiddenError
 from fairlead.adapters.kube_client import connect
 from fairlead.controller import handlers
 
+# kopf leaves sessions to the garbage where it is refused: collected in another test, each were an error of that one.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 ACCOUNT = "reader"
+
+
+@pytest.fixture(autouse=True)
+def without_garbage() -> Iterator[None]:
+    yield
+    gc.collect()
 
 
 @pytest.fixture

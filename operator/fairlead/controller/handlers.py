@@ -134,8 +134,9 @@ async def _end(operator: asyncio.Task[None]) -> None:
 
     A watch that waits for a login swallows the first time, and what closes a loop asks once and then waits for ever.
     """
+    operator.cancel()  # once: what it closes then must not be stopped
     async with asyncio.timeout(_END_WITHIN_S):
         while running := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in running:
+            await asyncio.wait(running, timeout=_CANCEL_EVERY_S)
+            for task in running - {operator}:
                 task.cancel()
-            await asyncio.wait({operator, *running}, timeout=_CANCEL_EVERY_S)
