@@ -17,8 +17,8 @@ FIT = 650
 """Routes of three endpoints with a fallback that a region's files hold; `docs/benchmarks.md` says so."""
 
 
-def many(routes: int) -> Compiled:
-    """Compile so many routes, of two models at three endpoints, for one region."""
+def many(routes: int, **spec: Any) -> Compiled:
+    """Compile so many routes, of two models at three endpoints, for one region. `spec`: what each says besides."""
     models = [model("large"), model("small")]
     api = provider("p", endpoints=[endpoint(name, name) for name in REGIONS], models=models)
     written = [
@@ -26,6 +26,7 @@ def many(routes: int) -> Compiled:
             f"route-{number:04}",
             primary={"provider": "p", "model": "large"},
             fallbacks=[{"provider": "p", "model": "small"}],
+            **spec,
         )
         for number in range(routes)
     ]
@@ -38,7 +39,7 @@ def many(routes: int) -> Compiled:
     )
 
 
-def steps(routes: int) -> int:
+def steps(routes: int, **spec: Any) -> int:
     """Count the lines of Python that compiling so many routes runs, each turn of a loop or comprehension by itself."""
     count = 0
 
@@ -47,18 +48,23 @@ def steps(routes: int) -> int:
         count += event == "line"
         return trace
 
-    many(1)  # whatever is worked out once is there
+    many(1, **spec)  # whatever is worked out once is there
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        many(routes)
+        many(routes, **spec)
     finally:
         sys.settrace(before)
     return count
 
 
-def test_further_routes_cost_no_more_than_those_before_them() -> None:
-    first, second, third = (steps(number * STEP) for number in (1, 2, 3))
+@pytest.mark.parametrize(
+    "spec",
+    [{}, {"cache": {"ttl": "1h"}}, {"cascade": {"accept": {}}, "cache": {"ttl": "1h"}}],
+    ids=["plain", "cache", "cascade and cache"],
+)
+def test_further_routes_cost_no_more_than_those_before_them(spec: dict[str, Any]) -> None:
+    first, second, third = (steps(number * STEP, **spec) for number in (1, 2, 3))
     assert third - second <= 1.01 * (second - first)
 
 

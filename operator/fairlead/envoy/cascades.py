@@ -169,11 +169,10 @@ def _judged_as(cascade: Cascade, *, judged: bool) -> str:
 
 
 def _arms(route: Route, plan: Plan, apart: Need | None, gateway: Gateway) -> Iterator[_Arm]:
-    ladders = {ladder.name: ladder for ladder in gateway.ladders}
-    targets = {target.name: target for target in gateway.targets}
+    targets = gateway.targets_by_name
     dialect = None if apart is None else plan.apart(apart)
     for arm in plan.arms:
-        declared = ladders[arm.ladder]
+        declared = gateway.ladders_by_name[arm.ladder]
         rungs = [rung for rung in declared.rungs if dialect is None or dialect.need.met_by(targets[rung])]
         base = dialects.cluster(arm, plan, apart, gateway)
         yield _Arm(

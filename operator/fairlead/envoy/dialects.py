@@ -9,13 +9,12 @@ it costs no attempt and counts towards no ejection.
 from collections.abc import Iterator
 
 from fairlead.envoy import names
-from fairlead.ir import Arm, Gateway, Ladder, Need, Plan, Route, Side
+from fairlead.ir import Arm, Gateway, Need, Plan, Route, Side
 
 
 def ladders(gateway: Gateway) -> Iterator[tuple[Route, str, tuple[str, ...], str]]:
     """Yield the route, the cluster's name, the targets and the last resort of each ladder of one dialect."""
-    targets = {target.name: target for target in gateway.targets}
-    declared = {ladder.name: ladder for ladder in gateway.ladders}
+    targets, declared = gateway.targets_by_name, gateway.ladders_by_name
     for route, plan in ((one, plan) for one in gateway.routes for plan in one.plans):
         for dialect in (one for one in plan.dialects if one.apart):
             for arm in plan.arms:
@@ -30,10 +29,5 @@ def cluster(arm: Arm, plan: Plan, need: Need | None, gateway: Gateway) -> str:
         return names.ladder_cluster(arm.ladder)
     if arm.side is Side.STABLE:
         return names.dialect_cluster(arm.ladder, dialect.need)
-    name = _ladder(arm.ladder, gateway).rungs[0]
-    (first,) = (target for target in gateway.targets if target.name == name)
+    first = gateway.targets_by_name[gateway.ladders_by_name[arm.ladder].rungs[0]]
     return names.dialect_cluster(arm.ladder, dialect.need, counted=dialect.need.met_by(first))
-
-
-def _ladder(name: str, gateway: Gateway) -> Ladder:
-    return next(ladder for ladder in gateway.ladders if ladder.name == name)

@@ -74,7 +74,7 @@ def mirror(route: Route, gateway: Gateway, *, attempt_ms: int) -> list[Json]:
     """
     if route.shadow is None:
         return []
-    (target,) = (target for target in gateway.targets if target.name == route.shadow.target)
+    target = gateway.targets_by_name[route.shadow.target]
     # The copy has no metadata: what the hop's filters need goes along in headers.
     carried = {
         names.SHADOW_CONSUMER_HEADER: logs.of_request(names.CONSUMER_KEY),

@@ -30,9 +30,11 @@ def by_host(gateway: Gateway) -> dict[str, str]:
 
 def of_hosts(wanted: Iterable[str], gateway: Gateway) -> dict[str, str]:
     """Return the words of these targets and last resorts, by name."""
-    hosts: dict[str, Target | LastResort] = {target.name: target for target in gateway.targets}
-    hosts |= {last.name: last for last in gateway.last_resorts}
-    return {name: word(repr(hosts[name].makes)) for name in {*wanted}}
+    return {name: word(repr(_host(name, gateway).makes)) for name in {*wanted}}
+
+
+def _host(name: str, gateway: Gateway) -> Target | LastResort:
+    return gateway.targets_by_name.get(name) or gateway.last_resorts_by_name[name]
 
 
 def of_host(name: str, made: Mapping[str, str]) -> Json:
@@ -47,7 +49,7 @@ def of_side(route: Route, side: Side, gateway: Gateway) -> Collection[str]:
 
 def _hosts(route: Route, side: Side | None, gateway: Gateway) -> Iterator[str]:
     """Yield the targets and last resorts on a side of a route, or on all; some twice."""
-    ladders = {ladder.name: ladder for ladder in gateway.ladders}
+    ladders = gateway.ladders_by_name
     for plan in route.plans:
         yield from (dialect.last_resort for dialect in plan.dialects)
         for arm in plan.arms:

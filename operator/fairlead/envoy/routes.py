@@ -292,7 +292,7 @@ def _is_mirrored(route: Route, needs: Need | None, gateway: Gateway) -> bool:
     """
     if route.shadow is None:
         return True
-    (shadow,) = (target for target in gateway.targets if target.name == route.shadow.target)
+    shadow = gateway.targets_by_name[route.shadow.target]
     if needs is None:
         return not shadow.translates_messages
     return needs is not Need.ANTHROPIC and not shadow.translates_chat and needs.met_by(shadow)

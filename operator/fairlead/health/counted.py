@@ -36,26 +36,27 @@ class Counted:
     open_last_ms: Mapping[str, int] = field(default_factory=dict)
     """By the same routes: when requests were last seen to be turned away."""
 
-    def classified(self, route: str) -> dict[str, int]:
-        """Return how many requests for a route needed a category, over all gateways, by how it was found."""
+    def classified(self) -> dict[str, dict[str, int]]:
+        """Return how many requests needed a category, over all gateways, by route and how it was found."""
         shown = (one.classified.items() for one in self.by_gateway.values())
-        return _summed((how, count) for items in shown for (of, how), count in items if of == route)
+        return _summed((route, how, count) for items in shown for (route, how), count in items)
 
-    def cached(self, route: str) -> dict[str, int]:
-        """Return the same of a route that keeps answers, by what became of them."""
+    def cached(self) -> dict[str, dict[str, int]]:
+        """Return the same of routes that keep answers, by what became of them."""
         shown = (one.cached.items() for one in self.by_gateway.values())
-        return _summed((what, count) for items in shown for (of, what), count in items if of == route)
+        return _summed((route, what, count) for items in shown for (route, what), count in items)
 
-    def saved(self, route: str) -> dict[tuple[str, str], int]:
-        """Return the tokens that a route's hits saved, by target and kind."""
+    def saved(self) -> dict[str, dict[tuple[str, str], int]]:
+        """Return the tokens that hits saved, by route, and by target and kind."""
         shown = (one.saved.items() for one in self.by_gateway.values())
-        return _summed(((target, kind), count) for items in shown for (of, target, kind), count in items if of == route)
+        return _summed((route, (target, kind), count) for items in shown for (route, target, kind), count in items)
 
 
-def _summed(counts: Iterable[tuple[K, int]]) -> dict[K, int]:
-    found: dict[K, int] = {}
-    for key, count in counts:
-        found[key] = found.get(key, 0) + count
+def _summed(counts: Iterable[tuple[str, K, int]]) -> dict[str, dict[K, int]]:
+    found: dict[str, dict[K, int]] = {}
+    for route, key, count in counts:
+        of = found.setdefault(route, {})
+        of[key] = of.get(key, 0) + count
     return found
 
 

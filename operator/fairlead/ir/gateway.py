@@ -1,6 +1,8 @@
 """One region's gateway: the whole of what its Envoy must know."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from fairlead.ir.budget import BudgetCheck
 from fairlead.ir.consumer import Consumer, Scope
@@ -48,7 +50,7 @@ class Telemetry:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Gateway:
     """Everything that one region's Envoy serves. Names are unique per kind and every name that is used exists."""
 
@@ -75,3 +77,18 @@ class Gateway:
     """Bytes of all answers that one worker keeps, with the requests that they answer; None = no route keeps any."""
     drained: bool = False
     """Whether clients are to go to another region's gateway. This one serves whoever comes all the same."""
+
+    @cached_property
+    def ladders_by_name(self) -> Mapping[str, Ladder]:
+        """The same ladders. Once: who looks one up for each route has thousands to look through."""
+        return {ladder.name: ladder for ladder in self.ladders}
+
+    @cached_property
+    def targets_by_name(self) -> Mapping[str, Target]:
+        """The same targets, as `ladders_by_name`."""
+        return {target.name: target for target in self.targets}
+
+    @cached_property
+    def last_resorts_by_name(self) -> Mapping[str, LastResort]:
+        """The same last resorts, as `ladders_by_name`."""
+        return {last.name: last for last in self.last_resorts}

@@ -57,13 +57,15 @@ def prices(configuration: bytes) -> Mapping[str, Price]:
 def caches(counted: Counted, gateways: Iterable[ir.Gateway], prices: Mapping[str, Price]) -> list[Cache]:
     """Describe each route that keeps answers, as `fairlead budgets` does; `since` is null."""
     routes = {route.name for gateway in gateways for route in gateway.routes if route.cache is not None}
-    return [_cache(route, counted, prices) for route in sorted(routes)]
+    found, saved = counted.cached(), counted.saved()
+    return [_cache(route, found.get(route, {}), saved.get(route, {}), prices) for route in sorted(routes)]
 
 
-def _cache(route: str, counted: Counted, prices: Mapping[str, Price]) -> Cache:
-    found = counted.cached(route)
+def _cache(
+    route: str, found: Mapping[str, int], kept: Mapping[tuple[str, str], int], prices: Mapping[str, Price]
+) -> Cache:
     tokens: dict[str, dict[str, int]] = {}
-    for (target, kind), count in counted.saved(route).items():
+    for (target, kind), count in kept.items():
         tokens.setdefault(target, {})[kind] = count
     saved = sum(
         cost(
@@ -85,12 +87,11 @@ def _cache(route: str, counted: Counted, prices: Mapping[str, Price]) -> Cache:
 def classifiers(counted: Counted, gateways: Iterable[ir.Gateway]) -> list[Classifier]:
     """Describe the classifier of each route that asks one."""
     routes = {route.name for gateway in gateways for route in gateway.routes if route.classifier is not None}
-    return [_classifier(route, counted) for route in sorted(routes)]
+    found = counted.classified()
+    return [_classifier(route, found.get(route, {}), counted.open_since_ms.get(route)) for route in sorted(routes)]
 
 
-def _classifier(route: str, counted: Counted) -> Classifier:
-    found = counted.classified(route)
-    since = counted.open_since_ms.get(route)
+def _classifier(route: str, found: Mapping[str, int], since: int | None) -> Classifier:
     return {
         "route": route,
         "asked": found.get("asked", 0),

@@ -55,7 +55,7 @@ def test_gateways_add_up_and_those_that_are_gone_are_forgotten() -> None:
         saved={(CHAT, "p/e/m", "prompt"): 5, (CHAT, "p/e/n", "prompt"): 1, ("team/other", "p/e/m", "prompt"): 7},
     )
     now = counted(Counted(), {"g": shown(1, asked=2), "h": shown(4), "i": kept, "j": kept}, ["g", "h", "i", "j"], 0)
-    assert now.classified(CHAT) == {"open": 5, "asked": 2}
-    assert now.cached(CHAT) == {"hit": 4}
-    assert now.saved(CHAT) == {("p/e/m", "prompt"): 10, ("p/e/n", "prompt"): 2}
-    assert counted(now, {}, ["g"], 5).classified(CHAT) == {"open": 1, "asked": 2}
+    assert now.classified()[CHAT] == {"open": 5, "asked": 2}
+    assert now.cached()[CHAT] == {"hit": 4}
+    assert now.saved()[CHAT] == {("p/e/m", "prompt"): 10, ("p/e/n", "prompt"): 2}
+    assert counted(now, {}, ["g"], 5).classified()[CHAT] == {"open": 1, "asked": 2}
