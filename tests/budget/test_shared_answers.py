@@ -152,7 +152,7 @@ def test_damaged_books_are_made_anew(redis_server: RedisServer, which: str, dama
     played(lambda: redis_answers(redis_server), step)
 
 
-@pytest.mark.parametrize("lie", ["inf", "-inf", "nan", "1e308", "-1", "-1e9", "1.5", "0x10", "9" * 15, "20001"])
+@pytest.mark.parametrize("lie", ["inf", "-inf", "nan", "1e308", "-1", "-1e9", "1.5", "0x10", "9" * 15, "20001", "gone"])
 @pytest.mark.parametrize("whose", ["bytes", "size"])
 def test_a_number_of_somebody_elses_is_counted_anew(redis_server: RedisServer, whose: str, lie: str) -> None:
     """Else nothing would be shared any more, or there would be no bound."""
@@ -164,7 +164,7 @@ def test_a_number_of_somebody_elses_is_counted_anew(redis_server: RedisServer, w
         assert one is not None
         await store.keep(offer("two", "x" * 900, ttl_ms=2 * MINUTE), NOW, most)
         if whose == "bytes":
-            redis_server.command("SET", f"{place}|bytes", lie)
+            redis_server.command(*(("DEL", f"{place}|bytes") if lie == "gone" else ("SET", f"{place}|bytes", lie)))
             assert await store.keep(offer("six", "x" * 900, ttl_ms=3 * MINUTE), NOW, most) == 3 * one
         else:
             redis_server.command("HSET", f"{place}|size", Seal(SECRET).name(b"one"), lie)

@@ -284,7 +284,7 @@ class ModelProviderSpec(Part):
     chat_completions: ChatWay = ChatWay.SKIP
     """What becomes of requests to `/v1/chat/completions` where `protocol` is `Anthropic`. `PassOver`: these endpoints
     are not asked. `Translate`: they go to `<baseURL>/messages` in its words, and answers come back in theirs
-    (`docs/messages.md`)."""
+    (`docs/chat-completions.md`)."""
     endpoints: Annotated[tuple[Endpoint, ...], Items(max_items=32, min_items=1, list_type=ListType.MAP, keys=("name",))]
     """The provider's addresses. A gateway prefers its own region, then anycast, then its geo, then the others."""
     health_check: HealthCheck = HealthCheck()

@@ -80,7 +80,12 @@ def watch(
     `namespaces`: empty = all. `identity`: without one kopf asks for the user's name, which a container's has not.
     Raises what ends kopf, and `ClusterError` when one of its watches ended: kopf itself goes on without that one.
     """
-    asyncio.run(_watch(told, namespaces=namespaces, identity=identity, stop=stop))
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(_watch(told, namespaces=namespaces, identity=identity, stop=stop))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()  # not by `asyncio.run`, which waits for tasks without end: `_end` has waited for them
 
 
 async def _watch(

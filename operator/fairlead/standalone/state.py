@@ -149,7 +149,7 @@ def _link(folder: Path, socket: Path) -> None:
     """Let a socket that stands elsewhere be found beside the rest: what people type can be short all the same."""
     beside = folder / socket.name
     if socket != beside:
-        beside.unlink(missing_ok=True)
+        disk.remove(beside)
         beside.symlink_to(socket)
 
 

@@ -178,7 +178,7 @@ def _kubeconfig(folder: Path, port: int) -> Path:
 
 
 def test_what_kopf_left_behind_when_it_ended_is_ended_too() -> None:
-    """Else the thread of the watches stands for ever, and the operator is blind (seen after an answer of 401)."""
+    """Else the thread of the watches stands for ever, and changes wait for the next list (seen after a 401)."""
     swallowed = 0
 
     async def waits_for_a_login() -> None:
@@ -200,7 +200,7 @@ def test_what_kopf_left_behind_when_it_ended_is_ended_too() -> None:
 
 
 def test_a_watch_that_ends_at_once_is_noticed() -> None:
-    """It was there for less than the time between two looks: nobody missed it, and nothing was seen any more."""
+    """It was there for less than the time between two looks: nobody missed it, and nothing watched any more."""
     lost = set[str]()
 
     async def run() -> None:
@@ -212,3 +212,19 @@ def test_a_watch_that_ends_at_once_is_noticed() -> None:
         assert lost == {"watcher for modelroutes@none"}
 
     asyncio.run(run())
+
+
+def test_what_does_not_end_keeps_nobody_from_watching_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stays() -> None:
+        while True:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+
+    async def leaves_it_behind(**_: Any) -> None:
+        asyncio.get_running_loop().create_task(stays(), name="stays")
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr("fairlead.controller.handlers.kopf.operator", leaves_it_behind)
+    monkeypatch.setattr("fairlead.controller.handlers._END_WITHIN_S", 0.5)
+    with pytest.raises(TimeoutError):
+        watch(lambda *_: None, namespaces=(), identity="test", stop=threading.Event())

@@ -29,7 +29,7 @@ local function counted()
   for _, one in ipairs(redis.call('hvals', sizes)) do all = all + (whole(one) or 0) end
   return all
 end
-local bytes = whole(redis.call('get', sum) or '0')
+local bytes = whole(redis.call('get', sum)) -- gone while others stand: counted, too
 if not bytes or bytes > most then bytes = counted() end
 local doubtful = false
 
