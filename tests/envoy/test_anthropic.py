@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from anthropic import Anthropic, NotFoundError
+from app_gateway import KEY, anew
 from openai import NotFoundError as NotFoundAtOpenAI
 from openai import OpenAI
 from running import Gateway
@@ -80,12 +81,7 @@ def running(claude: SimulatedProvider, gpt: SimulatedProvider) -> Iterator[Gatew
 
 @pytest.fixture(autouse=True)
 def well(claude: SimulatedProvider, gpt: SimulatedProvider) -> None:
-    for one in (claude, gpt):
-        one.control.clear()
-        one.control.reset()
-
-
-KEY = "sk-team-web/app"
+    anew(claude, gpt)
 
 
 def ask(running: Gateway, name: str, path: str = MESSAGES, **members: Any) -> Any:

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 from anthropic import Anthropic
+from app_gateway import KEY, anew, for_app
 from openai import AzureOpenAI, BadRequestError, NotFoundError, OpenAI, RateLimitError
 from running import Answer, Gateway
 from running_up import until
 
-from builders import compiled, consumer, embedding, endpoint, installation, model, provider, route, secret, target
+from builders import embedding, endpoint, model, provider, route, target
 from fairlead.demo.provider import SimulatedProvider
 
 pytestmark = pytest.mark.envoy
 
-KEY = "sk-team-web/app"
 QUESTION: Any = [{"role": "user", "content": "Where?"}]
 OLD = "2024-10-21"
 VERSIONS = {"by-old": OLD, "by-new": "2025-04-01-preview", "by-v1": None}
@@ -61,7 +61,7 @@ def speaking(name: str, sim: SimulatedProvider, version: str | None, **fields: A
 @pytest.fixture(scope="module")
 def running(azure: SimulatedProvider, openai: SimulatedProvider) -> Iterator[Gateway]:
     gpt = [endpoint("api", "us", baseURL=openai.base_url, credential={"secretName": "gpt", "key": "key"})]
-    made = compiled(
+    with for_app(
         *(speaking(name, azure, version) for name, version in VERSIONS.items()),
         speaking("held", azure, OLD),
         provider("bearer", protocol="AzureOpenAI", endpoints=[bearer(azure)], models=[model("gpt-4o", id="gpt-4o-eu")]),
@@ -76,11 +76,7 @@ def running(azure: SimulatedProvider, openai: SimulatedProvider) -> Iterator[Gat
         route("gpt-first", target("gpt", "gpt"), fallbacks=[target("by-old", "gpt-4o")]),
         route("copied", target("gpt", "gpt"), shadow=target("by-old", "gpt-4o", sample="100%")),
         route("any", target("by-old"), modelNames=["gpt-4*"]),
-        consumer("app"),
-        secrets={secret("app"): "sk-app"},
-        installed=installation(regions=[{"name": "us", "geo": "us", "listen": "127.0.0.1:8101"}]),
-    )
-    with Gateway(made.gateways["us"].ir) as started:
+    ) as started:
         yield started
 
 
@@ -91,9 +87,7 @@ def bearer(sim: SimulatedProvider) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def well(azure: SimulatedProvider, openai: SimulatedProvider) -> None:
-    for one in (azure, openai):
-        one.control.clear()
-        one.control.reset()
+    anew(azure, openai)
 
 
 @pytest.fixture

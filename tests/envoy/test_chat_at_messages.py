@@ -5,17 +5,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from app_gateway import KEY, anew, for_app
 from openai import APIStatusError, BadRequestError, OpenAI
 from running import Answer, Gateway
 from running_up import until
 
-from builders import compiled, consumer, endpoint, installation, model, provider, route, secret, target
+from builders import endpoint, model, provider, route, target
 from fairlead.demo.provider import SimulatedProvider
 
 pytestmark = pytest.mark.envoy
 
 MESSAGES, CHAT = "/v1/messages", "/v1/chat/completions"
-KEY = "sk-team-web/app"
 QUESTION: Any = [{"role": "user", "content": "Where?"}]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL: Any = {"type": "function", "function": {"name": "look", "description": 'Looks "there"', "parameters": SCHEMA}}
@@ -63,7 +63,7 @@ def opened(name: str, sim: SimulatedProvider) -> dict[str, Any]:
 def running(gpt: SimulatedProvider, claude: SimulatedProvider) -> Iterator[Gateway]:
     never = {"consecutiveFailures": 100}
     anthropic = {"protocol": "Anthropic", "chatCompletions": "Translate", "endpoints": [opened("claude", claude)]}
-    made = compiled(
+    with for_app(
         provider(
             "gpt",
             endpoints=[opened("gpt", gpt)],
@@ -86,19 +86,13 @@ def running(gpt: SimulatedProvider, claude: SimulatedProvider) -> Iterator[Gatew
         route("claude-first", target("claude", "claude"), fallbacks=[target("gpt", "gpt")]),
         route("apart-first", target("apart", "claude"), fallbacks=[target("held", "claude")]),
         route("copied", target("gpt", "gpt"), shadow=target("claude", "claude", sample="100%")),
-        consumer("app"),
-        secrets={secret("app"): "sk-app"},
-        installed=installation(regions=[{"name": "us", "geo": "us", "listen": "127.0.0.1:8101"}]),
-    )
-    with Gateway(made.gateways["us"].ir) as started:
+    ) as started:
         yield started
 
 
 @pytest.fixture(autouse=True)
 def well(gpt: SimulatedProvider, claude: SimulatedProvider) -> None:
-    for one in (gpt, claude):
-        one.control.clear()
-        one.control.reset()
+    anew(gpt, claude)
 
 
 @pytest.fixture

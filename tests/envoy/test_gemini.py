@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 from anthropic import Anthropic
+from app_gateway import KEY, anew, for_app
 from openai import BadRequestError, OpenAI
 from running import Answer, Gateway
 from running_up import until
 
-from builders import compiled, consumer, embedding, endpoint, installation, model, provider, route, secret, target
+from builders import embedding, endpoint, model, provider, route, target
 from fairlead.demo.provider import SimulatedProvider
 from fairlead.demo.provider.gemini import THOUGHT
 
 pytestmark = pytest.mark.envoy
 
-KEY = "sk-team-web/app"
 QUESTION: Any = [{"role": "user", "content": "Where?"}]
 BASE = "/v1beta/openai"
 
@@ -44,7 +44,7 @@ def speaking(name: str, sim: SimulatedProvider, key: str = "gemini", **fields: A
 @pytest.fixture(scope="module")
 def running(gemini: SimulatedProvider, gpt: SimulatedProvider) -> Iterator[Gateway]:
     other = [endpoint("api", "us", baseURL=gpt.base_url, credential={"secretName": "gpt", "key": "key"})]
-    made = compiled(
+    with for_app(
         speaking("gemini", gemini),
         speaking("locked", gemini, key="wrong"),
         speaking("held", gemini, circuitBreaker={"maxInFlight": 5, "consecutiveFailures": 100}),
@@ -56,19 +56,13 @@ def running(gemini: SimulatedProvider, gpt: SimulatedProvider) -> Iterator[Gatew
         route("locked", target("locked", "flash")),
         route("locked-first", target("locked", "flash"), fallbacks=[target("gpt", "gpt")]),
         route("flash-first", target("gemini", "flash"), fallbacks=[target("gpt", "gpt")]),
-        consumer("app"),
-        secrets={secret("app"): "sk-app"},
-        installed=installation(regions=[{"name": "us", "geo": "us", "listen": "127.0.0.1:8101"}]),
-    )
-    with Gateway(made.gateways["us"].ir) as started:
+    ) as started:
         yield started
 
 
 @pytest.fixture(autouse=True)
 def well(gemini: SimulatedProvider, gpt: SimulatedProvider) -> None:
-    for one in (gemini, gpt):
-        one.control.clear()
-        one.control.reset()
+    anew(gemini, gpt)
 
 
 @pytest.fixture

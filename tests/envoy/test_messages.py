@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 from anthropic import Anthropic, APIStatusError, BadRequestError, NotFoundError
+from app_gateway import KEY, anew, for_app
 from running import Answer, Gateway
 from running_up import until
 
-from builders import compiled, consumer, endpoint, installation, model, provider, route, secret, target
+from builders import endpoint, model, provider, route, target
 from fairlead.demo.provider import SimulatedProvider
 
 pytestmark = pytest.mark.envoy
 
 MESSAGES, CHAT = "/v1/messages", "/v1/chat/completions"
-KEY = "sk-team-web/app"
 QUESTION: Any = [{"role": "user", "content": "Where?"}]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL: Any = {"name": "look", "description": 'Looks "there"', "input_schema": SCHEMA}
@@ -65,7 +65,7 @@ def opened(name: str, sim: SimulatedProvider) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def running(gpt: SimulatedProvider, claude: SimulatedProvider) -> Iterator[Gateway]:
     never = {"consecutiveFailures": 100}
-    made = compiled(
+    with for_app(
         provider(
             "gpt",
             messages="Translate",
@@ -94,19 +94,13 @@ def running(gpt: SimulatedProvider, claude: SimulatedProvider) -> Iterator[Gatew
         route("modest", target("gpt"), modelNames=["mo*"], fallbacks=[target("claude")]),
         route("gpt-first", target("gpt", "gpt"), fallbacks=[target("claude", "claude")]),
         route("claude-first", target("claude", "claude"), fallbacks=[target("gpt", "gpt")]),
-        consumer("app"),
-        secrets={secret("app"): "sk-app"},
-        installed=installation(regions=[{"name": "us", "geo": "us", "listen": "127.0.0.1:8101"}]),
-    )
-    with Gateway(made.gateways["us"].ir) as started:
+    ) as started:
         yield started
 
 
 @pytest.fixture(autouse=True)
 def well(gpt: SimulatedProvider, claude: SimulatedProvider) -> None:
-    for one in (gpt, claude):
-        one.control.clear()
-        one.control.reset()
+    anew(gpt, claude)
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from app_gateway import KEY, for_app
 from running import Answer, Gateway
 from running_up import until
 from speaking import Saying, Speaker
 
-from builders import compiled, consumer, endpoint, installation, model, provider, route, secret, target
+from builders import endpoint, model, provider, route, target
 
 pytestmark = pytest.mark.envoy
 
-KEY = "sk-team-web/app"
 MESSAGES, CHAT = "/v1/messages", "/v1/chat/completions"
 ANTHROPIC, OPENAI = "claude", "gpt"
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "input_tokens": 9, "output_tokens": 4}
@@ -56,7 +56,7 @@ def running(speaker: Speaker) -> Iterator[Gateway]:
         OPENAI: {"messages": "Translate"},
         ANTHROPIC: {"protocol": "Anthropic", "chatCompletions": "Translate"},
     }
-    made = compiled(
+    with for_app(
         *(
             provider(
                 f"{name}-{folder}",
@@ -77,11 +77,7 @@ def running(speaker: Speaker) -> Iterator[Gateway]:
             for name, other in ((OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI))
         ),
         *(route(f"{name}-alone", target(f"{name}-one", name)) for name in protocols),
-        consumer("app"),
-        secrets={secret("app"): "sk-app"},
-        installed=installation(regions=[{"name": "us", "geo": "us", "listen": "127.0.0.1:8101"}]),
-    )
-    with Gateway(made.gateways["us"].ir) as started:
+    ) as started:
         yield started
 
 
