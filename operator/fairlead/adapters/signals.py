@@ -5,6 +5,8 @@ What is cut in that moment leaves no traceback.
 
 import asyncio
 import contextlib
+import os
+import select
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +18,9 @@ LAST_S = 5
 def hear(first: Callable[[signal.Signals], None], again: Callable[[signal.Signals], None]) -> None:
     """Call the one at the first signal and the other at each further one, in the loop that runs.
 
-    The signals are counted outside the loop, which may hang in a call to the system.
+    The signals are counted outside the loop, which may hang in a call to the system. A pipe wakes the loop: a signal in
+    the moment before it waits, or to another thread, would stay unheard until something else happens. Call it once in a
+    process: the pipe lives as long.
     """
     loop = asyncio.get_running_loop()
     heard = False
@@ -31,6 +35,9 @@ def hear(first: Callable[[signal.Signals], None], again: Callable[[signal.Signal
         with contextlib.suppress(RuntimeError):  # the loop is closed, and a thread keeps the process
             loop.call_soon_threadsafe(say, signal.Signals(number))
 
+    waking, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    loop.add_reader(waking, os.read, waking, select.PIPE_BUF)
+    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, told)
 
