@@ -213,6 +213,48 @@ CASES = (
     ),
     Case(what="`reasoning_effort`", members={"reasoning_effort": "high"}, left_out="reasoning_effort"),
     Case(
+        what="the same, where models say `reasoning: Budget`",
+        members={"reasoning_effort": "medium", "max_tokens": 16000},
+        said={"thinking": {"type": "enabled", "budget_tokens": 8000}, "max_tokens": 16000},
+        becomes="`thinking`, with a share of `max_tokens` as `budget_tokens`",
+        terms={"reasoning": "Budget"},
+    ),
+    Case(
+        what="the same, where models say `reasoning: Effort`",
+        members={
+            "reasoning_effort": "minimal",
+            "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}},
+        },
+        said={
+            "thinking": {"type": "adaptive"},
+            "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}, "effort": "low"},
+        },
+        becomes="`thinking` of type `adaptive`, with `low`, `medium` or `high` as `output_config.effort`",
+        terms={"reasoning": "Effort"},
+    ),
+    Case(
+        what="the same beside a `temperature` that is not 1, `top_k`, a `top_p` below 0.95, or a tool that must be"
+        " called, which thinking is not taken with",
+        members={"reasoning_effort": "high", "temperature": 0.5},
+        said={"temperature": 0.5},
+        left_out="reasoning_effort",
+        terms={"reasoning": "Effort"},
+    ),
+    Case(
+        what="the same with a budget behind what a tool said: there the model's own thoughts would have to stand",
+        members={
+            **messages(QUESTION, {"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "tool_call_id": "t"}),
+            "reasoning_effort": "high",
+        },
+        said=messages(
+            ASKED,
+            {"role": "assistant", "content": [USE]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t"}]},
+        ),
+        left_out="reasoning_effort",
+        terms={"reasoning": "Budget"},
+    ),
+    Case(
         what="thoughts of earlier turns, as clients send them back",
         members=messages({"role": "assistant", "content": "a", "reasoning_content": "h"}, QUESTION),
         said=messages({"role": "assistant", "content": [TEXT]}, ASKED),
@@ -245,6 +287,19 @@ CASES = (
     Case(what="`presence_penalty`", members={"presence_penalty": 0.5}, refused="presence_penalty"),
     Case(what="`frequency_penalty`", members={"frequency_penalty": -1}, refused="frequency_penalty"),
     Case(what="`seed`", members={"seed": 7}, refused="seed"),
+    Case(
+        what="`temperature` above 1, `presence_penalty`, `frequency_penalty`, `seed` and `logit_bias`, where providers"
+        " say `unsupported: LeaveOut`",
+        members={
+            "temperature": 1.5,
+            "presence_penalty": 0.5,
+            "frequency_penalty": -1,
+            "seed": 7,
+            "logit_bias": {"5": 1},
+        },
+        left_out="temperature, presence_penalty, frequency_penalty, seed, logit_bias",
+        terms={"leaves": True},
+    ),
     Case(
         what="`response_format` `json_object`",
         members={"response_format": {"type": "json_object"}},

@@ -12,7 +12,7 @@ RUNTIME = luajit21.LuaRuntime(encoding=None)
 _NAMES = ("in_other_words", "completion_of", "problem_of", "is_own", "new_stream", "translated", "finish")
 _SOURCE = "\n".join(
     (
-        chunk.parts("messages", ("names", "spans", "strict", "parts")),
+        chunk.parts("messages", ("names", "spans", "strict", "parts", "effort")),
         f"local in_other_words do {chunk.parts('chat', ('request', 'members'))}".replace(
             "local function in_other_words", "function in_other_words"
         ),
@@ -27,13 +27,21 @@ PLAIN = {"model": "m", "messages": [{"role": "user", "content": "q"}]}
 SAID = {"model": "m", "max_tokens": MOST, "messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}]}
 
 
-def words(body: Any) -> tuple[Any, str]:
+def table(**terms: Any) -> Any:
+    """Make a table of Lua's of what the rungs have."""
+    words = {"most": str(MOST), **terms}
+    return RUNTIME.table_from(
+        {key.encode(): value.encode() if isinstance(value, str) else value for key, value in words.items()}
+    )
+
+
+def words(body: Any, **terms: Any) -> tuple[Any, str]:
     """Say a request otherwise; what was left out, or what it was refused for."""
-    return words_of(json.dumps(body))
+    return words_of(json.dumps(body), **terms)
 
 
-def words_of(text: str) -> tuple[Any, str]:
-    said, rest = LUA[b"in_other_words"](text.encode(), str(MOST).encode())
+def words_of(text: str, **terms: Any) -> tuple[Any, str]:
+    said, rest = LUA[b"in_other_words"](text.encode(), table(**terms))
     return None if said is None else check.parse(said), rest.decode()
 
 

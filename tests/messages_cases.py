@@ -40,13 +40,15 @@ class Case:
     left_out: str = ""
     refused: str = ""
     """What the refusal names."""
+    terms: dict[str, Any] = field(default_factory=dict)
+    """What the rungs have besides: `reasoning`, how their models are told to think; `leaves`."""
 
     @property
     def row(self) -> str:
         """The line of the table."""
         if self.refused:
             return f"| {self.what} | refused: 400, `{self.refused}` |"
-        if self.left_out:
+        if self.left_out and not self.becomes:
             return f"| {self.what} | left out: `{self.left_out}` |"
         return f"| {self.what} | {self.becomes} |"
 
@@ -193,6 +195,31 @@ CASES = (
         left_out="thinking",
     ),
     Case(
+        what="`thinking` of type `enabled`, where models say `reasoning: Effort`",
+        members={"max_tokens": 32000, "thinking": {"type": "enabled", "budget_tokens": 31999}},
+        said={"max_completion_tokens": 32000, "reasoning_effort": "high"},
+        becomes="`reasoning_effort`, by the budget's share of `max_tokens`",
+        terms={"reasoning": "Effort"},
+    ),
+    Case(
+        what="`thinking` of type `adaptive`, there",
+        members={"thinking": {"type": "adaptive"}},
+        becomes="nothing: the model thinks as much as it likes",
+        terms={"reasoning": "Effort"},
+    ),
+    Case(
+        what="`output_config.effort`, beside `thinking`, there",
+        members={"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}},
+        said={"reasoning_effort": "high"},
+        becomes="`reasoning_effort` `low`, `medium` or `high`, which stands for all above it",
+        terms={"reasoning": "Effort"},
+    ),
+    Case(
+        what="`output_config.effort` elsewhere",
+        members={"output_config": {"effort": "low"}},
+        left_out="output_config.effort",
+    ),
+    Case(
         what="`is_error` of a `tool_result`",
         members=result(content="no", is_error=True),
         said=said({"role": "tool", "tool_call_id": "t", "content": "no"}),
@@ -205,6 +232,12 @@ CASES = (
         left_out="eager_input_streaming",
     ),
     Case(what="`top_k`", members={"top_k": 5}, refused="top_k"),
+    Case(
+        what="the same, where providers say `unsupported: LeaveOut`",
+        members={"top_k": 5},
+        left_out="top_k",
+        terms={"leaves": True},
+    ),
     Case(what="more than four `stop_sequences`", members={"stop_sequences": list("abcde")}, refused="stop_sequences"),
     Case(
         what="documents, search results, blocks of tools that Anthropic runs",
@@ -223,7 +256,7 @@ CASES = (
         refused="tool_use.caller",
     ),
     Case(
-        what="`output_format`, `mcp_servers`, and all that is not named here",
+        what="`output_format`, `output_config.format`, `mcp_servers`, and all that is not named here",
         members={"output_format": {"type": "json_schema"}},
         refused="output_format",
     ),

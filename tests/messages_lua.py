@@ -9,15 +9,23 @@ from fairlead.envoy import chunk
 
 RUNTIME = luajit21.LuaRuntime(encoding=None)
 _NAMES = ("in_other_words", "message_of", "problem_of", "new_stream", "translated", "finish")
-_SOURCE = chunk.parts("messages", ("names", "spans", "strict", "parts", "request", "answer", "stream", "events"))
+_SOURCE = chunk.parts(
+    "messages", ("names", "spans", "strict", "parts", "effort", "request", "answer", "stream", "events")
+)
 LUA = RUNTIME.execute((_SOURCE + f"\nreturn {{{', '.join(f'{name}={name}' for name in _NAMES)}}}").encode())
 PLAIN = {"model": "m", "messages": [{"role": "user", "content": "q"}]}
 DONE = b"data: [DONE]\n\n"
 
 
-def words(body: Any) -> tuple[Any, str]:
+def table(terms: dict[str, Any]) -> Any:
+    """Make a table of Lua's of what the rungs have."""
+    words = {key.encode(): value.encode() if isinstance(value, str) else value for key, value in terms.items()}
+    return RUNTIME.table_from(words)
+
+
+def words(body: Any, **terms: Any) -> tuple[Any, str]:
     """Say a request otherwise; what was left out, or what it was refused for."""
-    said, rest = LUA[b"in_other_words"](json.dumps(body).encode())
+    said, rest = LUA[b"in_other_words"](json.dumps(body).encode(), table(terms))
     return None if said is None else json.loads(said), rest.decode()
 
 

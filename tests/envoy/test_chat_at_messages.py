@@ -77,10 +77,20 @@ def running(gpt: SimulatedProvider, claude: SimulatedProvider) -> Iterator[Gatew
             circuitBreaker={"consecutiveFailures": 2},
         ),
         provider("held", **anthropic, models=[model("claude")], circuitBreaker={**never, "maxInFlight": 5}),
+        provider(
+            "hinted",
+            **anthropic,
+            unsupported="LeaveOut",
+            models=[model("claude", reasoning="Budget"), model("plain", id="claude")],
+        ),
         provider("apart", protocol="Anthropic", endpoints=[opened("claude", claude)], models=[model("claude")]),
         route("claude", target("claude", "claude")),
         route("capped", target("claude", "claude"), maxOutputTokens=5),
         route("held", target("held", "claude")),
+        route("hinted", target("hinted", "claude")),
+        route("hinted-capped", target("hinted", "claude"), maxOutputTokens=2000),
+        route("hinted-in-part", target("hinted", "claude"), fallbacks=[target("hinted", "plain")]),
+        route("hinted-first", target("hinted", "claude"), fallbacks=[target("gpt", "gpt")]),
         route("modest", target("claude"), modelNames=["mo*"], fallbacks=[target("gpt")]),
         route("gpt-first", target("gpt", "gpt"), fallbacks=[target("claude", "claude")]),
         route("claude-first", target("claude", "claude"), fallbacks=[target("gpt", "gpt")]),
@@ -258,6 +268,23 @@ def test_what_one_rung_cannot_be_told_another_is(
     assert not claude.control.requests()
     assert json.loads(gpt.control.requests()[0].body)["seed"] == 7
     assert ask(running, name, stream=stream).target.startswith("claude/api/")
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out", "budget"),
+    [
+        ("hinted", "seed", 8000),
+        ("hinted-first", "seed", 8000),
+        ("hinted-capped", "seed", 1600),
+        ("hinted-in-part", "seed, reasoning_effort", None),
+    ],
+)
+def test_hints_are_said_where_all_that_want_them_take_them(
+    running: Gateway, claude: SimulatedProvider, name: str, left_out: str, budget: int | None
+) -> None:
+    answer = ask(running, name, reasoning_effort="high", max_tokens=10_000, seed=7)
+    assert (answer.target, answer.headers["x-fairlead-left-out"]) == ("hinted/api/claude", left_out)
+    assert said(claude).get("thinking") == (budget and {"type": "enabled", "budget_tokens": budget})
 
 
 def test_a_rung_that_wants_no_other_words_is_passed_over(running: Gateway) -> None:

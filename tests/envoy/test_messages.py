@@ -81,6 +81,13 @@ def running(gpt: SimulatedProvider, claude: SimulatedProvider) -> Iterator[Gatew
             circuitBreaker={**never, "maxInFlight": 5},
         ),
         provider(
+            "hinted",
+            messages="Translate",
+            unsupported="LeaveOut",
+            endpoints=[opened("gpt", gpt)],
+            models=[model("gpt", reasoning="Effort")],
+        ),
+        provider(
             "claude",
             protocol="Anthropic",
             endpoints=[opened("claude", claude)],
@@ -90,6 +97,7 @@ def running(gpt: SimulatedProvider, claude: SimulatedProvider) -> Iterator[Gatew
         route("gpt", target("gpt", "gpt")),
         route("capped", target("gpt", "gpt"), maxOutputTokens=5),
         route("held", target("held", "gpt")),
+        route("hinted", target("hinted", "gpt")),
         route("copied", target("claude", "claude"), shadow=target("gpt", "gpt", sample="100%")),
         route("modest", target("gpt"), modelNames=["mo*"], fallbacks=[target("claude")]),
         route("gpt-first", target("gpt", "gpt"), fallbacks=[target("claude", "claude")]),
@@ -227,6 +235,13 @@ def test_what_one_rung_cannot_be_told_another_is(
     assert not gpt.control.requests()
     assert json.loads(claude.control.requests()[0].body)["top_k"] == 5
     assert ask(running, name, stream=stream).target.startswith("gpt/api/")
+
+
+def test_hints_are_said_where_models_and_providers_take_them(running: Gateway, gpt: SimulatedProvider) -> None:
+    thinking = {"type": "enabled", "budget_tokens": 31_999}
+    answer = ask(running, "hinted", max_tokens=32_000, thinking=thinking, top_k=5)
+    assert (answer.status, answer.headers["x-fairlead-left-out"]) == (200, "top_k")
+    assert (said(gpt)["reasoning_effort"], "top_k" in said(gpt)) == ("high", False)
 
 
 def test_a_shadow_that_wants_other_words_gets_no_copies(

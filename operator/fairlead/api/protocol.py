@@ -35,6 +35,21 @@ class ChatWay(StrEnum):
     TRANSLATE = "Translate"
 
 
+class Reasoning(StrEnum):
+    """How a model is told how much to think, in the words of another API than its client's."""
+
+    LEAVE_OUT = "LeaveOut"
+    EFFORT = "Effort"
+    BUDGET = "Budget"
+
+
+class Unsupported(StrEnum):
+    """What becomes of parameters of sampling that a provider's API cannot say."""
+
+    REFUSE = "Refuse"
+    LEAVE_OUT = "LeaveOut"
+
+
 _ROOT = "/v1"
 _AZURE = "/openai"
 _GEMINI = ("/v1beta", "/openai")

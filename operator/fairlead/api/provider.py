@@ -24,7 +24,8 @@ from fairlead.api.form import (
 )
 from fairlead.api.header import ForwardedHeader, Header
 from fairlead.api.health_check import HealthCheck
-from fairlead.api.protocol import MESSAGES_WAY, ChatWay, MessagesWay, Protocol
+from fairlead.api.hints import RULES
+from fairlead.api.protocol import MESSAGES_WAY, ChatWay, MessagesWay, Protocol, Reasoning, Unsupported
 from fairlead.api.resource import Part, Resource
 from fairlead.api.rule import Rule
 from fairlead.api.selector import Namespaces
@@ -200,6 +201,11 @@ class Model(Part):
     absent: 4096."""
     max_output_tokens: Annotated[int, Number(minimum=1)] | None = None
     """The most that the model answers in one request, in tokens; bounds what a budget reserves. Absent: unknown."""
+    reasoning: Reasoning = Reasoning.LEAVE_OUT
+    """How the model is told how much to think, where a request reaches it in other words than it came in
+    (`docs/messages.md`, `docs/chat-completions.md`). `LeaveOut`: not at all. `Effort`: `reasoning_effort`; where
+    `protocol` is `Anthropic`, `thinking` of type `adaptive` with an `effort`. `Budget`: `thinking` with
+    `budget_tokens`, of Anthropic's API alone."""
 
     constraints: ClassVar = (
         Rule(
@@ -285,6 +291,11 @@ class ModelProviderSpec(Part):
     """What becomes of requests to `/v1/chat/completions` where `protocol` is `Anthropic`. `PassOver`: these endpoints
     are not asked. `Translate`: they go to `<baseURL>/messages` in its words, and answers come back in theirs
     (`docs/chat-completions.md`)."""
+    unsupported: Unsupported = Unsupported.REFUSE
+    """What becomes of parameters of sampling that this provider's API cannot say of a request in other words:
+    `temperature` above 1, `top_k`, `presence_penalty`, `frequency_penalty`, `seed`, `logit_bias`. `Refuse`: such a
+    request passes over these endpoints, or is refused. `LeaveOut`: they are left out, and `x-fairlead-left-out` names
+    them."""
     endpoints: Annotated[tuple[Endpoint, ...], Items(max_items=32, min_items=1, list_type=ListType.MAP, keys=("name",))]
     """The provider's addresses. A gateway prefers its own region, then anycast, then its geo, then the others."""
     health_check: HealthCheck = HealthCheck()
@@ -363,6 +374,7 @@ class ModelProviderSpec(Part):
             reads=("protocol", "chatCompletions"),
             field="chatCompletions",
         ),
+        *RULES,
         Rule(
             holds=lambda value: not _embeddings_of_anthropic(value),
             places=_embeddings_of_anthropic,

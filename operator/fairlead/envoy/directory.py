@@ -15,7 +15,7 @@ an absent field.
     f                       -> there, where a route takes feedback
     k                       -> there, where a plan keeps consumers on its sides
     n:<scope>|<model name>  -> <route> <kind> <max output tokens> <wire id> <last wire id> <last target> <shape> <stem>
-                               r <dialects> t <limit>; or `-`: a refusal
+                               r <dialects> t[<hints>] <limit>[<hints>]; or `-`: a refusal
     r:<route>               -> <rule> <route that it leads to> <condition>;<condition>...|<rule> ...
     q:<route>               -> <cluster> <route, of one that is asked> <timeout, ms> <remembered, s> <path>
                                <category>,... <prompt, as JSON>: who gives its requests a category
@@ -32,7 +32,8 @@ an absent field.
 - `shape` (the arms' weights) and `stem` (clusters of the arms' ladders are `<stem>/0`, `<stem>/1`, ...) are there for
   plans that are picked by a key only; `r` only where the route has rules, `t` where a rung wants messages in other
   words, `limit`, of the tokens of an answer whose client says none, where one wants chat/completions so. Before one
-  that is there stand `-`.
+  that is there stand `-`. `hints`, where all such rungs have some: `,<how models are told to think, or ->,`, and `l`
+  where how tokens are drawn is left out.
 - Conditions are `images=1`, `tools=0`, `json=1`, `prompt=<at least>-<below>` and `output=...` in tokens,
   `text=<literal>,...`, folded and in hexadecimal digits, `category=<name>`.
 """
@@ -46,6 +47,7 @@ from fairlead.ir import (
     Classifier,
     Consumer,
     Gateway,
+    Hints,
     ModelKind,
     Plan,
     Route,
@@ -62,6 +64,7 @@ ALL = "*"
 REFUSED = "!"
 STOPPED = ASKED = ANONYMOUS = "1"
 TRANSLATED = "t"
+LEAVES = "l"
 RULED = "r"
 BUDGETS = "b"
 """Key that is there when a budget server is asked: then the request filter says what bounds a request's cost."""
@@ -174,11 +177,18 @@ def _answer(route: Route, plan: Plan, wire_id: str) -> str:
     spoken = "|".join([*words, *([f"{REFUSED}{plan.refused.value}"] if plan.refused else [])])
     keyed = (shape(plan), names.ladder_cluster(_stem(plan))) if route.keyed else (ABSENT, ABSENT)
     ruled = RULED if route.rules and plan.kind is ModelKind.CHAT else ABSENT
-    fields = [*map(_word, (*common, *keyed, ruled)), spoken or ABSENT, TRANSLATED if plan.translated else ABSENT]
-    fields.append(str(plan.worded.max_tokens) if plan.worded else ABSENT)
+    fields = [*map(_word, (*common, *keyed, ruled)), spoken or ABSENT]
+    fields.append(_words(TRANSLATED, plan.hints) if plan.translated else ABSENT)
+    fields.append(_words(str(plan.worded.max_tokens), plan.worded.hints) if plan.worded else ABSENT)
     while fields[-1] == ABSENT:
         fields.pop()
     return " ".join(fields)
+
+
+def _words(first: str, hints: Hints | None) -> str:
+    if hints is None:
+        return first
+    return ",".join((first, hints.reasoning or ABSENT, LEAVES if hints.leaves_out else ""))
 
 
 def _rule(rule: RouteRule) -> str:

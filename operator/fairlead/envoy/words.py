@@ -69,7 +69,7 @@ def source(words: Words) -> str:
 
 def of_requests(text: str) -> str:
     """Write into the request filter what it says requests with."""
-    text = text.replace("@spans@", chunk.parts("messages", ("spans", "strict", "parts")))
+    text = text.replace("@spans@", chunk.parts("messages", ("spans", "strict", "parts", "effort")))
     for place, (folder, parts) in _OF_REQUESTS.items():
         text = text.replace(place, chunk.parts(folder, parts))
     return text

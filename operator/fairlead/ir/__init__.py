@@ -29,7 +29,7 @@ from fairlead.ir.route import (
     side_of,
 )
 from fairlead.ir.rule import Conditions, RouteRule, TokenRange
-from fairlead.ir.target import Breaker, Credential, KeyedProbe, LastResort, Protocol, Target, Upstream
+from fairlead.ir.target import Breaker, Credential, Hints, KeyedProbe, LastResort, Protocol, Reasoning, Target, Upstream
 
 __all__ = [
     "NEEDS",
@@ -47,6 +47,7 @@ __all__ = [
     "Ending",
     "Entry",
     "Gateway",
+    "Hints",
     "KeyedProbe",
     "Ladder",
     "LastResort",
@@ -56,6 +57,7 @@ __all__ = [
     "Need",
     "Plan",
     "Protocol",
+    "Reasoning",
     "Recording",
     "Route",
     "RouteRule",

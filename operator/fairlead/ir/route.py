@@ -8,6 +8,7 @@ from fairlead.ir.cascade import Cascade
 from fairlead.ir.classifier import Classifier
 from fairlead.ir.need import Need
 from fairlead.ir.rule import RouteRule
+from fairlead.ir.target import Hints
 
 
 class ModelKind(StrEnum):
@@ -83,6 +84,8 @@ class Dialect:
     """The plan has other rungs, which such requests pass over: they have ladders of their own."""
     max_tokens: int | None = None
     """Of `CHAT`: the limit of an answer's tokens in those other words where the client says none."""
+    hints: Hints | None = None
+    """Of `CHAT`: what all rungs have that want those other words."""
 
 
 _PARTS = (Need.CHAT, Need.RESPONSES)
@@ -111,6 +114,8 @@ class Plan:
 
     translated: bool = False
     """Some rung wants messages in the words of chat/completions."""
+    hints: Hints | None = None
+    """What all of those have."""
     refused: Need | None = None
     """What no rung has of the API that it speaks: such requests are refused. None: each API is spoken as a whole."""
 

@@ -15,6 +15,24 @@ class Protocol(StrEnum):
     """Of OpenAI's chat/completions and embeddings alone."""
 
 
+class Reasoning(StrEnum):
+    """How a model is told how much to think."""
+
+    EFFORT = "Effort"
+    BUDGET = "Budget"
+    """In tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """What of a request in other words is said where it can be, and else left out."""
+
+    reasoning: Reasoning | None = None
+    """None: how much it thinks is left out."""
+    leaves_out: bool = False
+    """Whether how tokens are drawn is left out, where it cannot be said; False: it is refused."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
     """The address of a provider endpoint, taken apart from its `baseURL`."""
@@ -81,12 +99,14 @@ class Target:
     """Requests to chat/completions go there in the words of messages."""
     api_version: str = ""
     """Of Azure's API by deployments: what a request says in `api-version`. Empty = paths are OpenAI's."""
+    hints: Hints | None = None
+    """Of requests that go there in other words; None = none."""
 
     @property
     def makes(self) -> tuple[object, ...]:
         """What its answers depend on, beside the request."""
         made = (self.name, self.wire_model, self.upstream, self.protocol, self.translates_messages)
-        return _made(made, self)
+        return (*_made(made, self), *([self.hints] if self.hints else []))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

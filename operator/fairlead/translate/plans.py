@@ -86,7 +86,8 @@ class Planner:
                     arms=tuple(arms),
                     last_model=word.encode(first.endpoint.wire_models[first.model]),
                     last_target=ladder_set[0][0],
-                    translated=any(self._translates(rung) for rungs in spread for rung in rungs),
+                    translated=bool(self._translating(spread)),
+                    hints=self._hints(self._translating(spread)),
                     dialects=self._dialects(ladder_set[0], spread) if candidates.kind is ir.ModelKind.CHAT else (),
                     refused=self._refused(spread) if candidates.kind is ir.ModelKind.CHAT else None,
                 )
@@ -121,6 +122,7 @@ class Planner:
                     last_target=name,
                     apart=met != every,
                     max_tokens=min(map(self._most, worded)) if need is ir.Need.CHAT and worded else None,
+                    hints=self._hints(worded) if need is ir.Need.CHAT else None,
                 )
             )
         return tuple(dialects)
@@ -143,8 +145,20 @@ class Planner:
     def _meets(self, need: ir.Need, rung: str) -> bool:
         return need.met_by(self._target(rung))
 
-    def _translates(self, target: str) -> bool:
-        return self._owner(target).translates_messages
+    def _translating(self, arms: Sequence[tuple[str, ...]]) -> list[str]:
+        """List the rungs that want messages in other words."""
+        return [rung for rungs in arms for rung in rungs if self._owner(rung).translates_messages]
+
+    def _hints(self, worded: Sequence[str]) -> ir.Hints | None:
+        """Return what all rungs have that want other words: a request is said in them once, for all."""
+        found = [self._target(rung).hints for rung in worded]
+        if not worded or not all(found):
+            return None
+        ways = {one.reasoning for one in found if one}
+        hints = ir.Hints(
+            reasoning=ways.pop() if len(ways) == 1 else None, leaves_out=all(one.leaves_out for one in found if one)
+        )
+        return None if hints == ir.Hints() else hints
 
     def _owner(self, target: str) -> Provider:
         return self._providers[self._rungs[target].endpoint.provider]
@@ -247,6 +261,7 @@ class Planner:
             translates_messages=owner.translates_messages,
             translates_chat=owner.translates_chat,
             api_version=rung.endpoint.api_version,
+            hints=owner.hints(rung.model),
         )
 
 

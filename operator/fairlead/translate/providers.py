@@ -1,14 +1,14 @@
 """ModelProvider: which endpoints serve which models, under which wire ids, and who may route to them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fairlead import ir
 from fairlead.api import quantity
 from fairlead.api.base_url import split_base_url
 from fairlead.api.conditions import Reason
 from fairlead.api.health_check import HealthCheckType, ProbeCredential
-from fairlead.api.protocol import ChatWay, MessagesWay, api_root
+from fairlead.api.protocol import ChatWay, MessagesWay, Reasoning, Unsupported, api_root
 from fairlead.api.provider import Endpoint as EndpointSpec
 from fairlead.api.provider import Model, ModelProvider, ModelType
 from fairlead.api.provider import Price as PriceSpec
@@ -91,6 +91,15 @@ class Provider:
     protocol: ir.Protocol = ir.Protocol.OPENAI
     translates_messages: bool = False
     translates_chat: bool = False
+    leaves_out: bool = False
+    """How tokens are drawn is left out where it cannot be said in its words."""
+    reasoning: Mapping[str, ir.Reasoning] = field(default_factory=dict)
+    """How models are told how much to think that can be told in other words."""
+
+    def hints(self, model: str) -> ir.Hints | None:
+        """Return what of a request in other words its model takes, or is asked without; None = nothing."""
+        found = ir.Hints(reasoning=self.reasoning.get(model), leaves_out=self.leaves_out)
+        return None if found == ir.Hints() else found
 
     def permits(self, namespace: str, references: References) -> bool:
         """Tell whether routes of a namespace may send requests here."""
@@ -148,6 +157,12 @@ def provider(written: ModelProvider, references: References, diagnostics: Diagno
         protocol=ir.Protocol(spec.protocol),
         translates_messages=spec.way_of_messages is MessagesWay.TRANSLATE,
         translates_chat=spec.chat_completions is ChatWay.TRANSLATE,
+        leaves_out=spec.unsupported is Unsupported.LEAVE_OUT,
+        reasoning={
+            model.name: ir.Reasoning(model.reasoning)
+            for model in spec.models
+            if model.reasoning is not Reasoning.LEAVE_OUT
+        },
     )
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_cases import CALL, CASES, QUESTION, TOOL, USE, messages, user
-from chat_lua import LUA, MOST, PLAIN, SAID, completion, problem, words, words_of
+from chat_lua import LUA, MOST, PLAIN, SAID, completion, problem, table, words, words_of
 from fairlead.demo.provider import blocks
 from fairlead.demo.provider.messages import read
 from messages_cases import Case
@@ -20,7 +20,7 @@ from messages_cases import Case
 
 @pytest.mark.parametrize("case", CASES, ids=[case.what[:60] for case in CASES])
 def test_what_becomes_of_a_member(case: Case) -> None:
-    said, rest = words({**PLAIN, **case.members})
+    said, rest = words({**PLAIN, **case.members}, **case.terms)
     if case.refused:
         assert (said, rest) == (None, case.refused)
     else:
@@ -129,12 +129,13 @@ def test_conversations_come_back_as_they_went_and_a_strict_provider_takes_them(c
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.refused], ids=lambda case: case.what[:60])
 def test_a_strict_provider_takes_each_of_them(case: Case) -> None:
-    said, _ = words({**PLAIN, **case.members})
+    said, _ = words({**PLAIN, **case.members}, **case.terms)
     for field, value in said.items():
         if field == "messages":  # results of tools alone stand in some
             [blocks.content(turn["content"], "content") for turn in value]
         else:
-            read({**SAID, **({"tools": said["tools"]} if field == "tool_choice" else {}), field: value})
+            more = {"tools": said["tools"]} if field == "tool_choice" else {}
+            read({**SAID, "max_tokens": said["max_tokens"], **more, field: value})
 
 
 def answered(*content: Any, reason: str | None = "end_turn", **usage: int) -> dict[str, Any]:
@@ -348,7 +349,7 @@ def test_what_is_four_times_as_long_costs_about_as_many_times_more(name: str) ->
         text, found = LONG[name](size).encode(), []
         for _ in range(3):
             began = time.process_time()
-            LUA[b"in_other_words"](text, b"5")
+            LUA[b"in_other_words"](text, table())
             found.append(time.process_time() - began)
         return min(found)
 
@@ -363,7 +364,7 @@ def test_a_name_that_stands_there_twice_is_refused() -> None:
 def takes(arguments: str) -> bool:
     called = {**CALL, "function": {"name": "look", "arguments": arguments}}
     body = {**PLAIN, **messages({"role": "assistant", "tool_calls": [called]}, QUESTION)}
-    said, _ = LUA[b"in_other_words"](json.dumps(body).encode(), b"5")
+    said, _ = LUA[b"in_other_words"](json.dumps(body).encode(), table())
     if said is not None:
         assert json.loads(said)["messages"][0]["content"][0]["input"] == json.loads(arguments)
     return said is not None

@@ -14,7 +14,7 @@ from messages_lua import DONE, LUA, PLAIN, call, event, events, message, streame
 
 @pytest.mark.parametrize("case", CASES, ids=[case.what for case in CASES])
 def test_what_becomes_of_a_member(case: Case) -> None:
-    said, rest = words({**PLAIN, **case.members})
+    said, rest = words({**PLAIN, **case.members}, **case.terms)
     if case.refused:
         assert (said, rest) == (None, case.refused)
     else:

@@ -97,6 +97,7 @@ CHAT: Mapping[str, check.Check] = {
     "tool_choice": _tool_choice,
     "parallel_tool_calls": check.boolean,
     "response_format": _format,
+    "reasoning_effort": check.one_of("none", "minimal", "low", "medium", "high", "xhigh"),
 }
 COMPLETION: Mapping[str, check.Check] = {
     **COMMON,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fairlead.demo.provider import blocks, check
+from fairlead.demo.provider import blocks, check, thinking
 from fairlead.demo.provider.chat import IMAGE_TOKENS, grouped
 from fairlead.demo.provider.reply import Finish, Question, Reply, Tool, tokens_of
 from fairlead.demo.provider.sse import event
@@ -46,10 +46,10 @@ FIELDS: Mapping[str, check.Check] = {
     "tools": check.sequence(_tool),
     "tool_choice": _tool_choice,
     "metadata": blocks.exactly({"user_id": check.string}),
-    "thinking": check.mapping,
+    "thinking": thinking.mode,
     "service_tier": check.one_of("auto", "standard_only"),
     "cache_control": blocks.cached,
-    "output_config": blocks.exactly({"format": _format, "effort": check.string}),
+    "output_config": blocks.exactly({"format": _format, "effort": check.one_of(*thinking.EFFORTS)}),
 }
 COUNT_FIELDS: Mapping[str, check.Check] = {
     name: FIELDS[name] for name in ("model", "messages", "system", "tools", "tool_choice")
@@ -63,6 +63,7 @@ def read(body: Mapping[str, Any]) -> Question:
     blocks.refuse_others(body, FIELDS)
     blocks.check_turns(body["messages"])
     blocks.check_marks(body)
+    thinking.check(body)
     spoken = [message["content"] for message in body["messages"]]
     if body.get("system"):
         spoken.append(body["system"])

@@ -137,7 +137,8 @@ end
 
 local SYSTEM = { system = true, developer = true }
 
--- The members of a request that say who said what: what the system says stands apart.
+-- The members of a request that say who said what: what the system says stands apart. And whether it ends with what tools
+-- said.
 local function conversation_of(messages)
   local system, turns, last = {}, {}, nil
   for _, one in ipairs(needed(elements(messages), "messages")) do
@@ -160,7 +161,8 @@ local function conversation_of(messages)
     for _, block in ipairs(turn.blocks) do turn.results[#turn.results + 1] = block end
     said[i] = '{"role":"' .. turn.role .. '","content":[' .. concat(turn.results, ",") .. "]}"
   end
-  return (#system > 0 and ',"system":[' .. concat(system, ",") .. "]" or "") .. ',"messages":[' .. concat(said, ",") .. "]"
+  return (#system > 0 and ',"system":[' .. concat(system, ",") .. "]" or "") .. ',"messages":[' .. concat(said, ",") .. "]",
+    find(turns[#turns].results[1] or "", '^{"type":"tool_result"') ~= nil
 end
 
 local TOOL = { type = true, ["function"] = true, cache_control = true }

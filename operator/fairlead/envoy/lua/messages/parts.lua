@@ -1,6 +1,9 @@
 -- Parts of a request: what is taken of them, left out or refused, whichever API it is said in ---------------------------
 
 local left_out -- names of hints, in order, and by name
+-- What the rungs that want these words have besides: `reasoning`, how their models are told to think; `leaves`, whether
+-- how tokens are drawn is a hint; `most`, of Messages, the tokens of an answer whose client names no limit.
+local terms
 
 local function leave(name)
   if not left_out[name] then
@@ -9,6 +12,13 @@ local function leave(name)
 end
 
 local function refuse(name) error({ name = name }, 0) end
+
+-- What says how tokens are drawn, and the other API cannot say: refused, unless the providers may be asked without it.
+local function draw_anyhow(name)
+  if not terms.leaves then refuse(name) end
+  leave(name)
+  return ""
+end
 local function needed(value, name) return value or refuse(name) end
 
 -- A string of JSON: what is cut open or put among others must be one.
@@ -40,8 +50,8 @@ end
 
 -- A request in the words that `make` finds for it, and the hints that it leaves out, in a list; or nil, and what cannot
 -- be said.
-local function said_by(make, s)
-  left_out = {}
+local function said_by(make, s, wanted)
+  left_out, terms = {}, wanted
   local ok, text = pcall(make, s)
   if ok then return text, concat(left_out, ", ") end
   return nil, type(text) == "table" and text.name or error(text, 0)

@@ -162,6 +162,18 @@ local function choice_of(text)
     .. (choice.disable_parallel_tool_use == "true" and ',"parallel_tool_calls":false' or "")
 end
 
+-- The effort that a request's thinking asks for, in the words of the other API; nil where its models take none.
+local function effort_in(body)
+  if not terms.reasoning or not body.thinking or body.thinking == "null" then return nil end
+  local thinking = parts_of(body.thinking, "thinking")
+  local kind = type_of(thinking)
+  if kind == "disabled" then return nil end
+  local config = body.output_config and body.output_config ~= "null" and parts_of(body.output_config, "output_config")
+  return config and EFFORTS[match(config.effort or "", '^"(%l+)"$') or ""]
+    or kind == "enabled" and effort_of(thinking.budget_tokens, body.max_tokens) or nil
+end
+
+local CONFIG = { effort = true }
 local MOST_STOPS = 4
 local NOTHING = { model = true, messages = true, system = true }
 
@@ -183,10 +195,20 @@ local SAID = {
     return #tools > 0 and ',"tools":' .. tools_of(tools) or ""
   end,
   tool_choice = choice_of,
-  thinking = function(value)
-    if type_of(parts_of(value, "thinking")) ~= "disabled" then leave("thinking") end
+  thinking = function(value, body)
+    local effort, kind = effort_in(body), type_of(parts_of(value, "thinking"))
+    if effort then return ',"reasoning_effort":"' .. effort .. '"' end
+    -- As much as the model likes: it does where it is told nothing
+    if kind ~= "disabled" and not (kind == "adaptive" and terms.reasoning) then leave("thinking") end
     return ""
   end,
+  output_config = function(value, body)
+    local config = parts_of(value, "output_config")
+    only(config, CONFIG, "output_config")
+    if config.effort and not effort_in(body) then leave("output_config.effort") end
+    return ""
+  end,
+  top_k = function() return draw_anyhow("top_k") end,
   metadata = function() leave("metadata") return "" end,
   service_tier = function() leave("service_tier") return "" end,
 }
@@ -200,10 +222,10 @@ local function to_chat(s)
     local value = body[name]
     if name == "tool_choice" and #(body.tools and elements(body.tools) or {}) == 0 then refuse(name) end
     if value ~= "null" and not NOTHING[name] then
-      if name == "cache_control" then leave(name) else out[#out + 1] = needed(SAID[name], name)(value) end
+      if name == "cache_control" then leave(name) else out[#out + 1] = needed(SAID[name], name)(value, body) end
     end
   end
   return concat(out) .. "}"
 end
 
-local function in_other_words(s) return said_by(to_chat, s) end
+local function in_other_words(s, wanted) return said_by(to_chat, s, wanted) end

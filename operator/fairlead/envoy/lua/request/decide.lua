@@ -3,7 +3,7 @@
 -- Leaves the request in other words beside it, for rungs that want those. What they cannot say passes over all rungs but
 -- those that take it as it is, or is refused.
 local function word(s, endpoint, entry, metadata)
-  local said, rest = in_other_words_of[endpoint.worded](s, entry.most_worded)
+  local said, rest = in_other_words_of[endpoint.worded](s, entry.translated[endpoint.worded])
   if said then
     metadata:set("fairlead.messages", "said", said)
     metadata:set(NAMESPACE, "left_out", rest)

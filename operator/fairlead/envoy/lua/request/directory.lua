@@ -79,7 +79,14 @@ local function dialects_of(text, entry, wire)
   return dialects
 end
 
--- <route> <kind> <max output tokens> <wire id> <last wire id> <last target> [<shape> <stem> [r [<dialects> [t [<limit>]]]]]
+-- <limit of an answer, or `t`>[,<how models are told to think, or `-`>,<`l`: how tokens are drawn is a hint>]: what rungs
+-- that want other words have.
+local function words_of(text)
+  local most, reasoning, leaves = match(text or "-", "^([^-,][^,]*),?([^,]*),?(l?)$")
+  return most and { most = most, reasoning = reasoning ~= "" and given(reasoning) or nil, leaves = leaves ~= "" } or nil
+end
+
+-- <route> <kind> <max output tokens> <wire id> <last wire id> <last target> [<shape> <stem> [r [<dialects> [<words> [<words>]]]]]
 entry_of = kept(function(text)
   local field = {}
   for word in gmatch(text, "%S+") do field[#field + 1] = word end
@@ -99,8 +106,7 @@ entry_of = kept(function(text)
     end
   end
   entry.dialects = given(field[10]) and dialects_of(field[10], entry, field[4]) or { OpenAI = entry }
-  entry.translated = { Messages = given(field[11]) ~= nil, Chat = field[12] ~= nil }
-  entry.most_worded = field[12]
+  entry.translated = { Messages = words_of(field[11]), Chat = words_of(field[12]) }
   return entry
 end)
 

@@ -1,5 +1,5 @@
 -- The same request in the words of another API: lua/messages/ and lua/chat/ --------------------------------------------
--- By the client's API: a function of the body (and the limit of an answer, where the client names none).
+-- By the client's API: a function of the body and of what the rungs have that want it so.
 local in_other_words_of = {}
 do -- a chunk of Lua has 200 locals at most
 local floor = math.floor
