@@ -20,12 +20,16 @@ DECODE_ONLY = (
     "got a model that the catalogue lacks",
     "got a Chat model without a price for output",
     "got a name that no deployment of Azure's has",
+    "got a host that names no region of AWS",
+    "got another region than the host's",
+    "got a path, want the host of Bedrock's runtime alone",
+    "got a name that no model of Bedrock's has",
 )
 
 _WORDS = """
 a A m chat All Same Selector In Exists Any Chat Embedding Day None * qwen/* x/y 0s 1ms 2s 10m 99999h 5 0% 1%
 5% 5.0% 100% 101% 7.555% 0 0.5 1 1.0 -1 1e3 UTC Europe/Berlin Mars/Base 2026-01-01T00:00:00Z 2026-01-01 Host
-api-key - AzureOpenAI Gemini Anthropic OpenAI 2024-10-21 2024-08-01-preview
+api-key - AzureOpenAI Gemini Bedrock us-east-1 Anthropic OpenAI 2024-10-21 2024-08-01-preview
 https://a.example.com/v1 http://a.example.com http://a.b.svc/v1 http://[::1]:1
 """
 WORDS = st.sampled_from(["", *_WORDS.split()])

@@ -1,12 +1,12 @@
 """What a provider of Azure OpenAI says beside others: the version of its API, and deployments as names on the wire."""
 
 import re
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fairlead.api.form import Text
 from fairlead.api.protocol import Protocol
 from fairlead.api.rule import Rule
+from fairlead.api.wire_ids import wire_ids
 
 _OLDEST = "2024-09-01-preview"
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -43,19 +43,4 @@ def ids_of_no_deployment(spec: Any) -> tuple[str, ...]:
     """Return where the name of a model on the wire stands that no deployment can have."""
     if spec["protocol"] != Protocol.AZURE_OPENAI:
         return ()
-    return tuple(dict.fromkeys(place for place, wire_id in _wire_ids(spec) if not _DEPLOYMENT.fullmatch(wire_id)))
-
-
-def _wire_ids(spec: Any) -> Iterator[tuple[str, str]]:
-    catalogue = {
-        model["name"]: (f"models[{number}].{'id' if 'id' in model else 'name'}", model.get("id", model["name"]))
-        for number, model in enumerate(spec["models"])
-    }
-    for index, endpoint in enumerate(spec["endpoints"]):
-        if "models" not in endpoint:
-            yield from catalogue.values()
-        for number, entry in enumerate(endpoint.get("models", ())):
-            if "id" in entry:
-                yield f"endpoints[{index}].models[{number}].id", entry["id"]
-            elif entry["name"] in catalogue:
-                yield catalogue[entry["name"]]
+    return tuple(dict.fromkeys(place for place, wire_id in wire_ids(spec) if not _DEPLOYMENT.fullmatch(wire_id)))

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from fairlead.api.protocol import MESSAGES_WAY, ChatWay, MessagesWay, Protocol, Reasoning, Unsupported
+from fairlead.api.protocol import MESSAGES_WAY, WORDED, ChatWay, MessagesWay, Protocol, Reasoning, Unsupported
 from fairlead.api.rule import Rule
 
 _TRANSLATES = (
-    "(self.protocol == 'Anthropic' ? self.chatCompletions == 'Translate' : has(self.messages) ?"
-    " self.messages == 'Translate' : self.protocol in ['AzureOpenAI', 'Gemini'])"
+    "(self.protocol == 'Anthropic' ? has(self.chatCompletions) && self.chatCompletions == 'Translate' :"
+    " has(self.messages) ? self.messages == 'Translate' : self.protocol in ['AzureOpenAI', 'Gemini', 'Bedrock'])"
 )
 """`_translates`, in CEL."""
 
@@ -16,7 +16,7 @@ _TRANSLATES = (
 def _translates(spec: Any) -> bool:
     """Tell whether some requests go to a provider in other words than they came in."""
     if spec["protocol"] == Protocol.ANTHROPIC:
-        return bool(spec["chatCompletions"] == ChatWay.TRANSLATE)
+        return bool(spec.get("chatCompletions") == ChatWay.TRANSLATE)
     return bool(spec.get("messages", MESSAGES_WAY[spec["protocol"]]) == MessagesWay.TRANSLATE)
 
 
@@ -27,7 +27,7 @@ def _reasoning_without_words(spec: Any) -> tuple[str, ...]:
 
 def _budgets_elsewhere(spec: Any) -> tuple[str, ...]:
     """Return where a model says that its thinking has a budget although its API has no such thing."""
-    if spec["protocol"] == Protocol.ANTHROPIC:
+    if spec["protocol"] in WORDED:
         return ()
     return tuple(place for place, said in _reasoning(spec) if said == Reasoning.BUDGET)
 
@@ -55,8 +55,8 @@ RULES = (
     Rule(
         holds=lambda value: not _budgets_elsewhere(value),
         places=_budgets_elsewhere,
-        cel="self.protocol == 'Anthropic' || self.models.all(model, model.reasoning != 'Budget')",
-        message="got a budget of a model's thinking, which Anthropic's API alone has, want `Effort`, write it",
+        cel="self.protocol in ['Anthropic', 'Bedrock'] || self.models.all(model, model.reasoning != 'Budget')",
+        message="got a budget of a model's thinking, which Anthropic's API and Bedrock's have, want `Effort`, write it",
         reads=("protocol", "models"),
     ),
     Rule(

@@ -10,10 +10,11 @@ class Protocol(StrEnum):
     ANTHROPIC = "Anthropic"
     AZURE_OPENAI = "AzureOpenAI"
     GEMINI = "Gemini"
+    BEDROCK = "Bedrock"
 
 
 class MessagesWay(StrEnum):
-    """How requests to `/v1/messages` reach a provider that speaks OpenAI's API."""
+    """How requests to `/v1/messages` reach a provider that speaks another API than Anthropic's."""
 
     FORWARD = "Forward"
     TRANSLATE = "Translate"
@@ -24,12 +25,13 @@ MESSAGES_WAY = {
     Protocol.ANTHROPIC: MessagesWay.FORWARD,
     Protocol.AZURE_OPENAI: MessagesWay.TRANSLATE,
     Protocol.GEMINI: MessagesWay.TRANSLATE,
+    Protocol.BEDROCK: MessagesWay.TRANSLATE,
 }
-"""Where a provider says nothing. The last two have no path for messages."""
+"""Where a provider says nothing. The last three have no path for messages."""
 
 
 class ChatWay(StrEnum):
-    """What becomes of requests to `/v1/chat/completions` at a provider that speaks Anthropic's API."""
+    """What becomes of requests to `/v1/chat/completions` at a provider that speaks Anthropic's API, or Bedrock's."""
 
     SKIP = "PassOver"
     TRANSLATE = "Translate"
@@ -50,6 +52,9 @@ class Unsupported(StrEnum):
     LEAVE_OUT = "LeaveOut"
 
 
+WORDED = (Protocol.ANTHROPIC, Protocol.BEDROCK)
+"""Protocols without chat/completions."""
+
 _ROOT = "/v1"
 _AZURE = "/openai"
 _GEMINI = ("/v1beta", "/openai")
@@ -63,11 +68,12 @@ def api_root(base_url: str, protocol: Protocol, api_version: str | None = None) 
     Anthropic's own libraries take a base URL without `/v1`, and append `/v1/messages`; so do the pages of those who
     serve the same API. Either form is taken. Of Azure's, the portal shows the resource alone, and its two libraries
     want `/openai` and `/openai/v1`: all three are taken, and `api_version` says which form is meant. Of Gemini's,
-    OpenAI's API stands at `/v1beta/openai`; the host alone, or up to `/v1beta`, is taken too.
+    OpenAI's API stands at `/v1beta/openai`; the host alone, or up to `/v1beta`, is taken too. Bedrock's has no
+    path of its own.
     """
     bare = base_url.rstrip("/")
     match protocol:
-        case Protocol.OPENAI:
+        case Protocol.OPENAI | Protocol.BEDROCK:
             return bare
         case Protocol.ANTHROPIC:
             return bare if bare.endswith(_ROOT) else f"{bare}{_ROOT}"

@@ -9,6 +9,8 @@ from pydantic import Field
 from fairlead.api import quantity
 from fairlead.api.azure import APIVersion, ids_of_no_deployment, versions_elsewhere
 from fairlead.api.base_url import INSIDE, BaseURL, PlainHTTP, is_guarded
+from fairlead.api.bedrock import RULES as RULES_OF_BEDROCK
+from fairlead.api.bedrock import AWSRegion
 from fairlead.api.form import (
     Dollars,
     Items,
@@ -24,11 +26,12 @@ from fairlead.api.form import (
 )
 from fairlead.api.header import ForwardedHeader, Header
 from fairlead.api.health_check import HealthCheck
-from fairlead.api.hints import RULES
+from fairlead.api.hints import RULES as RULES_OF_HINTS
 from fairlead.api.protocol import MESSAGES_WAY, ChatWay, MessagesWay, Protocol, Reasoning, Unsupported
 from fairlead.api.resource import Part, Resource
 from fairlead.api.rule import Rule
 from fairlead.api.selector import Namespaces
+from fairlead.api.ways import RULES as RULES_OF_WAYS
 
 
 class AllowedRoutes(Part):
@@ -44,7 +47,8 @@ class ProviderCredential(Part):
     secret_name: SecretName
     """A Secret of this namespace."""
     key: SecretEntry = "apiKey"
-    """The key of the Secret that holds the credential."""
+    """The key of the Secret that holds the credential. Where `protocol` is `Bedrock`, what it holds is a credentials
+    file of AWS, of which the profile `default` signs requests."""
     header: Header | None = None
     """The header that carries the credential as it is, such as `api-key`. Absent: `Authorization: Bearer
     <credential>`; where `protocol` is `Anthropic` `x-api-key`, where it is `AzureOpenAI` `api-key`."""
@@ -115,17 +119,21 @@ class Endpoint(Part):
     base_url: BaseURL = Field(alias="baseURL")
     """What stands for `/v1`: `/chat/completions` and the like are appended. Where `protocol` is `Anthropic`, a URL that
     does not end in `/v1` stands for what is before it; where it is `AzureOpenAI`, one without `/openai` or `/openai/v1`
-    at its end; where it is `Gemini`, one without `/v1beta/openai`. Plain `http` only to a Service of the cluster and to
-    loopback, or with `plainHTTP: Allow`."""
+    at its end; where it is `Gemini`, one without `/v1beta/openai`; where it is `Bedrock`, it is the
+    host alone. Plain `http` only to a Service of the cluster and to loopback, or with `plainHTTP: Allow`."""
     api_version: APIVersion | None = None
     """Where `protocol` is `AzureOpenAI`: the version of Azure's API by deployments, such as `"2024-10-21"`. Requests go
     to `<baseURL>/deployments/<the model's id>/chat/completions?api-version=<this>` and the like. Absent: they go to
     `<baseURL>/v1/chat/completions`, with the deployment in the body."""
+    aws_region: AWSRegion | None = None
+    """Where `protocol` is `Bedrock`: the region of AWS that requests are signed for. Absent: the one in the host's
+    name, as in `https://bedrock-runtime.us-east-1.amazonaws.com`."""
     plain_http: PlainHTTP = Field(default=PlainHTTP.DENY, alias="plainHTTP")
     """`Allow`: plain `http` to any host. Whoever is on the way reads prompts and the credential: for a network of one's
     own alone, such as a vLLM on the next machine, or `host.docker.internal`."""
     credential: ProviderCredential | None = None
-    """What opens the endpoint. Absent: requests go out without a credential."""
+    """What opens the endpoint. Absent: requests go out without a credential; where `protocol` is `Bedrock`, they are
+    signed by what AWS gives the gateway's pod (`docs/bedrock.md`)."""
     capacity: Capacity | None = None
     """What it carries. Before a drain, what the others have left is compared with what they would get. Absent:
     unknown, and a drain says so."""
@@ -264,14 +272,6 @@ def _prices_without_output(spec: Any) -> tuple[str, ...]:
     )
 
 
-def _embeddings_of_anthropic(spec: Any) -> tuple[str, ...]:
-    if spec["protocol"] != Protocol.ANTHROPIC:
-        return ()
-    return tuple(
-        f"models[{number}].type" for number, model in enumerate(spec["models"]) if model["type"] == ModelType.EMBEDDING
-    )
-
-
 class ModelProviderSpec(Part):
     """What the platform team declares about a provider."""
 
@@ -281,16 +281,17 @@ class ModelProviderSpec(Part):
     """The API that the endpoints speak. `OpenAI`: requests go there as they came, whatever their path. `Anthropic`:
     `/v1/messages` and `/v1/messages/count_tokens` alone; requests to other paths pass over these endpoints, unless
     `chatCompletions` says otherwise. `AzureOpenAI`: as `OpenAI`, at Azure's paths (`docs/azure.md`).
-    `Gemini`: `/v1/chat/completions` and `/v1/embeddings` as they came, and messages (`docs/gemini.md`)."""
+    `Gemini`: `/v1/chat/completions` and `/v1/embeddings` as they came, and messages (`docs/gemini.md`). `Bedrock`:
+    messages and `/v1/chat/completions`, both in the words of Converse (`docs/bedrock.md`)."""
     messages: MessagesWay | None = None
     """What becomes of requests to `/v1/messages` where `protocol` is none of Anthropic's. `Forward`: they go to
     `<baseURL>/messages` as they came. `Translate`: they go to `<baseURL>/chat/completions` in its words, and answers
-    come back in theirs (`docs/messages.md`). Absent: `Forward`, and `Translate` for `AzureOpenAI` and
-    `Gemini`, which have no such path."""
-    chat_completions: ChatWay = ChatWay.SKIP
-    """What becomes of requests to `/v1/chat/completions` where `protocol` is `Anthropic`. `PassOver`: these endpoints
-    are not asked. `Translate`: they go to `<baseURL>/messages` in its words, and answers come back in theirs
-    (`docs/chat-completions.md`)."""
+    come back in theirs (`docs/messages.md`). Absent: `Forward`, and `Translate` for `AzureOpenAI`,
+    `Gemini` and `Bedrock`, which have no such path."""
+    chat_completions: ChatWay | None = None
+    """What becomes of requests to `/v1/chat/completions` where `protocol` is `Anthropic` or `Bedrock`. `PassOver`:
+    these endpoints are not asked. `Translate`: they go there in the other API's words, and answers come back in theirs
+    (`docs/chat-completions.md`). Absent: `PassOver`, and `Translate` for `Bedrock`."""
     unsupported: Unsupported = Unsupported.REFUSE
     """What becomes of parameters of sampling that this provider's API cannot say of a request in other words:
     `temperature` above 1, `top_k`, `presence_penalty`, `frequency_penalty`, `seed`, `logit_bias`. `Refuse`: such a
@@ -315,6 +316,11 @@ class ModelProviderSpec(Part):
         """How requests to `/v1/messages` go there; of `Anthropic` they need no other words."""
         return self.messages or MESSAGES_WAY[self.protocol]
 
+    @property
+    def way_of_chat(self) -> ChatWay:
+        """What becomes of requests to `/v1/chat/completions` where they need other words."""
+        return self.chat_completions or (ChatWay.TRANSLATE if self.protocol is Protocol.BEDROCK else ChatWay.SKIP)
+
     # Each endpoint against the whole catalogue: 50 times what the API server's cost limit allows to be said in CEL.
     constraints: ClassVar = (
         Rule(
@@ -332,25 +338,6 @@ class ModelProviderSpec(Part):
             reads=("endpoints", "models"),
         ),
         Rule(
-            holds=lambda value: (
-                value["protocol"] != Protocol.ANTHROPIC or value.get("messages") != MessagesWay.TRANSLATE
-            ),
-            cel="self.protocol != 'Anthropic' || !has(self.messages) || self.messages != 'Translate'",
-            message="got messages to be translated for a provider that speaks their own API, want `Forward`, remove it",
-            reads=("protocol", "messages"),
-            field="messages",
-        ),
-        Rule(
-            holds=lambda value: (
-                value["protocol"] not in {Protocol.AZURE_OPENAI, Protocol.GEMINI}
-                or value.get("messages") != MessagesWay.FORWARD
-            ),
-            cel="!(self.protocol in ['AzureOpenAI', 'Gemini']) || !has(self.messages) || self.messages != 'Forward'",
-            message="got messages to be forwarded to an API that has no path for them, want `Translate`, remove it",
-            reads=("protocol", "messages"),
-            field="messages",
-        ),
-        Rule(
             holds=lambda value: not versions_elsewhere(value),
             places=versions_elsewhere,
             cel="self.protocol == 'AzureOpenAI' || self.endpoints.all(endpoint, !has(endpoint.apiVersion))",
@@ -366,23 +353,9 @@ class ModelProviderSpec(Part):
             " deployment's name as `id`",
             reads=("protocol", "models", "endpoints"),
         ),
-        Rule(
-            holds=lambda value: value["protocol"] == Protocol.ANTHROPIC or value["chatCompletions"] == ChatWay.SKIP,
-            cel="self.protocol == 'Anthropic' || self.chatCompletions == 'PassOver'",
-            message="got chat/completions to be translated for a provider that speaks their own API, want `PassOver`,"
-            " remove it",
-            reads=("protocol", "chatCompletions"),
-            field="chatCompletions",
-        ),
-        *RULES,
-        Rule(
-            holds=lambda value: not _embeddings_of_anthropic(value),
-            places=_embeddings_of_anthropic,
-            cel="self.protocol != 'Anthropic' || self.models.all(model, model.type != 'Embedding')",
-            message="got an Embedding model of a provider that speaks Anthropic's API, which makes no vectors, want"
-            " type `Chat`, change it, or move the model to a provider of another `protocol`",
-            reads=("protocol", "models"),
-        ),
+        *RULES_OF_WAYS,
+        *RULES_OF_HINTS,
+        *RULES_OF_BEDROCK,
     )
 
 

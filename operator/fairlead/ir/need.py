@@ -23,7 +23,7 @@ class Need(StrEnum):
         if self is Need.ANTHROPIC:
             return target.protocol is Protocol.ANTHROPIC
         if self is Need.CHAT:
-            return target.protocol is not Protocol.ANTHROPIC or target.translates_chat
+            return target.protocol not in {Protocol.ANTHROPIC, Protocol.BEDROCK} or target.translates_chat
         speaks = target.protocol in {Protocol.OPENAI, Protocol.AZURE_OPENAI}
         if self is Need.RESPONSES:
             return speaks and (not target.api_version or target.api_version >= FIRST_WITH_RESPONSES)
@@ -33,6 +33,8 @@ class Need(StrEnum):
 FIRST_WITH_RESPONSES = "2025-03-01-preview"
 """The first version of Azure's API by deployments that has responses."""
 CHAT, MESSAGES = "chat/completions", "messages"
+CONVERSE = "converse"
+"""Bedrock's words, which are neither API's."""
 NEEDS: Mapping[tuple[str, ...], Need | None] = {
     (CHAT,): Need.CHAT,
     ("completions",): Need.OPENAI,
@@ -51,5 +53,7 @@ def need_of(path: str) -> Need | None:
 def other_words(path: str, target: Target) -> str:
     """Name what a target wants requests to a path below `/v1` in the words of; empty = they go as they came."""
     if path == CHAT and target.translates_chat:
-        return MESSAGES
-    return CHAT if path == MESSAGES and target.translates_messages else ""
+        return CONVERSE if target.protocol is Protocol.BEDROCK else MESSAGES
+    if path == MESSAGES and target.translates_messages:
+        return CONVERSE if target.protocol is Protocol.BEDROCK else CHAT
+    return ""

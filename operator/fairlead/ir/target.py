@@ -13,6 +13,8 @@ class Protocol(StrEnum):
     """OpenAI's, by paths of Azure's."""
     GEMINI = "Gemini"
     """Of OpenAI's chat/completions and embeddings alone."""
+    BEDROCK = "Bedrock"
+    """Amazon's Converse, which is neither API: all is said there in other words."""
 
 
 class Reasoning(StrEnum):
@@ -96,11 +98,14 @@ class Target:
     translates_messages: bool = False
     """Messages go there in the words of chat/completions."""
     translates_chat: bool = False
-    """Requests to chat/completions go there in the words of messages."""
+    """Requests to chat/completions go there in the words of messages, or, as messages do, in those of Converse."""
     api_version: str = ""
     """Of Azure's API by deployments: what a request says in `api-version`. Empty = paths are OpenAI's."""
     hints: Hints | None = None
     """Of requests that go there in other words; None = none."""
+    aws_region: str = ""
+    """Of Bedrock: the region of AWS that requests are signed for, by `credential`, or by what AWS gives the gateway
+    where there is none. Empty = requests are not signed."""
 
     @property
     def makes(self) -> tuple[object, ...]:
@@ -124,6 +129,7 @@ class LastResort:
     translates_messages: bool = False
     translates_chat: bool = False
     api_version: str = ""
+    aws_region: str = ""
     """As of a target."""
 
     @property
@@ -134,7 +140,8 @@ class LastResort:
 
 def _made(made: tuple[object, ...], host: Target | LastResort) -> tuple[object, ...]:
     """Add what few hosts have: what answers of the others are kept under stays what it was."""
-    return (*made, *(["chat"] if host.translates_chat else []), *([host.api_version] if host.api_version else []))
+    few = (*(["chat"] if host.translates_chat else []), *([host.api_version] if host.api_version else []))
+    return (*made, *few, *(["converse"] if host.aws_region else []))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,14 @@ class Resolver:
     def shadow(self, written: ShadowTarget, kinds: frozenset[ir.ModelKind]) -> ModelReference | None:
         """Return the model that receives copies; every name of the route must make what it makes."""
         candidate = self._candidate(written.provider, written.model, "spec.shadow")
+        if candidate is not None and self.providers[candidate.provider].protocol is ir.Protocol.BEDROCK:
+            self.diagnostics.miss(
+                Reason.MODEL_TYPE_MISMATCH,
+                "spec.shadow.provider",
+                f"got `{candidate.provider}`, which speaks Bedrock's API, want one that takes copies as they came,"
+                " of OpenAI's API or Anthropic's",
+            )
+            return None
         if candidate is None or kinds <= {self._kind(candidate)}:
             return candidate
         other = ", ".join(f"`{kind}`" for kind in sorted(kinds))

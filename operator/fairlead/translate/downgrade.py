@@ -54,6 +54,11 @@ def objection_to_downgrade(route: Route, other: Route) -> tuple[Reason, str] | N
                 f" none does, write `{field}: Translate` on both sides or on neither"
             )
             return Reason.MODEL_TYPE_MISMATCH, message
+    if other.converses and not route.converses:
+        message = (
+            f"got `{other.key.name}`, whose providers speak Bedrock's API, want a route like this one, where none does"
+        )
+        return Reason.MODEL_TYPE_MISMATCH, message
     return objection(route, other)
 
 

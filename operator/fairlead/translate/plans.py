@@ -216,6 +216,7 @@ class Planner:
                 translates_messages=self._providers[endpoint.provider].translates_messages,
                 translates_chat=self._providers[endpoint.provider].translates_chat,
                 api_version=endpoint.api_version,
+                aws_region=endpoint.aws_region,
             )
             for name, endpoint in sorted(self._used_last_resorts.items())
         )
@@ -262,6 +263,7 @@ class Planner:
             translates_chat=owner.translates_chat,
             api_version=rung.endpoint.api_version,
             hints=owner.hints(rung.model),
+            aws_region=rung.endpoint.aws_region,
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fairlead import ir
 from fairlead.api import quantity
 from fairlead.api.base_url import split_base_url
+from fairlead.api.bedrock import region_of
 from fairlead.api.conditions import Reason
 from fairlead.api.health_check import HealthCheckType, ProbeCredential
 from fairlead.api.protocol import ChatWay, MessagesWay, Reasoning, Unsupported, api_root
@@ -26,6 +27,7 @@ _DEFAULTS = {
     ir.Protocol.ANTHROPIC: ("x-api-key", ""),
     ir.Protocol.AZURE_OPENAI: ("api-key", ""),
     ir.Protocol.GEMINI: ("Authorization", "Bearer "),
+    ir.Protocol.BEDROCK: ("Authorization", "AWS4-HMAC-SHA256 "),
 }
 """The header of a credential whose resource names none, and what stands before it there."""
 
@@ -70,6 +72,8 @@ class Endpoint:
     capacity: Capacity
     api_version: str = ""
     """Of Azure's API by deployments; empty = paths are OpenAI's."""
+    aws_region: str = ""
+    """Of Bedrock: what requests are signed for; empty = they are not signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +160,7 @@ def provider(written: ModelProvider, references: References, diagnostics: Diagno
         allowed=spec.allowed_routes.namespaces,
         protocol=ir.Protocol(spec.protocol),
         translates_messages=spec.way_of_messages is MessagesWay.TRANSLATE,
-        translates_chat=spec.chat_completions is ChatWay.TRANSLATE,
+        translates_chat=spec.way_of_chat is ChatWay.TRANSLATE,
         leaves_out=spec.unsupported is Unsupported.LEAVE_OUT,
         reasoning={
             model.name: ir.Reasoning(model.reasoning)
@@ -191,7 +195,15 @@ def _endpoint(written: ModelProvider, endpoint: EndpointSpec, ids: Mapping[str, 
         terms={model.name: _terms(model, own.get(model.name)) for model in catalogue if model.name in wire_models},
         capacity=_capacity(endpoint),
         api_version=endpoint.api_version or "",
+        aws_region=_aws_region(written, endpoint),
     )
+
+
+def _aws_region(written: ModelProvider, endpoint: EndpointSpec) -> str:
+    """Return what requests are signed for; the API has seen to it that there is one."""
+    if ir.Protocol(written.spec.protocol) is not ir.Protocol.BEDROCK:
+        return ""
+    return endpoint.aws_region or region_of(endpoint.base_url) or ""
 
 
 def _capacity(endpoint: EndpointSpec) -> Capacity:

@@ -33,7 +33,22 @@ class Served:
 def served(spec: ModelRouteSpec, resolver: Resolver, shares: Shares | None) -> Served:
     """Follow what is written, and let what was promoted last answer until the machine says otherwise."""
     found = _served(spec, resolver, shares)
+    _check_copies(spec, resolver)
     return found if found.plan is None else replace(found, plan=replace(found.plan, source=_source(spec, resolver)))
+
+
+def _check_copies(spec: ModelRouteSpec, resolver: Resolver) -> None:
+    """Say which steps bring nothing: what goes out in words of another API alone does not travel with a copy."""
+    found = resolver.providers.get(spec.primary.provider)
+    if found is None or found.protocol is not ir.Protocol.BEDROCK or spec.rollout is None:
+        return
+    for position, step in enumerate(spec.rollout.steps):
+        if step.shadow is not None:
+            resolver.diagnostics.warn(
+                f"spec.rollout.steps[{position}].shadow",
+                f"got copies for `{found.name}`, which speaks Bedrock's API and gets none, want a step with `traffic`,"
+                " or this one ends inconclusive",
+            )
 
 
 def _source(spec: ModelRouteSpec, resolver: Resolver) -> Source | None:

@@ -95,6 +95,8 @@ class Route:
     """Some of its models want messages in the words of another API."""
     translates_chat: bool = False
     """Some of its models want chat/completions in the words of another API."""
+    converses: bool = False
+    """Some of its models want either in those of Bedrock."""
     feedback: bool = False
     """Whether users may rate its answers."""
     speaks_openai: bool = True
@@ -178,6 +180,7 @@ def route(
         rollout=rolling.plan,
         translates_messages=any(one.translates_messages for one in _asked(candidates, resolver)),
         translates_chat=any(one.translates_chat for one in _asked(candidates, resolver)),
+        converses=any(one.protocol is ir.Protocol.BEDROCK for one in _asked(candidates, resolver)),
         speaks_openai=_speaks_openai(spec, candidates, resolver),
     )
 
