@@ -53,7 +53,8 @@ Header = Annotated[
 ]
 
 _CREDENTIAL_HEADERS = (
-    *("api-key", "authorization", "cookie", "set-cookie", "x-amz-security-token", "x-api-key", "x-goog-api-key"),
+    *("api-key", "authorization", "cookie", "set-cookie", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"),
+    *("x-api-key", "x-goog-api-key"),
 )
 _STEERING_HEADERS = (
     *("alt-svc", "http2-settings", "location", "proxy-authenticate", "refresh", "strict-transport-security"),

@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 
 from fairlead import statuses
-from fairlead.envoy import dialects, makers, names, upstream_filter
+from fairlead.envoy import dialects, makers, names, signing, upstream_filter
 from fairlead.envoy.protobuf import Json, duration, extension, packed
 from fairlead.ir import Breaker, Gateway, Ladder, LastResort, Target, Upstream
 
@@ -76,7 +76,12 @@ def _last_resort(last: LastResort, crowded: Addresses, made: Mapping[str, str]) 
 def _host_line(host: Target | LastResort, wire_model: str, hop: str = "") -> str:
     """Put what the upstream filters need to know of a host into one value: see `lua/upstream/attempt.lua`."""
     marks = {names.WANTS_CHAT: host.translates_messages, names.WANTS_MESSAGES: host.translates_chat}
-    wanted = (*(mark for mark, wants in marks.items() if wants), *host.forward_headers)
+    signature = signing.mark(host)
+    wanted = (
+        *(mark for mark, wants in marks.items() if wants),
+        *([signature] if signature else []),
+        *host.forward_headers,
+    )
     base = upstream_filter.versioned(host.upstream.base_path, host.api_version)
     words = (host.credential, wire_model, base, hop, ",".join(wanted))
     return " ".join(word or "-" for word in words)

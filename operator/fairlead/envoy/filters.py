@@ -16,6 +16,7 @@ from fairlead.envoy import (
     probe,
     recorder,
     request_filter,
+    signing,
     token_filter,
     upstream_filter,
     words,
@@ -205,6 +206,8 @@ def per_attempt(gateway: Gateway, layout: Layout) -> list[Json]:
             f"{HTTP}.lua.v3.Lua",
             {"default_source_code": {"inline_string": upstream_filter.source(gateway, layout)}},
         ),
+        # What signs the attempt as it has become: behind all that writes it.
+        *signing.filters(gateway, layout),
         extension("envoy.filters.http.upstream_codec", f"{HTTP}.upstream_codec.v3.UpstreamCodec"),
     ]
 
@@ -221,6 +224,8 @@ def _host(gateway: Gateway) -> list[Json]:
         *(logs.SENT_BY_ATTEMPTS, logs.ATTEMPT_MEMBERS, logs.of_request(names.WAY_KEY)),
     )
     credentials = {credential.header.lower() for credential in gateway.credentials}  # of the attempt before
+    if signing.signers(gateway):
+        credentials.update(signing.HEADERS)
     return [
         allow_list.removed_from_requests(gateway),
         *({"remove": header} for header in sorted(credentials)),

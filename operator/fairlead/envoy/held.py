@@ -41,4 +41,4 @@ def route() -> Json:
 def source(gateway: Gateway, layout: Layout) -> str:
     """Read the Lua source that answers: credentials are read as attempts read them."""
     own = resources.files("fairlead.envoy").joinpath("lua", "held.lua").read_text(encoding="utf-8")
-    return f"{upstream_filter.source(gateway, layout, ('names', 'credentials'))}\n{own}"
+    return f"{upstream_filter.source(gateway, layout, ('names', 'credentials', 'signing'))}\n{own}"

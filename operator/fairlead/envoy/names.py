@@ -73,6 +73,10 @@ SAID_KEY = "said"
 WANTS_CHAT, WANTS_MESSAGES = "!messages", "!chat"
 """Among the headers that a host wants besides: it wants messages in the words of chat/completions, and chat/completions
 in those of messages."""
+WANTS_SIGNATURE = "!sign="
+"""There, too, with the name of a signer behind it."""
+SIGN_HEADER = "x-fl-sign"
+"""From the upstream filter to the signers behind it: which of them signs the attempt."""
 MESSAGES_FILTER, CHAT_FILTER = "fairlead-messages", "fairlead-chat"
 """The filters that say answers to clients of these APIs."""
 

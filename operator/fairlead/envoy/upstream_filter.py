@@ -4,7 +4,7 @@ It runs once per attempt, after its host is chosen; copies for shadows get it be
 
 **On the way out** it writes the host's credential, path (of Azure's API by deployments with model and version) and
 model, and takes off what `allow_list` lets through because another provider names it in its `forwardHeaders`. Without
-the credential no prompt leaves: the attempt fails.
+the credential no prompt leaves: the attempt fails. What is to be signed is told to the filters behind it (`signing`).
 
 **On the way back** it takes off such headers, too, and makes a 200 that is no answer a failed attempt, which is 502 on
 the last rung: an empty body; and, where the answer is a JSON object that comes as a whole, a body that is none, that
@@ -19,13 +19,16 @@ about the gateway's key is 401.
 import re
 from collections.abc import Iterable
 
-from fairlead.envoy import chunk, words
+from fairlead.envoy import chunk, signing, words
 from fairlead.envoy.allow_list import forwarded
 from fairlead.envoy.errors import BAD_GATEWAY
 from fairlead.envoy.layout import Layout
 from fairlead.ir import Gateway, Protocol
 
-PARTS = ("names", "credentials", "headers", "paths", "words", "answers", "errors", "notes", "cascade", "attempt")
+PARTS = (
+    *("names", "credentials", "signing", "headers", "paths", "words", "answers", "errors", "notes", "cascade"),
+    "attempt",
+)
 """The files of `lua/upstream/`, in the order in which they are joined: each sees the locals of those before it."""
 
 
@@ -36,6 +39,7 @@ def source(gateway: Gateway, layout: Layout, parts: Iterable[str] = PARTS) -> st
         "credentials_dir": layout.credentials_dir,
         "forwarded": " ".join(forwarded(gateway)),
         "listed": "1" if any(target.protocol is Protocol.GEMINI for target in gateway.targets) else "",
+        "signs": "1" if signing.signers(gateway) else "",
         "versioned": "1" if any(target.api_version for target in gateway.targets) else "",
         "no_answer": BAD_GATEWAY.body(),
         "no_message": BAD_GATEWAY.anthropic(),

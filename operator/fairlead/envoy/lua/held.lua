@@ -15,7 +15,8 @@ function envoy_on_request(h)
   local absent = {}
   for file in gmatch(h:headers():get(FILES) or "", "[^,]+") do
     local is_one = match(file, "^[%w.-]+/[%w._-]+$") and not find(file, "..", 1, true)
-    if #absent < MOST and not (is_one and read_credential(CREDENTIALS .. "/" .. file)) then
+    local path = CREDENTIALS .. "/" .. file
+    if #absent < MOST and not (is_one and (read_credential(path) or is_credentials_file(read_file(path) or ""))) then
       absent[#absent + 1] = file
     end
   end

@@ -9,7 +9,7 @@
 local HOST = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S*) (%S*) ("attempt":%S+) (%S+) (%S+) (%S+) (%d+) /v1(/%S+)$'
 
 local STATUS = "^[2-5]%d%d$" -- an answer of HTTP; 101, 600 and 1000 are none
-local missed = false -- whether this worker ever lacked a credential: until then nobody asks the metadata
+local missed = SIGNS -- whether this worker may have lacked a credential: until then nobody asks the metadata
 
 -- No prompt leaves without the credential. The attempt must fail at the provider all the same: an answer of this filter's
 -- own would end the request, since Envoy retries none of those.
@@ -52,9 +52,15 @@ function envoy_on_request(h)
   note_attempt(h, model == "*" and last_target or target, tonumber(sent) and sent or "0", log)
   local worded = other_words(h, headers, path, forward)
   if worded then path = worded.path end
-  local value, header
-  if credential ~= "-" then value, header = credential_of(h, credential) end
-  if value then headers:replace(header, value) end
+  local signer, opens = signer_of(forward), credential == "-"
+  if signer then
+    opens = can_sign(h, credential)
+    if opens then headers:replace("x-fl-sign", signer) end
+  elseif not opens then
+    local value, header = credential_of(h, credential)
+    if value then headers:replace(header, value) end
+    opens = value ~= nil
+  end
   if missed then h:streamInfo():dynamicMetadata():set(NAMESPACE, "unsent", "") end -- attempts share it
   headers:replace(":path", path_at(base, path, model == "*" and last_model or model))
   if hop == "-" then
@@ -75,7 +81,7 @@ function envoy_on_request(h)
     headers:replace(":fl-target", last_target)
     headers:replace(":fl-model", last_model)
   end
-  if credential ~= "-" and not value then
+  if not opens then
     send_nothing(h, headers, base)
   elseif worded then
     if not send_words(h, model) then send_nothing(h, h:headers(), base) end

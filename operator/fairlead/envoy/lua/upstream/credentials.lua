@@ -8,13 +8,18 @@ local CREDENTIAL_MS = 100
 
 local values, read_at = {}, {} -- by file
 
--- What no header can carry is as absent as a file that is not there.
-local function read_credential(path)
+local function read_file(path)
   local file = io.open(path, "rb")
   if not file then return nil end
   local text = file:read(CREDENTIAL_BYTES + 1)
   file:close()
-  if not text or #text > CREDENTIAL_BYTES then return nil end
+  return text and #text <= CREDENTIAL_BYTES and text or nil
+end
+
+-- What no header can carry is as absent as a file that is not there.
+local function read_credential(path)
+  local text = read_file(path)
+  if not text then return nil end
   local value = match(text, "^(.*%S)") or "" -- most editors end a file with a newline
   if value == "" or find(value, "%c") then return nil end
   return value

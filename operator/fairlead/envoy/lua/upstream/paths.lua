@@ -2,12 +2,16 @@
 --
 -- base path = <path>, `-` for none, or <path>?<version> of Azure's API by deployments, where a model stands in the path of
 -- what is asked of it. A base path of the resource has no `?`, and a deployment's name is one of letters, digits, `-_.`.
+-- In Bedrock's paths a model stands, too: its id, or an ARN, has `:` and `/` besides, which must not part the path.
 
 local VERSIONED = "@versioned@" ~= "" -- whether some host of this gateway has a version
+local OF_MODELS = { ["/converse"] = true, ["/converse-stream"] = true }
+local APART = { [":"] = "%3A", ["/"] = "%2F" }
 local OF_DEPLOYMENTS = { ["/chat/completions"] = true, ["/completions"] = true, ["/embeddings"] = true }
 
 -- Where a host is asked what clients ask at `path`.
 local function path_at(base, path, model)
+  if OF_MODELS[path] then return "/model/" .. gsub(model, "[:/]", APART) .. path end
   local root, version
   if VERSIONED then root, version = match(base, "^([^?]+)%?(.+)$") end
   if not root then return base == "-" and path or base .. path end
