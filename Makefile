@@ -17,6 +17,7 @@ $(STAMP): pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/pip install --quiet --constraint requirements.txt --editable '.[demo,operator,budget,init]' --group dev
+	$(BIN)/pip install --quiet --constraint requirements.txt --no-deps --group apart
 	@touch $@ $(DEMO_STAMP)
 
 # The demo needs no test tools and no operator: a third of the time.

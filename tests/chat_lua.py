@@ -7,13 +7,14 @@ from lupa import luajit21
 
 from fairlead.demo.provider import check
 from fairlead.envoy import chunk
+from fairlead.envoy import words as words_of_gateways
 
 RUNTIME = luajit21.LuaRuntime(encoding=None)
 _NAMES = ("in_other_words", "completion_of", "problem_of", "is_own", "new_stream", "translated", "finish")
 _SOURCE = "\n".join(
     (
-        chunk.parts("messages", ("names", "spans", "strict", "parts", "effort")),
-        f"local in_other_words do {chunk.parts('chat', ('request', 'members'))}".replace(
+        chunk.parts("messages", ("names", *words_of_gateways.SHARED)),
+        f"local in_other_words do {words_of_gateways.said_with('@chat@')}".replace(
             "local function in_other_words", "function in_other_words"
         ),
         "end",

@@ -6,11 +6,12 @@ from typing import Any
 from lupa import luajit21
 
 from fairlead.envoy import chunk
+from fairlead.envoy import words as words_of_gateways
 
 RUNTIME = luajit21.LuaRuntime(encoding=None)
 _NAMES = ("in_other_words", "message_of", "problem_of", "new_stream", "translated", "finish")
 _SOURCE = chunk.parts(
-    "messages", ("names", "spans", "strict", "parts", "effort", "request", "answer", "stream", "events")
+    "messages", ("names", *words_of_gateways.SHARED, "request", "errors", "answer", "stream", "events")
 )
 LUA = RUNTIME.execute((_SOURCE + f"\nreturn {{{', '.join(f'{name}={name}' for name in _NAMES)}}}").encode())
 PLAIN = {"model": "m", "messages": [{"role": "user", "content": "q"}]}

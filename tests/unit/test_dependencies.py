@@ -91,7 +91,7 @@ def test_every_extra_is_known_here() -> None:
 def test_what_tests_and_benchmarks_import_is_declared() -> None:
     files = [path for folder in FIRST_PARTY for path in (ROOT / folder).rglob("*.py")]
     own = {"fairlead", *FIRST_PARTY, *(path.stem for path in files), *(path.parent.name for path in files)}
-    known = declared(None) | {name_of(one) for one in PROJECT["dependency-groups"]["dev"]}
+    known = declared(None) | {name_of(one) for group in PROJECT["dependency-groups"].values() for one in group}
     known = known.union(*(declared(extra) for extra in ENTRIES))
     needed = distributions({name for path in files for name in _imported_by(path)} - own)
     assert needed - known == set(), "declare it in the group `dev`"

@@ -42,7 +42,7 @@ MESSAGES = Words(
     sent="/chat/completions",
     mark=names.WANTS_CHAT,
     filter=names.MESSAGES_FILTER,
-    shared=("spans", "strict"),
+    shared=("spans", "errors", "strict"),
     whole="message_of",
 )
 CHAT = Words(
@@ -54,7 +54,15 @@ CHAT = Words(
     shared=("spans",),
     whole="completion_of",
 )
-_OF_REQUESTS = {"@messages@": ("messages", ("request",)), "@chat@": ("chat", ("request", "members"))}
+SHARED = ("spans", "strict", "parts", "effort", "turns")
+"""Files of `lua/messages/` that all requests are said with."""
+_OF_REQUESTS = {
+    "@messages@": (("messages", ("request",)),),
+    "@chat@": (("messages", ("spelling",)), ("chat", ("request", "values", "members"))),
+    "@converse_messages@": (("converse", ("spelling", "request")),),
+    "@converse_chat@": (("converse", ("spelling",)), ("chat", ("request", "values")), ("converse", ("members",))),
+}
+"""What says requests of one API in the words of another: folders and files; `spelling` has those of the other one."""
 
 
 def source(words: Words) -> str:
@@ -69,10 +77,15 @@ def source(words: Words) -> str:
 
 def of_requests(text: str) -> str:
     """Write into the request filter what it says requests with."""
-    text = text.replace("@spans@", chunk.parts("messages", ("spans", "strict", "parts", "effort")))
-    for place, (folder, parts) in _OF_REQUESTS.items():
-        text = text.replace(place, chunk.parts(folder, parts))
+    text = text.replace("@spans@", chunk.parts("messages", SHARED))
+    for place in _OF_REQUESTS:
+        text = text.replace(place, said_with(place))
     return text
+
+
+def said_with(place: str) -> str:
+    """Read the Lua source of a function `in_other_words`, which needs `SHARED`."""
+    return "\n".join(chunk.parts(folder, parts) for folder, parts in _OF_REQUESTS[place])
 
 
 def of_attempts(gateway: Gateway) -> str:
@@ -84,6 +97,13 @@ def _of_attempts(words: Words) -> str:
     read = "\n".join((chunk.parts("messages", words.shared), chunk.parts(words.clients, ("answer",))))
     other = f'{{ mark = "{words.mark}", path = "{words.sent}", clients = "{words.clients}" }}'
     return f'do\n{read}\nSAYABLE.{words.clients} = {words.whole}\nOTHERS["{words.asked}"] = {other}\nend'
+
+
+def of_converse() -> str:
+    """Read what says answers of Bedrock's Converse in the words of Messages."""
+    return "\n".join(
+        (chunk.parts("messages", ("spans", "errors")), chunk.parts("converse", ("answer", "stream", "frames")))
+    )
 
 
 def wanted(gateway: Gateway) -> list[Words]:

@@ -1,12 +1,7 @@
--- A request to OpenAI's chat/completions as one to Anthropic's Messages ----------------------------------------------
+-- A request to OpenAI's chat/completions as one to Anthropic's Messages, or Bedrock's Converse -------------------------
 --
 -- By the rules of lua/messages/request.lua: texts are copied as they stand, what the other API cannot say is refused by its
--- name, and hints that it has no place for are left out, and named.
-
--- What a client says of the cache, which the other API takes at the same places.
-local function mark(found)
-  return found.cache_control and ',"cache_control":' .. object(found.cache_control, "cache_control") or ""
-end
+-- name, and hints that it has no place for are left out, and named. How blocks are spelled there stands in spelling.lua.
 
 local TEXT = { type = true, text = true, cache_control = true }
 
@@ -14,26 +9,21 @@ local TEXT = { type = true, text = true, cache_control = true }
 local function text_block(part, where)
   only(part, TEXT, where)
   local text = word(part.text, where)
-  return text ~= '""' and '{"type":"text","text":' .. text .. mark(part) .. "}" or nil
+  return text ~= '""' and spell_text(text, mark(part, where)) or nil
 end
 
 local IMAGE, SHOWN = { type = true, image_url = true, cache_control = true }, { url = true, detail = true }
 
-local function image_block(part)
+local function image_block(part, where)
   only(part, IMAGE, "image_url")
   local image = parts_of(needed(part.image_url, "image_url"), "image_url")
   only(image, SHOWN, "image_url")
   if image.detail and image.detail ~= '"auto"' then leave("detail") end
-  local url, source = word(image.url, "image_url"), nil
+  local url = word(image.url, "image_url")
   local kind, at = match(url, '^"data:([^;,"]+);base64,()')
-  if kind then
-    source = '{"type":"base64","media_type":"' .. kind .. '","data":"' .. sub(url, at)
-  elseif find(url, '^"https?:') then
-    source = '{"type":"url","url":' .. url
-  else
-    refuse("image_url")
-  end
-  return '{"type":"image","source":' .. source .. "}" .. mark(part) .. "}"
+  if kind then return spell_image(kind, '"', sub(url, at), mark(part, where)) end
+  if not find(url, '^"https?:') then refuse("image_url") end
+  return spell_link(url, mark(part, where))
 end
 
 -- The blocks of a message's content. `pictured`: whether pictures may be among them.
@@ -53,7 +43,7 @@ local function blocks_of(message, where, pictured)
     elseif kind == "refusal" and where == "assistant" then
       blocks[#blocks + 1] = text_block({ text = part.refusal }, where)
     elseif kind == "image_url" and pictured then
-      blocks[#blocks + 1] = image_block(part)
+      blocks[#blocks + 1] = image_block(part, where)
     else
       refuse("content of type " .. kind)
     end
@@ -61,27 +51,13 @@ local function blocks_of(message, where, pictured)
   return blocks
 end
 
+local ODD_IN_IDS, PLAIN_ID = "[^" .. IN_IDS .. "]", '^"[' .. IN_IDS .. ']+"$'
+
 -- Ids of calls that other providers gave may have characters that the other API takes in none.
 local function id_of(value, name)
-  if match(word(value, name), '^"[%w_-]+"$') then return value end
-  local inner = gsub(sub(value, 2, -2), "[^%w_-]", function(c) return format("_%02x", byte(c)) end)
+  if match(word(value, name), PLAIN_ID) then return value end
+  local inner = gsub(sub(value, 2, -2), ODD_IN_IDS, function(c) return format("_%02x", byte(c)) end)
   return inner ~= "" and '"' .. inner .. '"' or refuse(name)
-end
-
--- The last turn, or a new one where somebody else speaks: results of tools, and all that a user says after them, are one.
-local function turn_of(turns, role)
-  local last = turns[#turns]
-  if not last or last.role ~= role then
-    last = { role = role, results = {}, blocks = {} }
-    turns[#turns + 1] = last
-  end
-  return last
-end
-
-local function say(turns, role, blocks)
-  if #blocks == 0 then return end
-  local said = turn_of(turns, role).blocks
-  for i = 1, #blocks do said[#said + 1] = blocks[i] end
 end
 
 local CALL, FUNCTION = { id = true, type = true, ["function"] = true, index = true }, { name = true, arguments = true }
@@ -92,8 +68,7 @@ local function call_block(one)
   only(call, CALL, "tool_calls")
   local named = parts_of(needed(call["function"], "tool_calls"), "tool_calls")
   only(named, FUNCTION, "tool_calls")
-  return '{"type":"tool_use","id":' .. id_of(call.id, "tool_calls") .. ',"name":' .. word(named.name, "tool_calls")
-    .. ',"input":' .. needed(input_of(named.arguments), "arguments") .. "}"
+  return spell_use(id_of(call.id, "tool_calls"), word(named.name, "tool_calls"), needed(input_of(named.arguments), "arguments"))
 end
 
 local MESSAGE = { role = true, content = true, cache_control = true, name = true }
@@ -125,14 +100,14 @@ end
 
 function SPEAKERS.tool(message, turns)
   only(message, RESULT, "tool")
-  local id, content = id_of(message.tool_call_id, "tool_call_id"), ""
-  if message.content and byte(message.content) == 34 then
-    content = ',"content":' .. message.content .. mark(message)
-  elseif message.content then
-    content = ',"content":[' .. concat(blocks_of(message, "tool", true), ",") .. "]"
+  local id, content, marked = id_of(message.tool_call_id, "tool_call_id"), message.content, ""
+  if content and byte(content) == 34 then
+    marked = mark(message)
+  elseif content then
+    content = blocks_of(message, "tool", true)
   end
   local results = turn_of(turns, "user").results
-  results[#results + 1] = '{"type":"tool_result","tool_use_id":' .. id .. content .. "}"
+  results[#results + 1] = spell_result(id, content, marked)
 end
 
 local SYSTEM = { system = true, developer = true }
@@ -156,13 +131,8 @@ local function conversation_of(messages)
   if #turns == 0 then refuse("messages") end
   -- There it would be the beginning of the answer
   if turns[#turns].role == "assistant" then refuse("messages that end with the assistant's") end
-  local said = {}
-  for i, turn in ipairs(turns) do
-    for _, block in ipairs(turn.blocks) do turn.results[#turn.results + 1] = block end
-    said[i] = '{"role":"' .. turn.role .. '","content":[' .. concat(turn.results, ",") .. "]}"
-  end
-  return (#system > 0 and ',"system":[' .. concat(system, ",") .. "]" or "") .. ',"messages":[' .. concat(said, ",") .. "]",
-    find(turns[#turns].results[1] or "", '^{"type":"tool_result"') ~= nil
+  local after_tools = #turns[#turns].results > 0
+  return said_in(system, turns), after_tools
 end
 
 local TOOL = { type = true, ["function"] = true, cache_control = true }
@@ -185,10 +155,8 @@ local function tools_of(tools)
     only(tool, TOOL, "tools")
     local named = parts_of(needed(tool["function"], "tools"), "tools")
     only(named, DEFINED, "tools")
-    out[i] = '{"name":' .. word(named.name, "tools")
-      .. (named.description and ',"description":' .. word(named.description, "tools") or "")
-      .. ',"input_schema":' .. schema_of(named.parameters) .. (named.strict == "true" and ',"strict":true' or "")
-      .. mark(tool.cache_control and tool or named) .. "}"
+    out[i] = spell_tool(word(named.name, "tools"), named.description and word(named.description, "tools"),
+      schema_of(named.parameters), named.strict == "true", mark(tool.cache_control and tool or named))
   end
   return "[" .. concat(out, ",") .. "]"
 end
@@ -196,15 +164,15 @@ end
 local CHOICES = { ['"auto"'] = "auto", ['"required"'] = "any", ['"none"'] = "none" }
 local CHOICE = { type = true, ["function"] = true }
 
--- Which tool is to be called, and whether several at once may be.
+-- Which tool is to be called, and whether several at once may be; nil where nothing is said of it.
 local function choice_of(choice, parallel)
-  local alone = parallel == "false" and ',"disable_parallel_tool_use":true' or ""
-  if not choice then return alone ~= "" and ',"tool_choice":{"type":"auto"' .. alone .. "}" or "" end
+  local alone = parallel == "false" and "parallel_tool_calls" or nil
+  if not choice then return alone and spell_choice("auto", nil, alone) or nil end
   local kind = CHOICES[choice]
-  if kind then return ',"tool_choice":{"type":"' .. kind .. '"' .. (kind ~= "none" and alone or "") .. "}" end
+  if kind then return spell_choice(kind, nil, alone) end
   local found = parts_of(choice, "tool_choice")
   if type_of(found) ~= "function" then refuse("tool_choice of type " .. type_of(found)) end
   only(found, CHOICE, "tool_choice")
   local named = parts_of(needed(found["function"], "tool_choice"), "tool_choice")
-  return ',"tool_choice":{"type":"tool","name":' .. word(named.name, "tool_choice") .. alone .. "}"
+  return spell_choice("tool", word(named.name, "tool_choice"), alone)
 end

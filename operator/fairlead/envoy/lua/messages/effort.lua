@@ -22,3 +22,14 @@ local function effort_of(budget, limit)
   local share = tokens / most
   return share < 0.35 and "low" or share < 0.65 and "medium" or "high"
 end
+
+-- The effort that a request's thinking asks for, in the words of the other API; nil where its models take none.
+local function effort_in(body)
+  if not terms.reasoning or not body.thinking or body.thinking == "null" then return nil end
+  local thinking = parts_of(body.thinking, "thinking")
+  local kind = type_of(thinking)
+  if kind == "disabled" then return nil end
+  local config = body.output_config and body.output_config ~= "null" and parts_of(body.output_config, "output_config")
+  return config and EFFORTS[match(config.effort or "", '^"(%l+)"$') or ""]
+    or kind == "enabled" and effort_of(thinking.budget_tokens, body.max_tokens) or nil
+end

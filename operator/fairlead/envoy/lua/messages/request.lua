@@ -162,17 +162,6 @@ local function choice_of(text)
     .. (choice.disable_parallel_tool_use == "true" and ',"parallel_tool_calls":false' or "")
 end
 
--- The effort that a request's thinking asks for, in the words of the other API; nil where its models take none.
-local function effort_in(body)
-  if not terms.reasoning or not body.thinking or body.thinking == "null" then return nil end
-  local thinking = parts_of(body.thinking, "thinking")
-  local kind = type_of(thinking)
-  if kind == "disabled" then return nil end
-  local config = body.output_config and body.output_config ~= "null" and parts_of(body.output_config, "output_config")
-  return config and EFFORTS[match(config.effort or "", '^"(%l+)"$') or ""]
-    or kind == "enabled" and effort_of(thinking.budget_tokens, body.max_tokens) or nil
-end
-
 local CONFIG = { effort = true }
 local MOST_STOPS = 4
 local NOTHING = { model = true, messages = true, system = true }
