@@ -24,8 +24,10 @@ def main() -> None:
     """Print every figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--routes", type=int, default=1000)
+    parser.add_argument("--gzip", action="store_true", help="as with `gateway.configMaps: Gzip`")
     collect_seldom()
-    _compile(parser.parse_args().routes)
+    arguments = parser.parse_args()
+    _compile(arguments.routes, "Gzip" if arguments.gzip else "Plain")
 
 
 def _provider() -> dict[str, Any]:
@@ -55,7 +57,7 @@ def _consumer(number: int) -> dict[str, Any]:
     return {"apiVersion": API, "kind": "ModelConsumer", "metadata": metadata, "spec": spec}
 
 
-def _context() -> Context:
+def _context(config_maps: str) -> Context:
     decoded = decode_installation({"namespace": NAMESPACE, "regions": [{"name": name, "geo": "g"} for name in REGIONS]})
     if not isinstance(decoded, Installation):
         raise TypeError(decoded)
@@ -71,6 +73,7 @@ def _context() -> Context:
         "maxUnavailable": 1,
         "concurrency": 0,
         "gracePeriodSeconds": 300,
+        "configMaps": config_maps,
         "service": {"type": "ClusterIP", "port": 80, "annotations": {}},
         "resources": {},
         "nodeSelector": {},
@@ -92,6 +95,8 @@ def _context() -> Context:
             "image": "i",
             "pullPolicy": "Never",
             "pullSecrets": [],
+            "operatorImage": "operator:1",
+            "operatorPullPolicy": "IfNotPresent",
             "budgetServer": {},
             "recorder": "",
             "whenAllDrained": "Serve",
@@ -103,8 +108,8 @@ def _context() -> Context:
     )
 
 
-def _compile(routes: int) -> None:
-    context = _context()
+def _compile(routes: int, config_maps: str) -> None:
+    context = _context(config_maps)
     manifests = [
         _provider(),
         *(

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,36 @@ def _evict(cluster: Cluster, pod: str) -> None:
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": NAMESPACE}}
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction"
     cluster.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
+
+
+def test_configmaps_in_gzip_and_back_lose_no_request(team: Team, provider: Provider) -> None:
+    own = team.cluster
+    packed = {"gateway": {**VALUES["gateway"], "configMaps": "Gzip"}}
+    with reach(own, "local") as url, Load(url=url, key="alice-key", model="chat") as load:
+        eventually("answers", lambda: len(load.answers) > 50)
+        install(own, values=packed, verb="upgrade")
+        eventually("pods that unpack", lambda: _unpacking(own) == [True])
+        maps = {one["metadata"]["name"] for one in own.kubectl.list("configmaps", NAMESPACE)}
+        assert {name for name in maps if name.startswith("fairlead-gateway-local")} == {
+            "fairlead-gateway-local-bootstrap",
+            *(f"fairlead-gateway-local-packed-{part}" for part in ("clusters", "listeners", "routes")),
+        }
+        team.kubectl.apply(team.route("chat", provider.name, "model-b"))
+        eventually("the change", lambda: load.first_of("sim/main/model-b"))
+        install(own, values={"gateway": VALUES["gateway"]}, verb="upgrade")
+        eventually("pods that need not", lambda: _unpacking(own) == [False])
+        team.kubectl.apply(team.route("chat", provider.name, "model-a"))
+        changed_at = time.monotonic()
+        eventually("the change back", lambda: _asked_after(load, changed_at).get("sim/main/model-a"))
+    assert load.failed == []
+
+
+def _unpacking(cluster: Cluster) -> list[bool]:
+    return ["initContainers" in pod["spec"] for pod in gateway_pods(cluster, "local")]
+
+
+def _asked_after(load: Load, moment: float) -> Counter[str]:
+    return Counter(answer.target for answer in list(load.answers) if answer.asked_at > moment)
 
 
 def test_two_hundred_routes(team: Team, provider: Provider) -> None:

@@ -16,7 +16,7 @@ from fairlead.budget.exhaustion import Exhaustions
 from fairlead.envoy import BudgetServer, Drain, Layout
 from fairlead.errors import TooLargeError
 from fairlead.ir import ListenAddress
-from fairlead.manifests import BudgetSettings, Settings, budget_configuration
+from fairlead.manifests import BudgetSettings, RegionSettings, Settings, budget_configuration
 from fairlead.manifests import paths as pod
 from fairlead.rollout.machine import Shares
 from fairlead.rollout.plan import Plan
@@ -279,11 +279,12 @@ def pod_layouts(
     budget: BudgetSettings | None,
     *,
     recorder: str | None = None,
-    memory: Mapping[str, int | None] | None = None,
+    regions: Mapping[str, RegionSettings] | None = None,
 ) -> Mapping[str, Layout]:
     """Return where each region's pods keep their files: the one place that says so, for the operator and for `render`.
 
-    Nothing of a release stands in it but where budget server and recorder listen, and the memory limit of each region.
+    Nothing of a release stands in it but where budget server and recorder listen, and of its `regions` the memory limit
+    and how ConfigMaps carry the files.
     """
     layout = Layout(
         xds_dir=pod.XDS_DIR,
@@ -299,9 +300,8 @@ def pod_layouts(
         recorder=recorder,
         drain=Drain(listen=ListenAddress(address=_ANY, port=pod.DRAIN_PORT), path_variable=pod.DRAIN_PATH),
     )
-    return {
-        region.name: replace(layout, memory_bytes=(memory or {}).get(region.name)) for region in installation.served
-    }
+    own = {name: replace(layout, memory_bytes=r.memory_bytes, packed=r.packed) for name, r in (regions or {}).items()}
+    return {region.name: own.get(region.name, layout) for region in installation.served}
 
 
 def _rendered(

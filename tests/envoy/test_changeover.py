@@ -90,7 +90,7 @@ def test_renames_and_new_providers_fail_no_request(wait_until: Wait) -> None:
 
         worlds = [world(name, rung) for rung in (here, elsewhere) for name in ("before", "after")]
         running = stack.enter_context(Mounted(worlds[-1], concurrency=2))
-        changeover, now = Changeover(envoy.render(worlds[-1], running.layout)), 0.0
+        changeover, now = Changeover(envoy.render(worlds[-1], running.layout), limit_bytes=envoy.LIMIT_BYTES), 0.0
 
         def bring(wanted: ir.Gateway) -> Written:
             files = envoy.render(wanted, running.layout)
@@ -120,7 +120,7 @@ def test_a_request_that_brings_its_body_while_its_route_is_renamed_is_answered(w
 
         with Mounted(world("before")) as running:
             files = envoy.render(world("after"), running.layout)
-            changeover = Changeover(envoy.render(world("before"), running.layout))
+            changeover = Changeover(envoy.render(world("before"), running.layout), limit_bytes=envoy.LIMIT_BYTES)
             client = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
             client.putrequest("POST", CHAT)
             for name, value in (("authorization", f"Bearer {KEY}"), ("content-length", str(len(ASK)))):

@@ -1,6 +1,7 @@
 """What many routes take: work that grows with their number and no faster, and files that fit where they go."""
 
 import sys
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -9,6 +10,7 @@ from benchmarks import operator_scale
 
 from builders import compiled, consumer, endpoint, installation, model, provider, route
 from fairlead.compiler import Compiled
+from fairlead.manifests.configuration import parts
 from golden_cases import layouts
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-south-1")
@@ -17,8 +19,9 @@ FIT = 650
 """Routes of three endpoints with a fallback that a region's files hold; `docs/benchmarks.md` says so."""
 
 
-def many(routes: int, **spec: Any) -> Compiled:
+def many(routes: int, *, packed: bool = False, **spec: Any) -> Compiled:
     """Compile so many routes, of two models at three endpoints, for one region. `spec`: what each says besides."""
+    where = {name: replace(layout, packed=packed) for name, layout in layouts(REGIONS[:1]).items()}
     models = [model("large"), model("small")]
     api = provider("p", endpoints=[endpoint(name, name) for name in REGIONS], models=models)
     written = [
@@ -35,7 +38,7 @@ def many(routes: int, **spec: Any) -> Compiled:
         *written,
         *(consumer(f"consumer-{number:04}") for number in range(200)),
         installed=installation(regions=[{"name": name, "geo": name[:2]} for name in REGIONS]),
-        layouts=layouts(REGIONS[:1]),
+        layouts=where,
     )
 
 
@@ -74,6 +77,13 @@ def test_so_many_routes_fit_the_files_of_a_region() -> None:
     assert gateway.fullness[0] <= 100
 
 
+def test_packed_so_many_routes_fit_that_a_region_of_2000_is_not_nearly_full() -> None:
+    gateway = many(STEP, packed=True).gateways[REGIONS[0]]
+    assert gateway.fullness[0] * 2000 / STEP < 60
+    files = {path: content for path, content in gateway.files.items() if path.startswith("xds/")}
+    assert parts(files, packed=True), "and a ConfigMap of it has room"
+
+
 def test_the_benchmark_of_the_compiler_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    operator_scale._compile(3)
+    operator_scale._compile(3, "Gzip")
     assert "plan of an unchanged cluster" in capsys.readouterr().out

@@ -100,6 +100,8 @@ maxmemory-policy noeviction
   "image" (include "fairlead.image" (dict "image" $image "default" ""))
   "pullPolicy" $image.pullPolicy
   "pullSecrets" .Values.images.pullSecrets
+  "operatorImage" (include "fairlead.image" (dict "image" .Values.images.operator "default" .Chart.AppVersion))
+  "operatorPullPolicy" .Values.images.operator.pullPolicy
   "budgetServer" $budget
   "recorder" (ternary (printf "%s-recorder.%s.svc:8084" (include "fairlead.fullname" .) .Release.Namespace) "" .Values.recorder.enabled)
   "whenAllDrained" .Values.anyRegion.whenAllDrained

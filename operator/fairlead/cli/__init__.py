@@ -32,6 +32,7 @@ main = LazyGroup(
         ),
         "console": ("fairlead.cli.console:command", "Show it all as a page in the browser, live."),
         "recorder": ("fairlead.cli.recorder:command", "Keep pairs of answers for people to look at, and show them."),
+        "unpack": ("fairlead.cli.unpack:command", "Unpack a gateway's configuration in its pod, as long as it runs."),
         "crds": ("fairlead.cli.crds:command", "Write the CustomResourceDefinitions."),
         "demo": ("fairlead.demo.command:demo", "Show all of it on this machine, with real inference servers."),
     },

@@ -56,8 +56,12 @@ class _Version:
 class Changeover:
     """The versions of one region that some pod may serve now; none = nobody is known to serve anything."""
 
-    def __init__(self, there: Files | None = None, *, now: float = 0.0) -> None:
-        """`there`: the files that pods serve, made by whoever led before. `now`: monotonic seconds, here and below."""
+    def __init__(self, there: Files | None = None, *, now: float = 0.0, limit_bytes: int) -> None:
+        """`there`: the files that pods serve, made by whoever led before. `now`: monotonic seconds, here and below.
+
+        `limit_bytes`: how long a file may be.
+        """
+        self._limit_bytes = limit_bytes
         self._versions: list[_Version] = []
         self._lingers: dict[str, float] = {}
         """When what old routes led to may go, by name."""
@@ -95,12 +99,12 @@ class Changeover:
         held = frozenset.intersection(*(version.holds for version in self._versions))
         if _leads_astray(wanted.files, names, held):
             files = _beside(last.written.files, wanted.files)
-            if _fits(files):
+            if self._fits(files):
                 return _made(files, is_between=True, again_in_s=PATIENCE_S), last.leads_to
         led = last.holds & _all(version.leads_to for version in self._versions) - names
         lingers = {name: until for name, until in self._lingers.items() if name in last.holds - names}
         files = _beside(wanted.files, last.written.files, only=led | lingers.keys())
-        if not (led or lingers) or not _fits(files):
+        if not (led or lingers) or not self._fits(files):
             return wanted, names
         waits = [until - now for until in lingers.values()] + [PATIENCE_S] * bool(led)
         return _made(files, again_in_s=min(waits)), names
@@ -124,6 +128,9 @@ class Changeover:
         served = _all(version.leads_to for version in self._versions)
         for version in left:
             self._lingers |= dict.fromkeys(version.leads_to - served, now + LINGER_S)
+
+    def _fits(self, files: Files) -> bool:
+        return all(len(content) <= self._limit_bytes for content in files.values())
 
 
 def _all(sets: Iterable[frozenset[str]]) -> frozenset[str]:
@@ -159,7 +166,3 @@ def _beside(first: Files, second: Files, *, only: Collection[str] | None = None)
 
 def _made(files: Files, *, is_between: bool = False, again_in_s: float) -> Written:
     return Written(files=files, digest=envoy.digest(files), is_between=is_between, again_in_s=again_in_s)
-
-
-def _fits(files: Files) -> bool:
-    return all(len(content) <= envoy.LIMIT_BYTES for content in files.values())

@@ -49,7 +49,7 @@ class Context:
             self.installation,
             self.settings.budget_server,
             recorder=self.settings.recorder,
-            memory=self.settings.memory_bytes,
+            regions=self.settings.regions,
         )
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from fairlead import manifests
+from fairlead import envoy, manifests
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.kube import Kube, UnreachableError
 from fairlead.compiler import Compiled, CompiledGateway
@@ -177,12 +177,15 @@ class Gateways:
         """Choose what a region's pods are to serve next; where none takes requests, that is what is wanted."""
         now = self._clock.monotonic()
         if not self._has_ready(region):
-            self._changeovers[region] = Changeover()
+            self._changeovers[region] = self._changeover(region, None, now)
         elif region not in self._changeovers:
-            name = naming.gateway(self._context.settings, region)
-            there = manifests.watched_files(lambda one: self._live.get("ConfigMap", one), name)
-            self._changeovers[region] = Changeover(there, now=now)
+            settings = self._context.settings
+            there = manifests.watched_files(lambda one: self._live.get("ConfigMap", one), settings, region)
+            self._changeovers[region] = self._changeover(region, there, now)
         return self._changeovers[region].write(gateway.files, gateway.digest, now=now)
+
+    def _changeover(self, region: str, there: Mapping[str, bytes] | None, now: float) -> Changeover:
+        return Changeover(there, now=now, limit_bytes=envoy.limit_bytes(self._context.layouts[region]))
 
     def mounted(self) -> Mapping[str, frozenset[str]]:
         """Return, by region, the Secrets that all of its pods mount; a region without pods is not named."""

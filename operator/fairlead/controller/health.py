@@ -252,7 +252,8 @@ class Health:
     def _note_room(self, compiled: Compiled) -> bool:
         """Say which regions' files come to have little room left; tell whether any did, or did no longer."""
         fullness = {region: one.fullness for region, one in compiled.gateways.items()}
-        now = nearly_full(fullness)
+        regions = self._context.settings.regions
+        now = nearly_full(fullness, plain={name for name, values in regions.items() if not values.packed})
         for region in sorted(now.keys() - self._nearly_full):
             one = Happening(reason="ConfigurationNearlyFull", message=now[region], warning=True)
             self._events.note(self._installation, one, region)

@@ -4,11 +4,7 @@ So a bad edit that was made while the operator was away takes no route down when
 down gets its traffic back because somebody else looks after it. Pure.
 """
 
-import base64
-import gzip
-import io
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +15,7 @@ from fairlead.errors import StateError, TooLargeError
 from fairlead.health import memory as health_memory
 from fairlead.health.fleet import Fleet
 from fairlead.health.standing import Kept
+from fairlead.manifests import packing
 from fairlead.rollout.state import State, decode
 from fairlead.runtime import memory, saved
 from fairlead.runtime.memory import LastGood
@@ -68,10 +65,10 @@ def _rollouts(document: Any) -> Mapping[str, State]:
 
 
 def _packed(file: str, document: bytes, too_large: str) -> Mapping[str, Any]:
-    content = gzip.compress(document, mtime=0)
-    if len(content) > _LIMIT_BYTES:
+    content = packing.pack(document)
+    if packing.size(content) > _LIMIT_BYTES:
         raise TooLargeError(too_large)
-    return {"binaryData": {file: base64.b64encode(content).decode()}}
+    return {"binaryData": {file: content}}
 
 
 def _unpacked(found: Mapping[str, Any], file: str) -> bytes:
@@ -79,13 +76,9 @@ def _unpacked(found: Mapping[str, Any], file: str) -> bytes:
     if not isinstance(encoded, str):
         raise StateError(f"`binaryData[{file}]`: got none, want what Fairlead wrote")
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(base64.b64decode(encoded, validate=True))) as packed:
-            document = packed.read(_UNPACKED_LIMIT_BYTES + 1)
-    except (ValueError, OSError, EOFError, zlib.error):
-        raise StateError(f"`binaryData[{file}]`: got no gzip, want what Fairlead wrote") from None
-    if len(document) > _UNPACKED_LIMIT_BYTES:
-        raise StateError(f"`binaryData[{file}]`: got more than {_UNPACKED_LIMIT_BYTES} bytes unpacked, want fewer")
-    return document
+        return packing.unpack(encoded, limit=_UNPACKED_LIMIT_BYTES)
+    except ValueError as error:
+        raise StateError(f"`binaryData[{file}]`: {error}, want what Fairlead wrote") from None
 
 
 def health_data(documents: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:

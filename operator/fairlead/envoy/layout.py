@@ -46,6 +46,9 @@ class Layout:
     mounted: bool = True
     """True: the files lie in mounts, which the kubelet changes as a whole. False: each file is replaced by itself, so
     that a change of the routes does not make Envoy read a megabyte of clusters again."""
+    packed: bool = False
+    """Whether ConfigMaps bring the files of `xds_dir` in gzip, and something in the pod unpacks them: then they may be
+    longer."""
     ca_file: str
     """The certificates that providers' TLS is checked against, PEM."""
     memory_bytes: int | None = None

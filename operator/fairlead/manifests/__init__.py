@@ -77,9 +77,9 @@ def render(
             labels={REGION_LABEL: gateway.region},
         )
 
-    parts = configuration.parts(files)
+    parts = configuration.parts(files, packed=region.packed)
     objects: list[Mapping[str, Any]] = [
-        configuration.config_map(head("v1", "ConfigMap", f"-{part}"), parts[part])
+        {**head("v1", "ConfigMap", configuration.suffix(part, packed=region.packed)), **parts[part]}
         for part in (configuration.BOOTSTRAP, *configuration.XDS_PARTS)
     ]
     objects.append(_service(head("v1", "Service"), selector=selector, values=region.service))
@@ -96,7 +96,7 @@ def render(
             head("apps/v1", "Deployment"),
             region=gateway.region,
             secrets={*secrets(gateway), *further_secrets},
-            bootstrap=parts[configuration.BOOTSTRAP].get("bootstrap.json", ""),
+            bootstrap=files.get("bootstrap.json", b"").decode(),
             settings=settings,
             values=region,
             name=name,
@@ -119,25 +119,17 @@ def is_watched(manifest: Mapping[str, Any]) -> bool:
 
 def carrying(objects: Iterable[Mapping[str, Any]], files: Mapping[str, bytes]) -> tuple[Mapping[str, Any], ...]:
     """Let the ConfigMaps that pods take while they run carry these files; raises `TooLargeError`."""
-    parts = configuration.parts(files)
-    return tuple(
-        configuration.config_map(dict(one), parts[one["metadata"]["name"].rpartition("-")[2]])
-        if is_watched(one)
-        else one
-        for one in objects
-    )
+    return tuple(configuration.carrying(one, files) if is_watched(one) else one for one in objects)
 
 
-def watched_files(found: Callable[[str], Mapping[str, Any] | None], name: str) -> Mapping[str, bytes] | None:
-    """Return what stands in the ConfigMaps of the gateway `name` that pods take while they run; None = not everything.
+def watched_files(
+    found: Callable[[str], Mapping[str, Any] | None], settings: Settings, region: str
+) -> Mapping[str, bytes] | None:
+    """Return what stands in the ConfigMaps that a region's pods take while they run; None = not everything.
 
     `found` gives a ConfigMap by its name.
     """
-    stored = [(found(f"{name}-{part}") or {}).get("data") for part in configuration.XDS_PARTS]
-    files = {f"xds/{path}": text for one in stored if isinstance(one, Mapping) for path, text in one.items()}
-    if not all(isinstance(files.get(path), str) for path in configuration.WATCHED_FILES):
-        return None
-    return {path: files[path].encode() for path in configuration.WATCHED_FILES}
+    return configuration.watched(found, naming.gateway(settings, region), packed=settings.regions[region].packed)
 
 
 def _service(head: dict[str, Any], *, selector: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ CONTAINER = "envoy"
 """The gateway's container in its pods."""
 _CREDENTIAL = "credential-"
 _SECOND = 1
+_FAIRLEAD = ("python3", "/opt/fairlead/bin/fairlead")
+"""The entrypoint of the operator's image, which a probe does not run through."""
 _BESIDE_GRACE_S = 10
 """What the end of a pod takes beside its streams: five seconds in which every node hears of it, and Envoy's own end."""
 
@@ -106,8 +108,9 @@ def _pod(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "terminationGracePeriodSeconds": region.grace_period_s + _BESIDE_GRACE_S,
+        **({"initContainers": [_unpacking(settings)]} if region.packed else {}),
         "containers": [_container(settings, region, secrets, drain_path)],
-        "volumes": _volumes(settings, name, secrets),
+        "volumes": _volumes(settings, region, name, secrets),
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,
@@ -174,11 +177,7 @@ def _container(settings: Settings, region: RegionSettings, secrets: list[str], d
             "timeoutSeconds": 5,
         },
         "resources": dict(region.placement.resources),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": _restricted(),
         "volumeMounts": [
             {"name": "bootstrap", "mountPath": paths.BOOTSTRAP_DIR, "readOnly": True},
             {"name": "xds", "mountPath": paths.XDS_DIR, "readOnly": True},
@@ -192,11 +191,51 @@ def _container(settings: Settings, region: RegionSettings, secrets: list[str], d
     }
 
 
-def _volumes(settings: Settings, name: str, secrets: list[str]) -> list[dict[str, Any]]:
-    sources = [{"configMap": {"name": f"{name}-{part}"}} for part in configuration.XDS_PARTS]
+def _unpacking(settings: Settings) -> dict[str, Any]:
+    """Unpack what ConfigMaps bring in gzip: a sidecar, there before Envoy starts and after it ends."""
+    return {
+        "name": "unpack",
+        "image": settings.unpacking.image,
+        "imagePullPolicy": settings.unpacking.pull_policy,
+        "args": ["unpack", paths.PACKED_DIR, paths.XDS_DIR],
+        "restartPolicy": "Always",
+        # Envoy does not start without its files; `--there` tells whether they are.
+        "startupProbe": {
+            "exec": {"command": [*_FAIRLEAD, "unpack", "--there", paths.PACKED_DIR, paths.XDS_DIR]},
+            "periodSeconds": _SECOND,
+            "failureThreshold": 120,
+            "timeoutSeconds": 10,
+        },
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+        "securityContext": _restricted(),
+        "volumeMounts": [
+            {"name": "packed", "mountPath": paths.PACKED_DIR, "readOnly": True},
+            {"name": "xds", "mountPath": paths.XDS_DIR},
+        ],
+    }
+
+
+def _restricted() -> dict[str, Any]:
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def _volumes(settings: Settings, region: RegionSettings, name: str, secrets: list[str]) -> list[dict[str, Any]]:
+    mapped = [
+        {"configMap": {"name": f"{name}{configuration.suffix(part, packed=region.packed)}"}}
+        for part in configuration.XDS_PARTS
+    ]
+    brought = {"projected": {"sources": mapped}}
     return [
         {"name": "bootstrap", "configMap": {"name": f"{name}-{configuration.BOOTSTRAP}"}},
-        {"name": "xds", "projected": {"sources": sources}},
+        *(
+            [{"name": "packed", **brought}, {"name": "xds", "emptyDir": {"sizeLimit": "64Mi"}}]
+            if region.packed
+            else [{"name": "xds", **brought}]
+        ),
         {"name": "keys", "secret": {"secretName": settings.keys_secret}},
         {"name": "run", "emptyDir": {"sizeLimit": "16Mi"}},
         # Optional: a Secret that is not there yet costs its own targets their credential, not the pod its start.

@@ -4,6 +4,8 @@ import hashlib
 
 BOOTSTRAP_DIR = "/etc/fairlead/bootstrap"
 XDS_DIR = "/etc/fairlead/xds"
+PACKED_DIR = "/etc/fairlead/packed"
+"""Where ConfigMaps in gzip are mounted, beside what unpacks them into `XDS_DIR`."""
 KEYS_DIR = "/etc/fairlead/keys"
 CREDENTIALS_DIR = "/etc/fairlead/credentials"
 """One folder below it per Secret."""

@@ -61,6 +61,8 @@ class RegionSettings:
     placement: Placement
     pod_annotations: Mapping[str, str]
     pod_labels: Mapping[str, str]
+    packed: bool
+    """Whether the ConfigMaps carry gzip, which a container of each pod unpacks."""
 
     @property
     def memory_bytes(self) -> int | None:
@@ -68,6 +70,14 @@ class RegionSettings:
         limits = self.placement.resources.get("limits") or {}
         memory = quantity.number(limits.get("memory"))
         return None if memory is None else int(memory)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image, and when a kubelet asks for it."""
+
+    image: str
+    pull_policy: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +111,8 @@ class Settings:
     image: str
     pull_policy: str
     pull_secrets: tuple[str, ...]
+    unpacking: Image
+    """What unpacks ConfigMaps in pods of regions that are `packed`: the operator's own image."""
     budget_server: BudgetSettings | None
     """None = there is none, and BudgetPolicies have no effect."""
     recorder: str | None
@@ -108,11 +120,6 @@ class Settings:
     regions: Mapping[str, RegionSettings]
     serves_when_all_drained: bool
     """Whether the Service over all regions keeps its pods when every region of this cluster is drained."""
-
-    @property
-    def memory_bytes(self) -> Mapping[str, int | None]:
-        """What a pod of each region may take before it is killed; None = nothing bounds it."""
-        return {name: region.memory_bytes for name, region in self.regions.items()}
 
 
 _SETTINGS: TypeAdapter[Settings] = TypeAdapter(Settings)
@@ -149,6 +156,7 @@ def _decode(document: Mapping[str, Any]) -> Settings:
         image=document["image"],
         pull_policy=document["pullPolicy"],
         pull_secrets=tuple(document["pullSecrets"]),
+        unpacking=Image(image=document["operatorImage"], pull_policy=document["operatorPullPolicy"]),
         budget_server=BudgetSettings(**document["budgetServer"]) if document["budgetServer"] else None,
         recorder=document["recorder"] or None,
         regions={name: _region(region) for name, region in document["regions"].items()},
@@ -182,4 +190,5 @@ def _region(values: Mapping[str, Any]) -> RegionSettings:
         ),
         pod_annotations=values["podAnnotations"],
         pod_labels=values["podLabels"],
+        packed=values["configMaps"] == "Gzip",
     )

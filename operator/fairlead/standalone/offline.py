@@ -48,7 +48,7 @@ def compile_offline(
         installation,
         _budget_server(installation) if gateways is None else gateways.budget_server,
         recorder=_recorder(installation) if gateways is None else gateways.recorder,
-        memory=None if gateways is None else gateways.memory_bytes,
+        regions=None if gateways is None else gateways.regions,
     )
     if not for_pods and is_for_up(installation):  # what no ConfigMap carries may be larger
         layouts = {region: replace(layout, mounted=False) for region, layout in layouts.items()}

@@ -3,7 +3,7 @@
 People read it, so names of models are what they are, and no words.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from fairlead import ir
@@ -99,12 +99,16 @@ def percent(basis_points: int) -> str:
     return f"{whole}.{rest:02}".rstrip("0") + "%" if rest else f"{whole}%"
 
 
-def nearly_full(fullness: Mapping[str, tuple[int, str]]) -> Mapping[str, str]:
-    """Say of regions whose files have little room left that it is so; `fullness`: percent and path of the fullest."""
+def nearly_full(fullness: Mapping[str, tuple[int, str]], *, plain: Collection[str] = ()) -> Mapping[str, str]:
+    """Say of regions whose files have little room left that it is so; `fullness`: percent and path of the fullest.
+
+    `plain`: the regions whose ConfigMaps carry text, and could carry gzip.
+    """
+    pack = " set `gateway.configMaps: Gzip` of the chart,"
     return {
-        region: f"region `{region}`: `{path}` takes {percent} % of what it may; above 100 % changes are refused: serve"
-        " fewer models or endpoints there (`regions`, `residency`, `models` of an endpoint), or split the catalogue on"
-        " two installations"
+        region: f"region `{region}`: `{path}` takes {percent} % of what it may; above 100 % changes are refused:"
+        f"{pack if region in plain else ''} serve fewer models or endpoints there (`regions`, `residency`, `models` of"
+        " an endpoint), or split the catalogue on two installations"
         for region, (percent, path) in fullness.items()
         if percent >= NEARLY_FULL_PERCENT
     }

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from builders import US, compiled, endpoint, installation, model, provider, route, target
 from fairlead import envoy
 from fairlead.compiler import CompiledGateway, pod_layouts
-from fairlead.controller import changeover
 from fairlead.controller.changeover import LINGER_S, PATIENCE_S, Changeover, Files, Written
 from fairlead.envoy import resources
 
@@ -35,9 +34,9 @@ ELSEWHERE = gateway(route("chat", target("q", "small")))
 class Region:
     """A changeover, and pods that serve what they are told to."""
 
-    def __init__(self, first: CompiledGateway) -> None:
+    def __init__(self, first: CompiledGateway, *, limit_bytes: int = envoy.LIMIT_BYTES) -> None:
         self.now = 1000.0
-        self.changeover = Changeover()
+        self.changeover = Changeover(limit_bytes=limit_bytes)
         self.written = self.write(first)
 
     def write(self, wanted: CompiledGateway) -> Written:
@@ -125,15 +124,14 @@ def test_an_edit_that_is_taken_back_meanwhile_leaves_nothing_behind() -> None:
 
 def test_an_operator_that_starts_goes_on_from_what_is_there() -> None:
     there = {path: CHAT.files[path] for path in (envoy.CLUSTERS, envoy.LISTENERS, envoy.ROUTES)}
-    assert Changeover(there).write(RENAMED.files, RENAMED.digest, now=0.0).is_between
+    assert Changeover(there, limit_bytes=envoy.LIMIT_BYTES).write(RENAMED.files, RENAMED.digest, now=0.0).is_between
     for damaged in (dict.fromkeys(there, b"{"), dict.fromkeys(there, b"null"), {**there, envoy.ROUTES: b"{}"}):
-        written = Changeover(damaged).write(RENAMED.files, RENAMED.digest, now=0.0)
+        written = Changeover(damaged, limit_bytes=envoy.LIMIT_BYTES).write(RENAMED.files, RENAMED.digest, now=0.0)
         assert written.files == RENAMED.files, "nobody serves what nobody can read"
 
 
-def test_files_without_room_for_two_versions_are_written_at_once(monkeypatch: Any) -> None:
-    monkeypatch.setattr(changeover.envoy, "LIMIT_BYTES", len(CHAT.files[envoy.CLUSTERS]))
-    region = Region(CHAT)
+def test_files_without_room_for_two_versions_are_written_at_once() -> None:
+    region = Region(CHAT, limit_bytes=len(CHAT.files[envoy.CLUSTERS]))
     assert region.write(RENAMED).files == RENAMED.files
 
 

@@ -32,6 +32,6 @@ def test_no_quantity(written: object) -> None:
 
 
 def test_the_memory_of_a_region_is_its_pods_limit() -> None:
-    assert settings().memory_bytes == {"us-east-1": None}
-    assert settings(resources={"limits": {"memory": "1Gi"}}).memory_bytes == {"us-east-1": 2**30}
-    assert settings(resources={"limits": {"cpu": 1}}).memory_bytes == {"us-east-1": None}
+    assert settings().regions["us-east-1"].memory_bytes is None
+    assert settings(resources={"limits": {"memory": "1Gi"}}).regions["us-east-1"].memory_bytes == 2**30
+    assert settings(resources={"limits": {"cpu": 1}}).regions["us-east-1"].memory_bytes is None

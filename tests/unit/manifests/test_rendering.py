@@ -1,5 +1,6 @@
 """A region's gateway as objects: complete, owned, restricted, and with a pod template that rarely changes."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,9 @@ from builders import US, compiled, endpoint, installation, provider, route, targ
 from fairlead.compiler import CompiledGateway
 from fairlead.controller.context import Context
 from fairlead.errors import TooLargeError
-from fairlead.manifests import OWNED_KINDS, REGION_LABEL, mounted_secrets, render
+from fairlead.manifests import OWNED_KINDS, REGION_LABEL, carrying, mounted_secrets, render, watched_files
 from fairlead.manifests import secrets as needed_secrets
+from fairlead.manifests.configuration import WATCHED_FILES, parts
 from gateway_values import LABELS, settings
 
 OWNER = "6f1c0c5e-owner"
@@ -204,3 +206,50 @@ def test_pods_are_added_by_cpu_and_by_requests_where_asked() -> None:
         "metric": {"name": "fairlead_requests_per_second"},
         "target": {"type": "AverageValue", "averageValue": "150"},
     }
+
+
+def test_packed_a_gateway_has_configmaps_of_other_names_and_what_unpacks_them() -> None:
+    gateway = _gateway(CREDENTIALED, route("chat"))
+    values = settings(US, configMaps="Gzip")
+    objects = _objects(gateway, configMaps="Gzip")
+    assert [name for name in objects if name.startswith("ConfigMap/")] == [
+        f"ConfigMap/{NAME}-bootstrap",
+        f"ConfigMap/{NAME}-packed-clusters",
+        f"ConfigMap/{NAME}-packed-listeners",
+        f"ConfigMap/{NAME}-packed-routes",
+    ]
+    by_name = {key.partition("/")[2]: found for key, found in objects.items()}
+    assert watched_files(by_name.get, values, US) == {path: gateway.files[path] for path in WATCHED_FILES}
+    assert watched_files(by_name.get, settings(US), US) is None, "there are no plain ones"
+    pod = objects[f"Deployment/{NAME}"]["spec"]["template"]["spec"]
+    (unpack,), (envoy,) = pod["initContainers"], pod["containers"]
+    assert unpack["image"] == "operator:1"
+    assert unpack["restartPolicy"] == "Always", "it lives as long as the pod"
+    assert unpack["securityContext"] == envoy["securityContext"]
+    assert {"name": "xds", "mountPath": "/etc/fairlead/xds", "readOnly": True} in envoy["volumeMounts"]
+    assert {"name": "xds", "mountPath": "/etc/fairlead/xds"} in unpack["volumeMounts"]
+    assert "initContainers" not in _objects(gateway)[f"Deployment/{NAME}"]["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("config_maps", ["Plain", "Gzip"])
+def test_other_files_are_carried_in_the_form_that_there_is(config_maps: str) -> None:
+    before, after = _gateway(CREDENTIALED, route("chat")), _gateway(CREDENTIALED, route("talk"))
+    values = settings(US, configMaps=config_maps)
+    made = carrying(_objects(before, configMaps=config_maps).values(), after.files)
+    by_name = {one["metadata"]["name"]: one for one in made}
+    assert watched_files(by_name.get, values, US) == {path: after.files[path] for path in WATCHED_FILES}
+
+
+@pytest.mark.parametrize("damage", [None, "", "bm8gZ3ppcA==", 7])
+def test_damaged_packed_files_are_as_good_as_none(damage: Any) -> None:
+    gateway, values = _gateway(route("chat")), settings(US, configMaps="Gzip")
+    by_name = {key.partition("/")[2]: found for key, found in _objects(gateway, configMaps="Gzip").items()}
+    by_name[f"{NAME}-packed-routes"] = {"binaryData": {"rds.json.gz": damage}}
+    assert watched_files(by_name.get, values, US) is None
+
+
+def test_what_does_not_shrink_enough_is_refused_with_what_to_do() -> None:
+    noise = hashlib.shake_256(b"noise").hexdigest(2_000_000).encode()  # hexadecimal digits shrink to a half
+    with pytest.raises(TooLargeError, match=r"routes: got .* bytes for one ConfigMap, want at most 921600"):
+        parts({"xds/rds.json": noise}, packed=True)
+    assert parts({"xds/rds.json": noise[:1_000_000]}, packed=True), "plain it would not fit"
