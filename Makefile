@@ -66,9 +66,11 @@ fuzz: install system ## A million bodies against parsers in five languages, 10,0
 		tests/attacks/test_parsers_agree.py tests/envoy/test_request_filter_fuzz.py tests/envoy/test_rules_fuzz.py \
 		tests/attacks/test_answers_fuzz.py tests/attacks/test_state_fuzz.py
 
-soak: install system ## A thousand reloads under load, in an hour or less: what a day of edits does to nobody's request
+soak: install system ## Twenty minutes of load and edits take no more memory than five; then a thousand reloads, in an hour or less
+	FAIRLEAD_SOAK_S=$(SOAK_S) $(BIN)/pytest -q -s tests/standalone/test_soak.py
 	FAIRLEAD_RELOADS=$(RELOADS) $(BIN)/pytest -q tests/standalone/test_changes.py -k reloads_under_load
 
+SOAK_S ?= 1200
 RELOADS ?= 1000
 
 # Another seed makes other bodies: `make fuzz FUZZ_SEED=$$(date +%s)`.

@@ -194,6 +194,12 @@ class RunningUp:
         lines = {pid: line for pid in self._all_children() if "envoy" in (line := _command_line(pid))}
         return {pid: name for pid, line in lines.items() for name in self.site.regions if name in line}
 
+    def family(self) -> dict[int, str]:
+        """Itself and its children: process id to what it is."""
+        words = {pid: _command_line(pid) for pid in self._all_children()}
+        children = {pid: "envoy" if "envoy" in line else "budget server" for pid, line in words.items()}
+        return {self.process.pid: "up", **children}
+
     def environments(self) -> list[Path]:
         """Where the environments of all its children can be read."""
         return [Path(f"/proc/{pid}/environ") for pid in self._all_children()]
