@@ -20,6 +20,7 @@ from fairlead.demo.provider.settings import Settings
 @click.option("--anthropic", is_flag=True, help="Speak Anthropic's API alone.")
 @click.option("--azure", is_flag=True, help="Speak Azure OpenAI's API; --models are deployments.")
 @click.option("--gemini", is_flag=True, help="Speak Gemini's OpenAI-compatible API.")
+@click.option("--bedrock", is_flag=True, help="Speak Bedrock's Converse; --key is ID:SECRET, --base is empty.")
 @click.option("--models", default="model-a,model-b", help="Ids to serve, with commas.")
 @click.option("--embedding-models", default="", help="Ids that make vectors only, with commas.")
 @click.option("--base", default="/v1", help="What the paths start with.")

@@ -28,6 +28,8 @@ class Fault:
     """Close the connection in order (TCP FIN) before any header."""
     break_after_chunks: int | None = None
     """Streams: reset the connection after this many chunks."""
+    error_after_chunks: int | None = None
+    """Streams: end by an error of the provider's after this many chunks."""
     stall_after_chunks: int | None = None
     """Streams: say nothing more after this many chunks, connection open."""
     usage: bool = True

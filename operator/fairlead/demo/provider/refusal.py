@@ -46,6 +46,12 @@ class Code(StrEnum):
     ACCESS_DENIED = "401"
     DEPLOYMENT_NOT_FOUND = "DeploymentNotFound"
     NO_KEY = "API_KEY_INVALID"  # Gemini's
+    # Bedrock's
+    UNKNOWN_OPERATION = "unknown_operation"
+    NO_SIGNATURE = "no_signature"
+    UNKNOWN_CLIENT = "unknown_client"
+    EXPIRED = "expired"
+    BAD_SIGNATURE = "bad_signature"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +73,24 @@ def error_body(refusal: Refusal, path: str, *, anthropic: bool = False) -> Mappi
     return {"error": {"message": refusal.message, "type": kind, "param": refusal.param, "code": refusal.code}}
 
 
+def check_internal(headers: Iterable[tuple[str, str]]) -> Refusal | None:
+    """Refuse a gateway's internal headers."""
+    for name, _ in headers:
+        if name.lower().startswith(INTERNAL_PREFIXES):
+            return Refusal(status=400, code=Code.INTERNAL_HEADER, message=f"The header '{name}' is a gateway's own")
+    return None
+
+
 def check_headers(headers: Iterable[tuple[str, str]], settings: Settings) -> Refusal | None:
     """Refuse a gateway's internal headers, and any credential but exactly the expected one."""
+    written = list(headers)
+    refusal = check_internal(written)
+    if refusal is not None:
+        return refusal
     wanted = settings.header.lower() if settings.keys else None
     found: list[str] = []
-    for raw, value in headers:
+    for raw, value in written:
         name = raw.lower()
-        if name.startswith(INTERNAL_PREFIXES):
-            return Refusal(status=400, code=Code.INTERNAL_HEADER, message=f"The header '{name}' is a gateway's own")
         if name == wanted:
             found.append(value)
         elif name in CREDENTIAL_HEADERS:

@@ -66,6 +66,8 @@ class Question:
     """The function to call, if one must be."""
     also: tuple[Tool, ...] = ()
     """Functions to call at once with it, in shapes that have several."""
+    marked: bool = False
+    """Whether the request marks what is to be kept in a cache, where only that counts as cached."""
     schema: Mapping[str, Any] | None = None
     """JSON mode: the schema that the text follows; empty for any object."""
 

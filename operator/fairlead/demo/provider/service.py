@@ -10,7 +10,19 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from fairlead.demo.provider import azure, chat, check, embeddings, gemini, messages, responses
+from fairlead.demo.provider import (
+    azure,
+    bedrock,
+    chat,
+    check,
+    converse,
+    embeddings,
+    event_stream,
+    gemini,
+    messages,
+    responses,
+)
+from fairlead.demo.provider.aws_signature import Signed
 from fairlead.demo.provider.embeddings import EmbeddingQuestion
 from fairlead.demo.provider.fault import Fault, Faults
 from fairlead.demo.provider.journal import Journal, Outcome, Record
@@ -19,12 +31,13 @@ from fairlead.demo.provider.refusal import (
     Refusal,
     check_body_headers,
     check_headers,
+    check_internal,
     check_version,
     error_body,
 )
 from fairlead.demo.provider.reply import CREATED, Habits, Question, answer
 from fairlead.demo.provider.settings import Settings
-from fairlead.demo.provider.sse import dumps
+from fairlead.demo.provider.sse import data, dumps, event
 
 NO_FAULT = Fault()
 READERS: Mapping[str, Callable[[Mapping[str, Any]], Question | EmbeddingQuestion]] = {
@@ -35,6 +48,7 @@ READERS: Mapping[str, Callable[[Mapping[str, Any]], Question | EmbeddingQuestion
     "/embeddings": embeddings.read,
 }
 COUNT = "/messages/count_tokens"
+CONVERSE = "converse"
 OF_ANTHROPIC: Mapping[str, Callable[[Mapping[str, Any]], Question | EmbeddingQuestion]] = {
     "/messages": messages.read,
     COUNT: messages.read_count,
@@ -101,6 +115,8 @@ class Service:
             journal.close(record, outcome)
 
     def _read(self, request: web.BaseRequest, body: bytes) -> _Read:
+        if self.settings.bedrock:
+            return self._read_signed(request, body)
         path = request.path
         base = self.settings.base
         endpoint = path[len(base) :] if path.startswith(base) else ""
@@ -110,6 +126,27 @@ class Service:
         if isinstance(asked, Refusal):
             return _Read(refusal=asked)
         return self._read_at(asked, request, body)
+
+    def _read_signed(self, request: web.BaseRequest, body: bytes) -> _Read:
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
+        signed = Signed(method=request.method, target=request.raw_path, headers=headers, body=body)
+        refusal = check_internal(headers) or bedrock.check_signature(
+            signed, region=self.settings.region, keys=self.settings.keys
+        )
+        asked = bedrock.asked(request.method, request.raw_path)
+        if refusal is not None or isinstance(asked, Refusal):
+            return _Read(refusal=refusal or (asked if isinstance(asked, Refusal) else None))
+        if asked.model not in self.settings.models:
+            return _Read(refusal=bedrock.NO_MODEL, model=asked.model)
+        refusal = check_body_headers(request.headers, request.path)
+        if refusal is not None:
+            return _Read(refusal=refusal, model=asked.model)
+        try:
+            question = converse.read(check.parse(body), model=asked.model, stream=asked.stream)
+        except check.Malformed as error:
+            refusal = Refusal(status=400, code=Code.MALFORMED_BODY, message=str(error), param=error.param)
+            return _Read(refusal=refusal, model=asked.model)
+        return _Read(question=question, model=asked.model, endpoint=CONVERSE)
 
     def _read_at(self, asked: azure.Asked, request: web.BaseRequest, body: bytes) -> _Read:
         path, endpoint = request.path, asked.endpoint
@@ -203,7 +240,11 @@ class Service:
             said = azure.error_body(refusal)
         elif self.settings.gemini:
             said = gemini.error_body(refusal)
+        elif self.settings.bedrock:
+            said = bedrock.error_body(refusal)
         response = self._json(record, said, status=refusal.status)
+        if self.settings.bedrock:
+            response.headers.update(bedrock.error_headers(refusal))
         if fault.retry_after is not None:
             response.headers["Retry-After"] = str(fault.retry_after)
             if self.settings.azure:
@@ -238,6 +279,8 @@ class Service:
             whole, events = chat.whole_completion(reply), chat.stream_completion(reply, question, tokens_per_chunk=size)
         elif endpoint == "/responses":
             whole, events = responses.whole(reply, question), responses.stream(reply, question, tokens_per_chunk=size)
+        elif endpoint == CONVERSE:
+            whole, events = converse.whole(reply, question), converse.stream(reply, question, tokens_per_chunk=size)
         else:
             whole, events = messages.whole(reply), messages.stream(reply, tokens_per_chunk=size)
         if settings.azure and endpoint in azure.OF_DEPLOYMENTS:
@@ -251,7 +294,8 @@ class Service:
     async def _stream(
         self, request: web.BaseRequest, record: Record, events: Iterator[bytes], fault: Fault
     ) -> web.StreamResponse:
-        headers = {**self._headers(record), "Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+        kind = event_stream.CONTENT_TYPE if self.settings.bedrock else "text/event-stream"
+        headers = {**self._headers(record), "Content-Type": kind, "Cache-Control": "no-cache"}
         response = web.StreamResponse(headers=headers)
         response.enable_chunked_encoding()
         record.status = 200
@@ -261,17 +305,27 @@ class Service:
             await response.write(b"")  # aiohttp holds the headers back until the first write
         if fault.slow_first_chunk_ms:
             await asyncio.sleep(fault.slow_first_chunk_ms / 1000)
-        for event in events:
+        for one in events:
             if record.chunks == fault.break_after_chunks:
                 await _break(request, record, reset=True)
             if record.chunks == fault.stall_after_chunks:
                 await _forever()
+            if record.chunks == fault.error_after_chunks:
+                await response.write(self._stream_error(request.path))
+                break
             if gap_ms and record.chunks:
                 await asyncio.sleep(gap_ms / 1000)
-            await response.write(event)
+            await response.write(one)
             record.chunks += 1
         await response.write_eof()
         return response
+
+    def _stream_error(self, path: str) -> bytes:
+        text = f"{self.settings.region}: a fault that somebody asked for"
+        if self.settings.bedrock:
+            return bedrock.stream_error(text)
+        said = error_body(Refusal(status=500, code=Code.FAULT, message=text), path, anthropic=self.settings.anthropic)
+        return event(said) if "type" in said else data(said)
 
     def _json(self, record: Record, body: Mapping[str, Any] | list[Any], *, status: int = 200) -> web.Response:
         record.status = status
@@ -279,7 +333,8 @@ class Service:
         return web.Response(body=dumps(body), status=status, headers=headers)
 
     def _headers(self, record: Record) -> dict[str, str]:
-        return {"x-request-id": f"req_{record.number:016x}", "x-simulated-region": self.settings.region}
+        name = "x-amzn-RequestId" if self.settings.bedrock else "x-request-id"
+        return {name: f"req_{record.number:016x}", "x-simulated-region": self.settings.region}
 
 
 async def _break(request: web.BaseRequest, record: Record, *, reset: bool) -> None:

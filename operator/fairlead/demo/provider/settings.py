@@ -27,6 +27,9 @@ class Settings:
     """Speaks Azure OpenAI's API: `models` are deployments, `base` is `/openai`, `header` is `api-key`."""
     gemini: bool = False
     """Speaks Gemini's OpenAI-compatible API; `base` is `/v1beta/openai`."""
+    bedrock: bool = False
+    """Speaks Bedrock's Converse; `base` is empty, `keys` are `<id>:<secret>`, of one for a time with `:<token>` behind
+    it, and requests are signed for `region`."""
     region: str = "us-east-1"
     """Stands in every answer."""
     answer_tokens: int = 12
