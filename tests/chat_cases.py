@@ -74,6 +74,25 @@ CASES = (
         becomes="`tool_use`, behind the text",
     ),
     Case(
+        what="what packages make of an answer and send back with it: `parsed`, `parsed_arguments`",
+        members=messages(
+            QUESTION,
+            {
+                "role": "assistant",
+                "content": "a",
+                "parsed": {"a": 1},
+                "tool_calls": [{**CALL, "function": {**CALL["function"], "parsed_arguments": {"city": "x"}}}],
+            },
+            {"role": "tool", "tool_call_id": "t", "content": "a"},
+        ),
+        said=messages(
+            ASKED,
+            {"role": "assistant", "content": [TEXT, USE]},
+            user({"type": "tool_result", "tool_use_id": "t", "content": "a"}),
+        ),
+        becomes="nothing: the answer says it",
+    ),
+    Case(
         what="messages of `tool`, and what the user says behind them",
         members=messages(
             {"role": "tool", "tool_call_id": "t", "content": "a"},

@@ -172,6 +172,17 @@ CASES = (
         becomes="the same",
     ),
     Case(
+        what="`output_config.format`, or the older `output_format`",
+        members={"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
+        said={
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "strict": True, "schema": {"type": "object"}},
+            }
+        },
+        becomes="`response_format` `json_schema`, `strict`",
+    ),
+    Case(
         what="`stream`",
         members={"stream": True},
         said={"stream": True, "stream_options": {"include_usage": True}},
@@ -256,8 +267,8 @@ CASES = (
         refused="tool_use.caller",
     ),
     Case(
-        what="`output_format`, `output_config.format`, `mcp_servers`, and all that is not named here",
-        members={"output_format": {"type": "json_schema"}},
-        refused="output_format",
+        what="`mcp_servers`, `container`, and all that is not named here",
+        members={"mcp_servers": []},
+        refused="mcp_servers",
     ),
 )

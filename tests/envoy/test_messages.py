@@ -213,7 +213,7 @@ REFUSED: Mapping[str, Any] = {
     "top_k": 5,
     "mcp_servers": [{"type": "url", "url": "https://x"}],
     "stop_sequences": list("abcde"),
-    "output_format": {"type": "json_schema", "schema": SCHEMA},
+    "output_format": {"type": "text"},
     "tools": [{"type": "bash_20250124", "name": "bash"}],
     "messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "text", "data": "x"}}]}],
 }

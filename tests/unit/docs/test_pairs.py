@@ -22,7 +22,7 @@ ROWS = (
     ("temperature above 1", "", "`temperature` above 1"),
     ("`top_k`", "`top_k`", "`temperature` up to 1, `top_p`, `top_k`"),
     ("streams", "`stream`", "`stream`, `stream_options`"),
-    ("a schema of the answer", "`output_format`", "`response_format` `json_schema`"),
+    ("a schema of the answer", "`output_config.format`", "`response_format` `json_schema`"),
     ("any JSON as the answer", "", "`response_format` `json_object`"),
     ("marks of the cache", "`cache_control`", "`cache_control`"),
     ("who the user is", "`metadata`", "`user`"),

@@ -1,6 +1,6 @@
 """`POST /chat/completions` and the older `POST /completions`, in OpenAI's shape."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fairlead.demo.provider import check
@@ -71,6 +71,7 @@ _format = check.shape(
 )
 _stop = check.either("a string or an array", {str: check.string, list: check.sequence(check.string, most=4)})
 
+_NO_PARAMETERS: Mapping[str, Any] = {"type": "object"}
 COMMON: Mapping[str, check.Check] = {
     "model": check.name,
     "stream": check.boolean,
@@ -112,10 +113,12 @@ def read_chat(body: Mapping[str, Any]) -> Question:
     check.fields(body, CHAT, required=("model", "messages"))
     for index, message in enumerate(body["messages"]):
         _check_message(message, f"messages[{index}]")
+    _check_calls(body["messages"])
     if body.get("max_tokens") is not None and body.get("max_completion_tokens") is not None:
         raise check.Malformed("Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.")
     if body.get("tool_choice") not in (None, "none") and not body.get("tools"):
         raise check.Malformed("'tool_choice' is only allowed when 'tools' are specified.", "tool_choice")
+    first, *others = _called(body) or (None,)
     return Question(
         model=body["model"],
         stream=body.get("stream") or False,
@@ -124,7 +127,9 @@ def read_chat(body: Mapping[str, Any]) -> Question:
         limit=body.get("max_completion_tokens") or body.get("max_tokens"),
         wanted=wanted(body),
         choices=body.get("n") or 1,
-        tool=_called(body),
+        tool=first,
+        also=tuple(one for one in others if one is not None),
+        stops=_stops(body),
         schema=_schema(body.get("response_format")),
     )
 
@@ -140,8 +145,32 @@ def read_completion(body: Mapping[str, Any]) -> Question:
         prompt_tokens=sum(tokens_of(prompt) for prompt in prompts),
         limit=body.get("max_tokens"),
         wanted=wanted(body),
+        stops=_stops(body),
         choices=(body.get("n") or 1) * len(prompts),
     )
+
+
+def _check_calls(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse calls that are not answered at once, and answers to none."""
+    waiting: list[str] = []
+    for index, message in enumerate(messages):
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in waiting:
+                text = "messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."
+                raise check.Malformed(f"Invalid parameter: {text}", f"messages.[{index}].role")
+            waiting.remove(message["tool_call_id"])
+            continue
+        _check_answered(waiting)
+        waiting = [one["id"] for one in message.get("tool_calls") or ()]
+    _check_answered(waiting)
+
+
+def _check_answered(waiting: Sequence[str]) -> None:
+    if waiting:
+        text = "An assistant message with 'tool_calls' must be followed by tool messages responding to each"
+        raise check.Malformed(
+            f"{text} 'tool_call_id'. The following did not have response messages: {', '.join(waiting)}", "messages"
+        )
 
 
 def _check_message(message: Mapping[str, Any], path: str) -> None:
@@ -180,15 +209,28 @@ def _prompt_tokens(message: Mapping[str, Any]) -> int:
     return tokens_of(content or "")
 
 
-def _called(body: Mapping[str, Any]) -> Tool | None:
+def _stops(body: Mapping[str, Any]) -> tuple[str, ...]:
+    stop = body.get("stop") or ()
+    return (stop,) if isinstance(stop, str) else tuple(stop)
+
+
+def _called(body: Mapping[str, Any]) -> tuple[Tool, ...]:
+    """Return the tools to call: the one that is named, one alone where that is asked for, else all at once."""
     tools, choice = body.get("tools"), body.get("tool_choice")
-    if not tools or choice == "none" or body["messages"][-1]["role"] == "tool":
-        return None
-    functions = {tool["function"]["name"]: tool["function"].get("parameters") or {} for tool in tools}
-    name = choice["function"]["name"] if isinstance(choice, dict) and "function" in choice else next(iter(functions))
-    if name not in functions:
+    if not tools or choice == "none" or _is_answered(body["messages"]):
+        return ()
+    functions = {tool["function"]["name"]: tool["function"].get("parameters") or _NO_PARAMETERS for tool in tools}
+    name = choice["function"]["name"] if isinstance(choice, dict) and "function" in choice else None
+    if name is not None and name not in functions:
         raise check.Malformed(f"Tool choice '{name}' is not among 'tools'.", "tool_choice")
-    return Tool(name=name, parameters=functions[name])
+    named = [Tool(name=one, parameters=given) for one, given in functions.items() if name in {None, one}]
+    return tuple(named if body.get("parallel_tool_calls", True) is not False else named[:1])
+
+
+def _is_answered(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether the last calls have results, also where the user says something behind them."""
+    roles = [message["role"] for message in messages]
+    return "tool" in roles[len(roles) - roles[::-1].index("assistant") :] if "assistant" in roles else False
 
 
 def _schema(response_format: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
@@ -201,7 +243,7 @@ def whole_chat(reply: Reply) -> dict[str, Any]:
     """Shape the answer to a chat request that does not stream."""
     message: dict[str, Any] = {"role": "assistant", "content": reply.text, "refusal": None}
     if reply.tool is not None:
-        message |= {"content": None, "tool_calls": [_tool_call_of(reply, reply.text)]}
+        message |= {"content": None, "tool_calls": [_tool_call_of(reply, reply.text), *_others(reply)]}
     choices = [
         {"index": index, "message": message, "logprobs": None, "finish_reason": reply.finish}
         for index in range(reply.choices)
@@ -230,6 +272,8 @@ def stream_chat(reply: Reply, question: Question, *, tokens_per_chunk: int) -> I
             yield chunk({"content": text})
         else:
             yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": text}}]})
+    for index, call in enumerate(_others(reply), 1):
+        yield chunk({"tool_calls": [{"index": index, **call}]})
     yield chunk({}, reply.finish)
     yield from _end(head, reply, question)
 
@@ -278,6 +322,13 @@ def _envelope(reply: Reply, prefix: str, kind: str) -> dict[str, Any]:
 def _tool_call_of(reply: Reply, arguments: str) -> dict[str, Any]:
     called = reply.tool.name if reply.tool is not None else ""
     return {"id": f"call_{reply.id}", "type": "function", "function": {"name": called, "arguments": arguments}}
+
+
+def _others(reply: Reply) -> list[dict[str, Any]]:
+    return [
+        {"id": f"call_{reply.id}_{number}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for number, (name, arguments) in enumerate(reply.also.items())
+    ]
 
 
 def _usage(usage: Usage | None) -> dict[str, Any]:

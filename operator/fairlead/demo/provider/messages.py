@@ -75,6 +75,8 @@ def read(body: Mapping[str, Any]) -> Question:
         limit=body["max_tokens"],
         tool=first,
         also=tuple(one for one in others if one is not None),
+        stops=tuple(body.get("stop_sequences") or ()),
+        thinks=(body.get("thinking") or {}).get("type") in {"enabled", "adaptive"},
         schema=((body.get("output_config") or {}).get("format") or {}).get("schema"),
     )
 
@@ -109,7 +111,11 @@ def _called(body: Mapping[str, Any]) -> tuple[Tool, ...]:
 
 def whole(reply: Reply) -> dict[str, Any]:
     """Shape an answer that does not stream."""
-    body = _message_of(reply, [_block_of(reply, reply.text), *_others(reply)], STOP_REASONS[reply.finish])
+    said = [_block_of(reply, reply.text), *_others(reply)]
+    if reply.thought:
+        said.insert(0, {"type": "thinking", "thinking": reply.thought, "signature": thinking.signature(reply.thought)})
+    body = _message_of(reply, said, _reason(reply))
+    body["stop_sequence"] = reply.stopped_by
     if reply.usage is not None:
         body["usage"] = _input(reply) | {"output_tokens": reply.usage.completion}
     return body
@@ -121,21 +127,39 @@ def stream(reply: Reply, *, tokens_per_chunk: int) -> Iterator[bytes]:
     if reply.usage is not None:
         begun["usage"] = _input(reply) | {"output_tokens": 1}
     yield event({"type": "message_start", "message": begun})
-    yield event({"type": "content_block_start", "index": 0, "content_block": _block_of(reply, "")})
+    if reply.thought:
+        yield from _thoughts(reply.thought)
+    at = 1 if reply.thought else 0
+    yield event({"type": "content_block_start", "index": at, "content_block": _block_of(reply, "")})
     yield event({"type": "ping"})
     kind, field = ("text_delta", "text") if reply.tool is None else ("input_json_delta", "partial_json")
     for text in grouped(reply.pieces, tokens_per_chunk):
-        yield event({"type": "content_block_delta", "index": 0, "delta": {"type": kind, field: text}})
-    yield event({"type": "content_block_stop", "index": 0})
-    for index, block in enumerate(_others(reply), 1):
+        yield event({"type": "content_block_delta", "index": at, "delta": {"type": kind, field: text}})
+    yield event({"type": "content_block_stop", "index": at})
+    for index, block in enumerate(_others(reply), at + 1):
         said = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
         yield event({"type": "content_block_start", "index": index, "content_block": {**block, "input": {}}})
         yield event({"type": "content_block_delta", "index": index, "delta": said})
         yield event({"type": "content_block_stop", "index": index})
-    end: dict[str, Any] = {"stop_reason": STOP_REASONS[reply.finish], "stop_sequence": None}
+    end: dict[str, Any] = {"stop_reason": _reason(reply), "stop_sequence": reply.stopped_by}
     usage = {} if reply.usage is None else {"usage": {"output_tokens": reply.usage.completion}}
     yield event({"type": "message_delta", "delta": end, **usage})
     yield event({"type": "message_stop"})
+
+
+def _thoughts(thought: str) -> Iterator[bytes]:
+    empty = {"type": "thinking", "thinking": "", "signature": ""}
+    yield event({"type": "content_block_start", "index": 0, "content_block": empty})
+    for delta in (
+        {"type": "thinking_delta", "thinking": thought},
+        {"type": "signature_delta", "signature": thinking.signature(thought)},
+    ):
+        yield event({"type": "content_block_delta", "index": 0, "delta": delta})
+    yield event({"type": "content_block_stop", "index": 0})
+
+
+def _reason(reply: Reply) -> str:
+    return STOP_REASONS[reply.finish] if reply.stopped_by is None else "stop_sequence"
 
 
 def _message_of(reply: Reply, content: list[Any], stop_reason: str | None) -> dict[str, Any]:

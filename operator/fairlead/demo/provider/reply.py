@@ -70,6 +70,10 @@ class Question:
     """Whether the request marks what is to be kept in a cache, where only that counts as cached."""
     schema: Mapping[str, Any] | None = None
     """JSON mode: the schema that the text follows; empty for any object."""
+    stops: tuple[str, ...] = ()
+    """Texts that end the answer before they are said."""
+    thinks: bool = False
+    """Whether the model says what it thinks, in shapes that have a place for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,10 @@ class Reply:
     also: Mapping[str, str]
     """What else is called at once: the arguments, by the function's name."""
     finish: Finish
+    stopped_by: str | None
+    """Which of `Question.stops` ended it."""
+    thought: str
+    """What the model says that it thinks; empty for nothing."""
     choices: int
     usage: Usage | None
     """None: the provider leaves usage out."""
@@ -122,6 +130,7 @@ def tokens_of(text: str) -> int:
 def answer(question: Question, habits: Habits, *, number: int, usage: bool) -> Reply:
     """Answer a question: the first token names region and model, so that a reader sees who spoke."""
     pieces, finish = _pieces(question, habits)
+    pieces, stopped_by = _stopped(pieces, question.stops if question.tool is None else ())
     completion = len(pieces) * question.choices
     cached = question.prompt_tokens * habits.cached_percent // 100
     spent = Usage(prompt=question.prompt_tokens, cached=cached, completion=completion)
@@ -133,7 +142,9 @@ def answer(question: Question, habits: Habits, *, number: int, usage: bool) -> R
         also={
             one.name: json.dumps(sample(one.parameters, f"{habits.region}/{question.model}")) for one in question.also
         },
-        finish=finish,
+        finish=Finish.STOP if stopped_by is not None else finish,
+        stopped_by=stopped_by,
+        thought=f"{habits.region}/{question.model} thinks" if question.thinks else "",
         choices=question.choices,
         usage=spent if usage else None,
     )
@@ -151,6 +162,21 @@ def _pieces(question: Question, habits: Habits) -> tuple[tuple[str, ...], Finish
     words = tuple(" " + WORDS[index % len(WORDS)] for index in range(max(most - 1, 0)))
     pieces = (who, *words)[:most]
     return pieces, Finish.LENGTH if most < count else Finish.STOP
+
+
+def _stopped(pieces: tuple[str, ...], stops: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
+    """Cut an answer before the first text that ends it, and say which that is."""
+    text = "".join(pieces)
+    found = [(at, stop) for stop in stops if (at := text.find(stop)) >= 0]
+    if not found:
+        return pieces, None
+    end, by = min(found)
+    kept: list[str] = []
+    for piece in pieces:
+        if end > 0:
+            kept.append(piece[:end])
+        end -= len(piece)
+    return tuple(kept), by
 
 
 def _limited(pieces: tuple[str, ...], limit: int | None) -> tuple[tuple[str, ...], Finish]:

@@ -3,6 +3,8 @@
 https://platform.claude.com/docs/en/build-with-claude/extended-thinking, and /adaptive-thinking and /effort beside it.
 """
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +35,9 @@ def check(body: Mapping[str, Any]) -> None:
     _check_sampling(body)
     if (body.get("tool_choice") or {"type": "auto"})["type"] in {"any", "tool"}:
         raise Malformed("Thinking may not be enabled when tool_choice forces tool use.", "tool_choice")
+    for one in (block for message in body["messages"] for block in _blocks(message)):
+        if one["type"] == "thinking" and one["signature"] != signature(one["thinking"]):
+            raise Malformed("Invalid `signature` in `thinking` block", "messages")
     if thinks["type"] != "enabled":
         return
     if thinks["budget_tokens"] >= body["max_tokens"]:
@@ -43,6 +48,11 @@ def check(body: Mapping[str, Any]) -> None:
             " final `assistant` message must start with a thinking block.",
             "messages",
         )
+
+
+def signature(thought: str) -> str:
+    """Sign a thought, so that one which comes back is known to be as it was."""
+    return base64.b64encode(hashlib.sha256(thought.encode(errors="surrogatepass")).digest()).decode()
 
 
 def _check_sampling(body: Mapping[str, Any]) -> None:

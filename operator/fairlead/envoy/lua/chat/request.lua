@@ -60,7 +60,9 @@ local function id_of(value, name)
   return inner ~= "" and '"' .. inner .. '"' or refuse(name)
 end
 
-local CALL, FUNCTION = { id = true, type = true, ["function"] = true, index = true }, { name = true, arguments = true }
+-- What packages make of an answer themselves, and send back beside it, says nothing more: `parsed`, `parsed_arguments`.
+local CALL = { id = true, type = true, ["function"] = true, index = true }
+local FUNCTION = { name = true, arguments = true, parsed_arguments = true }
 
 local function call_block(one)
   local call = parts_of(one, "tool_calls")
@@ -73,7 +75,8 @@ end
 
 local MESSAGE = { role = true, content = true, cache_control = true, name = true }
 local RESULT = { role = true, content = true, cache_control = true, name = true, tool_call_id = true }
-local ANSWER = { role = true, content = true, cache_control = true, name = true, refusal = true, tool_calls = true }
+local ANSWER = { role = true, content = true, cache_control = true, name = true, refusal = true, tool_calls = true,
+  parsed = true }
 -- What models thought, and what they cite, as clients send it back
 local SHOWN_BEFORE = { "reasoning", "reasoning_content", "reasoning_details", "thinking_blocks", "annotations" }
 

@@ -162,7 +162,18 @@ local function choice_of(text)
     .. (choice.disable_parallel_tool_use == "true" and ',"parallel_tool_calls":false' or "")
 end
 
-local CONFIG = { effort = true }
+local CONFIG = { effort = true, format = true }
+local FORMAT = { type = true, schema = true }
+
+-- A schema binds the answer there as it does here.
+local function format_of(value, where)
+  local found = parts_of(value, where)
+  if type_of(found) ~= "json_schema" then refuse(where .. " of type " .. type_of(found)) end
+  only(found, FORMAT, where)
+  return ',"response_format":{"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":'
+    .. object(found.schema, where) .. "}}"
+end
+
 local MOST_STOPS = 4
 local NOTHING = { model = true, messages = true, system = true }
 
@@ -184,6 +195,7 @@ local SAID = {
     return #tools > 0 and ',"tools":' .. tools_of(tools) or ""
   end,
   tool_choice = choice_of,
+  output_format = function(value) return format_of(value, "output_format") end,
   thinking = function(value, body)
     local effort, kind = effort_in(body), type_of(parts_of(value, "thinking"))
     if effort then return ',"reasoning_effort":"' .. effort .. '"' end
@@ -195,7 +207,7 @@ local SAID = {
     local config = parts_of(value, "output_config")
     only(config, CONFIG, "output_config")
     if config.effort and not effort_in(body) then leave("output_config.effort") end
-    return ""
+    return config.format and format_of(config.format, "output_config.format") or ""
   end,
   top_k = function() return draw_anyhow("top_k") end,
   metadata = function() leave("metadata") return "" end,

@@ -1,0 +1,84 @@
+"""Strict simulated providers of each protocol, and a gateway before them, for conversations."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from app_gateway import for_app
+from running import Gateway
+
+from builders import endpoint, model, provider, route, target
+from clients.conversations import BROKEN, COLUMNS, STATUSES
+from clients.conversations import route as name_of
+from fairlead.demo.provider import SimulatedProvider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """What a provider is, simulated, and as a resource."""
+
+    simulated: Mapping[str, Any]
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    endpoint: Mapping[str, Any] = field(default_factory=dict)
+
+
+PROTOCOLS = {
+    "openai": Protocol(simulated={}, spec={"messages": "Translate"}),
+    "azure": Protocol(
+        simulated={"azure": True, "base": "/openai", "header": "api-key"},
+        spec={"protocol": "AzureOpenAI"},
+        endpoint={"apiVersion": "2024-10-21"},
+    ),
+    "gemini": Protocol(simulated={"gemini": True, "base": "/v1beta/openai"}, spec={"protocol": "Gemini"}),
+    "anthropic": Protocol(
+        simulated={"anthropic": True, "header": "x-api-key"},
+        spec={"protocol": "Anthropic", "chatCompletions": "Translate"},
+    ),
+}
+MODEL = "sim"
+FAILING = {f"fails-{status}": status for status in STATUSES}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A gateway, and who stands behind it."""
+
+    gateway: Gateway
+    providers: Mapping[str, SimulatedProvider]
+
+
+def _resources(name: str, sim: SimulatedProvider) -> list[dict[str, Any]]:
+    protocol = PROTOCOLS[name]
+    opened = {"secretName": name, "key": "key"}
+    made = provider(
+        name,
+        endpoints=[endpoint("api", "us", baseURL=sim.base_url, credential=opened, **protocol.endpoint)],
+        models=[model(one) for one in (MODEL, *FAILING)],
+        circuitBreaker={"consecutiveFailures": 100},
+        **protocol.spec,
+    )
+    failing = [route(f"{name}-{status}", target(name, one)) for one, status in FAILING.items()]
+    return [made, route(name, target(name, MODEL)), *failing]
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    """Run them all."""
+    with ExitStack() as stack:
+        sims: dict[str, SimulatedProvider] = {}
+        resources: list[dict[str, Any]] = []
+        for name, protocol in PROTOCOLS.items():
+            sim = SimulatedProvider(
+                models=(MODEL, *FAILING), keys=(f"{name}-key",), region=name, answer_tokens=12, **protocol.simulated
+            )
+            sims[name] = stack.enter_context(sim)
+            for failing, status in FAILING.items():
+                sim.control.fault(model=failing, status=status)
+            resources += _resources(name, sim)
+        resources += [
+            route(name_of(one.name), target(one.first, BROKEN), fallbacks=[target(one.of, MODEL)])
+            for one in COLUMNS
+            if one.first
+        ]
+        yield World(gateway=stack.enter_context(for_app(*resources)), providers=sims)
