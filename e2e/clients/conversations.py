@@ -4,6 +4,8 @@ A column is a provider's protocol, or a ladder of two. What a client's API canno
 of `left_out` and `refused`: which API the provider speaks.
 """
 
+import copy
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -176,3 +178,50 @@ def runs() -> Iterator[Run]:
 def plan(base: str, language: str) -> dict[str, Any]:
     """Make what the program of a language reads."""
     return {"base": base, "runs": [one.told() for one in runs() if one.language == language]}
+
+
+SPOKEN = "I say so."
+"""What the other side says in `requests`."""
+
+
+def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Make each turn's request, as if the other side had done what is expected of it: the API, a name, the body."""
+    for one in conversations():
+        history: list[dict[str, Any]] = []
+        run = Run(of=one, column=COLUMNS[0], language=LANGUAGES[0], stream=False)
+        calls: list[str] = []
+        for number, written in enumerate(one.turns, start=1):
+            turn = run.turn(written)
+            history += _said(one.api, turn, calls)
+            if not {"key", "counts", "fails"} & set(written):
+                body = {"model": "m", "messages": history, **one.ask, **turn["ask"]}
+                yield one.api, f"{one.name}, turn {number}", copy.deepcopy(body)
+            calls = written.get("expect", {}).get("calls", [])
+            history.append(_answer(one.api, calls, number))
+
+
+def _said(api: str, turn: dict[str, Any], calls: list[str]) -> list[dict[str, Any]]:
+    if "say" in turn:
+        return [{"role": "user", "content": turn["say"]}] if isinstance(turn["say"], str) else turn["say"]
+    results = list(enumerate(turn["results"][: len(calls)]))
+    then = [turn["then"]] if "then" in turn else []
+    if api == "chat":
+        said = [{"role": "tool", "tool_call_id": f"call_{at}", "content": content} for at, content in results]
+        return said + [{"role": "user", "content": text} for text in then]
+    told = [content if isinstance(content, dict) else {"content": content} for _, content in results]
+    blocks = [{"type": "tool_result", "tool_use_id": f"call_{at}", **one} for at, one in enumerate(told)]
+    return [{"role": "user", "content": [*blocks, *({"type": "text", "text": text} for text in then)]}]
+
+
+def _answer(api: str, calls: list[str], number: int) -> dict[str, Any]:
+    given = {"city": f"é {number}"}
+    if api == "messages":
+        blocks = [
+            {"type": "tool_use", "id": f"call_{at}", "name": name, "input": given} for at, name in enumerate(calls)
+        ]
+        return {"role": "assistant", "content": [{"type": "text", "text": SPOKEN}, *blocks]}
+    called = [
+        {"id": f"call_{at}", "type": "function", "function": {"name": name, "arguments": json.dumps(given)}}
+        for at, name in enumerate(calls)
+    ]
+    return {"role": "assistant", "content": SPOKEN, **({"tool_calls": called} if called else {})}

@@ -1,7 +1,7 @@
 """The table of docs/translation.md is what the file of conversations says, in the words of the other pages."""
 
 import pytest
-from clients import conversations
+from clients import conversations, differences
 from clients.conversations import Conversation
 
 import chat_cases
@@ -15,6 +15,11 @@ CASES = {"chat": chat_cases.CASES, "messages": messages_cases.CASES}
 def test_the_page_has_the_table() -> None:
     text = PAGE.read_text().partition("<!-- conversations -->\n")[2]
     assert text.partition("\n\n")[0].splitlines() == conversations.table()
+
+
+def test_the_page_has_the_table_of_differences() -> None:
+    text = PAGE.read_text().partition("<!-- differences -->\n")[2]
+    assert text.rstrip("\n").splitlines()[: len(differences.table())] == differences.table()
 
 
 def test_there_are_forty() -> None:
