@@ -17,7 +17,7 @@ import httpx
 from harness import operator
 from harness.cluster import Cluster, boot
 from harness.gateway import reach
-from harness.install import NAMESPACE, REGIONS, gateways_ready, install
+from harness.install import NAMESPACE, REGIONS, VALUES, gateways_ready, install
 from harness.load import Load
 from harness.provider import Provider
 from harness.team import Team
@@ -37,9 +37,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--changes", type=int, default=100, help="how often the one route is changed")
     parser.add_argument("--routes", type=int, default=500, help="then among so many, and memory with twice as many")
+    parser.add_argument("--gzip", action="store_true", help="with `gateway.configMaps: Gzip`: more than 600 routes")
     arguments = parser.parse_args()
     with boot("bench") as cluster:
-        install(cluster)
+        install(cluster, values=_values(gzip=arguments.gzip))
         gateways_ready(cluster)
         provider, team = Provider(cluster, "sim", "sk-bench", "model-a,model-b"), Team(cluster, TEAM)
         provider.start()
@@ -56,6 +57,13 @@ def main() -> None:
         _tell_changes("one change, 1 route", took)
         print(f"  {len(load.answers)} requests meanwhile, {len(load.failed)} failed")
         asyncio.run(_scale(cluster, team, arguments.routes))
+
+
+def _values(*, gzip: bool) -> Mapping[str, Any]:
+    if not gzip:
+        return VALUES
+    operator_pod = {**VALUES["operator"], "resources": {"limits": {"memory": "768Mi"}}}
+    return {**VALUES, "gateway": {**VALUES["gateway"], "configMaps": "Gzip"}, "operator": operator_pod}
 
 
 def _tell_changes(what: str, took: Iterable[float]) -> None:
