@@ -18,7 +18,7 @@ pytestmark = pytest.mark.envoy
 @pytest.mark.parametrize(
     ("asked", "body", "refusal"),
     [
-        ("POST /v1/audio/speech", "{}", (404, "unknown_url")),
+        ("POST /v1/audio/variations", "{}", (404, "unknown_url")),
         ("POST /", "", (404, "unknown_url")),
         ("GET /v1/chat/completions", "", (404, "unknown_url")),
         ("DELETE /v1/models/chat", "", (404, "unknown_url")),

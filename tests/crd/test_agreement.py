@@ -18,7 +18,8 @@ VALID = [m for path in sorted((HERE / "valid").glob("*.yaml")) for m in yaml.saf
 # What `decode` alone can say; tests/crd/invalid has a manifest and the reason for each.
 DECODE_ONLY = (
     "got a model that the catalogue lacks",
-    "got a Chat model without a price for output",
+    "got a price of tokens without one for output",
+    "got other kinds of prices than the catalogue has",
     "got a name that no deployment of Azure's has",
     "got a host that names no region of AWS",
     "got another region than the host's",
@@ -28,6 +29,7 @@ DECODE_ONLY = (
 
 _WORDS = """
 a A m chat All Same Selector In Exists Any Chat Embedding Day None * qwen/* x/y 0s 1ms 2s 10m 99999h 5 0% 1%
+Image Audio Rerank Moderation
 5% 5.0% 100% 101% 7.555% 0 0.5 1 1.0 -1 1e3 UTC Europe/Berlin Mars/Base 2026-01-01T00:00:00Z 2026-01-01 Host
 api-key - AzureOpenAI Gemini Bedrock us-east-1 Anthropic OpenAI 2024-10-21 2024-08-01-preview
 https://a.example.com/v1 http://a.example.com http://a.b.svc/v1 http://[::1]:1

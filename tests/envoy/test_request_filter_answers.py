@@ -268,7 +268,7 @@ def test_an_unknown_model_is_named_in_the_words_of_openai(client: Client) -> Non
 @pytest.mark.parametrize(
     ("method", "path", "message"),
     [
-        ("POST", "/v1/files", "POST /v1/files."),
+        ("POST", "/v1/images/variations", "POST /v1/images/variations."),
         ("POST", "/", "POST /."),
         ("POST", "/V1/chat/completions", "POST /V1/chat/completions."),
         ("DELETE", "/v1/models/chat", "DELETE /v1/models/chat."),

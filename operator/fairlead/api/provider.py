@@ -1,12 +1,10 @@
 """ModelProvider: an API that serves models, at one or more endpoints."""
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from fairlead.api import quantity
 from fairlead.api.azure import APIVersion, ids_of_no_deployment, versions_elsewhere
 from fairlead.api.base_url import INSIDE, BaseURL, PlainHTTP, is_guarded
 from fairlead.api.bedrock import RULES as RULES_OF_BEDROCK
@@ -27,7 +25,8 @@ from fairlead.api.form import (
 from fairlead.api.header import ForwardedHeader, Header
 from fairlead.api.health_check import HealthCheck
 from fairlead.api.hints import RULES as RULES_OF_HINTS
-from fairlead.api.protocol import MESSAGES_WAY, ChatWay, MessagesWay, Protocol, Reasoning, Unsupported
+from fairlead.api.model import WRITING, Model, ModelType, Price, foreign_prices, prices_in
+from fairlead.api.protocol import MESSAGES_WAY, ChatWay, MessagesWay, Protocol, Unsupported
 from fairlead.api.resource import Part, Resource
 from fairlead.api.rule import Rule
 from fairlead.api.selector import Namespaces
@@ -54,40 +53,6 @@ class ProviderCredential(Part):
     <credential>`; where `protocol` is `Anthropic` `x-api-key`, where it is `AzureOpenAI` `api-key`."""
 
 
-class Price(Part):
-    """Dollars per million tokens, as strings: prices are never floats."""
-
-    input: Dollars
-    """A million prompt tokens."""
-    output: Dollars | None = None
-    """A million completion tokens; needed for a Chat model (`"0"` if output is free)."""
-    cached_input: Dollars | None = None
-    """A million prompt tokens that the provider read from its cache; at most `input`, by which budgets reserve. Absent:
-    the price of `input`."""
-    cache_write: Dollars | None = None
-    """A million prompt tokens that the provider wrote into its cache, where it charges for that. Absent: as `input`,
-    and answers with such tokens count as estimated."""
-    cache_write_1h: Dollars | None = Field(default=None, alias="cacheWrite1h")
-    """The same for a cache that is kept for an hour. Absent: as `cacheWrite`."""
-    audio_input: Dollars | None = None
-    """A million prompt tokens of audio. Absent: as `input`, and answers with such tokens count as estimated."""
-    audio_output: Dollars | None = None
-    """A million completion tokens of audio. Absent: as `output`, and answers with such tokens count as estimated."""
-
-    constraints: ClassVar = (
-        Rule(
-            holds=lambda value: (
-                "cachedInput" not in value
-                or quantity.nanodollars(value["cachedInput"]) <= quantity.nanodollars(value["input"])
-            ),
-            cel="!has(self.cachedInput) || double(self.cachedInput) <= double(self.input)",
-            message="got a cached token dearer than a fresh one, want at most `input`, lower `cachedInput`",
-            reads=("input", "cachedInput"),
-            field="cachedInput",
-        ),
-    )
-
-
 class EndpointModel(Part):
     """A model of the catalogue, as one endpoint serves it."""
 
@@ -97,6 +62,18 @@ class EndpointModel(Part):
     """The model's name on the wire at this endpoint, such as a deployment's. Absent: the catalogue's `id`."""
     usd_per_million_tokens: Price | None = None
     """What this endpoint takes for the model, in place of the whole price in the catalogue. Absent: the catalogue's."""
+    usd_per_image: Dollars | None = None
+    """The same by image; an entry with a price has each of those that the catalogue has."""
+    usd_per_million_characters: Dollars | None = None
+    """The same by characters."""
+    usd_per_thousand_searches: Dollars | None = None
+    """The same by searches."""
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether it has a price."""
+        units = (self.usd_per_image, self.usd_per_million_characters, self.usd_per_thousand_searches)
+        return self.usd_per_million_tokens is not None or any(one is not None for one in units)
 
 
 class Capacity(Part):
@@ -175,83 +152,6 @@ class CircuitBreaker(Part):
     Absent: no bound."""
 
 
-class ModelType(StrEnum):
-    """What a model makes."""
-
-    CHAT = "Chat"
-    EMBEDDING = "Embedding"
-
-
-class Pricing(StrEnum):
-    """Whether a model's price is declared."""
-
-    DECLARED = "Declared"
-    UNKNOWN = "Unknown"
-
-
-class Model(Part):
-    """A model of the provider's catalogue."""
-
-    name: ModelName
-    """The name that routes use; unique in the provider."""
-    id: ModelId | None = None
-    """The model's name on the wire. Absent: `name`."""
-    type: ModelType = ModelType.CHAT
-    """`Chat`: text, chat and responses. `Embedding`: vectors, which another model's never replace."""
-    usd_per_million_tokens: Price | None = None
-    """What the provider takes, in dollars per million tokens; needed unless `pricing: Unknown`. What is free says
-    `input: "0"`."""
-    pricing: Pricing = Pricing.DECLARED
-    """`Unknown`: nobody knows a price. The model is served, its tokens are counted and book no dollars, and no budget
-    bounds what it costs: policies on its routes say so."""
-    context_window: Annotated[int, Number(minimum=1)] | None = None
-    """Tokens of prompt and answer together. Where nothing else bounds a request's output, budgets reserve this much;
-    absent: 4096."""
-    max_output_tokens: Annotated[int, Number(minimum=1)] | None = None
-    """The most that the model answers in one request, in tokens; bounds what a budget reserves. Absent: unknown."""
-    reasoning: Reasoning = Reasoning.LEAVE_OUT
-    """How the model is told how much to think, where a request reaches it in other words than it came in
-    (`docs/messages.md`, `docs/chat-completions.md`). `LeaveOut`: not at all. `Effort`: `reasoning_effort`; where
-    `protocol` is `Anthropic`, `thinking` of type `adaptive` with an `effort`. `Budget`: `thinking` with
-    `budget_tokens`, of Anthropic's API alone."""
-
-    constraints: ClassVar = (
-        Rule(
-            holds=lambda value: ("usdPerMillionTokens" in value) == (value["pricing"] == Pricing.DECLARED),
-            cel="has(self.usdPerMillionTokens) == (self.pricing == 'Declared')",
-            message="want a price, or `pricing: Unknown`, and not both, write `usdPerMillionTokens`, or that",
-            reads=("usdPerMillionTokens", "pricing"),
-            field="usdPerMillionTokens",
-        ),
-        Rule(
-            holds=lambda value: (
-                value["type"] == ModelType.EMBEDDING or "output" in value.get("usdPerMillionTokens", {"output": "0"})
-            ),
-            cel="self.type == 'Embedding' || !has(self.usdPerMillionTokens) || has(self.usdPerMillionTokens.output)",
-            message='got a Chat model without a price for output, want `output`, write `output: "0"` if it is free',
-            reads=("type", "usdPerMillionTokens"),
-            field="usdPerMillionTokens",
-        ),
-        Rule(
-            holds=lambda value: (
-                value["type"] != ModelType.EMBEDDING
-                or "usdPerMillionTokens" not in value
-                or (
-                    quantity.nanodollars(value["usdPerMillionTokens"].get("output", "0")) == 0
-                    and "audioOutput" not in value["usdPerMillionTokens"]
-                )
-            ),
-            cel="self.type != 'Embedding' || !has(self.usdPerMillionTokens)"
-            " || (!has(self.usdPerMillionTokens.audioOutput)"
-            " && (!has(self.usdPerMillionTokens.output) || double(self.usdPerMillionTokens.output) == 0.0))",
-            message="got a price for the output of an Embedding model, which has none, want neither `output` nor"
-            " `audioOutput`, remove it",
-            reads=("type", "usdPerMillionTokens"),
-            field="usdPerMillionTokens",
-        ),
-    )
-
-
 def _entries_of_endpoints(spec: Any) -> Iterator[tuple[str, Any]]:
     for index, endpoint in enumerate(spec["endpoints"]):
         for number, entry in enumerate(endpoint.get("models", ())):
@@ -264,12 +164,30 @@ def _models_without_catalogue(spec: Any) -> tuple[str, ...]:
 
 
 def _prices_without_output(spec: Any) -> tuple[str, ...]:
-    chats = {model["name"] for model in spec["models"] if model["type"] == ModelType.CHAT}
+    writing = {model["name"] for model in spec["models"] if model["type"] in WRITING}
     return tuple(
         f"{place}.usdPerMillionTokens"
         for place, entry in _entries_of_endpoints(spec)
-        if entry["name"] in chats and "output" not in entry.get("usdPerMillionTokens", {"output": "0"})
+        if entry["name"] in writing and "output" not in entry.get("usdPerMillionTokens", {"output": "0"})
     )
+
+
+def _prices_by_other_units(spec: Any) -> tuple[str, ...]:
+    """Return where an endpoint bills a model by other units than the catalogue says.
+
+    Text and vectors are billed by tokens, whatever the catalogue knows of them.
+    """
+    catalogue = {model["name"]: model for model in spec["models"]}
+    found = []
+    for place, entry in _entries_of_endpoints(spec):
+        model, own = catalogue.get(entry["name"]), prices_in(entry)
+        if model is None or not own:
+            continue
+        if model["type"] in {ModelType.CHAT, ModelType.EMBEDDING}:
+            found += [f"{place}.{name}" for name in foreign_prices(entry, model["type"])]
+        elif own != prices_in(model):
+            found.append(f"{place}.{min(own ^ prices_in(model))}")
+    return tuple(found)
 
 
 class ModelProviderSpec(Part):
@@ -281,8 +199,9 @@ class ModelProviderSpec(Part):
     """The API that the endpoints speak. `OpenAI`: requests go there as they came, whatever their path. `Anthropic`:
     `/v1/messages` and `/v1/messages/count_tokens` alone; requests to other paths pass over these endpoints, unless
     `chatCompletions` says otherwise. `AzureOpenAI`: as `OpenAI`, at Azure's paths (`docs/azure.md`).
-    `Gemini`: `/v1/chat/completions` and `/v1/embeddings` as they came, and messages (`docs/gemini.md`). `Bedrock`:
-    messages and `/v1/chat/completions`, both in the words of Converse (`docs/bedrock.md`)."""
+    `Gemini`: `/v1/chat/completions`, `/v1/embeddings` and `/v1/images/generations` as they came, and messages
+    (`docs/gemini.md`). `Bedrock`: messages and `/v1/chat/completions`, both in the words of Converse
+    (`docs/bedrock.md`)."""
     messages: MessagesWay | None = None
     """What becomes of requests to `/v1/messages` where `protocol` is none of Anthropic's. `Forward`: they go to
     `<baseURL>/messages` as they came. `Translate`: they go to `<baseURL>/chat/completions` in its words, and answers
@@ -334,7 +253,8 @@ class ModelProviderSpec(Part):
             holds=lambda value: not _prices_without_output(value),
             places=_prices_without_output,
             cel=None,
-            message='got a Chat model without a price for output, want `output`, write `output: "0"` if it is free',
+            message="got a price of tokens without one for output, which a model of this type has, want `output`, write"
+            ' `output: "0"` if it is free',
             reads=("endpoints", "models"),
         ),
         Rule(
@@ -356,6 +276,14 @@ class ModelProviderSpec(Part):
         *RULES_OF_WAYS,
         *RULES_OF_HINTS,
         *RULES_OF_BEDROCK,
+        Rule(
+            holds=lambda value: not _prices_by_other_units(value),
+            places=_prices_by_other_units,
+            cel=None,
+            message="got other kinds of prices than the catalogue has of this model, want each of those and no other,"
+            " write them here or there",
+            reads=("endpoints", "models"),
+        ),
     )
 
 

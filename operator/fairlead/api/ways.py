@@ -2,17 +2,22 @@
 
 from typing import Any
 
+from fairlead.api.model import ModelType
 from fairlead.api.protocol import WORDED, MessagesWay, Protocol
 from fairlead.api.rule import Rule
 
-_EMBEDDING = "Embedding"
-"""As `provider.ModelType` has it."""
+_MADE_BY = {
+    Protocol.ANTHROPIC: frozenset({ModelType.CHAT}),
+    Protocol.AZURE_OPENAI: frozenset({ModelType.CHAT, ModelType.EMBEDDING, ModelType.IMAGE, ModelType.AUDIO}),
+    Protocol.GEMINI: frozenset({ModelType.CHAT, ModelType.EMBEDDING, ModelType.IMAGE}),
+    Protocol.BEDROCK: frozenset({ModelType.CHAT}),
+}
+"""What an API has endpoints for, where that is not everything."""
 
 
-def _embeddings_of_none(spec: Any) -> tuple[str, ...]:
-    if spec["protocol"] not in WORDED:
-        return ()
-    return tuple(f"models[{number}].type" for number, model in enumerate(spec["models"]) if model["type"] == _EMBEDDING)
+def _types_of_others(spec: Any) -> tuple[str, ...]:
+    made = _MADE_BY.get(spec["protocol"], frozenset(ModelType))
+    return tuple(f"models[{number}].type" for number, model in enumerate(spec["models"]) if model["type"] not in made)
 
 
 RULES = (
@@ -42,11 +47,15 @@ RULES = (
         field="chatCompletions",
     ),
     Rule(
-        holds=lambda value: not _embeddings_of_none(value),
-        places=_embeddings_of_none,
-        cel="!(self.protocol in ['Anthropic', 'Bedrock']) || self.models.all(model, model.type != 'Embedding')",
-        message="got an Embedding model of a provider whose API makes no vectors (Anthropic's, Bedrock's Converse),"
-        " want type `Chat`, change it, or move the model to a provider of another `protocol`",
+        holds=lambda value: not _types_of_others(value),
+        places=_types_of_others,
+        cel=" && ".join(
+            f"(self.protocol != '{protocol}' || self.models.all(model, model.type in {sorted(map(str, made))}))"
+            for protocol, made in _MADE_BY.items()
+        ),
+        message="got a model of a type that the provider's API has no endpoint for, want `Chat` where `protocol` is"
+        " `Anthropic` or `Bedrock`, no `Rerank` and `Moderation` where it is `AzureOpenAI`, nor `Audio` where it is"
+        " `Gemini`, change it, or move the model to a provider of another `protocol`",
         reads=("protocol", "models"),
     ),
 )

@@ -14,7 +14,7 @@ more: it writes an answer in one piece to its end.
 
 from dataclasses import dataclass
 
-from fairlead.budget.estimate import LARGEST, Ask, Rung, bounds, input_tokens, output_tokens
+from fairlead.budget.estimate import LARGEST, Ask, Rung, bounds, input_tokens, likely, output_tokens
 from fairlead.budget.price import whole
 
 TOKENS_PER_SECOND = 4_000
@@ -49,6 +49,8 @@ def possible_cost(attempt: Attempt, ask: Ask, rung: Rung, route_limit: int | Non
     """Return the most that an attempt at a rung can have cost, in nano-dollars: at most the request's reservation."""
     if not attempt.is_possibly_billed:
         return 0
+    if ask.asked is not None:
+        return likely(ask, ask.asked, rung, inputs=None, outputs=None, count=None)
     (bound,) = bounds((rung,), route_limit)
     outputs = possible_output(attempt, ask, rung, route_limit, stream=stream)
     return min(LARGEST, whole(input_tokens(ask.body_bytes) * bound.per_input + outputs * bound.per_output))

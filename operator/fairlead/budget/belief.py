@@ -51,6 +51,8 @@ class Claim:
     cache_write_1h: int = 0
     audio_input: int = 0
     audio_output: int = 0
+    units: int | None = None
+    """What it made by another unit than tokens: images, searches."""
 
     @property
     def tokens(self) -> Tokens:

@@ -170,6 +170,7 @@ def encode(configuration: BudgetConfiguration) -> bytes:
                 "maxOutputTokens": rung.max_output_tokens,
                 "contextWindow": rung.context_window,
                 "generates": rung.generates,
+                **({} if rung.text else {"text": False}),
             }
             for name, rung in configuration.targets.items()
         },
@@ -199,6 +200,9 @@ def _own_prices(price: Price) -> dict[str, int]:
         "cacheWrite1h": price.cache_write_1h,
         "audioInput": price.audio_input,
         "audioOutput": price.audio_output,
+        "image": price.image,
+        "millionCharacters": price.million_characters,
+        "thousandSearches": price.thousand_searches,
     }
     return {name: one for name, one in named.items() if one is not None}
 
@@ -271,11 +275,15 @@ def decode(text: bytes) -> BudgetConfiguration:
                     cache_write_1h=target.cache_write_1h,
                     audio_input=target.audio_input,
                     audio_output=target.audio_output,
+                    image=target.image,
+                    million_characters=target.million_characters,
+                    thousand_searches=target.thousand_searches,
                     known=target.known,
                 ),
                 max_output_tokens=target.max_output_tokens,
                 context_window=target.context_window,
                 generates=target.generates,
+                text=target.text,
             )
             for name, target in document.targets.items()
         },

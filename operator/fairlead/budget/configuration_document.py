@@ -90,10 +90,14 @@ class TargetDocument(Part):
     cache_write_1h: int | None = Field(default=None, ge=0, alias="cacheWrite1h")
     audio_input: int | None = Field(default=None, ge=0)
     audio_output: int | None = Field(default=None, ge=0)
+    image: int | None = Field(default=None, ge=0)
+    million_characters: int | None = Field(default=None, ge=0)
+    thousand_searches: int | None = Field(default=None, ge=0)
     known: bool = True
     max_output_tokens: int | None = None
     context_window: int | None = None
     generates: bool = True
+    text: bool = True
 
 
 class BudgetConfigurationDocument(Part):

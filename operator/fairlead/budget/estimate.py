@@ -8,7 +8,8 @@ given by its URL, and a provider that does not obey the output limit.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fairlead.budget.price import USD, Price, whole
+from fairlead.budget.price import USD, Price, whole, with_units
+from fairlead.budget.unit import Asked
 
 DEFAULT_OUTPUT_TOKENS = 4096
 """What a request may answer when neither it, its route nor its model says, and the context window is not known."""
@@ -31,6 +32,8 @@ class Ask:
     """The request's own `max_tokens`, `max_completion_tokens` or `max_output_tokens`."""
     choices: int = 1
     """The request's `n`: how many answers it wants."""
+    asked: Asked | None = None
+    """What it asks for by another unit than tokens; None: text, vectors, verdicts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,9 @@ class Rung:
     max_output_tokens: int | None
     context_window: int | None
     generates: bool
-    """False for embeddings: no output tokens."""
+    """False for embeddings and the like: no output tokens."""
+    text: bool = True
+    """False: it makes images, audio, an order, or verdicts, for which no text stands in."""
 
 
 def believable(rung: Rung, *, inputs: int, outputs: int, requests: int = 1) -> bool:
@@ -62,6 +67,8 @@ class Bound:
     """The smallest of the caps of route and model and of its context window: no more can come out."""
     otherwise: int
     """How many tokens may come out when the request does not say."""
+    price: Price | None = None
+    """Of a model that is billed by other units, too."""
 
 
 def bounds(rungs: Sequence[Rung], route_limit: int | None) -> tuple[Bound, ...]:
@@ -76,6 +83,7 @@ def _bound(rung: Rung, route_limit: int | None) -> Bound:
         per_output=max(rung.price.output, rung.price.spoken) if rung.generates else 0,
         most=min(declared, default=LARGEST_WINDOW),
         otherwise=min(declared, default=DEFAULT_OUTPUT_TOKENS),
+        price=None if rung.text else rung.price,
     )
 
 
@@ -85,7 +93,28 @@ def reservation(ask: Ask, bounds: Sequence[Bound]) -> int:
     for bound in bounds:
         output = output_tokens(ask, bound)
         dearest = max(dearest, ask.body_bytes * bound.per_input + output * choices * bound.per_output)
-    return min(LARGEST, whole(dearest))
+    if ask.asked is None:
+        return min(LARGEST, whole(dearest))
+    return min(LARGEST, max((_reserved(ask, ask.asked, bound) for bound in bounds), default=0))
+
+
+def _reserved(ask: Ask, asked: Asked, bound: Bound) -> int:
+    tokens = ask.body_bytes * bound.per_input + output_tokens(ask, bound) * max(1, ask.choices) * bound.per_output
+    each = bound.price.of(asked.unit) if bound.price is not None else None
+    return with_units(tokens, each or 0, asked.unit, asked.most(ask.body_bytes))
+
+
+def likely(ask: Ask, asked: Asked, rung: Rung, *, inputs: int | None, outputs: int | None, count: int | None) -> int:
+    """Return what a request is taken to have cost at a rung where not all was counted, in nano-dollars.
+
+    None: to be estimated. No more than what was reserved at that rung.
+    """
+    (bound,) = bounds((rung,), None)
+    inputs = input_tokens(ask.body_bytes) if inputs is None else inputs
+    outputs = output_tokens(ask, bound) * max(1, ask.choices) if outputs is None else outputs
+    each, count = rung.price.of(asked.unit), asked.likely if count is None else count
+    tokens = inputs * bound.per_input + outputs * bound.per_output
+    return min(LARGEST, with_units(tokens, each or 0, asked.unit, count))
 
 
 def output_tokens(ask: Ask, bound: Bound) -> int:

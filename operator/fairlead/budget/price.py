@@ -1,11 +1,13 @@
-"""Tokens to nano-dollars.
+"""Tokens, and other units, to nano-dollars.
 
 The one rounding rule of Fairlead: a request costs the exact sum of its tokens times their prices, rounded **up** to a
 whole nano-dollar, once. A price with at most three decimals per million tokens (`0.18`, `1.375`) is a whole number of
 nano-dollars per token, so nothing is rounded at all.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+
+from fairlead.budget.unit import PER, Unit
 
 USD = 1_000_000_000
 """Nano-dollars in a dollar."""
@@ -28,8 +30,38 @@ class Price:
     """Input tokens that are audio; None: the catalogue names no price."""
     audio_output: int | None = None
     """Output tokens that are audio; None: the catalogue names no price."""
+    image: int | None = None
+    """An image; None: the catalogue names no price by images."""
+    million_characters: int | None = None
+    """A million characters that are spoken."""
+    thousand_searches: int | None = None
+    """A thousand searches."""
     known: bool = True
     """False: the catalogue names no price at all. All of it is 0 then, and nothing is free by that."""
+
+    def of(self, unit: Unit) -> int | None:
+        """Return what `PER` of a unit cost; None: nothing by that unit."""
+        return {
+            Unit.IMAGE: self.image,
+            Unit.CHARACTER: self.million_characters,
+            Unit.SEARCH: self.thousand_searches,
+        }[unit]
+
+    @property
+    def by_tokens(self) -> bool:
+        """Whether tokens cost anything."""
+        named = (self.cache_write, self.cache_write_1h, self.audio_input, self.audio_output)
+        return any((self.input, self.output, self.cached_input, *named))
+
+    @property
+    def by_units(self) -> bool:
+        """Whether other units than tokens have a price."""
+        return any(self.of(unit) is not None for unit in Unit)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing costs anything, as the catalogue says."""
+        return self.known and not any(getattr(self, field.name) for field in fields(self) if field.name != "known")
 
     @property
     def written(self) -> int:
@@ -76,8 +108,11 @@ UNKNOWN = replace(FREE, known=False)
 """Of a model without a price: its tokens are counted, and book nothing."""
 
 
-def cost(price: Price, tokens: Tokens) -> int:
-    """Return nano-dollars, rounded up; no count is taken as negative.
+NO_TOKENS = Tokens(input=0, output=0)
+
+
+def cost(price: Price, tokens: Tokens, unit: Unit | None = None, count: int = 0) -> int:
+    """Return nano-dollars of tokens, and of so many of a unit, rounded up once; no count is taken as negative.
 
     Parts that are more than the whole count as all of it: the dearer kinds first, what came from the cache last.
     """
@@ -93,7 +128,14 @@ def cost(price: Price, tokens: Tokens) -> int:
         inputs -= taken
         total += taken * each
     audio = min(max(0, tokens.audio_output), outputs)
-    return whole(total + inputs * price.input + audio * price.spoken + (outputs - audio) * price.output)
+    total += inputs * price.input + audio * price.spoken + (outputs - audio) * price.output
+    return whole(total) if unit is None else with_units(total, price.of(unit) or 0, unit, count)
+
+
+def with_units(millionths: int, each: int, unit: Unit, count: int) -> int:
+    """Return millionths of a nano-dollar, and so many of a unit at a price, in nano-dollars, rounded up once."""
+    per = PER[unit]
+    return -(-(millionths * per + max(0, count) * each * _MILLION) // (per * _MILLION))
 
 
 def unpriced(price: Price, tokens: Tokens) -> tuple[str, ...]:

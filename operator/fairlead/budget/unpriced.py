@@ -1,4 +1,4 @@
-"""Which targets have no price: what they take is counted in tokens, and books no dollars."""
+"""Which targets have no price, so that what they take books no dollars, and which have one that is not by tokens."""
 
 from collections.abc import Collection
 
@@ -8,6 +8,11 @@ from fairlead.budget.configuration import BudgetConfiguration
 def unpriced(configuration: BudgetConfiguration) -> frozenset[str]:
     """Return all targets without a price."""
     return frozenset(name for name, rung in configuration.targets.items() if not rung.price.known)
+
+
+def by_units(configuration: BudgetConfiguration) -> frozenset[str]:
+    """Return all targets that are billed by other units than tokens."""
+    return frozenset(name for name, rung in configuration.targets.items() if rung.price.by_units)
 
 
 def used(

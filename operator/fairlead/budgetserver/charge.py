@@ -13,10 +13,11 @@ from enum import StrEnum
 
 from fairlead.budget.attempt import possible_cost, possible_output
 from fairlead.budget.belief import Belief, Doubt, believe
-from fairlead.budget.estimate import LARGEST, Rung, input_tokens, shown_tokens, uncounted
+from fairlead.budget.estimate import LARGEST, Rung, input_tokens, likely, shown_tokens, uncounted
 from fairlead.budget.ledger import Settlement
-from fairlead.budget.price import cost, unpriced
+from fairlead.budget.price import NO_TOKENS, cost, unpriced
 from fairlead.budget.reconciliation import Count, UsageCounterKey
+from fairlead.budget.unit import Asked, Unit
 from fairlead.budgetserver.descriptor import Report
 
 
@@ -75,9 +76,11 @@ def charge(report: Report, rung: Rung | None, route_limit: int | None = None) ->
 
     `route_limit` is the route's cap on output, in tokens.
     """
-    if rung is None or report.free:
+    if rung is None or report.free or (rung.price.is_free and not rung.text):
         return NOTHING
     belief = believe(report.claim, rung, sent_bytes=report.sent_bytes)
+    if report.asked is not None and not report.unanswered:
+        return _by_units(report, report.asked, rung, belief)
     if belief.doubt is None:
         return _counted(report, rung)
     if report.unanswered and belief.input is None and belief.output is None and belief.doubt in _SILENT:
@@ -101,6 +104,44 @@ def _counted(report: Report, rung: Rung) -> Charge:
         doubt=Doubt.UNPRICED if lacking else None,
         unpriced=lacking,
     )
+
+
+def _by_units(report: Report, asked: Asked, rung: Rung, belief: Belief) -> Charge:
+    """Return what an answer books that is billed by another unit than tokens, by tokens, or by both.
+
+    Where tokens cost nothing, nobody needs to have counted them; and the other way around.
+    """
+    price, claim = rung.price, report.claim
+    if not price.known:
+        return Charge(cost=0, estimated=True, doubt=Doubt.UNPRICED, unpriced=(asked.unit.name.lower(),))
+    by_tokens = price.by_tokens
+    count, doubt = _units(report, asked) if price.of(asked.unit) is not None else (0, None)
+    doubt = doubt or (belief.doubt if by_tokens else None)
+    if doubt is None and count is not None:
+        tokens = claim.tokens if by_tokens else NO_TOKENS
+        lacking = unpriced(price, tokens)
+        return Charge(
+            cost=min(LARGEST, cost(price, tokens, asked.unit, count)),
+            estimated=bool(lacking),
+            doubt=Doubt.UNPRICED if lacking else None,
+            unpriced=lacking,
+        )
+    counted = likely(report.ask, asked, rung, inputs=belief.input, outputs=belief.output, count=count)
+    return Charge(cost=counted, estimated=True, doubt=doubt)
+
+
+def _units(report: Report, asked: Asked) -> tuple[int | None, Doubt | None]:
+    """Return how many units an answer has, or None, and why what its provider said is not believed."""
+    if asked.unit is Unit.CHARACTER:
+        return asked.count, None  # counted before it went out
+    counted = report.claim.units
+    if counted is None:
+        return None, Doubt.ABSENT
+    if not counted:
+        return None, Doubt.ZERO
+    if counted > asked.most(report.body_bytes or 0):
+        return None, Doubt.TOO_LARGE
+    return counted, None
 
 
 def _estimated(report: Report, rung: Rung, belief: Belief, route_limit: int | None) -> Charge:

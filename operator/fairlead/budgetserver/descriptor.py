@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from fairlead.budget.attempt import Attempt
 from fairlead.budget.belief import NOTHING_SAID, Claim
 from fairlead.budget.estimate import Ask
+from fairlead.budget.unit import Asked, Unit
 
 CHECK = ("consumer", "id", "model", "bytes", "route", "limit", "answers", "asked", "stream")
 SHADOW_CHECK = ("consumer", "id", "model", "bytes", "route", "target", "limit", "answers")
@@ -27,6 +28,8 @@ ATTEMPTS = ("wire", "duration", "tried", "failed", "lost", "asked", "cluster")
 """The words behind those of `REPORT`."""
 _NO_ATTEMPTS = ("-",) * len(ATTEMPTS)
 USAGE = ("status", "input", "output", "cached", "cache_write", "cache_write_1h", "audio_input", "audio_output")
+UNITS = "units"
+"""A word behind those of `USAGE`: what was made by another unit than tokens; later gateways write it."""
 """The words of the last group; a `-` alone where no provider said anything."""
 ABSENT = "-"
 FREE = "free"
@@ -74,11 +77,18 @@ class Check(NamedTuple):
     """The route that was asked, where a rule of it chose `route` to answer."""
     stream: bool = False
     """No cascade applies."""
+    asked: Asked | None = None
+    """What it asks for by another unit than tokens: a letter and a number where the limit stands elsewhere."""
 
     @property
     def ask(self) -> Ask:
         """What bounds the request's cost."""
-        return Ask(body_bytes=self.body_bytes or 0, output_limit=self.output_limit, choices=self.choices)
+        return Ask(
+            body_bytes=self.body_bytes or 0,
+            output_limit=self.output_limit,
+            choices=self.choices,
+            asked=self.asked,
+        )
 
     @property
     def routes(self) -> tuple[str, ...]:
@@ -146,11 +156,18 @@ class Report(NamedTuple):
     """Of a hit: the target that made the answer."""
     kept: Claim = NOTHING_SAID
     """Of a hit: what that said of its tokens."""
+    asked: Asked | None = None
+    """As in the check."""
 
     @property
     def ask(self) -> Ask:
         """What bounded the request's cost."""
-        return Ask(body_bytes=self.body_bytes or 0, output_limit=self.output_limit, choices=self.choices)
+        return Ask(
+            body_bytes=self.body_bytes or 0,
+            output_limit=self.output_limit,
+            choices=self.choices,
+            asked=self.asked,
+        )
 
     @property
     def routes(self) -> tuple[str, ...]:
@@ -208,6 +225,7 @@ def check(text: str) -> Check:
         asked_routes=_routes(more[1]) if len(more) > 1 else (),
         free=more[:1] == [FREE],
         stream=stream,
+        asked=_asked(limit),
     )
 
 
@@ -250,6 +268,7 @@ def report(text: str) -> Report:
         cache="" if cache == ABSENT else cache,
         kept_by="" if kept_by == ABSENT else kept_by,
         kept=_claim(kept),
+        asked=_asked(limit),
     )
 
 
@@ -314,7 +333,17 @@ def _claim(words: Sequence[str]) -> Claim:
         cache_write_1h=write_1h,
         audio_input=audio_in,
         audio_output=audio_out,
+        units=_number(words[len(USAGE)]) if len(words) > len(USAGE) else None,
     )
+
+
+_LETTERS = {str(unit): unit for unit in Unit}
+
+
+def _asked(limit: str) -> Asked | None:
+    """Read `i3`, three images, and the like; None for a limit on tokens."""
+    unit, count = _LETTERS.get(limit[:1]), _number(limit[1:])
+    return None if unit is None or count is None else Asked(unit=unit, count=count)
 
 
 def _number(text: str) -> int | None:

@@ -238,6 +238,7 @@ class RateLimitService:
             body_bytes=self._configuration.request_bytes if check.body_bytes is None else check.body_bytes,
             output_limit=check.output_limit,
             choices=check.choices,
+            asked=check.asked,
         )
         return whole_reservation(ask, bound)
 
@@ -248,8 +249,8 @@ class RateLimitService:
         asked = self._configuration.routes.get(check.route)
         if asked is None or asked.downgrade_to is None:
             return None
-        if not all(rung.generates for rung in self._configuration.rungs(check.route, check.model)):
-            return None  # another model's vectors are no substitute
+        if not all(rung.generates and rung.text for rung in self._configuration.rungs(check.route, check.model)):
+            return None  # another model's vectors, or a text, are no substitute
         route = asked.downgrade_to
         return _Smaller(route=route, terms=self.terms(check.consumer, (*check.routes, route), now_ms))
 

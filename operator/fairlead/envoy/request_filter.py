@@ -33,7 +33,8 @@ It runs once per request, after api_key_auth and before everything that needs to
   of the members that limit the output (`-` where there is none), and the largest of `n`, `best_of` and `n_cmpl` times
   the prompts in `prompt` and `prompt_embeds`. Where a budget counts this caller's spending on this route, these members
   must be whole numbers, at least 1 (else 400): what one server reads as a number and another does not, or as none,
-  would be a way around the budget. Elsewhere what is no such number counts as absent;
+  would be a way around the budget. Elsewhere what is no such number counts as absent. In place of the limit stands
+  what is asked for by other units than tokens: `i<images>`, `c<characters>` that are spoken, `q<documents>`;
   A count of tokens costs nothing, and has `0 free`;
 - for messages and chat/completions on a plan with rungs that want other words: dynamic metadata `names.WORDS_NAMESPACE`
   with those words, `left_out`, or `unsaid`, see `fairlead.envoy.words`;
@@ -66,8 +67,8 @@ metadata `error` = the code
   such request is asked about all the same, with its refusal as dynamic metadata `closed`. A smaller one of a consumer
   whose budget is at its end, by such a verdict or the directory, has its refusal as `short`, for when nobody answers;
 - 404 `unknown_url` (any other method or path), `model_not_found` (unknown, refused here, or not among the caller's
-  `allowedModelNames`), `unsupported_endpoint` (embeddings asked of a chat model, or the reverse; a path that no rung
-  of the model speaks: `directory`'s dialects);
+  `allowedModelNames`), `unsupported_endpoint` (embeddings asked of a chat model, and the like; a path that no rung
+  of the model speaks: `directory`'s dialects; what a provider keeps at an account, such as files and batches);
 - 400 `invalid_json` (empty, not one JSON object of RFC 8259 in UTF-8, deeper than 128, more than 100,000 members,
   100,000 objects and arrays or 1,000 members of its own, a member that is read given twice, or given in a disguise that
   some servers accept: escapes in the key, other case, `maxTokens`), `missing_model`, `invalid_model`, `invalid_stream`,
@@ -97,8 +98,8 @@ from fairlead.envoy import chunk, names, words
 from fairlead.ir import fold
 
 PARTS = (
-    *("names", "said", "answers", "members", "references", "scan", "media", "edits", "limits", "refusals", "directory"),
-    *("rules", "models", "verdicts", "feedback", "decide"),
+    *("names", "said", "answers", "members", "references", "scan", "media", "edits", "units", "limits", "refusals"),
+    *("directory", "rules", "models", "verdicts", "feedback", "decide"),
 )
 """The files of `lua/request/`, in the order in which they are joined: each sees the locals of those before it."""
 PROMPT_PARTS = ("prompt", "literals", "category")

@@ -29,7 +29,7 @@ from fairlead.envoy import (
 )
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, packed
-from fairlead.ir import NEEDS, Arm, Gateway, ModelKind, Need, Plan, Route, Side
+from fairlead.ir import NEEDS, OTHER_PATHS, STREAMING, Arm, Gateway, ModelKind, Need, Plan, Route, Side
 
 READY_PATH = "/fairlead/ready"
 """Answers 200 with the configuration's digest once routes and keys are there, 503 while draining; needs no key."""
@@ -38,7 +38,6 @@ HEALTH_PATH = "/healthz"
 key. Not a pod's readiness: a pod of a drained region serves."""
 GREETING = """{"message":"This is a model gateway. Its API is at /v1, and needs a key."}"""
 _READING = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
-EMBEDDING_PATH = "/v1/embeddings"
 
 ANSWERED_BY = {
     names.ANSWERED_BY_HEADER: logs.ROUTE,
@@ -229,7 +228,7 @@ def _forms(route: Route, gateway: Gateway) -> Iterable[Json]:
     """Make the route's Envoy routes: one per kind of answer, since the timers differ, and per form of plan."""
     for plan in _shapes(route):
         for paths, found in _matches(route, plan, gateway):
-            for streamed in (True, False) if plan.kind is ModelKind.CHAT else (False,):
+            for streamed in (True, False) if plan.kind in STREAMING else (False,):
                 for side in (Side.CANDIDATE, Side.STABLE) if directory.is_sticky(route, plan) else (None,):
                     form = _form(route, plan, gateway, paths, found, streamed=streamed, side=side)
                     yield form | budgets.downgrade_metadata(found.pressed)
@@ -254,7 +253,7 @@ class _Match:
 def _matches(route: Route, plan: Plan, gateway: Gateway) -> Iterable[tuple[Json, _Match]]:
     """Group the paths that a plan answers, so that no more Envoy routes are made than differ."""
     if plan.kind is not ModelKind.CHAT:
-        return [({"path": EMBEDDING_PATH}, _Match())]
+        return [({"path": f"/v1/{OTHER_PATHS[plan.kind]}"}, _Match())]
     groups: dict[_Match, list[str]] = {}
     for path, needs, left in _unsaid(plan) if not route.keyed else ():
         unsaid = _Match(
@@ -329,7 +328,7 @@ def _form(
     if found.cascade is not cascades.Meeting.NONE:
         form |= cascades.told(judged=judged)
     if plan.kind is not ModelKind.CHAT:
-        form["typed_per_filter_config"] = {token_filter.NAME: token_filter.of_embeddings()}
+        form["typed_per_filter_config"] = {token_filter.NAME: token_filter.of_kind(plan.kind)}
     return form
 
 

@@ -33,6 +33,10 @@ _METRICS = {
 """Histogram in Envoy: the metric's name and the attributes that tell it from others of this name."""
 _OPERATION = (
     "%CEL(request.url_path.endsWith('/embeddings') ? 'embeddings'"
+    " : request.url_path.startsWith('/v1/images/') ? 'image_generation'"
+    " : request.url_path.endsWith('/speech') ? 'speech'"
+    " : request.url_path.endsWith('/rerank') ? 'rerank'"
+    " : request.url_path.endsWith('/moderations') ? 'moderation'"
     " : request.url_path.endsWith('/completions') && !request.url_path.endsWith('/chat/completions')"
     " ? 'text_completion' : 'chat')%"
 )

@@ -15,9 +15,10 @@ comes. So there is no length, and no number of events, at which usage is lost.
 - `input`, `output`: all tokens, hidden reasoning and what went through the cache included; absent where not known;
   `cached`: input from the cache; numbers;
 - `status`: 1 = both sides are known, 2 = one side or none, 3 = they contradict their own total, or one is no whole
-  number up to 10^9;
+  number up to 10^9, 4 = as 1, of what may be billed by other units, which the counters for reconciliation do not have;
 - `model`: what the provider says, as a word (`fairlead.ir.word`);
-- `log`: members of a log line; `report`: `REPORT`, words with a space between.
+- `log`: members of a log line; `report`: `REPORT`, words with a space between, and one more where units were counted:
+  images in `data`, or Cohere's `search_units`.
 
 The output of a stream that was cut is not known, whatever its running counts said; Anthropic's count is whole once it
 names a reason to stop.
@@ -36,8 +37,9 @@ the bytes wait for its end.
 
 from fairlead.envoy import chunk
 from fairlead.envoy.protobuf import Json, extension, packed
+from fairlead.ir import ModelKind
 
-PARTS = ("reader", "usage", "events", "answers")
+PARTS = ("reader", "usage", "units", "events", "answers")
 """The files of `lua/tokens/`, in the order in which they are joined: each sees the locals of those before it."""
 NAME = "fairlead-tokens"
 REPORT = ("status", "input", "output", "cached", "cache_write", "cache_write_1h", "audio_input", "audio_output")
@@ -55,6 +57,9 @@ def render() -> Json:
     return extension(NAME, f"{_LUA}.Lua", {"default_source_code": {"inline_string": source()}})
 
 
-def of_embeddings() -> Json:
-    """Make what the filter is told on routes to embeddings: they have no output, and some servers count but a total."""
-    return packed(f"{_LUA}.LuaPerRoute", {"filter_context": {"kind": "Embedding"}})
+def of_kind(kind: ModelKind) -> Json:
+    """Make what the filter is told on routes to others than chat.
+
+    Vectors, orders and verdicts have no output, and some servers count but a total; images and searches are counted.
+    """
+    return packed(f"{_LUA}.LuaPerRoute", {"filter_context": {"kind": str(kind)}})

@@ -12,12 +12,12 @@ from fairlead.ir.cascade import Accept, Cascade
 from fairlead.ir.classifier import Classifier
 from fairlead.ir.consumer import Consumer, Ending, Entry, Scope
 from fairlead.ir.gateway import Gateway, Limits, ListenAddress, Telemetry
+from fairlead.ir.kind import OTHER_PATHS, STREAMING, ModelKind
 from fairlead.ir.need import NEEDS, Need, need_of, other_words
 from fairlead.ir.route import (
     Arm,
     Dialect,
     Ladder,
-    ModelKind,
     Plan,
     Recording,
     Route,
@@ -33,6 +33,8 @@ from fairlead.ir.target import Breaker, Credential, Hints, KeyedProbe, LastResor
 
 __all__ = [
     "NEEDS",
+    "OTHER_PATHS",
+    "STREAMING",
     "Accept",
     "Arm",
     "Breaker",

@@ -6,16 +6,10 @@ from enum import StrEnum
 from fairlead.ir.cache import Cache
 from fairlead.ir.cascade import Cascade
 from fairlead.ir.classifier import Classifier
+from fairlead.ir.kind import ModelKind
 from fairlead.ir.need import Need
 from fairlead.ir.rule import RouteRule
 from fairlead.ir.target import Hints
-
-
-class ModelKind(StrEnum):
-    """What a model makes; decides which paths of the API a plan answers."""
-
-    CHAT = "Chat"
-    EMBEDDING = "Embedding"
 
 
 class Side(StrEnum):
@@ -100,7 +94,7 @@ class Plan:
     """What picks the plan: `Entry.plan` says the key for a name. The name of a model in a wildcard route; empty for the
     plan of a route that has one way only. Unique in its route; one word, without spaces."""
     kind: ModelKind
-    """Of every rung of every arm. A catalogue has both kinds, so plans of one route may differ."""
+    """Of every rung of every arm. A catalogue has several kinds, so plans of one route may differ."""
     arms: tuple[Arm, ...]
     """In the order of their index. Plans of one route may differ in their number."""
     last_model: str

@@ -12,7 +12,7 @@ from fairlead.ir.classifier import NO_CATEGORY
 from fairlead.statuses import Failure, meaning
 
 Json = dict[str, Any]
-COMPLETE = 1
+COMPLETE = frozenset({1, 4})
 """`usage_status` of an answer whose provider counted both sides."""
 _ERROR = 400
 _BY_FLAG = {
@@ -220,7 +220,7 @@ def _ending(request: Request) -> str | None:
 
 
 def _tokens(line: Line) -> Tokens | None:
-    if line.usage_status != COMPLETE or line.prompt_tokens is None or line.completion_tokens is None:
+    if line.usage_status not in COMPLETE or line.prompt_tokens is None or line.completion_tokens is None:
         return None
     return Tokens(input=line.prompt_tokens, output=line.completion_tokens, cached=line.cached_tokens or 0)
 

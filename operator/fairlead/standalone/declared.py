@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from fairlead.api import quantity
 from fairlead.api.decode import decode
-from fairlead.api.provider import Endpoint, Model, ModelProvider, Price
+from fairlead.api.model import Model, Price
+from fairlead.api.provider import Endpoint, ModelProvider
 from fairlead.budget.public_price import PRICES, PublicPrices, differences, maker, written
 from fairlead.standalone.diagnostics import Diagnostic, Weight
 from fairlead.standalone.inputs import Place

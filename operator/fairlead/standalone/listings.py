@@ -8,7 +8,10 @@ from fairlead.adapters.models_list import Listing, Outcome
 from fairlead.api.base_url import is_base_url
 from fairlead.api.protocol import Protocol
 
-_OPERATION = re.compile(r"/(chat/completions|completions|responses|embeddings|messages|models)/?$")
+_OPERATION = re.compile(
+    r"/(chat/completions|completions|responses|embeddings|messages|models|images/generations|audio/speech|rerank"
+    r"|moderations)/?$"
+)
 _NEARBY = re.compile(
     r"(localhost|host[.]docker[.]internal|[0-9]+([.][0-9]+){3}|\[[0-9a-f:.]+\]|[a-z0-9-]+)(:|/|$)", re.IGNORECASE
 )

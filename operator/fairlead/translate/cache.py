@@ -42,9 +42,9 @@ def is_stored(route: Route) -> bool:
 
 def judge_cache(route: Route, diagnostics: Diagnostics) -> None:
     """Say where nothing would ever be kept."""
-    if route.cache is not None and route.kinds == {ModelKind.EMBEDDING}:
+    if route.cache is not None and ModelKind.CHAT not in route.kinds:
         diagnostics.note(
             Reason.MODEL_TYPE_MISMATCH,
             "spec.cache",
-            "got a cache, want none: only answers that say why they ended are kept, and vectors do not, remove it",
+            "got a cache, want none: only answers that say why they ended are kept, and these do not, remove it",
         )

@@ -116,10 +116,18 @@ class Resolver:
         )
         return None
 
-    def baseline(self, written: BaselineTarget) -> str | None:
+    def baseline(self, written: BaselineTarget, kinds: frozenset[ir.ModelKind]) -> str | None:
         """Return the target whose prices a route is compared with: the provider's first that serves the model."""
         candidate = self._candidate(written.provider, written.model, "spec.baseline")
         if candidate is None:
+            return None
+        if kinds and self._kind(candidate) not in kinds:
+            other = ", ".join(f"`{kind}`" for kind in sorted(kinds))
+            self.diagnostics.miss(
+                Reason.MODEL_TYPE_MISMATCH,
+                "spec.baseline.model",
+                f"got `{candidate.model}` of type `{self._kind(candidate)}`, want a type that the route has ({other})",
+            )
             return None
         found = self.providers[candidate.provider]
         endpoint = next(one.name for one in found.endpoints if candidate.model in one.terms)
@@ -153,7 +161,7 @@ class Resolver:
         fitting = {
             name: candidate
             for name, wanted in kinds.items()
-            if wanted is kind and (kind is ir.ModelKind.CHAT or name == candidate.model)
+            if wanted is kind and (kind is not ir.ModelKind.EMBEDDING or name == candidate.model)
         }
         if not fitting:
             self.diagnostics.miss(

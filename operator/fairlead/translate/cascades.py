@@ -50,11 +50,12 @@ def judge_cascade(
     """
     if not wanted:
         return
-    if ModelKind.EMBEDDING in kinds:
+    if set(kinds) - {ModelKind.CHAT}:
         diagnostics.note(
             Reason.MODEL_TYPE_MISMATCH,
             "spec.cascade",
-            "got `cascade` on a route of embeddings, want none: vectors are not judged, remove it",
+            f"got `cascade` on a route of {listed(sorted(set(kinds) - {ModelKind.CHAT}))} models, want none: answers of"
+            " chat alone are judged, remove it",
         )
         return
     if alone:

@@ -22,7 +22,7 @@ def objection(route: Route, other: Route) -> tuple[Reason, str] | None:
     if ModelKind.CHAT not in other.kinds:
         return (
             Reason.MODEL_TYPE_MISMATCH,
-            f"got `{name}`, whose model is of type `Embedding`, want a route whose model is of type `Chat`",
+            f"got `{name}` of {listed(sorted(other.kinds))} models, want a route whose model is of type `Chat`",
         )
     if other.wildcard:
         return (

@@ -9,10 +9,11 @@ from fairlead.api.base_url import split_base_url
 from fairlead.api.bedrock import region_of
 from fairlead.api.conditions import Reason
 from fairlead.api.health_check import HealthCheckType, ProbeCredential
+from fairlead.api.model import WRITING, Model, ModelType
+from fairlead.api.model import Price as PriceSpec
 from fairlead.api.protocol import ChatWay, MessagesWay, Reasoning, Unsupported, api_root
 from fairlead.api.provider import Endpoint as EndpointSpec
-from fairlead.api.provider import Model, ModelProvider, ModelType
-from fairlead.api.provider import Price as PriceSpec
+from fairlead.api.provider import EndpointModel, ModelProvider
 from fairlead.api.selector import Namespaces
 from fairlead.budget.estimate import Rung
 from fairlead.budget.price import UNKNOWN, Price
@@ -178,7 +179,7 @@ def _endpoint(written: ModelProvider, endpoint: EndpointSpec, ids: Mapping[str, 
         wire_models = ids
     else:
         wire_models = {model.name: model.id or ids[model.name] for model in endpoint.models if model.name in ids}
-    own = {model.name: model.usd_per_million_tokens for model in endpoint.models or ()}
+    own = {model.name: model for model in endpoint.models or () if model.is_priced}
     return Endpoint(
         provider=written.metadata.name,
         name=endpoint.name,
@@ -226,19 +227,21 @@ def _probing(written: ModelProvider) -> Probing:
     )
 
 
-def _terms(model: Model, own: PriceSpec | None) -> Rung:
+def _terms(model: Model, own: EndpointModel | None) -> Rung:
     """Say what a model costs at an endpoint: its own price there, else the catalogue's."""
     return Rung(
-        price=_price(own or model.usd_per_million_tokens),
+        price=_price(own or model),
         max_output_tokens=model.max_output_tokens,
         context_window=model.context_window,
-        generates=model.type is not ModelType.EMBEDDING,
+        generates=model.type in WRITING,
+        text=model.type in {ModelType.CHAT, ModelType.EMBEDDING},
     )
 
 
-def _price(written: PriceSpec | None) -> Price:
-    if written is None:
+def _price(model: Model | EndpointModel) -> Price:
+    if not model.is_priced:
         return UNKNOWN
+    written = model.usd_per_million_tokens or PriceSpec(input="0", output="0")
     return Price(
         input=quantity.nanodollars(written.input),
         output=quantity.nanodollars(written.output or "0"),
@@ -247,6 +250,9 @@ def _price(written: PriceSpec | None) -> Price:
         cache_write_1h=_own(written.cache_write_1h),
         audio_input=_own(written.audio_input),
         audio_output=_own(written.audio_output),
+        image=_own(model.usd_per_image),
+        million_characters=_own(model.usd_per_million_characters),
+        thousand_searches=_own(model.usd_per_thousand_searches),
     )
 
 

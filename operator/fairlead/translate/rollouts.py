@@ -119,7 +119,7 @@ def _stable(spec: ModelRouteSpec, resolver: Resolver, target: str) -> Candidates
 def _may_follow(primary: ModelReference, stable: Candidates, resolver: Resolver) -> bool:
     """Tell whether a rollout can lead there: to what makes the same, and for vectors only to the same model."""
     kind = resolver.providers[primary.provider].kinds[primary.model]
-    if kind is stable.kind and (kind is ir.ModelKind.CHAT or primary.model == stable.models[0].model):
+    if kind is stable.kind and (kind is not ir.ModelKind.EMBEDDING or primary.model == stable.models[0].model):
         return True
     resolver.diagnostics.miss(
         Reason.MODEL_TYPE_MISMATCH,

@@ -33,6 +33,7 @@ def judge(
     _judge_downgrade(route, routes, written, diagnostics)
     judge_rules(route, routes, written, diagnostics)
     judge_cache(route, diagnostics)
+    _judge_type(route, diagnostics)
     judge_classifier(route, routes, written, diagnostics)
     judge_cascade(
         wanted=route.wants_cascade,
@@ -49,6 +50,19 @@ def judge(
         diagnostics=diagnostics,
     )
     _judge_timers(route, presences, diagnostics)
+
+
+def _judge_type(route: Route, diagnostics: Diagnostics) -> None:
+    """Say what does nothing for models that make no text and no vectors."""
+    if not route.kinds or route.kinds.intersection({ModelKind.CHAT, ModelKind.EMBEDDING}):
+        return
+    if route.max_output_tokens is not None:
+        diagnostics.note(
+            Reason.MODEL_TYPE_MISMATCH,
+            "spec.maxOutputTokens",
+            f"got a limit on a route of {listed(sorted(route.kinds))} models, want none: their requests have no such"
+            " limit, remove it, and write what a budget is to reserve as `maxOutputTokens` of the model",
+        )
 
 
 def _judge_consumers(route: Route, written: KnownNames, diagnostics: Diagnostics) -> None:
@@ -135,11 +149,12 @@ def _judge_downgrade(route: Route, routes: Mapping[str, Route], written: KnownNa
     path, namespace = "spec.downgradeTo", route.key.namespace
     if not written.check_route(namespace, name, path, diagnostics):
         return
-    if route.kinds == {ModelKind.EMBEDDING}:
+    if ModelKind.CHAT not in route.kinds:
         diagnostics.note(
             Reason.MODEL_TYPE_MISMATCH,
             path,
-            f"got `{name}`, want nothing: another model's vectors do not fit those that were stored, remove it",
+            f"got `{name}`, want nothing: chat alone can be downgraded, and another model's vectors do not fit those"
+            " that were stored, remove it",
         )
         return
     other = routes.get(f"{namespace}/{name}")

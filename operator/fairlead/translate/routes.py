@@ -150,7 +150,8 @@ def route(
         claims = _claims(written, resolver, only, wildcard=False)
     if not candidates or not regions:
         diagnostics.give_up()
-    shadow = _shadow(spec, resolver, frozenset(one.kind for one in candidates.values()), rolling)
+    kinds = frozenset(one.kind for one in candidates.values())
+    shadow = _shadow(spec, resolver, kinds, rolling)
     created = written.metadata.creation_timestamp
     return Route(
         key=written.key,
@@ -163,7 +164,7 @@ def route(
         regions_written=spec.regions is not None,
         residency=spec.residency,
         shadow=shadow,
-        baseline=None if spec.baseline is None else resolver.baseline(spec.baseline),
+        baseline=None if spec.baseline is None else resolver.baseline(spec.baseline, kinds),
         max_attempts=spec.max_attempts,
         max_output_tokens=spec.max_output_tokens,
         timeouts=_timeouts(written),
@@ -218,7 +219,7 @@ def _shadow(spec: ModelRouteSpec, resolver: Resolver, kinds: frozenset[ir.ModelK
             candidate=rolling.candidate.models[0],
             sample=rolling.shadow,
             limit=_limit(spec.shadow),
-            recording=_recording(spec.shadow, resolver),
+            recording=_recording(spec.shadow, resolver, kinds),
         )
     if written is None or spec.shadow is None:
         return None
@@ -226,12 +227,19 @@ def _shadow(spec: ModelRouteSpec, resolver: Resolver, kinds: frozenset[ir.ModelK
         candidate=written,
         sample=quantity.basis_points(spec.shadow.sample),
         limit=_limit(spec.shadow),
-        recording=_recording(spec.shadow, resolver),
+        recording=_recording(spec.shadow, resolver, kinds),
     )
 
 
-def _recording(written: ShadowTarget | None, resolver: Resolver) -> ir.Recording | None:
+def _recording(written: ShadowTarget | None, resolver: Resolver, kinds: frozenset[ir.ModelKind]) -> ir.Recording | None:
     if written is None or written.record is None:
+        return None
+    if not kinds & {ir.ModelKind.CHAT, ir.ModelKind.EMBEDDING}:
+        resolver.diagnostics.note(
+            Reason.MODEL_TYPE_MISMATCH,
+            "spec.shadow.record",
+            f"got pairs to record of {listed(sorted(kinds))} models, want none: texts alone are compared, remove it",
+        )
         return None
     record, service = written.record, ""
     if record.service is not None:

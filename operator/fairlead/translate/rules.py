@@ -15,6 +15,8 @@ from fairlead.translate.downgrade import judge_stand_in, objection
 from fairlead.translate.known_names import KnownNames
 from fairlead.translate.routes import Route
 
+_OF_CHAT = "requests of chat alone are told apart, and another model's vectors do not fit those that were stored"
+
 
 def rules(route: Route, here: Mapping[str, Route], *, classified: bool) -> tuple[ir.RouteRule, ...]:
     """Return the rules of a route that lead somewhere at a gateway with these routes, by `namespace/name`.
@@ -52,11 +54,11 @@ def _range(written: TokenRange | None) -> ir.TokenRange | None:
 
 def judge_rules(route: Route, routes: Mapping[str, Route], written: KnownNames, diagnostics: Diagnostics) -> None:
     """Say which rules lead nowhere: requests that they would match go on to the next one."""
-    if route.rules and route.kinds == {ModelKind.EMBEDDING}:
+    if route.rules and ModelKind.CHAT not in route.kinds:
         diagnostics.note(
             Reason.MODEL_TYPE_MISMATCH,
             "spec.rules",
-            "got rules, want none: another model's vectors do not fit those that were stored, remove them",
+            f"got rules, want none: {_OF_CHAT}, remove them",
         )
         return
     for position, rule in enumerate(route.rules):

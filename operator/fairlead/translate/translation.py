@@ -118,7 +118,7 @@ def translate(objects: Objects, installation: Installation, references: Referenc
         baselines={one.name: one.baseline for one in standing if one.baseline is not None},
         consumers=callers,
     )
-    judge_prices(_with_diagnostics(policies.values()), _with_diagnostics(routes.values()), references, counted)
+    judge_prices(_with_diagnostics(policies.values()), tuple(_with_diagnostics(routes.values())), references, counted)
     key_bindings = bindings(consumers.values(), references)
     current = {v.key: v.current for v in _all(objects)}
     idle = _idle(standing, made)

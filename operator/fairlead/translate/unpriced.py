@@ -1,9 +1,9 @@
 """What is said where money is counted and a model has no price: nothing of it can be bounded, or compared."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from fairlead.budget.configuration import BudgetConfiguration
-from fairlead.budget.unpriced import unpriced, used
+from fairlead.budget.unpriced import by_units, unpriced, used
 from fairlead.ir import word
 from fairlead.translate.budgets import Budget
 from fairlead.translate.diagnostics import Diagnostics
@@ -16,12 +16,15 @@ _WANT = "want `usdPerMillionTokens` in its ModelProvider"
 
 def judge_prices(
     budgets: Iterable[tuple[Budget, Diagnostics]],
-    routes: Iterable[tuple[Route, Diagnostics]],
+    routes: Collection[tuple[Route, Diagnostics]],
     references: References,
     configuration: BudgetConfiguration,
 ) -> None:
     """Say which policies, baselines and rollouts count by models without a price."""
     lacking = unpriced(configuration)
+    other = by_units(configuration)
+    for route, diagnostics in routes if other else ():
+        _judge_units(route, other, configuration, diagnostics)
     if not lacking:
         return
     for budget, diagnostics in budgets:
@@ -62,6 +65,20 @@ def _judge_comparisons(
                 "spec.rollout.analysis.maxCostIncrease",
                 f"got {_named(found)} without a price, by which no step is judged successful, {_WANT}",
             )
+
+
+def _judge_units(
+    route: Route, other: frozenset[str], configuration: BudgetConfiguration, diagnostics: Diagnostics
+) -> None:
+    if route.rollout is None or route.rollout.bounds.cost_increase is None:
+        return
+    found = used(other, configuration, {route.name})
+    if found:
+        diagnostics.warn(
+            "spec.rollout.analysis.maxCostIncrease",
+            f"got {_named(found)}, billed by other units than tokens, of which an analysis knows nothing, want no bound"
+            " on costs, remove it",
+        )
 
 
 def _named(targets: tuple[str, ...]) -> str:

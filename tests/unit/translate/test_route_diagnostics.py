@@ -203,8 +203,8 @@ CHEAP = named("cheap", "cheap")
             [named("cheap", "cheap", primary=target("p", "bge"))],
             [
                 (
-                    "ModelTypeMismatch spec.downgradeTo: got `cheap`, whose model is of type `Embedding`, want a route"
-                    " whose model is of type `Chat`"
+                    "ModelTypeMismatch spec.downgradeTo: got `cheap` of `Embedding` models, want a route whose model is"
+                    " of type `Chat`"
                 )
             ],
             "vectors are no chat",
@@ -214,8 +214,8 @@ CHEAP = named("cheap", "cheap")
             [CHEAP],
             [
                 (
-                    "ModelTypeMismatch spec.downgradeTo: got `cheap`, want nothing: another model's vectors do not fit"
-                    " those that were stored, remove it"
+                    "ModelTypeMismatch spec.downgradeTo: got `cheap`, want nothing: chat alone can be downgraded, and"
+                    " another model's vectors do not fit those that were stored, remove it"
                 )
             ],
             "vectors are never downgraded",

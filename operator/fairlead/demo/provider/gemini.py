@@ -11,7 +11,7 @@ from typing import Any
 from fairlead.demo.provider.refusal import Code, Refusal
 from fairlead.demo.provider.sse import data
 
-ENDPOINTS = frozenset({"/chat/completions", "/embeddings", "/models"})
+ENDPOINTS = frozenset({"/chat/completions", "/embeddings", "/images/generations", "/models"})
 THOUGHT = 5
 """Tokens of each answer that are in the total alone."""
 FOLDER = "models/"

@@ -13,6 +13,7 @@ from aiohttp import web
 from fairlead.demo.provider import (
     azure,
     bedrock,
+    beside,
     chat,
     check,
     converse,
@@ -23,6 +24,7 @@ from fairlead.demo.provider import (
     responses,
 )
 from fairlead.demo.provider.aws_signature import Signed
+from fairlead.demo.provider.beside import BesideQuestion
 from fairlead.demo.provider.embeddings import EmbeddingQuestion
 from fairlead.demo.provider.fault import Fault, Faults
 from fairlead.demo.provider.journal import Journal, Outcome, Record
@@ -40,7 +42,9 @@ from fairlead.demo.provider.settings import Settings
 from fairlead.demo.provider.sse import data, dumps, event
 
 NO_FAULT = Fault()
-READERS: Mapping[str, Callable[[Mapping[str, Any]], Question | EmbeddingQuestion]] = {
+Asked = Question | EmbeddingQuestion | BesideQuestion
+READERS: Mapping[str, Callable[[Mapping[str, Any]], Asked]] = {
+    **beside.READERS,
     "/chat/completions": chat.read_chat,
     "/completions": chat.read_completion,
     "/responses": responses.read,
@@ -49,7 +53,7 @@ READERS: Mapping[str, Callable[[Mapping[str, Any]], Question | EmbeddingQuestion
 }
 COUNT = "/messages/count_tokens"
 CONVERSE = "converse"
-OF_ANTHROPIC: Mapping[str, Callable[[Mapping[str, Any]], Question | EmbeddingQuestion]] = {
+OF_ANTHROPIC: Mapping[str, Callable[[Mapping[str, Any]], Asked]] = {
     "/messages": messages.read,
     COUNT: messages.read_count,
 }
@@ -59,7 +63,7 @@ OF_ANTHROPIC: Mapping[str, Callable[[Mapping[str, Any]], Question | EmbeddingQue
 class _Read:
     """A request after all checks: what is asked, or why it is refused, or neither (a list of models)."""
 
-    question: Question | EmbeddingQuestion | None = None
+    question: Asked | None = None
     refusal: Refusal | None = None
     model: str | None = None
     endpoint: str = ""
@@ -98,7 +102,7 @@ class Service:
             model=read.model,
             problem=None if read.refusal is None else read.refusal.code,
             faulty=fault is not None,
-            stream=isinstance(read.question, Question) and read.question.stream,
+            stream=isinstance(read.question, Question | BesideQuestion) and read.question.stream,
         )
         journal.open(record)
         outcome = Outcome.BROKEN
@@ -195,9 +199,11 @@ class Service:
         served = self.settings.models
         if endpoint == "/embeddings":
             served = self.settings.embedding_models or served
+        elif endpoint in beside.READERS:
+            served = self.settings.beside_models or served
         return self._known(question.model, question, served)
 
-    def _known(self, model: str, question: Question | EmbeddingQuestion | None, served: tuple[str, ...]) -> _Read:
+    def _known(self, model: str, question: Asked | None, served: tuple[str, ...]) -> _Read:
         if self.settings.gemini:
             model = model.removeprefix(gemini.FOLDER)
         if model in served:
@@ -209,7 +215,8 @@ class Service:
         return _Read(refusal=refusal, model=model)
 
     def _all_models(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self.settings.models + self.settings.embedding_models))
+        settings = self.settings
+        return tuple(dict.fromkeys(settings.models + settings.embedding_models + settings.beside_models))
 
     async def _answer(self, request: web.BaseRequest, record: Record, read: _Read, fault: Fault) -> web.StreamResponse:
         if fault.reset or fault.drop:
@@ -232,7 +239,20 @@ class Service:
             return await self._reply(request, record, question, read.endpoint, fault)
         if isinstance(question, EmbeddingQuestion):
             return self._json(record, embeddings.whole(question, usage=fault.usage))
+        if isinstance(question, BesideQuestion):
+            return await self._beside(request, record, question, fault)
         return self._json(record, self._models(read.model))
+
+    async def _beside(
+        self, request: web.BaseRequest, record: Record, question: BesideQuestion, fault: Fault
+    ) -> web.StreamResponse:
+        if question.stream:
+            return await self._stream(request, record, beside.stream(question, usage=fault.usage), fault)
+        sound = question.sound
+        if not sound:
+            return self._json(record, beside.whole(question, usage=fault.usage))
+        pieces = (sound[at : at + 997] for at in range(0, len(sound), 997))
+        return await self._stream(request, record, pieces, fault, media_type=question.media_type)
 
     def _refuse(self, request: web.BaseRequest, record: Record, refusal: Refusal, fault: Fault) -> web.Response:
         said: Mapping[str, Any] | list[Any] = error_body(refusal, request.path, anthropic=self.settings.anthropic)
@@ -292,9 +312,15 @@ class Service:
         return self._json(record, whole)
 
     async def _stream(
-        self, request: web.BaseRequest, record: Record, events: Iterator[bytes], fault: Fault
+        self,
+        request: web.BaseRequest,
+        record: Record,
+        events: Iterator[bytes],
+        fault: Fault,
+        *,
+        media_type: str = "text/event-stream",
     ) -> web.StreamResponse:
-        kind = event_stream.CONTENT_TYPE if self.settings.bedrock else "text/event-stream"
+        kind = event_stream.CONTENT_TYPE if self.settings.bedrock else media_type
         headers = {**self._headers(record), "Content-Type": kind, "Cache-Control": "no-cache"}
         response = web.StreamResponse(headers=headers)
         response.enable_chunked_encoding()

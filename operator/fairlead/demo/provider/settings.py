@@ -15,6 +15,8 @@ class Settings:
     """Ids that it serves; another one is 404."""
     embedding_models: tuple[str, ...] = ()
     """Ids that make vectors and nothing else; if there are none, every id makes vectors too."""
+    beside_models: tuple[str, ...] = ()
+    """Ids for images, speech, orders and moderations alone; if there are none, every id is for those too."""
     keys: tuple[str, ...] = ("test-key",)
     """Credentials that it takes; empty: it wants none, and refuses any."""
     header: str = "Authorization"

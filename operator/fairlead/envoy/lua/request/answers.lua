@@ -160,10 +160,21 @@ local function unknown_model(model)
     "The model `" .. model .. "` does not exist or you do not have access to it.")
 end
 
-local function wrong_endpoint(model, path, kind)
+local wrong_endpoint
+
+do -- a chunk of Lua has 200 locals at most
+
+local MODELS_OF = {
+  Embedding = "an embedding model", Image = "an image model", Audio = "an audio model", Rerank = "a rerank model",
+  Moderation = "a moderation model",
+}
+
+-- `kind` is the model's, `wanted` the one that the path asks for.
+function wrong_endpoint(model, path, kind, wanted)
   return refusal("404", "unsupported_endpoint", "The model `" .. model .. "` is "
-    .. (kind == EMBEDDING and "an embedding model" or "not an embedding model") .. " and is not supported at " .. path
-    .. ".", "model")
+    .. (MODELS_OF[kind] or "not " .. MODELS_OF[wanted]) .. " and is not supported at " .. path .. ".", "model")
+end
+
 end
 
 -- What no provider of the model can be told in its words, by the API of the client.
@@ -216,8 +227,18 @@ local function advice(path)
     .. (find(path, "/deployments/", 1, true) and " The model stands in the body." or "")
 end
 
+-- What a provider keeps at an account that all callers share.
+local KEPT_THERE = { "files", "uploads", "batches", "fine_tuning", "vector_stores", "assistants", "threads" }
+
 function unknown_url(method, path)
   path = sub(path, 1, 512)
+  for _, name in ipairs(KEPT_THERE) do
+    if find(path .. "/", "/v1/" .. name .. "/", 1, true) == 1 then
+      return refusal("404", "unsupported_endpoint", "This gateway does not serve /v1/" .. name .. ": a provider keeps such"
+        .. " things at one account, which all callers share, and requests of this gateway go to several. Send the content"
+        .. " in the request itself, and many requests one by one, as its other endpoints take them.")
+    end
+  end
   return refusal("404", "unknown_url", "Unknown request URL: " .. method .. " " .. path .. ". " .. advice(path))
 end
 

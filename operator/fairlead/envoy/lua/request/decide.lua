@@ -36,13 +36,13 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   local model = word_of(name)
   local streams = value_of(s, STREAM)
   if streams and streams ~= "true" and streams ~= "false" and streams ~= "null" then return BAD_STREAM end
-  local stream = streams == "true"
+  local stream = streams == "true" or endpoint.paced == true and value_of(s, BODY.slots.stream_format) == '"sse"'
   metadata:set(NAMESPACE, "model", model)
   metadata:set(NAMESPACE, "stream", stream)
 
   local entry = look_up(directory, caller, model)
   if not entry then return unknown_model(name) end
-  if entry.kind ~= endpoint.kind then return wrong_endpoint(name, path, entry.kind) end
+  if entry.kind ~= endpoint.kind then return wrong_endpoint(name, path, entry.kind, endpoint.kind) end
 
   problem = overlong(s) or kept_there(s, endpoint) or steered(s)
   if problem then return problem end
@@ -77,9 +77,9 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
     metadata:set(NAMESPACE, "ask", "0 free") -- it costs nothing
   elseif directory:get("b") then
     budgets = budgets_of(directory, consumer, entry.route) or asked and budgets_of(directory, consumer, asked)
-    problem = budgets and priced_apart(s)
+    problem = budgets and priced_apart(s, endpoint)
     if problem then return problem end
-    ask, problem = bounds(s, endpoint.own, budgets ~= nil)
+    ask, problem = bounds(s, endpoint, budgets ~= nil)
     if problem then return problem end
     metadata:set(NAMESPACE, "ask", ask)
   end

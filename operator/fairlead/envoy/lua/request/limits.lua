@@ -80,9 +80,9 @@ local function limit_of(s, own, judged)
 end
 
 -- What bounds the cost of a request, for the budget check: `<largest limit on its output> <number of answers>`, `-`
--- where none is given. Nil and the refusal where a budget of this caller needs a number that is none.
-local function bounds(s, own, judged)
-  local limit, problem = limit_of(s, own, judged)
+-- where none is given, and for the units that are asked for, a letter and their number. Nil and the refusal where a budget of this caller needs a number that is none.
+local function bounds(s, endpoint, judged)
+  local limit, problem = limit_of(s, endpoint.own, judged)
   if problem then return nil, problem end
   local answers = 1
   for slot = FIRST_COUNT, LAST_COUNT do
@@ -93,5 +93,9 @@ local function bounds(s, own, judged)
   local prompts = count_prompts(PROMPT) + count_prompts(PROMPT_EMBEDS)
   if prompts > MOST_PROMPTS then return nil, TOO_MANY_PROMPTS end
   if prompts > 1 then answers = answers * prompts end
+  if endpoint.unit then
+    if judged and unclear then return nil, unclear end
+    return units_of(s, endpoint.unit, answers) .. format(" %.0f", answers)
+  end
   return (limit and format("%.0f ", limit) or "- ") .. format("%.0f", answers)
 end

@@ -12,7 +12,7 @@ local concat, sort = table.concat, table.sort
 local now = os.time
 
 local NAMESPACE = "fairlead"
-local CHAT, EMBEDDING = "Chat", "Embedding"
+local CHAT = "Chat"
 local MODEL_LENGTH = 512 -- bytes: the 128 characters that a resource may write
 local LONGEST_MODEL = 6 * MODEL_LENGTH + 2 -- all in escapes, two quotes
 local KEPT = 4096 -- entries of a cache, then it starts anew
@@ -63,6 +63,8 @@ local BODY = readable(MODEL, {
   "tools", "input",
   -- what rules look at: of prompts, and of the form of the answer
   "messages", "system", "instructions", "response_format", "text", "output_config", "output_format",
+  -- what is billed by searches, and the form of an answer that is spoken
+  "documents", "stream_format",
 }, 46)
 local INCLUDE_USAGE = BODY.last + 1
 local OPTIONS = readable(INCLUDE_USAGE, { "include_usage" })
@@ -74,6 +76,7 @@ local USAGE = '{"include_usage":true}'
 -- keeps, the input items, and the answer may be left there. `needs`: the protocol that a rung must speak to be asked.
 -- `part`: what it needs alone, where the directory tells that apart.
 -- `version`: what is said of Anthropic's API where the client says nothing. `free`: it answers nothing that is billed.
+-- `unit`: what it asks for that may be billed by other units than tokens. `paced`: `speed` is how fast is spoken.
 -- `worded`: some rungs want it in the words of the other API; `as_it_is` names the protocol of the rungs that take it otherwise.
 local PATHS = {
   ["/v1/chat/completions"] = { kind = CHAT, needs = "OpenAI", part = "Chat", worded = "Chat", as_it_is = "OpenAI", usage = true, own = { "max_completion_tokens", "max_tokens" } },
@@ -81,6 +84,10 @@ local PATHS = {
   ["/v1/responses"] = { kind = CHAT, needs = "OpenAI", part = "Responses", own = { "max_output_tokens" }, stored = true },
   ["/v1/messages"] = { kind = CHAT, version = "2023-06-01", worded = "Messages", as_it_is = "Anthropic", own = { "max_tokens" } },
   ["/v1/messages/count_tokens"] = { kind = CHAT, needs = "Anthropic", version = "2023-06-01", own = {}, free = true },
-  ["/v1/embeddings"] = { kind = EMBEDDING, own = {} },
+  ["/v1/embeddings"] = { kind = "Embedding", own = {} },
+  ["/v1/images/generations"] = { kind = "Image", own = {}, unit = "images" },
+  ["/v1/audio/speech"] = { kind = "Audio", own = {}, unit = "characters", paced = true },
+  ["/v1/rerank"] = { kind = "Rerank", own = {}, unit = "documents" },
+  ["/v1/moderations"] = { kind = "Moderation", own = {} },
 }
 local MODELS_PATH = "/v1/models"

@@ -98,10 +98,10 @@ function steered(s)
 end
 
 -- What costs otherwise than by the tokens of the model. For callers whose budget counts this route.
-function priced_apart(s)
+function priced_apart(s, endpoint)
   for _, member in ipairs(PRICED) do
     local value = given(s, BODY.slots[member[1]])
-    if value and not member[value] then return unpriced(member[1]) end
+    if value and not member[value] and not (endpoint.paced and member[1] == "speed") then return unpriced(member[1]) end
   end
   return each_object(s, TOOLS, TOOL, judge_tool)
 end

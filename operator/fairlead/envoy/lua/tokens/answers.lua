@@ -110,7 +110,7 @@ local function read_answer(h)
     return length > 0 and chunk:getBytes(0, length) or ""
   end
   local record = {}
-  read_object({ s = "", i = 1, more = more }, member, { record = record })
+  read_object({ s = "", i = 1, more = more }, member, { record = record, units = UNITS_OF[h:filterContext():get("kind")] })
   if record.changed then publish(h, record, false) end
   publish_reason(h, record)
 end
@@ -121,6 +121,7 @@ function envoy_on_response(h)
   kind = kind and lower(kind) or ""
   local ours = h:streamInfo():dynamicMetadata():get("fairlead")
   if ours and ours.hit then return end -- kept from before: its usage was read then
+  if find(kind, "^audio/") or find(kind, "^image/") then return end
   -- Some servers name no type, or `text/plain`, for the stream that they were asked for.
   local streams = ours and tostring(ours.stream) == "true" and not find(kind, "json", 1, true)
   if not streams and not find(kind, "text/event-stream", 1, true) then return read_answer(h) end

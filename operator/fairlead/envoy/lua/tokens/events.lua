@@ -78,6 +78,11 @@ end
 
 -- A member of an answer, or of one event of a stream. `context` learns what decides whether the event is left out.
 local function member(r, name, first, context)
+  local counted_as = context.units
+  if counted_as then
+    local done = counted_as(r, name, first, context.record)
+    if done ~= nil then return done end
+  end
   if name == "choices" and first == 91 then
     local found = read_choices(r, context.record)
     context.choices = found or "some"

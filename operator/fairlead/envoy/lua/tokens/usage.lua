@@ -74,9 +74,9 @@ local function take(record, usage, begun)
 end
 
 -- Input, output (nil where not known), and whether they contradict each other.
-local function sides(record, embedding)
+local function sides(record, wordless)
   local own, output, total = record.input, record.output, record.total
-  if embedding then
+  if wordless then
     if total and total > (own or 0) then own = total end
     return own, output or 0, record.impossible
   end
@@ -93,14 +93,16 @@ end
 local function written(number) return number and format("%.0f", number) or "null" end
 local function word(number) return number and format("%.0f", number) or "-" end
 
-local COMPLETE, INCOMPLETE, IMPOSSIBLE = 1, 2, 3
+local COMPLETE, INCOMPLETE, IMPOSSIBLE, APART = 1, 2, 3, 4
+local WORDLESS = { Embedding = true, Rerank = true, Moderation = true } -- kinds without an output
+local BY_UNITS = { Image = true, Audio = true, Rerank = true } -- kinds that may be billed by other units than tokens
 
 -- Publishes what is known: as numbers, as members of a log line, and as the words of a report.
 local function publish(h, record, partial)
-  local embedding = h:filterContext():get("kind") == "Embedding"
-  local input, output, contradiction = sides(record, embedding)
+  local kind = h:filterContext():get("kind")
+  local input, output, contradiction = sides(record, WORDLESS[kind])
   if partial then output = nil end
-  local status = contradiction and IMPOSSIBLE or (input and output) and COMPLETE or INCOMPLETE
+  local status = contradiction and IMPOSSIBLE or (input and output) and (BY_UNITS[kind] and APART or COMPLETE) or INCOMPLETE
   local model = record.model or ""
   local cached = record.cached or (record.beside and record.read) or 0
   local made_1h = record.made_1h or 0
@@ -115,7 +117,8 @@ local function publish(h, record, partial)
     model = model,
     log = '"prompt_tokens":' .. written(input) .. ',"completion_tokens":' .. written(output) .. ',"cached_tokens":'
       .. written(cached) .. ',"usage_status":' .. status .. ',"model_served":"' .. model .. '"',
-    report = status .. " " .. word(input) .. " " .. word(output) .. " " .. parts,
+    report = status .. " " .. word(input) .. " " .. word(output) .. " " .. parts
+      .. (record.units and format(" %.0f", record.units) or ""),
   })
   record.changed = partial
 end

@@ -4,7 +4,8 @@ local ANSWER_BYTES = 1048576 -- of a body that is looked into; a longer one is a
 local NO_ANSWER, NO_MESSAGE = "@no_answer@", "@no_message@" -- as clients of OpenAI's API and of Anthropic's read it
 -- What is asked by a path, and the list that each of its answers has: clients' libraries read its first member.
 local LIST_OF = { ["/chat/completions"] = "choices", ["/completions"] = "choices", ["/responses"] = "output",
-  ["/messages"] = "content", ["/embeddings"] = "data" }
+  ["/messages"] = "content", ["/embeddings"] = "data", ["/images/generations"] = "data", ["/moderations"] = "results",
+  ["/rerank"] = "results" }
 local VECTORS = "/embeddings"
 local QUOTE, OPEN_LIST, OPEN_OBJECT, SLASH = 34, 91, 123, 47
 
@@ -40,7 +41,7 @@ local function after_value(text, at)
 end
 
 local NO_ERROR = { "^null", "^false", '^""', "^{%s*}", "^%[%s*%]", "^0%f[^%d.]" }
-local ANSWERS = { choices = true, content = true, data = true, output = true }
+local ANSWERS = { choices = true, content = true, data = true, output = true, results = true }
 
 local function is_said(text, at)
   for i = 1, #NO_ERROR do

@@ -1,0 +1,172 @@
+"""A model of a provider's catalogue: what it makes, and what that costs."""
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from fairlead.api import quantity
+from fairlead.api.form import Dollars, ModelId, ModelName, Number
+from fairlead.api.protocol import Reasoning
+from fairlead.api.resource import Part
+from fairlead.api.rule import Rule
+
+
+class Price(Part):
+    """Dollars per million tokens, as strings: prices are never floats."""
+
+    input: Dollars
+    """A million prompt tokens."""
+    output: Dollars | None = None
+    """A million completion tokens; needed for a Chat model (`"0"` if output is free)."""
+    cached_input: Dollars | None = None
+    """A million prompt tokens that the provider read from its cache; at most `input`, by which budgets reserve. Absent:
+    the price of `input`."""
+    cache_write: Dollars | None = None
+    """A million prompt tokens that the provider wrote into its cache, where it charges for that. Absent: as `input`,
+    and answers with such tokens count as estimated."""
+    cache_write_1h: Dollars | None = Field(default=None, alias="cacheWrite1h")
+    """The same for a cache that is kept for an hour. Absent: as `cacheWrite`."""
+    audio_input: Dollars | None = None
+    """A million prompt tokens of audio. Absent: as `input`, and answers with such tokens count as estimated."""
+    audio_output: Dollars | None = None
+    """A million completion tokens of audio. Absent: as `output`, and answers with such tokens count as estimated."""
+
+    constraints: ClassVar = (
+        Rule(
+            holds=lambda value: (
+                "cachedInput" not in value
+                or quantity.nanodollars(value["cachedInput"]) <= quantity.nanodollars(value["input"])
+            ),
+            cel="!has(self.cachedInput) || double(self.cachedInput) <= double(self.input)",
+            message="got a cached token dearer than a fresh one, want at most `input`, lower `cachedInput`",
+            reads=("input", "cachedInput"),
+            field="cachedInput",
+        ),
+    )
+
+
+class ModelType(StrEnum):
+    """What a model makes."""
+
+    CHAT = "Chat"
+    EMBEDDING = "Embedding"
+    IMAGE = "Image"
+    AUDIO = "Audio"
+    RERANK = "Rerank"
+    MODERATION = "Moderation"
+
+
+WRITING = frozenset({ModelType.CHAT, ModelType.IMAGE, ModelType.AUDIO})
+"""Types whose answers are tokens, too, where they are billed by tokens."""
+TOKENS = "usdPerMillionTokens"
+UNITS = {
+    "usdPerImage": ModelType.IMAGE,
+    "usdPerMillionCharacters": ModelType.AUDIO,
+    "usdPerThousandSearches": ModelType.RERANK,
+}
+"""Prices by another unit than tokens, and the type that is billed by it."""
+
+
+def prices_in(written: Collection[str]) -> frozenset[str]:
+    """Return the prices that a model, or an endpoint's entry of it, has."""
+    return frozenset(written).intersection((TOKENS, *UNITS))
+
+
+def foreign_prices(written: Collection[str], type_: ModelType) -> tuple[str, ...]:
+    """Return the prices by units that a type is not billed by."""
+    return tuple(name for name, owner in UNITS.items() if name in written and owner != type_)
+
+
+class Pricing(StrEnum):
+    """Whether a model's price is declared."""
+
+    DECLARED = "Declared"
+    UNKNOWN = "Unknown"
+
+
+class Model(Part):
+    """A model of the provider's catalogue."""
+
+    name: ModelName
+    """The name that routes use; unique in the provider."""
+    id: ModelId | None = None
+    """The model's name on the wire. Absent: `name`."""
+    type: ModelType = ModelType.CHAT
+    """`Chat`: text, chat and responses. `Embedding`: vectors, which another model's never replace. `Image`: pictures.
+    `Audio`: speech. `Rerank`: the order of documents. `Moderation`: whether a text is harmful. A fallback is of the
+    same type (`docs/other-endpoints.md`)."""
+    usd_per_million_tokens: Price | None = None
+    """What the provider takes, in dollars per million tokens; a price is needed unless `pricing: Unknown`. What is free
+    says `input: "0"`."""
+    usd_per_image: Dollars | None = None
+    """What an image costs, of an `Image` model; instead of tokens, or beside them where both are billed."""
+    usd_per_million_characters: Dollars | None = None
+    """What a million characters of text cost that an `Audio` model speaks; as for images."""
+    usd_per_thousand_searches: Dollars | None = None
+    """What a thousand searches cost, of a `Rerank` model; one has up to 100 documents (`docs/other-endpoints.md`)."""
+    pricing: Pricing = Pricing.DECLARED
+    """`Unknown`: nobody knows a price. The model is served, its tokens are counted and book no dollars, and no budget
+    bounds what it costs: policies on its routes say so."""
+    context_window: Annotated[int, Number(minimum=1)] | None = None
+    """Tokens of prompt and answer together. Where nothing else bounds a request's output, budgets reserve this much;
+    absent: 4096."""
+    max_output_tokens: Annotated[int, Number(minimum=1)] | None = None
+    """The most that the model answers in one request, in tokens; bounds what a budget reserves. Absent: unknown."""
+    reasoning: Reasoning = Reasoning.LEAVE_OUT
+    """How the model is told how much to think, where a request reaches it in other words than it came in
+    (`docs/messages.md`, `docs/chat-completions.md`). `LeaveOut`: not at all. `Effort`: `reasoning_effort`; where
+    `protocol` is `Anthropic`, `thinking` of type `adaptive` with an `effort`. `Budget`: `thinking` with
+    `budget_tokens`, of Anthropic's API alone."""
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether it has a price."""
+        units = (self.usd_per_image, self.usd_per_million_characters, self.usd_per_thousand_searches)
+        return self.usd_per_million_tokens is not None or any(one is not None for one in units)
+
+    constraints: ClassVar = (
+        Rule(
+            holds=lambda value: bool(prices_in(value)) == (value["pricing"] == Pricing.DECLARED),
+            cel=f"({' || '.join(f'has(self.{name})' for name in (TOKENS, *UNITS))}) == (self.pricing == 'Declared')",
+            message="want a price, or `pricing: Unknown`, and not both, write `usdPerMillionTokens`, or that",
+            reads=(TOKENS, *UNITS, "pricing"),
+            field="usdPerMillionTokens",
+        ),
+        Rule(
+            holds=lambda value: not foreign_prices(value, value["type"]),
+            places=lambda value: foreign_prices(value, value["type"]),
+            cel=" && ".join(f"(!has(self.{name}) || self.type == '{owner}')" for name, owner in UNITS.items()),
+            message="got a price by a unit that models of this type are not billed by, want `usdPerImage` of an Image,"
+            " `usdPerMillionCharacters` of an Audio and `usdPerThousandSearches` of a Rerank model alone, remove it, or"
+            " change `type`",
+            reads=("type", *UNITS),
+        ),
+        Rule(
+            holds=lambda value: value["type"] not in WRITING or "output" in value.get(TOKENS, {"output": "0"}),
+            cel=f"!(self.type in {sorted(map(str, WRITING))}) || !has(self.usdPerMillionTokens)"
+            " || has(self.usdPerMillionTokens.output)",
+            message="got a price of tokens without one for output, which a model of this type has, want `output`, write"
+            ' `output: "0"` if it is free',
+            reads=("type", "usdPerMillionTokens"),
+            field="usdPerMillionTokens",
+        ),
+        Rule(
+            holds=lambda value: (
+                value["type"] in WRITING
+                or "usdPerMillionTokens" not in value
+                or (
+                    quantity.nanodollars(value["usdPerMillionTokens"].get("output", "0")) == 0
+                    and "audioOutput" not in value["usdPerMillionTokens"]
+                )
+            ),
+            cel=f"self.type in {sorted(map(str, WRITING))} || !has(self.usdPerMillionTokens)"
+            " || (!has(self.usdPerMillionTokens.audioOutput)"
+            " && (!has(self.usdPerMillionTokens.output) || double(self.usdPerMillionTokens.output) == 0.0))",
+            message="got a price for the output of an Embedding, Moderation or Rerank model, which has none, want"
+            " neither `output` nor `audioOutput`, remove it",
+            reads=("type", "usdPerMillionTokens"),
+            field="usdPerMillionTokens",
+        ),
+    )

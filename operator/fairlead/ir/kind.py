@@ -1,0 +1,27 @@
+"""What models make, and by which paths it is asked for."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class ModelKind(StrEnum):
+    """What a model makes; decides which paths of the API a plan answers."""
+
+    CHAT = "Chat"
+    EMBEDDING = "Embedding"
+    IMAGE = "Image"
+    AUDIO = "Audio"
+    RERANK = "Rerank"
+    MODERATION = "Moderation"
+
+
+OTHER_PATHS: Mapping[ModelKind, str] = {
+    ModelKind.EMBEDDING: "embeddings",
+    ModelKind.IMAGE: "images/generations",
+    ModelKind.AUDIO: "audio/speech",
+    ModelKind.RERANK: "rerank",
+    ModelKind.MODERATION: "moderations",
+}
+"""Paths below `/v1` that models of other kinds than chat answer; all of their rungs are asked."""
+STREAMING = frozenset({ModelKind.CHAT, ModelKind.IMAGE, ModelKind.AUDIO})
+"""Kinds whose answers may be streams."""

@@ -1,0 +1,170 @@
+"""Images, speech, orders and moderations: the official client at a real gateway, booked to the nano-dollar."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import openai
+import pytest
+from running_up import CREDENTIAL, RunningUp, Site, consumer, provider, route, secret, until
+
+from budget.client import budget, request, spent, window_with_room
+from budget.conftest import IN_TIME, KEY
+from fairlead.demo.provider import SimulatedProvider
+from fairlead.demo.provider.beside import IMAGE_TOKENS, SOUND
+
+pytestmark = pytest.mark.envoy
+USD = 10**9
+PRICED: dict[str, dict[str, Any]] = {
+    "dall-e-3": {"type": "Image", "usdPerImage": "0.04"},
+    "gpt-image-1": {"type": "Image", "usdPerMillionTokens": {"input": "5", "output": "40"}},
+    "tts-1": {"type": "Audio", "usdPerMillionCharacters": "15"},
+    "gpt-4o-mini-tts": {"type": "Audio", "usdPerMillionTokens": {"input": "0.6", "output": "12"}},
+    "rerank-v3.5": {"type": "Rerank", "usdPerThousandSearches": "2"},
+    "jina-reranker": {"type": "Rerank", "usdPerMillionTokens": {"input": "0.02"}},
+    "omni-moderation": {"type": "Moderation", "usdPerMillionTokens": {"input": "0"}},
+    "dall-e-dear": {"type": "Image", "usdPerImage": "100"},
+}
+
+
+@pytest.fixture(scope="module")
+def sim() -> Iterator[SimulatedProvider]:
+    with SimulatedProvider(models=("m",), beside_models=tuple(PRICED), keys=(CREDENTIAL,)) as sim:
+        yield sim
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory, sim: SimulatedProvider) -> Iterator[int]:
+    site = Site(tmp_path_factory.mktemp("site"))
+    site.write_config(budgets=IN_TIME)
+    made = provider(sim.base_url, "m", name="p")
+    made["spec"]["models"] += [{"name": name, **priced} for name, priced in PRICED.items()]
+    site.write("provider.yaml", made, secret("p", key=CREDENTIAL))
+    site.write("route.yaml", *(route(name.replace(".", "-"), name, provider="p") for name in ("m", *PRICED)))
+    site.write("consumer.yaml", consumer("agent", "k"), secret("agent", k=KEY))
+    site.write("budget.yaml", budget(usd="10", window=window_with_room()))
+    with RunningUp(site) as running:
+        running.serving()
+        yield site.ports[0]
+
+
+@pytest.fixture
+def client(port: int, sim: SimulatedProvider) -> Iterator[openai.OpenAI]:
+    sim.control.clear()
+    sim.control.reset()
+    with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=KEY, max_retries=0, timeout=20) as client:
+        yield client
+    assert sim.control.stats().problems == {}, "the provider had to refuse something"
+
+
+@pytest.fixture
+def booked(port: int) -> Callable[[int], None]:
+    before = until(lambda: _settled(port), "something is reserved")
+
+    def wait(nanodollars: int) -> None:
+        found = until(lambda: _settled(port), "something is reserved")
+        if found == before and nanodollars:  # the report is on its way
+            until(lambda: _settled(port) not in {None, before}, "nothing was booked")
+        until(lambda: spent(port) >= before[0] + nanodollars, f"{spent(port) - before[0]} booked, want {nanodollars}")
+        assert spent(port) - before[0] == nanodollars
+
+    return wait
+
+
+def _settled(port: int) -> tuple[int] | None:
+    found = spent(port)
+    return None if found < 0 else (found,)
+
+
+def test_images_at_a_price_each(client: openai.OpenAI, booked: Callable[[int], None]) -> None:
+    answer = client.images.generate(model="dall-e-3", prompt="a boat", n=3)
+    assert len(answer.data or ()) == 3
+    booked(3 * 40_000_000)
+
+
+def test_images_by_tokens(client: openai.OpenAI, booked: Callable[[int], None]) -> None:
+    answer = client.images.generate(model="gpt-image-1", prompt="a boat", n=2)
+    assert answer.usage is not None
+    assert answer.usage.output_tokens == 2 * IMAGE_TOKENS
+    events = list(client.images.generate(model="gpt-image-1", prompt="a boat", stream=True, partial_images=1))
+    assert [event.type for event in events] == ["image_generation.partial_image", "image_generation.completed"]
+    booked(2 * 5000 * answer.usage.input_tokens + 3 * IMAGE_TOKENS * 40_000)
+
+
+def test_images_that_nobody_counted_are_estimated(
+    client: openai.OpenAI, booked: Callable[[int], None], sim: SimulatedProvider
+) -> None:
+    sim.control.fault(usage=False)
+    client.images.generate(model="dall-e-3", prompt="a boat")
+    booked(40_000_000)
+
+
+def test_speech_is_billed_by_its_characters_and_passes_as_it_came(
+    client: openai.OpenAI, booked: Callable[[int], None], sim: SimulatedProvider
+) -> None:
+    text = 'Grüße, "你好" 😀\n'
+    answer = client.audio.speech.create(model="tts-1", voice="alloy", input=text, speed=1.5)
+    assert answer.read() == SOUND
+    assert answer.response.headers["content-type"] == "audio/mpeg"
+    assert sim.control.requests()[-1].target == "/v1/audio/speech"
+    booked(15_000 * len(text))
+
+
+def test_a_stream_of_speech_tells_its_tokens(client: openai.OpenAI, booked: Callable[[int], None]) -> None:
+    with client.audio.speech.with_streaming_response.create(
+        model="gpt-4o-mini-tts", voice="alloy", input="one two three", stream_format="sse"
+    ) as answer:
+        text = "".join(answer.iter_text())
+    assert '"speech.audio.done"' in text
+    booked(4 * 600 + 20 * 12_000)
+
+
+@pytest.mark.parametrize(("documents", "searches"), [(1, 1), (100, 1), (101, 2)])
+def test_searches(port: int, booked: Callable[[int], None], documents: int, searches: int) -> None:
+    body = {"model": "rerank-v3-5", "query": "boats", "documents": ["a [boat], {two}"] * documents, "top_n": 1}
+    answer = request(port, "POST", "/v1/rerank", body)
+    assert answer.status == 200, answer.body
+    assert [one["index"] for one in answer.json["results"]] == [0]
+    booked(searches * 2_000_000)
+
+
+def test_an_order_by_tokens(port: int, booked: Callable[[int], None]) -> None:
+    answer = request(port, "POST", "/v1/rerank", {"model": "jina-reranker", "query": "a boat", "documents": ["b", "c"]})
+    booked(20 * answer.json["usage"]["total_tokens"])
+
+
+def test_moderations_are_free(client: openai.OpenAI, booked: Callable[[int], None]) -> None:
+    assert client.moderations.create(model="omni-moderation", input=["one", "two"]).results[1].flagged is False
+    parts: Any = [{"type": "text", "text": "one"}]
+    assert len(client.moderations.create(model="omni-moderation", input=parts).results) == 1
+    booked(0)
+
+
+def test_what_does_not_fit_is_refused_before(client: openai.OpenAI, sim: SimulatedProvider) -> None:
+    with pytest.raises(openai.RateLimitError) as caught:
+        client.images.generate(model="dall-e-dear", prompt="a boat")
+    assert caught.value.code == "insufficient_quota"
+    assert sim.control.stats().requests == 0
+
+
+@pytest.mark.parametrize("n", [0, "2", 1.5])
+def test_a_number_of_images_is_a_number(port: int, n: object) -> None:
+    answer = request(port, "POST", "/v1/images/generations", {"model": "dall-e-3", "prompt": "a", "n": n})
+    assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_n")
+
+
+def test_models_of_another_type_are_refused(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.images.generate(model="tts-1", prompt="a boat")
+    assert "`tts-1` is an audio model and is not supported at /v1/images/generations" in str(caught.value)
+    with pytest.raises(openai.NotFoundError, match="`m` is not a moderation model"):
+        client.moderations.create(model="m", input="a")
+    with pytest.raises(openai.NotFoundError, match="`tts-1` is an audio model"):
+        client.chat.completions.create(model="tts-1", messages=[])
+
+
+def test_what_a_provider_keeps_is_refused_by_name(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="does not serve /v1/batches: a provider keeps") as caught:
+        client.batches.list()
+    assert caught.value.code == "unsupported_endpoint"
+    with pytest.raises(openai.NotFoundError, match="does not serve /v1/files"):
+        client.files.create(file=b"a", purpose="batch")
