@@ -150,8 +150,12 @@ bench-rules: install ## What rules cost, on size and on text, and a classifier (
 bench-cascade: install ## What a cascade costs, with a good first answer and with a rejected one (a minute or two)
 	PYTHONPATH=tests:tests/envoy $(BIN)/python -m benchmarks.cascade $(if $(ROUNDS),--rounds $(ROUNDS))
 
+.PHONY: bench-translation
+bench-translation: install ## What requests and answers in another API's words cost, whole and streamed (a minute or two)
+	PYTHONPATH=tests:tests/envoy $(BIN)/python -m benchmarks.translation $(if $(ROUNDS),--rounds $(ROUNDS))
+
 .PHONY: bench-content
-bench-content: bench-rules bench-cascade bench-cache ## What routing by content costs: rules, classifier, cascade, kept answers
+bench-content: bench-rules bench-cascade bench-cache bench-translation ## What content costs: rules, classifier, cascade, kept answers, other words
 
 bench: install $(PEERS)/.installed ## Compare with other gateways, write docs/benchmarks.md (minutes; needs node and go)
 	PEERS=$(abspath $(PEERS)) $(BIN)/python -m benchmarks.gateways

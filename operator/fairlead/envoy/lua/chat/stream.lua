@@ -69,9 +69,10 @@ function EVENTS.content_block_delta(state, out, event)
   local kind = kind_of(delta)
   if not state.open or event.index ~= state.open or not kind or SAID[kind] ~= state.kind then return false end
   if kind == "text_delta" and is_text(delta.text) then
+    state.text = delta.text
     chunk_of(state, out, '{"content":' .. delta.text .. "}")
   elseif kind == "input_json_delta" and is_text(delta.partial_json) then
-    state.said = true
+    state.said, state.text = true, delta.partial_json
     arguments(state, out, delta.partial_json)
   end
   return true

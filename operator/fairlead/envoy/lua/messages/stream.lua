@@ -29,6 +29,7 @@ end
 local function text_delta(state, out, text)
   if not is_text(text) then return end
   if state.open ~= "text" then open_block(state, out, "text", '{"type":"text","text":""}') end
+  state.text = text
   delta(state, out, '"text_delta","text":', text)
 end
 
@@ -47,7 +48,10 @@ local function call_delta(state, out, one)
   elseif is_text(named.name) and named.name ~= open.name then
     return false -- a name in parts: the first was said already
   end
-  if is_text(named.arguments) then delta(state, out, '"input_json_delta","partial_json":', named.arguments) end
+  if is_text(named.arguments) then
+    state.text = named.arguments
+    delta(state, out, '"input_json_delta","partial_json":', named.arguments)
+  end
   return true
 end
 
