@@ -68,7 +68,7 @@ def meeting(route: Route, plan: Plan, needs: Need | None, gateway: Gateway) -> M
     """
     if route.cascade is None or plan.kind is not ModelKind.CHAT or needs is Need.ANTHROPIC:
         return Meeting.NONE
-    if (needs is None and plan.translated) or (needs is Need.CHAT and plan.worded):
+    if plan.worded_for(needs):
         return Meeting.BYPASSED
     apart = needs if needs is not None and plan.apart(needs) else None
     return Meeting.JUDGED if any(_has_two(one) for one in _arms(route, plan, apart, gateway)) else Meeting.BYPASSED

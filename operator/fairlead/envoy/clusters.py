@@ -75,7 +75,9 @@ def _last_resort(last: LastResort, crowded: Addresses, made: Mapping[str, str]) 
 
 def _host_line(host: Target | LastResort, wire_model: str, hop: str = "") -> str:
     """Put what the upstream filters need to know of a host into one value: see `lua/upstream/attempt.lua`."""
-    marks = {names.WANTS_CHAT: host.translates_messages, names.WANTS_MESSAGES: host.translates_chat}
+    marks = {names.WANTS_CONVERSE: True}
+    if not host.aws_region:
+        marks = {names.WANTS_CHAT: host.translates_messages, names.WANTS_MESSAGES: host.translates_chat}
     signature = signing.mark(host)
     wanted = (
         *(mark for mark, wants in marks.items() if wants),

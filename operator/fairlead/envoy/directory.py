@@ -15,7 +15,8 @@ an absent field.
     f                       -> there, where a route takes feedback
     k                       -> there, where a plan keeps consumers on its sides
     n:<scope>|<model name>  -> <route> <kind> <max output tokens> <wire id> <last wire id> <last target> <shape> <stem>
-                               r <dialects> t[<hints>] <limit>[<hints>]; or `-`: a refusal
+                               r <dialects> t[<hints>] <limit>[<hints>] <API>,... <family>[<hints>]; or `-`: a
+                               refusal
     r:<route>               -> <rule> <route that it leads to> <condition>;<condition>...|<rule> ...
     q:<route>               -> <cluster> <route, of one that is asked> <timeout, ms> <remembered, s> <path>
                                <category>,... <prompt, as JSON>: who gives its requests a category
@@ -32,8 +33,9 @@ an absent field.
 - `shape` (the arms' weights) and `stem` (clusters of the arms' ladders are `<stem>/0`, `<stem>/1`, ...) are there for
   plans that are picked by a key only; `r` only where the route has rules, `t` where a rung wants messages in other
   words, `limit`, of the tokens of an answer whose client says none, where one wants chat/completions so. Before one
-  that is there stand `-`. `hints`, where all such rungs have some: `,<how models are told to think, or ->,`, and `l`
-  where how tokens are drawn is left out.
+  that is there stand `-`. The APIs of clients are those whose requests a rung wants in the words of Bedrock's Converse;
+  `family` is `c`, where all models of such rungs are Claude's, else `o`. `hints`, where all such rungs have some:
+  `,<how models are told to think, or ->,`, and `l` where how tokens are drawn is left out.
 - Conditions are `images=1`, `tools=0`, `json=1`, `prompt=<at least>-<below>` and `output=...` in tokens,
   `text=<literal>,...`, folded and in hexadecimal digits, `category=<name>`.
 """
@@ -46,6 +48,7 @@ from fairlead.envoy import names
 from fairlead.ir import (
     Classifier,
     Consumer,
+    Converse,
     Gateway,
     Hints,
     ModelKind,
@@ -65,6 +68,7 @@ REFUSED = "!"
 STOPPED = ASKED = ANONYMOUS = "1"
 TRANSLATED = "t"
 LEAVES = "l"
+CLAUDE, OTHERS = "c", "o"
 RULED = "r"
 BUDGETS = "b"
 """Key that is there when a budget server is asked: then the request filter says what bounds a request's cost."""
@@ -180,9 +184,15 @@ def _answer(route: Route, plan: Plan, wire_id: str) -> str:
     fields = [*map(_word, (*common, *keyed, ruled)), spoken or ABSENT]
     fields.append(_words(TRANSLATED, plan.hints) if plan.translated else ABSENT)
     fields.append(_words(str(plan.worded.max_tokens), plan.worded.hints) if plan.worded else ABSENT)
+    fields += _converse(plan.converse) if plan.converse else []
     while fields[-1] == ABSENT:
         fields.pop()
     return " ".join(fields)
+
+
+def _converse(wanted: Converse) -> tuple[str, str]:
+    apis = ("Messages", *(["Chat"] if wanted.chat else []))
+    return ",".join(apis), _words(CLAUDE if wanted.claude else OTHERS, wanted.hints)
 
 
 def _words(first: str, hints: Hints | None) -> str:

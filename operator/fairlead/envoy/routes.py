@@ -29,7 +29,7 @@ from fairlead.envoy import (
 )
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, duration, packed
-from fairlead.ir import NEEDS, OTHER_PATHS, STREAMING, Arm, Gateway, ModelKind, Need, Plan, Route, Side
+from fairlead.ir import NEEDS, OTHER_PATHS, STREAMING, UNSAID, Arm, Gateway, ModelKind, Need, Plan, Route, Side, need_of
 
 READY_PATH = "/fairlead/ready"
 """Answers 200 with the configuration's digest once routes and keys are there, 503 while draining; needs no key."""
@@ -242,8 +242,8 @@ class _Match:
     """Of a plan without a key, where not every rung has it: what one must have to be asked."""
     mirrored: bool = True
     """Whether the route's shadow gets copies of them."""
-    unsaid: bool = False
-    """They cannot be said in the words that some rungs want: only those that take them as they are are asked."""
+    unsaid: str = ""
+    """They cannot be said in words that some rungs want, so that others are asked: the key that says so."""
     pressed: str = ""
     """What another route needs to know that answers them when a budget says so; empty = none does."""
     cascade: cascades.Meeting = cascades.Meeting.NONE
@@ -255,10 +255,10 @@ def _matches(route: Route, plan: Plan, gateway: Gateway) -> Iterable[tuple[Json,
     if plan.kind is not ModelKind.CHAT:
         return [({"path": f"/v1/{OTHER_PATHS[plan.kind]}"}, _Match())]
     groups: dict[_Match, list[str]] = {}
-    for path, needs, left in _unsaid(plan) if not route.keyed else ():
+    for path, needs, left, flag in _unsaid(plan) if not route.keyed else ():
         unsaid = _Match(
             apart=left,
-            unsaid=True,
+            unsaid=flag,
             mirrored=_is_mirrored(route, needs, gateway),
             cascade=cascades.meeting(route, plan, needs, gateway),
         )
@@ -276,12 +276,15 @@ def _matches(route: Route, plan: Plan, gateway: Gateway) -> Iterable[tuple[Json,
     return [({"safe_regex": {"regex": f"/v1/({'|'.join(paths)})"}}, found) for found, paths in groups.items()]
 
 
-def _unsaid(plan: Plan) -> Iterable[tuple[str, Need | None, Need]]:
-    """Yield the paths that some rungs want in other words and others take as they are: both needs."""
-    if plan.translated and plan.apart(Need.ANTHROPIC):
-        yield "messages", None, Need.ANTHROPIC
-    if plan.worded and plan.apart(Need.OPENAI):
-        yield "chat/completions", Need.CHAT, Need.OPENAI
+def _unsaid(plan: Plan) -> Iterable[tuple[str, Need | None, Need, str]]:
+    """Yield the paths that some rungs want in other words and others do not: both needs, and what tells them."""
+    if (plan.translated or plan.converse) and plan.apart(Need.ANTHROPIC):
+        yield "messages", None, Need.ANTHROPIC, names.UNSAID_KEY
+    if (plan.worded or (plan.converse and plan.converse.chat)) and plan.apart(Need.OPENAI):
+        yield "chat/completions", Need.CHAT, Need.OPENAI, names.UNSAID_KEY
+    for need, path in UNSAID.items():
+        if plan.apart(need):
+            yield path, need_of(path), need, f"{names.UNSAID_KEY}:{need}"
 
 
 def _is_mirrored(route: Route, needs: Need | None, gateway: Gateway) -> bool:
@@ -308,7 +311,7 @@ def _form(
 ) -> Json:
     """Make one Envoy route. Of a `side`: for the consumers in its buckets, candidate first, and stable for the rest."""
     match = dict(paths)
-    flags = [*([names.STREAM_KEY] if streamed else []), *([names.UNSAID_KEY] if found.unsaid else [])]
+    flags = [*([names.STREAM_KEY] if streamed else []), *([found.unsaid] if found.unsaid else [])]
     if flags:
         match["dynamic_metadata"] = [
             {"filter": names.METADATA_NAMESPACE, "path": [{"key": key}], "value": {"bool_match": True}} for key in flags

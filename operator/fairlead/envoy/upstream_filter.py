@@ -12,6 +12,7 @@ says that it is an error, or that lacks the list which its endpoint's clients re
 longer ones with a `content-length`, compressed ones, streams, and embeddings in chunks pass as they are. An
 answer in the words of another API that cannot be said in the client's, and a status that HTTP does not have, are failed
 attempts, too.
+Answers of Bedrock's Converse go on in the words of Messages, streams event by event (`fairlead.envoy.words`).
 Where a provider speaks Gemini's API, errors that come as a list are told as OpenAI's clients read them, and one
 about the gateway's key is 401.
 """
@@ -26,8 +27,8 @@ from fairlead.envoy.layout import Layout
 from fairlead.ir import Gateway, Protocol
 
 PARTS = (
-    *("names", "credentials", "signing", "headers", "paths", "words", "answers", "errors", "notes", "cascade"),
-    "attempt",
+    *("names", "credentials", "signing", "headers", "paths", "words", "answers", "errors", "converse"),
+    *("notes", "cascade", "attempt"),
 )
 """The files of `lua/upstream/`, in the order in which they are joined: each sees the locals of those before it."""
 
@@ -39,6 +40,7 @@ def source(gateway: Gateway, layout: Layout, parts: Iterable[str] = PARTS) -> st
         "credentials_dir": layout.credentials_dir,
         "forwarded": " ".join(forwarded(gateway)),
         "listed": "1" if any(target.protocol is Protocol.GEMINI for target in gateway.targets) else "",
+        "converses": "1" if words.converses(gateway) else "",
         "signs": "1" if signing.signers(gateway) else "",
         "versioned": "1" if any(target.api_version for target in gateway.targets) else "",
         "no_answer": BAD_GATEWAY.body(),
@@ -46,7 +48,7 @@ def source(gateway: Gateway, layout: Layout, parts: Iterable[str] = PARTS) -> st
     }
     for name, value in known.items():
         text = text.replace(f"@{name}@", quoted(value))
-    return text.replace("@words@", words.of_attempts(gateway))
+    return text.replace("@words@", words.of_attempts(gateway)).replace("@converse@", words.of_answers(gateway))
 
 
 def versioned(base_path: str, api_version: str) -> str:

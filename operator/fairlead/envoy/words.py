@@ -7,6 +7,9 @@ request that the other API cannot say is refused before anything is sent, or pas
 **On the way back** the upstream filter makes a failed attempt of an answer in one piece that the client's words have no
 place for, so that the next rung is asked. A filter behind the token filter, which so reads what the provider wrote,
 then says the answer in the client's words: whole, event by event, or an error. A stream that breaks has no end.
+
+**Bedrock's Converse** is said both ways by the upstream filter (`lua/converse/`): a request of either API in its words,
+its answer in those of Messages, as if a provider of those had answered. So nothing behind it knows Converse.
 """
 
 from dataclasses import dataclass
@@ -90,13 +93,39 @@ def said_with(place: str) -> str:
 
 def of_attempts(gateway: Gateway) -> str:
     """Make what the upstream filter must know of the words that hosts of this gateway want."""
-    return "\n".join(_of_attempts(one) for one in wanted(gateway))
+    found = [_of_attempts(one) for one in wanted(gateway)]
+    if converses(gateway):
+        found += [_of_bedrock(MESSAGES.asked, "converse"), _of_bedrock(CHAT.asked, CHAT.clients)]
+    return "\n".join(found)
 
 
 def _of_attempts(words: Words) -> str:
     read = "\n".join((chunk.parts("messages", words.shared), chunk.parts(words.clients, ("answer",))))
-    other = f'{{ mark = "{words.mark}", path = "{words.sent}", clients = "{words.clients}" }}'
-    return f'do\n{read}\nSAYABLE.{words.clients} = {words.whole}\nOTHERS["{words.asked}"] = {other}\nend'
+    other = f'mark = "{words.mark}", path = "{words.sent}", clients = "{words.clients}", said = "{names.SAID_KEY}"'
+    return f"do\n{read}\nSAYABLE.{words.clients} = {words.whole}\n{_wanted(words.asked, other)}\nend"
+
+
+def _wanted(asked: str, other: str) -> str:
+    return f'OTHERS["{asked}"][#OTHERS["{asked}"] + 1] = {{ {other} }}'
+
+
+def _of_bedrock(asked: str, clients: str) -> str:
+    other = f'mark = "{names.WANTS_CONVERSE}", clients = "{clients}", said = "{names.CONVERSED_KEY}", converse = true'
+    return _wanted(asked, f'{other}, path = "/converse", streamed = {{ {other}, path = "/converse-stream" }}')
+
+
+def of_answers(gateway: Gateway) -> str:
+    """Make what the upstream filter says answers of Converse with, where some host of this gateway gives such."""
+    if not converses(gateway):
+        return ""
+    used = ("message_of", "problem_of", "new_stream", "translated", "finish")
+    return "\n".join((of_converse(), *(f"converse.{name} = {name}" for name in used)))
+
+
+def converses(gateway: Gateway) -> bool:
+    """Tell whether some host wants requests in the words of Converse."""
+    hosts: tuple[Target | LastResort, ...] = (*gateway.targets, *gateway.last_resorts)
+    return any(host.aws_region for host in hosts)
 
 
 def of_converse() -> str:
@@ -109,7 +138,7 @@ def of_converse() -> str:
 def wanted(gateway: Gateway) -> list[Words]:
     """List the words that some host of a gateway wants."""
     hosts: tuple[Target | LastResort, ...] = (*gateway.targets, *gateway.last_resorts)
-    found = [MESSAGES] if any(host.translates_messages for host in hosts) else []
+    found = [MESSAGES] if any(host.translates_messages and not host.aws_region for host in hosts) else []
     return [*found, CHAT] if any(host.translates_chat for host in hosts) else found
 
 

@@ -13,9 +13,10 @@ from fairlead.ir.classifier import Classifier
 from fairlead.ir.consumer import Consumer, Ending, Entry, Scope
 from fairlead.ir.gateway import Gateway, Limits, ListenAddress, Telemetry
 from fairlead.ir.kind import OTHER_PATHS, STREAMING, ModelKind
-from fairlead.ir.need import NEEDS, Need, need_of, other_words
+from fairlead.ir.need import NEEDS, UNSAID, Need, need_of, other_words
 from fairlead.ir.route import (
     Arm,
+    Converse,
     Dialect,
     Ladder,
     Plan,
@@ -35,6 +36,7 @@ __all__ = [
     "NEEDS",
     "OTHER_PATHS",
     "STREAMING",
+    "UNSAID",
     "Accept",
     "Arm",
     "Breaker",
@@ -44,6 +46,7 @@ __all__ = [
     "Classifier",
     "Conditions",
     "Consumer",
+    "Converse",
     "Credential",
     "Dialect",
     "Ending",

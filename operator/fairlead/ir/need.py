@@ -17,19 +17,44 @@ class Need(StrEnum):
     """It takes chat/completions, be it in other words."""
     RESPONSES = "Responses"
     """It speaks OpenAI's API, and has responses."""
+    CHAT_NOT_CONVERSE = "ChatNotConverse"
+    """It takes chat/completions, and does not want them in the words of Converse, which cannot say this one."""
+    CHAT_NOT_TRANSLATED = "ChatNotTranslated"
+    """It takes chat/completions, and does not want them in the words of Messages, which cannot."""
+    MESSAGES_NOT_CONVERSE = "MessagesNotConverse"
+    """It does not want messages in the words of Converse, which cannot say this one."""
+    MESSAGES_NOT_TRANSLATED = "MessagesNotTranslated"
+    """It takes messages as they are, or in the words of Converse: those of chat/completions cannot say this one."""
 
     def met_by(self, target: Target) -> bool:
         """Tell whether a target has it."""
         if self is Need.ANTHROPIC:
             return target.protocol is Protocol.ANTHROPIC
+        if self in _MESSAGES:
+            return target.protocol in _MESSAGES[self]
+        takes_chat = target.protocol not in {Protocol.ANTHROPIC, Protocol.BEDROCK} or target.translates_chat
         if self is Need.CHAT:
-            return target.protocol not in {Protocol.ANTHROPIC, Protocol.BEDROCK} or target.translates_chat
+            return takes_chat
+        if self in _NOT_CHAT:
+            return takes_chat and target.protocol is not _NOT_CHAT[self]
         speaks = target.protocol in {Protocol.OPENAI, Protocol.AZURE_OPENAI}
         if self is Need.RESPONSES:
             return speaks and (not target.api_version or target.api_version >= FIRST_WITH_RESPONSES)
         return speaks
 
 
+_MESSAGES = {
+    Need.MESSAGES_NOT_CONVERSE: frozenset(Protocol) - {Protocol.BEDROCK},
+    Need.MESSAGES_NOT_TRANSLATED: frozenset({Protocol.ANTHROPIC, Protocol.BEDROCK}),
+}
+_NOT_CHAT = {Need.CHAT_NOT_CONVERSE: Protocol.BEDROCK, Need.CHAT_NOT_TRANSLATED: Protocol.ANTHROPIC}
+UNSAID: Mapping[Need, str] = {
+    Need.MESSAGES_NOT_CONVERSE: "messages",
+    Need.MESSAGES_NOT_TRANSLATED: "messages",
+    Need.CHAT_NOT_CONVERSE: "chat/completions",
+    Need.CHAT_NOT_TRANSLATED: "chat/completions",
+}
+"""What requests need that cannot be said in one of the words that rungs of their plan want, and their path."""
 FIRST_WITH_RESPONSES = "2025-03-01-preview"
 """The first version of Azure's API by deployments that has responses."""
 CHAT, MESSAGES = "chat/completions", "messages"

@@ -82,6 +82,18 @@ class Dialect:
     """Of `CHAT`: what all rungs have that want those other words."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converse:
+    """What rungs have that want requests in the words of Bedrock's Converse."""
+
+    chat: bool
+    """Whether they take chat/completions, too, and not messages alone."""
+    claude: bool
+    """Whether all their models are Claude's, who alone has there all of what Messages have."""
+    hints: Hints | None = None
+    """What all of them have."""
+
+
 _PARTS = (Need.CHAT, Need.RESPONSES)
 """What has a dialect of its own only where not all who speak OpenAI's API, or others too, meet it."""
 
@@ -110,6 +122,8 @@ class Plan:
     """Some rung wants messages in the words of chat/completions."""
     hints: Hints | None = None
     """What all of those have."""
+    converse: Converse | None = None
+    """Of the rungs that want both in the words of Converse; None = there is none."""
     refused: Need | None = None
     """What no rung has of the API that it speaks: such requests are refused. None: each API is spoken as a whole."""
 
@@ -117,6 +131,12 @@ class Plan:
     def worded(self) -> Dialect | None:
         """What requests to chat/completions meet where some rung wants them in other words."""
         return next((one for one in self.dialects if one.max_tokens is not None), None)
+
+    def worded_for(self, needs: Need | None) -> bool:
+        """Tell whether some rung wants other words: of messages, which need nothing, or of chat/completions."""
+        if needs is None:
+            return self.translated or self.converse is not None
+        return needs is Need.CHAT and (self.worded is not None or (self.converse is not None and self.converse.chat))
 
     def speaks(self, need: Need) -> bool:
         """Tell whether requests that need this can be answered, whichever arm they take."""

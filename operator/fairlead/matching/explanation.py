@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fairlead.budget.cascade import models, whole_reservation
 from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.budget.estimate import Ask, bounds
-from fairlead.ir import Cascade, Gateway, Need, Plan, Route, Side, Target, need_of, other_words, word
+from fairlead.ir import Cascade, Gateway, Plan, Route, Side, Target, need_of, other_words, word
 from fairlead.ir.rule import BYTES_PER_TOKEN, PRIMARY
 from fairlead.matching.prompt import Amiss, Prompt, read
 from fairlead.matching.rules import first_match, needs_category
@@ -131,7 +131,7 @@ def _plan(route: Route, model: str) -> Plan | None:
 
 def _cascade(route: Route, plan: Plan, prompt: Prompt, path: str) -> Cascade | None:
     """Return what judges the answers: nothing where one is a stream, or may be said in other words."""
-    worded = plan.worded is not None if need_of(path) is Need.CHAT else path == "messages" and plan.translated
+    worded = path in {"messages", "chat/completions"} and plan.worded_for(need_of(path))
     return None if prompt.stream or worded else route.cascade
 
 

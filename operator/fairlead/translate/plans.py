@@ -22,6 +22,8 @@ class Rung:
     model: str
 
 
+CLAUDE = "claude"
+"""In the names of a model that is Anthropic's: Bedrock has models of others, too."""
 MAX_TOKENS = 4096
 """Of an answer in Anthropic's API, which must be told one, where neither the client nor the catalogue says how many."""
 
@@ -89,6 +91,7 @@ class Planner:
                     translated=bool(self._translating(spread)),
                     hints=self._hints(self._translating(spread)),
                     dialects=self._dialects(ladder_set[0], spread) if candidates.kind is ir.ModelKind.CHAT else (),
+                    converse=self._converse(spread),
                     refused=self._refused(spread) if candidates.kind is ir.ModelKind.CHAT else None,
                 )
             )
@@ -102,9 +105,8 @@ class Planner:
         every = frozenset(rung for rungs in arms for rung in rungs)
         if all(self._speaks_all(rung) for rung in every):
             return ()
-        worded = [rung for rung in every if self._owner(rung).translates_chat]
-        chats_alone = any(self._owner(rung).protocol is ir.Protocol.GEMINI for rung in every)
-        told_apart = {ir.Need.CHAT: bool(worded) or chats_alone, ir.Need.RESPONSES: self._lacks_responses(every)}
+        worded = [rung for rung in every if self._owner(rung).translates_chat and not self._converses(rung)]
+        told_apart = self._told_apart(every, worded)
         dialects = []
         for need in sorted(ir.Need):
             met = frozenset(rung for rung in every if self._meets(need, rung))
@@ -127,6 +129,39 @@ class Planner:
             )
         return tuple(dialects)
 
+    def _told_apart(self, every: frozenset[str], worded: Sequence[str]) -> dict[ir.Need, bool]:
+        """Tell of what has no dialect in every plan whether it has one here."""
+        chats_alone = any(self._owner(rung).protocol is ir.Protocol.GEMINI for rung in every)
+        chats = any(self._owner(rung).translates_chat for rung in every if self._converses(rung))
+        both = any(map(self._converses, every)) and bool(self._translating([tuple(every)]))
+        return {
+            ir.Need.CHAT: bool(worded) or chats or chats_alone,
+            ir.Need.RESPONSES: self._lacks_responses(every),
+            ir.Need.CHAT_NOT_CONVERSE: chats and (bool(worded) or chats_alone),
+            ir.Need.CHAT_NOT_TRANSLATED: chats and bool(worded),
+            ir.Need.MESSAGES_NOT_CONVERSE: both,
+            ir.Need.MESSAGES_NOT_TRANSLATED: both,
+        }
+
+    def _converse(self, arms: Sequence[tuple[str, ...]]) -> ir.Converse | None:
+        """Return what the rungs have that want requests in the words of Converse."""
+        found = [rung for rungs in arms for rung in rungs if self._converses(rung)]
+        if not found:
+            return None
+        return ir.Converse(
+            chat=any(self._owner(rung).translates_chat for rung in found),
+            claude=all(map(self._is_claude, found)),
+            hints=self._hints(found),
+        )
+
+    def _converses(self, rung: str) -> bool:
+        return self._owner(rung).protocol is ir.Protocol.BEDROCK
+
+    def _is_claude(self, rung: str) -> bool:
+        """Tell by its names whether a model is Claude: of an inference profile's ARN nothing else tells."""
+        found = self._rungs[rung]
+        return CLAUDE in f"{found.model} {found.endpoint.wire_models[found.model]}".lower()
+
     def _refused(self, arms: Sequence[tuple[str, ...]]) -> ir.Need | None:
         """Return what is refused, although rungs speak its API: some arm has nobody who has it."""
         if not self._lacks_responses({rung for rungs in arms for rung in rungs}):
@@ -146,8 +181,9 @@ class Planner:
         return need.met_by(self._target(rung))
 
     def _translating(self, arms: Sequence[tuple[str, ...]]) -> list[str]:
-        """List the rungs that want messages in other words."""
-        return [rung for rungs in arms for rung in rungs if self._owner(rung).translates_messages]
+        """List the rungs that want messages in the words of chat/completions."""
+        found = [rung for rungs in arms for rung in rungs if self._owner(rung).translates_messages]
+        return [rung for rung in found if not self._converses(rung)]
 
     def _hints(self, worded: Sequence[str]) -> ir.Hints | None:
         """Return what all rungs have that want other words: a request is said in them once, for all."""

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from builders import US, compiled, endpoint, provider, route, target
+from builders import US, compiled, endpoint, model, provider, route, target
 from fairlead.api.bedrock import region_of
-from fairlead.ir import Gateway, Need, Protocol, other_words
+from fairlead.ir import UNSAID, Converse, Gateway, Need, Protocol, other_words
 
 HOST = "https://bedrock-runtime.us-east-1.amazonaws.com"
 
@@ -71,9 +71,9 @@ def test_its_credential_is_a_file_that_signs() -> None:
 def test_alone_it_answers_messages_and_chat_in_other_words() -> None:
     made = gateway(bedrock(), ALONE)
     (plan,) = made.routes[0].plans
-    assert plan.translated
-    assert plan.worded
-    assert {need: plan.speaks(need) for need in Need} == {
+    assert plan.converse == Converse(chat=True, claude=False)
+    assert (plan.translated, plan.worded) == (False, None)
+    assert {need: plan.speaks(need) for need in Need if need not in UNSAID} == {
         Need.ANTHROPIC: False,
         Need.CHAT: True,
         Need.OPENAI: False,
@@ -93,9 +93,44 @@ def test_all_else_passes_over_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "id_", "claude"),
+    [
+        ("claude", "arn:aws:bedrock:us-east-1:123456789012:inference-profile/x", True),
+        ("sonnet", "us.anthropic.claude-sonnet-4-20250514-v1:0", True),
+        ("nova", "amazon.nova-pro-v1:0", False),
+    ],
+)
+def test_claude_is_told_by_its_names(name: str, id_: str, *, claude: bool) -> None:
+    one = bedrock(models=[model(name, id=id_)])
+    (plan,) = gateway(one, route("chat", target("bedrock", name))).routes[0].plans
+    assert plan.converse == Converse(chat=True, claude=claude)
+
+
+def test_what_one_of_two_other_words_cannot_say_has_ladders_without_the_rungs_that_want_it() -> None:
+    anthropic = provider("c", protocol="Anthropic", chatCompletions="Translate")
+    openai = provider("o", messages="Translate")
+    rungs = [target("c", "small"), target("o", "small"), target("p", "small")]
+    made = gateway(bedrock(), anthropic, openai, route("chat", target("bedrock", "small"), fallbacks=rungs))
+    (plan,) = made.routes[0].plans
+    declared, targets = made.ladders_by_name[plan.arms[0].ladder].rungs, made.targets_by_name
+    met = {
+        need: [rung.partition("/")[0] for rung in declared if need.met_by(targets[rung])]
+        for need in UNSAID
+        if plan.apart(need)
+    }
+    assert met == {
+        Need.CHAT_NOT_CONVERSE: ["c", "o", "p"],
+        Need.CHAT_NOT_TRANSLATED: ["bedrock", "o", "p"],
+        Need.MESSAGES_NOT_CONVERSE: ["c", "o", "p"],
+        Need.MESSAGES_NOT_TRANSLATED: ["bedrock", "c"],
+    }
+
+
 def test_chat_may_pass_over_it() -> None:
     made = gateway(bedrock(chatCompletions="PassOver"), FIRST)
     (plan,) = made.routes[0].plans
+    assert plan.converse == Converse(chat=False, claude=False)
     assert [(one.need, one.apart) for one in plan.dialects] == [(Need.OPENAI, True)]
     assert other_words("chat/completions", made.targets[0]) == ""
 

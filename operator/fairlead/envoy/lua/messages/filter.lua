@@ -2,6 +2,7 @@
 
 local CLIENTS = "@clients@" -- whose clients it speaks to: attempts that were not said in other words for them pass by
 local UNSAYABLE = 470 -- which the upstream filter made of an answer
+local CONVERSE = "converse" -- in words of Messages already, whoever wrote them
 local UNCLEAR = '"The model\'s provider gave no answer that can be understood."'
 
 local function read_stream(h, asked)
@@ -40,10 +41,17 @@ end
 
 function envoy_on_response(h)
   local ours = h:streamInfo():dynamicMetadata():get(NAMESPACE)
-  if not ours or ours.translated ~= CLIENTS then return end
+  local translated = ours and ours.translated
+  if translated ~= CLIENTS and translated ~= CONVERSE then return end
   local headers = h:headers()
-  if ours.left_out and ours.left_out ~= "" then headers:replace("x-fairlead-left-out", ours.left_out) end
+  local conversed = ours.converse and ours.converse ~= ""
+  local left_out = conversed and ours.converse_left_out or not conversed and ours.left_out
+  if left_out and left_out ~= "" then headers:replace("x-fairlead-left-out", left_out) end
   local status = tonumber(headers:get(":status"))
+  if translated == CONVERSE then
+    if status == UNSAYABLE then headers:replace(":status", "502") end
+    return
+  end
   local encoding = headers:get("content-encoding")
   local encoded = encoding ~= nil and encoding ~= "identity"
   if status < 300 and ours.stream and not encoded then -- also of another type: it ends by an error, as no stream

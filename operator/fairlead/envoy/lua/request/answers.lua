@@ -177,19 +177,20 @@ end
 
 end
 
--- What no provider of the model can be told in its words, by the API of the client.
-local function unsayable(name, worded)
+-- What no provider of the model can be told in its words, by the API of the client; `conversed`: in Bedrock's.
+local function unsayable(name, worded, conversed)
   return refusal("400", "unsupported_parameter", "The " .. name .. " parameter is not supported by this model: its provider"
-    .. " speaks " .. (worded == "Chat" and "Anthropic's Messages" or "OpenAI's chat/completions")
+    .. " speaks " .. (conversed and "Bedrock's Converse" or worded == "Chat" and "Anthropic's Messages" or "OpenAI's chat/completions")
     .. ", which cannot say it. Leave it out.", name)
 end
 
--- An endpoint that no provider of the model has.
-local function wrong_protocol(model, path, needs, answers_chat)
+-- An endpoint that no provider of the model has. `entry`: what the model is.
+local function wrong_protocol(model, path, needs, entry)
+  local conversed, answers_chat = entry.converse.Messages, entry.translated.Chat or entry.converse.Chat
   return refusal("404", "unsupported_endpoint", "The model `" .. model .. "` is not supported at " .. path .. ": "
     .. (needs == "Anthropic" and "tokens are counted beforehand only where a provider speaks Anthropic's API."
-      or "its provider speaks Anthropic's API alone, which this gateway answers at /v1/messages"
-        .. (answers_chat and ", and at /v1/chat/completions in its words." or ".")), "model")
+      or "its provider speaks " .. (conversed and "Bedrock's" or "Anthropic's") .. " API alone, which this gateway answers at"
+        .. " /v1/messages" .. (answers_chat and ", and at /v1/chat/completions in its words." or ".")), "model")
 end
 
 -- An endpoint of an API that a provider has in part.

@@ -1,18 +1,38 @@
 -- The decision ------------------------------------------------------------------------------------------------------
 
--- Leaves the request in other words beside it, for rungs that want those. What they cannot say passes over all rungs but
--- those that take it as it is, or is refused.
+-- Says the request in words that some rungs want, and leaves that beside it; false, and what cannot be said.
+local function leave_said(say, s, terms, metadata, key, hints)
+  local said, rest = say(s, terms)
+  if not said then return false, rest end
+  metadata:set("fairlead.messages", key, said)
+  metadata:set(NAMESPACE, hints, rest)
+  return true
+end
+
+-- What rungs must be like to be asked for what cannot be said to all: `says`, in the words of the other API; `converses`, in
+-- those of Converse. Nil where there are none.
+local function need_left(dialects, endpoint, says, converses, translates)
+  local api, need = endpoint.worded, nil
+  if says or not converses and not translates then need = api .. "NotConverse" elseif converses then need = api .. "NotTranslated" end
+  if need and dialects[need] then return need end
+  return dialects[endpoint.as_it_is] and endpoint.as_it_is or nil
+end
+
+-- Leaves the request in other words beside it, for rungs that want those. What one of them cannot say passes over the rungs
+-- that want these, or is refused.
 local function word(s, endpoint, entry, metadata)
-  local said, rest = in_other_words_of[endpoint.worded](s, entry.translated[endpoint.worded])
-  if said then
-    metadata:set("fairlead.messages", "said", said)
-    metadata:set(NAMESPACE, "left_out", rest)
-    return nil, entry
+  local api = endpoint.worded
+  local terms, conversed = entry.translated[api], entry.converse[api]
+  local says, converses, rest, unsaid = false, false, nil, nil
+  if terms then says, rest = leave_said(in_other_words_of[api], s, terms, metadata, "said", "left_out") end
+  if conversed then
+    converses, unsaid = leave_said(in_converse_of[api], s, conversed, metadata, "conversed", "converse_left_out")
   end
-  metadata:set(NAMESPACE, "unsaid", true)
-  local others = entry.dialects[endpoint.as_it_is]
-  if not others then return unsayable(rest, endpoint.worded) end
-  return nil, others
+  if says == (terms ~= nil) and converses == (conversed ~= nil) then return nil, entry end
+  local need = need_left(entry.dialects, endpoint, says, converses, terms ~= nil)
+  metadata:set(NAMESPACE, need == endpoint.as_it_is and "unsaid" or "unsaid:" .. (need or ""), true)
+  if not need then return unsayable(rest or unsaid, api, not rest) end
+  return nil, entry.dialects[need]
 end
 
 -- Reads the body, writes it anew for the entry it finds, and returns nil, the entry and the body's bytes; or the answer;
@@ -59,7 +79,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
     -- What answers chat without other words and is not there for more has it in part.
     local in_part = endpoint.needs == "OpenAI" and entry.dialects.Chat and not entry.translated.Chat
     if met == false or not met and in_part then return missing_there(name, path) end
-    if not met then return wrong_protocol(name, path, endpoint.needs, entry.translated.Chat) end
+    if not met then return wrong_protocol(name, path, endpoint.needs, entry) end
     entry = met
   end
   edits, added, unasked = 0, "", false
@@ -85,7 +105,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   end
   local body = rewrite(s, open, close, entry.wire)
   local bytes = body and #body or length
-  if endpoint.worded and entry.translated[endpoint.worded] then
+  if endpoint.worded and (entry.translated[endpoint.worded] or entry.converse[endpoint.worded]) then
     problem, entry = word(body or s, endpoint, entry, metadata)
     if problem then return problem end
   end

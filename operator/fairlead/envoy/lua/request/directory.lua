@@ -86,7 +86,16 @@ local function words_of(text)
   return most and { most = most, reasoning = reasoning ~= "" and given(reasoning) or nil, leaves = leaves ~= "" } or nil
 end
 
--- <route> <kind> <max output tokens> <wire id> <last wire id> <last target> [<shape> <stem> [r [<dialects> [<words> [<words>]]]]]
+-- <API>,... <words>, of Bedrock's rungs; the first of words is whether all are Claude's.
+local function converse_of(apis, text)
+  local found, terms = {}, words_of(text)
+  if terms then terms.claude, terms.most = terms.most == "c", nil end
+  for api in gmatch(apis or "", "[^,]+") do found[api] = terms end
+  return found
+end
+
+-- <route> <kind> <max output tokens> <wire id> <last wire id> <last target>
+-- [<shape> <stem> [r [<dialects> [<words> [<words> [<APIs> <words>]]]]]]
 entry_of = kept(function(text)
   local field = {}
   for word in gmatch(text, "%S+") do field[#field + 1] = word end
@@ -107,6 +116,7 @@ entry_of = kept(function(text)
   end
   entry.dialects = given(field[10]) and dialects_of(field[10], entry, field[4]) or { OpenAI = entry }
   entry.translated = { Messages = words_of(field[11]), Chat = words_of(field[12]) }
+  entry.converse = converse_of(field[13], field[14])
   return entry
 end)
 

@@ -52,6 +52,7 @@ function envoy_on_request(h)
   note_attempt(h, model == "*" and last_target or target, tonumber(sent) and sent or "0", log)
   local worded = other_words(h, headers, path, forward)
   if worded then path = worded.path end
+  note_converse(h, headers, worded, model == "*" and last_model or model)
   local signer, opens = signer_of(forward), credential == "-"
   if signer then
     opens = can_sign(h, credential)
@@ -84,7 +85,7 @@ function envoy_on_request(h)
   if not opens then
     send_nothing(h, headers, base)
   elseif worded then
-    if not send_words(h, model) then send_nothing(h, h:headers(), base) end
+    if not send_words(h, worded, model) then send_nothing(h, h:headers(), base) end
   elseif model ~= written then
     if not write_model(h, model) then close(h) end
   elseif headers:get("content-length") ~= bytes then
@@ -110,6 +111,13 @@ local function failure_of(h, headers)
   if not find(status, STATUS) then
     fail_unknown(h, headers)
     return "502"
+  end
+  local ours = CONVERSES and h:streamInfo():dynamicMetadata():get(NAMESPACE)
+  local id, model = noted_converse(ours)
+  if id then
+    local is_over, failure = say_converse(h, headers, ours, id, model)
+    if is_over then return failure end
+    headers = h:headers()
   end
   if sub(status, 1, 1) ~= "2" then return unlisted(h, headers, status) end
   return fail_unless_answer(h, headers) and status or nil

@@ -3,6 +3,6 @@
 -- lets through what the client's API knows, and makes a 200 that is no answer a failed attempt.
 
 local byte, find, format, match = string.byte, string.find, string.format, string.match
-local gmatch, gsub, sub = string.gmatch, string.gsub, string.sub
+local gmatch, gsub, lower, sub = string.gmatch, string.gsub, string.lower, string.sub
 
 local NAMESPACE = "fairlead"

@@ -1,9 +1,9 @@
 -- Attempts in the words of another API ----------------------------------------------------------------------------------
 --
--- By the client's path: the mark of hosts that want other words, the path there, and whose clients these are. Only those
--- that some host of this gateway wants.
+-- By the client's path: lists of the mark of hosts that want other words, the path there, and what is noted of whose
+-- clients these are. Only those that some host of this gateway wants.
 
-local OTHERS, SAYABLE = {}, {}
+local OTHERS, SAYABLE = { ["/messages"] = {}, ["/chat/completions"] = {} }, {}
 do
   local char, concat, floor, gsub, now = string.char, table.concat, math.floor, string.gsub, os.time
 @words@
@@ -42,20 +42,28 @@ end
 
 -- What this host is to be asked instead, or nil; attempts share what is noted of it.
 local function other_words(h, headers, path, forward)
-  local other = OTHERS[path]
-  if not other then return nil end
-  local wants = wanted_of(forward)[other.mark] ~= nil
-  h:streamInfo():dynamicMetadata():set(NAMESPACE, "translated", wants and other.clients or "")
-  if other.clients == "chat" then say_version(h, headers, wants) end
-  return wants and other or nil
+  local others = OTHERS[path]
+  if not others or #others == 0 then return nil end
+  local metadata, marks, found = h:streamInfo():dynamicMetadata(), wanted_of(forward), nil
+  for i = 1, #others do
+    if marks[others[i].mark] then found = others[i] end
+  end
+  metadata:set(NAMESPACE, "translated", found and found.clients or "")
+  if path == "/chat/completions" then say_version(h, headers, found ~= nil and not found.converse) end
+  if found and found.streamed and tostring(metadata:get(NAMESPACE).stream) == "true" then return found.streamed end
+  return found
 end
 
 -- Sends the request in the words that the request filter has left beside it. False where there are none.
-local function send_words(h, model)
-  local said = (h:streamInfo():dynamicMetadata():get("fairlead.messages") or NONE).said
-  local _, last = find(said or "", '^{"model":"[^"]*"')
-  if not last then return false end
-  local bytes = h:body(true):setBytes('{"model":"' .. json_of(model) .. '"' .. sub(said, last + 1))
+local function send_words(h, worded, model)
+  local all = h:streamInfo():dynamicMetadata():get("fairlead.messages") or NONE
+  local said = all[worded.said]
+  if said and not worded.converse then -- there the path says the model
+    local _, last = find(said, '^{"model":"[^"]*"')
+    said = last and '{"model":"' .. json_of(model) .. '"' .. sub(said, last + 1)
+  end
+  if not said then return false end
+  local bytes = h:body(true):setBytes(said)
   h:headers():replace("content-length", tostring(bytes)) -- may have waited for the body
   return true
 end
