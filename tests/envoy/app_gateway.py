@@ -14,15 +14,15 @@ KEY = "sk-team-web/app"
 
 
 @contextmanager
-def for_app(*manifests: Mapping[str, Any]) -> Iterator[Gateway]:
-    """Run it for these providers and routes."""
+def for_app(*manifests: Mapping[str, Any], held: Mapping[str, bytes | None] | None = None) -> Iterator[Gateway]:
+    """Run it for these providers and routes; `held` as of `Gateway`."""
     made = compiled(
         *manifests,
         consumer("app"),
         secrets={secret("app"): "sk-app"},
         installed=installation(regions=[{"name": "us", "geo": "us", "listen": "127.0.0.1:8101"}]),
     )
-    with Gateway(made.gateways["us"].ir) as started:
+    with Gateway(made.gateways["us"].ir, held=held) as started:
         yield started
 
 

@@ -175,8 +175,11 @@ class Gateway:
         budget: envoy.BudgetServer | None = None,
         keys: bytes | None = None,
         by_share: bool = False,
+        held: Mapping[str, bytes | None] | None = None,
     ) -> None:
-        """Start none yet. `by_share`: targets are ejected for their share of failures too, as by a gateway.
+        """Start none yet. `held`: what else files of credentials hold, by `<secret>/<key>`; None: there is none.
+
+        `by_share`: targets are ejected for their share of failures too, as by a gateway.
 
         That is a matter of how many requests come within a second: tests that share a gateway and let targets fail
         would pass on a slow machine and fail on a fast one.
@@ -200,7 +203,10 @@ class Gateway:
         self.keys = envoy.api_keys(pairs, whole.anonymous)
         self.write({**files, "keys/ecds.json": self.keys if keys is None else keys})
         for one in whole.credentials:
-            self.write({f"credentials/{one.secret_name}/{one.key}": f"{one.secret_name}-key\n".encode()})
+            file = f"{one.secret_name}/{one.key}"
+            content = (held or {}).get(file, f"{one.secret_name}-key\n".encode())
+            if content is not None:
+                self.write({f"credentials/{file}": content})
         bootstrap = json.loads(files["bootstrap.json"])
         if not by_share:
             (layer,) = bootstrap["layered_runtime"]["layers"]

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from fairlead.adapters import disk, envoy_log
-from fairlead.adapters.child_environment import inherited
+from fairlead.adapters.child_environment import of_envoy
 from fairlead.adapters.lifeline import dies_with
 from fairlead.errors import EnvoyError
 
@@ -69,7 +69,7 @@ class EnvoyProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=said,
-                env=inherited(os.environ),
+                env=of_envoy(os.environ),
                 # A Ctrl-C in the terminal goes to the whole group; streams in flight must survive it.
                 process_group=0,
                 preexec_fn=dies_with(os.getpid()),  # two system calls and nothing else

@@ -43,7 +43,8 @@ async def probe(
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def one(endpoint: DeclaredEndpoint) -> Probed:
-        credential = endpoint.endpoint.credential
+        # What signs requests is sent to nobody.
+        credential = endpoint.endpoint.credential if _lists(endpoint) else None
         key = None if credential is None else _key(endpoint, inputs)
         header = None if credential is None else credential.header
         async with turns:
@@ -75,6 +76,8 @@ def judged(probed: Probed) -> list[Diagnostic]:
     endpoint, listing = probed.endpoint, probed.listing
     url, protocol = endpoint.endpoint.base_url, endpoint.provider.spec.protocol
     asked = models_list.address(url, protocol, endpoint.endpoint.api_version)
+    if not _lists(endpoint) and listing.status and listing.outcome in _ANSWERED:
+        return []
     if listing.outcome is Outcome.LISTED and not _lists_what_it_serves(endpoint):
         return []
     if listing.outcome is Outcome.LISTED and listing.models:
@@ -95,6 +98,15 @@ def judged(probed: Probed) -> list[Diagnostic]:
     wanted = listings.wanted(listing, url, field="baseURL", joint=": ", key=_place(endpoint), protocol=protocol)
     message = f"{asked} {listings.said(listing)}, want {wanted}"
     return [endpoint.diagnostic(f"{endpoint.path}.{at_fault}", message, Weight.PROBLEM)]
+
+
+_ANSWERED = (Outcome.LISTED, Outcome.NO_LIST, Outcome.KEY_REFUSED, Outcome.NOT_THERE)
+"""What shows that somebody is there who speaks HTTP and is well."""
+
+
+def _lists(endpoint: DeclaredEndpoint) -> bool:
+    """Tell whether it has a list of models at all: Bedrock's runtime has none, and takes no request unsigned."""
+    return endpoint.provider.spec.protocol is not Protocol.BEDROCK
 
 
 def _lists_what_it_serves(endpoint: DeclaredEndpoint) -> bool:
@@ -118,6 +130,8 @@ def _place(endpoint: DeclaredEndpoint) -> str:
 def summary(probed: Probed) -> str:
     """Say in one line what was found: `openai/api: reachable, key accepted, 2 of 3 models known there`."""
     endpoint, listing = probed.endpoint, probed.listing
+    if not _lists(endpoint) and listing.outcome in _ANSWERED:
+        return f"{endpoint.name}: reachable; it lists no models and answers nothing unsigned, so no more is checked"
     if listing.outcome is not Outcome.LISTED:
         return f"{endpoint.name}: {listings.said(listing)}"
     key = "no key needed" if endpoint.endpoint.credential is None else "key accepted"

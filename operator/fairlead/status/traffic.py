@@ -122,10 +122,22 @@ def _meaning(target: ir.Target, failure: Failure) -> str:
         "model": word.decode(target.wire_model),
         "secret": "/".join(target.credential.split("/")[:2]),
     }
-    if failure is Failure.CREDENTIAL_REJECTED and not target.credential:
+    if failure is Failure.CREDENTIAL_REJECTED and target.aws_region and not target.credential:
+        text = (
+            "it refuses what AWS gives the gateway, or AWS gives nothing; check the role of its service account, and"
+            " that it may `bedrock:InvokeModel` and `bedrock:InvokeModelWithResponseStream`"
+        )
+    elif failure is Failure.CREDENTIAL_REJECTED and target.aws_region:
+        text = (
+            "it refuses who signs, has no access to the model, or the gateway has no credentials file of AWS; check"
+            " Secret `{secret}`"
+        )
+    elif failure is Failure.CREDENTIAL_REJECTED and not target.credential:
         text = "it wants a credential; give the endpoint a `credential`"
     elif failure is Failure.NOT_FOUND and target.protocol is ir.Protocol.AZURE_OPENAI:
         text = "no deployment `{model}` at `{at}`; check the model's `id`, and `baseURL` and `apiVersion`"
+    elif failure is Failure.NOT_FOUND and target.aws_region:
+        text = "no model `{model}` there for this account and region; check the model's `id`"
     elif failure is Failure.NOT_FOUND and "/v" not in upstream.base_path:
         text = "nothing is at `{at}`; does `baseURL` lack `/v1`?"
     else:

@@ -170,3 +170,21 @@ def test_a_model_of_gemini_may_be_called_as_its_list_has_it(tmp_path: Path, id_:
         result = run("check", "-f", tmp_path / "m", "--probe", P=KEY)
         assert result.exit_code == 0, result.output
         assert "probed: p/one: reachable, key accepted, 1 of 1 models known there" in result.output
+
+
+def test_nobody_is_sent_what_signs_requests(tmp_path: Path) -> None:
+    with SimulatedProvider(models=("m",), keys=("AKID:secret",), base="", bedrock=True) as running:
+        one = endpoint(
+            "one", "us-east-1", baseURL=running.base_url, awsRegion="us-east-1", credential={"secretName": "p"}
+        )
+        written = provider("p", protocol="Bedrock", endpoints=[one], models=[model("m")])
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "p"}, "stringData": {"apiKey": "${P}"}}
+        write(tmp_path / "m" / "all.yaml", written, secret)
+        result = run("check", "-f", tmp_path / "m", "--probe", P=KEY)
+        assert result.exit_code == 0, result.output
+        assert "probed: p/one: reachable; it lists no models and answers nothing unsigned" in result.output
+        (record,) = running.control.requests()
+        assert not [value for _, value in record.headers if KEY in value]
+        running.control.die()
+        result = run("check", "-f", tmp_path / "m", "--probe", P=KEY)
+        assert (result.exit_code, "cannot be reached" in result.output) == (1, True)

@@ -52,6 +52,16 @@ def test_a_deployment_is_called_one() -> None:
     assert "apiVersion" in said
 
 
+def test_who_may_not_ask_bedrock_is_told_where_that_is_said() -> None:
+    signed = replace(
+        target("p/e/m", base_path=""), protocol=Protocol.BEDROCK, aws_region="us-east-1", credential="aws/credentials"
+    )
+    assert "check Secret `aws/credentials`" in traffic.message(signed, Failure.CREDENTIAL_REJECTED, status=403)
+    given = replace(signed, credential="")
+    assert "the role of its service account" in traffic.message(given, Failure.CREDENTIAL_REJECTED, status=403)
+    assert "no model `wire-m` there" in traffic.message(signed, Failure.NOT_FOUND, status=404)
+
+
 @pytest.mark.parametrize("failure", Failure)
 def test_every_failure_has_words(failure: Failure) -> None:
     said = traffic.message(target("p/e/m"), failure, status=0)
