@@ -178,6 +178,8 @@ def _ir(result: Compiled) -> dict[str, Any]:
     for gateway in found.values():
         if gateway["budget"] and not gateway["budget"]["only_told"]:
             del gateway["budget"]["only_told"]
+        if not gateway["absent"]:
+            del gateway["absent"]
     return found
 
 

@@ -93,15 +93,15 @@ class Observed:
     deployed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By region, the Secrets that its Deployment mounts. One that nobody needs any more goes with the next new one: no
     pod is replaced for it alone."""
+    absent: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By region, credentials, `<secret>/<key>`, that pods say that they lack: nothing is signed by them until then."""
     health: Mapping[str, int] = field(default_factory=dict)
     """Of endpoints, `provider/endpoint`, the percentage of their traffic that they may have now, 0 to 100; one that is
     not named has all of it. It changes the order of rungs in the files, and nothing else of what is compiled."""
     drained: frozenset[str] = frozenset()
-    """Regions that clients are to leave: their gateways' `/healthz` says so, and nothing else changes. Where that would
-    be every region of the installation, no gateway says it."""
+    """Regions that clients are to leave: their gateways' `/healthz` alone says so. Where those are all, none does."""
     rollouts: Mapping[str, Shares] = field(default_factory=dict)
-    """By route, `namespace/name`, what the rollout machine lets serve; a route that is not named serves what is
-    written."""
+    """By route, `namespace/name`, what the rollout machine lets serve; others serve what is written."""
     exhaustions: Exhaustions = field(default_factory=dict)
     """Who is at the end of which budget. It stands in the files alone, too."""
 
@@ -236,6 +236,7 @@ def _compile(snapshot: Snapshot, installation: Installation, observed: Observed)
         namespace_labels=taken.namespace_labels,
         secrets=Secrets(snapshot.secrets, snapshot.unreadable, snapshot.unusable),
         home_secrets_readable=observed.home_secrets_readable,
+        absent=observed.absent,
         budget_server=all(layout.budget is not None for layout in observed.layouts.values()),
         recorder=all(layout.recorder is not None for layout in observed.layouts.values()),
         in_cluster=not observed.home_secrets_readable,
@@ -283,8 +284,7 @@ def pod_layouts(
 ) -> Mapping[str, Layout]:
     """Return where each region's pods keep their files: the one place that says so, for the operator and for `render`.
 
-    Nothing of a release stands in it but where budget server and recorder listen, and of its `regions` the memory limit
-    and how ConfigMaps carry the files.
+    Of a release it has where budget server and recorder listen, of its `regions` memory limits and packing.
     """
     layout = Layout(
         xds_dir=pod.XDS_DIR,

@@ -19,6 +19,9 @@ class Credentials:
             }
             for region, gateway in gateways.items()
         }
+        self._signing: Mapping[str, frozenset[str]] = {
+            region: gateway.ir.signing_files for region, gateway in gateways.items()
+        }
         named = compiled.provider_credentials if compiled else {}
         self._of_providers: Mapping[str, Mapping[str, frozenset[str]]] = {
             region: {
@@ -32,6 +35,10 @@ class Credentials:
     def of_region(self, region: str) -> frozenset[str]:
         """Return all that a region's gateway is to hold."""
         return frozenset(self._files.get(region, {}).values()).union(*self._of_providers.get(region, {}).values())
+
+    def signing(self, region: str) -> frozenset[str]:
+        """Return those that a region's gateway signs requests by."""
+        return self._signing.get(region, frozenset())
 
     def needed(self, found: CompiledStatus, region: str) -> frozenset[str]:
         """Return what a provider's endpoints, or a route's attempts, need in a region."""

@@ -56,6 +56,9 @@ class Observer:
         mark, files = self._gateways.mark, self._reconciler.credentials.of_region
         if await self._readback.ask(pods, mark=mark, files=files):
             self._alarms.status.ring()
+            signing = {region: self._reconciler.credentials.signing(region) for region in self._regions()}
+            absent = {region: self._readback.absent(region, wanted) for region, wanted in signing.items()}
+            self._reconciler.note_absent({region: files for region, files in absent.items() if files})
         current = self._is_current()
         if not current and self._reconciler.compiled is not None and self._leads():
             await self._gateways.nudge_again(self._readback.behind(self._progress.digest, mark, files))

@@ -81,6 +81,7 @@ class Reconciler:
         self.has_brought = False
         """Whether a pass of this leader has written all that it wants."""
         self._mounted: Mapping[str, frozenset[str]] = {}
+        self._absent: Mapping[str, frozenset[str]] = {}
         self._inputs_changed = True
         self._changed_at: float | None = None
         self._pending = 0
@@ -95,6 +96,12 @@ class Reconciler:
         if self._changed_at is None:
             self._changed_at = self._clock.monotonic()
         self._alarms.reconcile.ring()
+
+    def note_absent(self, absent: Mapping[str, frozenset[str]]) -> None:
+        """Note which files that requests are signed by pods lack, by region: they are signed once it is there."""
+        if absent != self._absent:
+            self._absent = absent
+            self.mark()
 
     def forget(self) -> None:
         """Take nothing for granted that another leader may have written: the next pass reads its memory."""
@@ -211,6 +218,7 @@ class Reconciler:
             release=self._context.release,
             home_secrets_readable=False,
             mounted=self._mounted,
+            absent=self._absent,
             deployed=self._gateways.deployed(),
             exhaustions=self._budgets.exhaustions,
             health=self._health.shares,

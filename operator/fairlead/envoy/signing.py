@@ -7,7 +7,8 @@ Every attempt begins without a signature, so that another rung is sent none, and
 
 The body is signed, as Bedrock wants it, and of the headers those that it needs: others may change on the way.
 
-A file is read by Envoy itself when it changes (`watched_directory`), so rotation is the mount's. Envoy lets a request
+A file is read by Envoy itself when it changes (`watched_directory`), so rotation is the mount's. One that is not there
+when a filter is made is never looked for again, so the filter is left out until it is. Envoy lets a request
 go out unsigned where it has nothing to sign by. So behind the signers stands a guard that lets no prompt out then: the
 attempt fails as one without its credential does.
 """
@@ -71,7 +72,7 @@ def filters(gateway: Gateway, layout: Layout) -> list[Json]:
     made = signers(gateway)
     if not made:
         return []
-    return [*(_signer(one, layout) for one in made), _guard()]
+    return [*(_signer(one, layout) for one in made if one.file not in gateway.absent), _guard()]
 
 
 def _signer(signer: Signer, layout: Layout) -> Json:

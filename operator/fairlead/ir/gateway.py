@@ -77,6 +77,14 @@ class Gateway:
     """Bytes of all answers that one worker keeps, with the requests that they answer; None = no route keeps any."""
     drained: bool = False
     """Whether clients are to go to another region's gateway. This one serves whoever comes all the same."""
+    absent: tuple[str, ...] = ()
+    """Files that requests are signed by, `<secret>/<key>`, and that are known not to be there, sorted."""
+
+    @property
+    def signing_files(self) -> frozenset[str]:
+        """Files that requests are signed by, `<secret>/<key>`."""
+        hosts: tuple[Target | LastResort, ...] = (*self.targets, *self.last_resorts)
+        return frozenset(host.credential for host in hosts if host.aws_region and host.credential)
 
     @cached_property
     def ladders_by_name(self) -> Mapping[str, Ladder]:

@@ -14,7 +14,7 @@ from fairlead.translate.consumers import Consumer
 from fairlead.translate.downgrade import downgrade
 from fairlead.translate.plans import Planner
 from fairlead.translate.providers import Provider
-from fairlead.translate.references import References
+from fairlead.translate.references import References, SecretRef
 from fairlead.translate.routes import Route
 from fairlead.translate.rules import rules
 from fairlead.translate.scopes import Directory, Outcome, Scopes
@@ -93,7 +93,7 @@ def fleet(
         for route in entering:
             presences[route.name].append(_presence(route, region.name, answered[route.name], planner))
     return Fleet(
-        gateways=tuple(gateways),
+        gateways=tuple(_with_absent(gateway, references) for gateway in gateways),
         outcome=outcome,
         presences={name: tuple(found) for name, found in presences.items()},
     )
@@ -269,3 +269,16 @@ def _route(
         max_output_tokens=route.max_output_tokens,
         feedback=route.feedback,
     )
+
+
+def _with_absent(gateway: ir.Gateway, references: References) -> ir.Gateway:
+    """Return a gateway that knows which files that it signs by are not there."""
+    said, files = references.absent.get(gateway.region, frozenset()), sorted(gateway.signing_files)
+    absent = tuple(file for file in files if file in said or _is_missing(file, references))
+    return replace(gateway, absent=absent) if absent else gateway
+
+
+def _is_missing(file: str, references: References) -> bool:
+    secret, _, key = file.partition("/")
+    ref = SecretRef(references.home, secret, key)
+    return references.home_secrets_readable and references.secrets.fingerprint(ref) is None

@@ -71,6 +71,8 @@ class References:
     home_secrets_readable: bool
     """False on Kubernetes: nobody reads Secrets of the installation's namespace, so providers' credentials count as
     there, and consumers with keys cannot live there."""
+    absent: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By region, files with credentials, `<secret>/<key>`, that pods say that they lack."""
     anonymous: str | None
     """Name of the consumer, in `home`, that callers without a key are; None = they are refused."""
     budget_server: bool = True
