@@ -6,7 +6,8 @@ from typing import Any
 
 from running import Gateway
 
-from builders import compiled, consumer, installation, secret
+from builders import HOME, compiled, consumer, installation, secret
+from fairlead.compiler import SecretRef
 from fairlead.demo.provider import SimulatedProvider
 
 KEY = "sk-team-web/app"
@@ -16,10 +17,11 @@ KEY = "sk-team-web/app"
 @contextmanager
 def for_app(*manifests: Mapping[str, Any], held: Mapping[str, bytes | None] | None = None) -> Iterator[Gateway]:
     """Run it for these providers and routes; `held` as of `Gateway`."""
+    there = [file for file, content in (held or {}).items() if content is not None]
     made = compiled(
         *manifests,
         consumer("app"),
-        secrets={secret("app"): "sk-app"},
+        secrets={secret("app"): "sk-app"} | {SecretRef(HOME, *file.split("/")): file for file in there},
         installed=installation(regions=[{"name": "us", "geo": "us", "listen": "127.0.0.1:8101"}]),
     )
     with Gateway(made.gateways["us"].ir, held=held) as started:
