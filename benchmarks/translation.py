@@ -2,9 +2,10 @@
 
     PYTHONPATH=tests:tests/envoy python -m benchmarks.translation [--rounds N] [--against CHECKOUT]
 
-A client of Messages is answered by a provider of Messages, and by one of chat/completions; a client of chat/completions
-likewise. The gateways take turns, answer by answer, one client, in one process with the provider, so that an event is
-sent when the one before has arrived, or all in one write. `--against` measures the gateway of another checkout, too.
+A client of Messages is answered by a provider of Messages, by one of chat/completions, and by Bedrock, whose requests
+are signed, too; a client of chat/completions likewise. The gateways take turns, answer by answer, one client, in one
+process with the provider, so that an event is sent when the one before has arrived, or all in one write. `--against`
+measures the gateway of another checkout, too.
 """
 
 import argparse
@@ -26,8 +27,9 @@ from gateway import EnvoyProcess, new_folder
 
 from benchmarks.cpu import cpu_seconds
 from benchmarks.gateways.upstream import chat_answer
+from fairlead.demo.provider import event_stream
 
-MESSAGES, CHAT = "/messages", "/chat/completions"
+MESSAGES, CHAT, CONVERSE = "/messages", "/chat/completions", "/converse"
 WARM = 5
 PATIENCE_S = 60
 TEXT = "All the tokens of a static answer. " * 20
@@ -74,21 +76,30 @@ VARIANTS = {
         spec={"protocol": "Anthropic", "chatCompletions": "Translate"},
         plain="chat/completions, as they come",
     ),
+    "Messages at Bedrock": Variant(asks=MESSAGES, spec={"protocol": "Bedrock"}, plain="Messages, as they come"),
+    "chat/completions at Bedrock": Variant(
+        asks=CHAT, spec={"protocol": "Bedrock"}, plain="chat/completions, as they come"
+    ),
 }
 COMMAND = """
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from builders import compiled, consumer, endpoint, installation, model, provider, route, secret, target
 from fairlead import envoy, ir
 folder, port, spec = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
-one = endpoint("api", "us", baseURL=f"http://127.0.0.1:{port}/v1", credential={"secretName": "p", "key": "key"})
+signed = spec.get("protocol") == "Bedrock"
+more = {"awsRegion": "us-east-1"} if signed else {}
+url = f"http://127.0.0.1:{port}" + ("" if signed else "/v1")
+one = endpoint("api", "us", baseURL=url, credential={"secretName": "p", "key": "key"}, **more)
+id_ = "anthropic.claude" if signed else "m"
 made = compiled(
-    provider("p", endpoints=[one], models=[model("m")], **spec), route("m", target("p", "m")), consumer("app"),
+    provider("p", endpoints=[one], models=[model("m", id=id_)], **spec), route("m", target("p", "m")), consumer("app"),
     secrets={secret("app"): "sk-app"},
     installed=installation(regions=[{"name": "us", "geo": "us", "listen": "127.0.0.1:8101"}]),
 )
-whole = made.gateways["us"].ir
+whole = replace(made.gateways["us"].ir, absent=frozenset())
 anywhere = ir.ListenAddress(address="127.0.0.1", port=0)
 layout = envoy.Layout(
     xds_dir=str(folder / "xds"), keys_dir=str(folder / "keys"), credentials_dir=str(folder / "credentials"),
@@ -97,6 +108,8 @@ layout = envoy.Layout(
 )
 keys = envoy.api_keys([("sk-app", one.name) for one in whole.consumers], None)
 files = {**envoy.render(whole, layout), "keys/ecds.json": keys, "credentials/p/key": b"p-key"}
+if signed:
+    files["credentials/p/key"] = b"[default]\\naws_access_key_id = A\\naws_secret_access_key = b\\n"
 for path, content in files.items():
     (folder / path).parent.mkdir(parents=True, exist_ok=True)
     (folder / path).write_bytes(content)
@@ -120,6 +133,8 @@ def _message(**members: object) -> dict[str, object]:
 
 def _events(path: str, count: int) -> list[bytes]:
     words = [f" word{number}" for number in range(count)]
+    if path == CONVERSE:
+        return _frames(words)
     if path == CHAT:
         head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
         deltas = [{"index": 0, "delta": {"content": word}, "finish_reason": None} for word in words]
@@ -139,16 +154,35 @@ def _events(path: str, count: int) -> list[bytes]:
     return [f"event: {one['type']}\ndata: {json.dumps(one, separators=(',', ':'))}\n\n".encode() for one in told]
 
 
+def _frames(words: Sequence[str]) -> list[bytes]:
+    said = [("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": word}}) for word in words]
+    usage = {"inputTokens": 180, "outputTokens": 160, "totalTokens": 340}
+    events: list[tuple[str, dict[str, object]]] = [
+        ("messageStart", {"role": "assistant"}),
+        *said,
+        ("contentBlockStop", {"contentBlockIndex": 0}),
+        ("messageStop", {"stopReason": "end_turn"}),
+        ("metadata", {"metrics": {"latencyMs": 1}, "usage": usage}),
+    ]
+    noise = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # which hides how long a text is
+    return [event_stream.event(name, {**one, "p": noise[: number % 30]}) for number, (name, one) in enumerate(events)]
+
+
 @cache
 def answer(path: str, load: Load) -> tuple[bytes, list[bytes]]:
     """Write the head of an answer, and its body in pieces."""
     if load.events:
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        kind = b"application/vnd.amazon.eventstream" if path == CONVERSE else b"text/event-stream"
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ntransfer-encoding: chunked\r\n\r\n" % kind
         pieces = (b"%x\r\n%s\r\n" % (len(event), event) for event in _events(path, load.events))
         return head, [*pieces, b"0\r\n\r\n"]
     whole = chat_answer()
     if path == MESSAGES:
         whole = json.dumps(_message(content=[{"type": "text", "text": TEXT}], stop_reason="end_turn"))
+    if path == CONVERSE:
+        output = {"message": {"role": "assistant", "content": [{"text": TEXT}]}}
+        usage = {"inputTokens": 180, "outputTokens": 160, "totalTokens": 340}
+        whole = json.dumps({"output": output, "stopReason": "end_turn", "usage": usage, "metrics": {"latencyMs": 1}})
     body = whole.encode()
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body), [body]
 
@@ -168,7 +202,8 @@ class Exchange:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(_length(head))
-                path = MESSAGES if MESSAGES.encode() in head.partition(b"\r")[0] else CHAT
+                line = head.partition(b"\r")[0]
+                path = next((one for one in (MESSAGES, CONVERSE) if one.encode() in line), CHAT)
                 await self._answer(writer, *answer(path, self.load))
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):  # or the measurement is over
             writer.close()

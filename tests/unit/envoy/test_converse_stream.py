@@ -231,6 +231,40 @@ def test_a_block_may_begin_without_saying_so_and_change_its_kind() -> None:
     assert [one.type for one in accumulated(streamed(stream)).content] == ["thinking", "text"]
 
 
+pieces = st.one_of(
+    st.text('a"\\\n{},:p\u00e9', min_size=0, max_size=6),
+    st.sampled_from(['"},"p":"a"}', "text", "contentBlockIndex", '"}']),
+)
+
+
+def said_one_by_one(payloads: list[bytes]) -> list[str]:
+    said = [frame(one, event_type="contentBlockDelta", message_type="event") for one in payloads]
+    found = events(streamed(begun(), *said, ended()))
+    return [one["delta"]["text"] for one in found if one["type"] == "content_block_delta"]
+
+
+@given(st.lists(st.tuples(pieces, st.integers(0, 3), st.booleans()), max_size=6))
+def test_events_that_are_like_the_one_before_are_said_as_all_others(said: list[tuple[str, int, bool]]) -> None:
+    payloads = []
+    for text_, noise, turned in said:
+        members = [("contentBlockIndex", 0), ("delta", {"text": text_})]
+        more = [("p", "abcd"[:noise])] if noise else []
+        body = dict([*(reversed(members) if turned else members), *more])
+        payloads.append(json.dumps(body, separators=(",", ":")).encode())
+    assert said_one_by_one(payloads) == [text_ for text_, _, _ in said if text_]
+
+
+def test_an_event_that_only_begins_like_the_one_before_is_read() -> None:
+    like = event("contentBlockDelta", delta={"text": "a"}, contentBlockIndex=0)
+    for other in ({"text": "b", "citation": {}}, {"text": 5}):
+        assert (
+            last_error(streamed(begun(), like, event("contentBlockDelta", delta=other, contentBlockIndex=0))) == BROKEN
+        )
+    elsewhere = event("contentBlockDelta", delta={"text": "b"}, contentBlockIndex=1)
+    found = accumulated(streamed(begun(), like, like, elsewhere, ended()))
+    assert [one.to_dict()["text"] for one in found.content] == ["aa", "b"]
+
+
 @pytest.mark.parametrize("length", [0, 1, 3, 4, 5, 7, 8, 64, 201])
 def test_sums_are_those_of_zlib(length: int) -> None:
     data = os.urandom(length)

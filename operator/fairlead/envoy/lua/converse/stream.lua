@@ -19,6 +19,7 @@ local UNENDED = error_of(500, '"The provider\'s stream ended before its answer d
 local NO_OUTPUT = error_of(500, '"The model wrote what is no answer."')
 
 local function close_block(state, out)
+  state.like = nil
   if not state.open then return end
   event(out, "content_block_stop", '{"type":"content_block_stop","index":' .. state.index .. "}")
   state.open = nil
@@ -41,13 +42,40 @@ local function continue(state, out, kind, at, block)
   if state.open ~= kind or state.at ~= at then open_block(state, out, kind, at, block) end
 end
 
+-- Most events say a piece of a text, and are for the rest as the one before: what was made of that one is taken, around
+-- this one's piece. `like`: what stands before and behind the piece, there and in what was made of it.
+
+-- What an event says behind the quote at `quote`, which ends its text: without the noise that hides how long that is.
+local function rest_of(payload, quote)
+  return match(payload, '^(.*),"p":"%w*"}$', quote) or match(payload, "^(.*)}$", quote)
+end
+
+-- False where it is another one.
+local function is_like_last(state, out, payload)
+  local from = state.like.from
+  if find(payload, from, 1, true) ~= 1 then return false end
+  local past = after_string(bytes_of(payload), #from, #payload)
+  if not past or past < #from + 3 or rest_of(payload, past - 1) ~= state.like.to then return false end
+  out[#out + 1] = state.like.head .. sub(payload, #from + 1, past - 2) .. '"}}\n\n'
+  return true
+end
+
+-- Keeps what the next event is compared with: `text`, with its quotes, is what this one says.
+local function learn(state, payload, text)
+  local at, last = find(payload, text, 1, true)
+  if not at or find(payload, text, last + 1, true) then return end
+  state.like = { from = sub(payload, 1, at), to = rest_of(payload, last), head = "event: content_block_delta\ndata: "
+    .. '{"type":"content_block_delta","index":' .. state.index .. ',"delta":{"type":"text_delta","text":"' }
+end
+
 local DELTAS = {}
 
-function DELTAS.text(state, out, at, text)
+function DELTAS.text(state, out, at, text, payload)
   if byte(text) ~= 34 then return false end
   if text == '""' then return true end
   continue(state, out, "text", at, '{"type":"text","text":""}')
   delta(state, out, '"text_delta","text":', text)
+  learn(state, payload, text)
   return true
 end
 
@@ -97,11 +125,11 @@ function EVENTS.contentBlockStart(state, out, body)
   return true
 end
 
-function EVENTS.contentBlockDelta(state, out, body)
+function EVENTS.contentBlockDelta(state, out, body, payload)
   local found, names = members(body.delta or "")
   local say = found and #names == 1 and DELTAS[names[1]]
   if not say or not state.begun or state.reason or not body.contentBlockIndex or state.index == MOST_BLOCKS then return false end
-  return say(state, out, body.contentBlockIndex, found[names[1]])
+  return say(state, out, body.contentBlockIndex, found[names[1]], payload)
 end
 
 function EVENTS.contentBlockStop(state, out, body)
@@ -145,9 +173,9 @@ local function advance(state, out, name, payload, failed)
     return fail(state, out, problem_of(payload, STATUSES[name] or 500, "The provider ended the stream by " .. name .. "."))
   end
   local read = EVENTS[name]
-  if not read then return end
+  if not read or name == "contentBlockDelta" and state.like and is_like_last(state, out, payload) then return end
   local body = members(payload)
-  if not body or not read(state, out, body) then fail(state, out, BROKEN) end
+  if not body or not read(state, out, body, payload) then fail(state, out, BROKEN) end
 end
 
 local function finish(state, out)
