@@ -74,7 +74,12 @@ def check_gateway(gateway: ir.Gateway) -> None:
     shadows = {route.shadow.target for route in gateway.routes if route.shadow is not None}
     assert {rung for ladder in gateway.ladders for rung in ladder.rungs} | shadows == set(targets)
     spoken = {one.last_resort for route in gateway.routes for plan in route.plans for one in plan.dialects}
+    pins = [pin for route in gateway.routes for plan in route.plans for pin in plan.pins or ()]
+    spoken |= {pin.target.rpartition(f"/{targets[pin.target].model}")[0] for pin in pins}
     assert {ladder.last_resort for ladder in gateway.ladders} | spoken == {last.name for last in gateway.last_resorts}
+    assert [signer.provider for signer in gateway.signers or ()] == sorted(
+        {targets[pin.target].provider for pin in pins}
+    )
     carried = {one.credential for one in (*gateway.targets, *gateway.last_resorts)} - {""}
     assert carried == {credential.name for credential in gateway.credentials}
     for route in gateway.routes:

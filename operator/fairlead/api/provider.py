@@ -26,6 +26,8 @@ from fairlead.api.header import ForwardedHeader, Header
 from fairlead.api.health_check import HealthCheck
 from fairlead.api.hints import RULES as RULES_OF_HINTS
 from fairlead.api.model import WRITING, Model, ModelType, Price, foreign_prices, prices_in
+from fairlead.api.previous_responses import RULES as RULES_OF_PREVIOUS_RESPONSES
+from fairlead.api.previous_responses import PreviousResponses
 from fairlead.api.protocol import MESSAGES_WAY, ChatWay, MessagesWay, Protocol, Unsupported
 from fairlead.api.resource import Part, Resource
 from fairlead.api.rule import Rule
@@ -211,6 +213,9 @@ class ModelProviderSpec(Part):
     """What becomes of requests to `/v1/chat/completions` where `protocol` is `Anthropic` or `Bedrock`. `PassOver`:
     these endpoints are not asked. `Translate`: they go there in the other API's words, and answers come back in theirs
     (`docs/chat-completions.md`). Absent: `PassOver`, and `Translate` for `Bedrock`."""
+    previous_responses: PreviousResponses | None = None
+    """Requests to `/v1/responses` may go on from an answer by its id, in `previous_response_id`: they go to the
+    endpoint that made it (`docs/responses.md`). Absent: they are refused."""
     unsupported: Unsupported = Unsupported.REFUSE
     """What becomes of parameters of sampling that this provider's API cannot say of a request in other words:
     `temperature` above 1, `top_k`, `presence_penalty`, `frequency_penalty`, `seed`, `logit_bias`. `Refuse`: such a
@@ -275,6 +280,7 @@ class ModelProviderSpec(Part):
         ),
         *RULES_OF_WAYS,
         *RULES_OF_HINTS,
+        *RULES_OF_PREVIOUS_RESPONSES,
         *RULES_OF_BEDROCK,
         Rule(
             holds=lambda value: not _prices_by_other_units(value),

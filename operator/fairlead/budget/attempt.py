@@ -14,7 +14,7 @@ more: it writes an answer in one piece to its end.
 
 from dataclasses import dataclass
 
-from fairlead.budget.estimate import LARGEST, Ask, Rung, bounds, input_tokens, likely, output_tokens
+from fairlead.budget.estimate import LARGEST, Ask, Rung, asked_tokens, bounds, likely, output_tokens
 from fairlead.budget.price import whole
 
 TOKENS_PER_SECOND = 4_000
@@ -53,7 +53,7 @@ def possible_cost(attempt: Attempt, ask: Ask, rung: Rung, route_limit: int | Non
         return likely(ask, ask.asked, rung, inputs=None, outputs=None, count=None)
     (bound,) = bounds((rung,), route_limit)
     outputs = possible_output(attempt, ask, rung, route_limit, stream=stream)
-    return min(LARGEST, whole(input_tokens(ask.body_bytes) * bound.per_input + outputs * bound.per_output))
+    return min(LARGEST, whole(asked_tokens(ask, rung) * bound.per_input + outputs * bound.per_output))
 
 
 def possible_output(attempt: Attempt, ask: Ask, rung: Rung, route_limit: int | None, *, stream: bool) -> int:

@@ -34,6 +34,8 @@ class Ask:
     """The request's `n`: how many answers it wants."""
     asked: Asked | None = None
     """What it asks for by another unit than tokens; None: text, vectors, verdicts."""
+    goes_on: bool = False
+    """It goes on from an answer that the provider keeps: all of that conversation is input, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,8 @@ class Bound:
     """How many tokens may come out when the request does not say."""
     price: Price | None = None
     """Of a model that is billed by other units, too."""
+    window: int | None = None
+    """The model's context window: no more can go in."""
 
 
 def bounds(rungs: Sequence[Rung], route_limit: int | None) -> tuple[Bound, ...]:
@@ -84,6 +88,7 @@ def _bound(rung: Rung, route_limit: int | None) -> Bound:
         most=min(declared, default=LARGEST_WINDOW),
         otherwise=min(declared, default=DEFAULT_OUTPUT_TOKENS),
         price=None if rung.text else rung.price,
+        window=rung.context_window,
     )
 
 
@@ -92,7 +97,8 @@ def reservation(ask: Ask, bounds: Sequence[Bound]) -> int:
     dearest, choices = 0, max(1, ask.choices)
     for bound in bounds:
         output = output_tokens(ask, bound)
-        dearest = max(dearest, ask.body_bytes * bound.per_input + output * choices * bound.per_output)
+        inputs = bound.window if ask.goes_on and bound.window is not None else ask.body_bytes
+        dearest = max(dearest, inputs * bound.per_input + output * choices * bound.per_output)
     if ask.asked is None:
         return min(LARGEST, whole(dearest))
     return min(LARGEST, max((_reserved(ask, ask.asked, bound) for bound in bounds), default=0))
@@ -126,6 +132,13 @@ def output_tokens(ask: Ask, bound: Bound) -> int:
 def input_tokens(body_bytes: int) -> int:
     """Return how many tokens a body is taken for when nobody counted them."""
     return -(-max(0, body_bytes) // _INPUT_BYTES_PER_TOKEN)
+
+
+def asked_tokens(ask: Ask, rung: Rung) -> int:
+    """Return how many tokens went in with a request when nobody counted them: of what is kept nobody knows the size."""
+    if ask.goes_on and rung.context_window is not None:
+        return rung.context_window
+    return input_tokens(ask.body_bytes)
 
 
 def shown_tokens(sent_bytes: int) -> int:

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from fairlead.budget.attempt import possible_cost, possible_output
 from fairlead.budget.belief import Belief, Doubt, believe
-from fairlead.budget.estimate import LARGEST, Rung, input_tokens, likely, shown_tokens, uncounted
+from fairlead.budget.estimate import LARGEST, Rung, asked_tokens, likely, shown_tokens, uncounted
 from fairlead.budget.ledger import Settlement
 from fairlead.budget.price import NO_TOKENS, cost, unpriced
 from fairlead.budget.reconciliation import Count, UsageCounterKey
@@ -147,7 +147,7 @@ def _units(report: Report, asked: Asked) -> tuple[int | None, Doubt | None]:
 def _estimated(report: Report, rung: Rung, belief: Belief, route_limit: int | None) -> Charge:
     inputs, outputs = belief.input, belief.output
     if inputs is None:
-        inputs = input_tokens(report.body_bytes or 0)
+        inputs = asked_tokens(report.ask, rung)
     if outputs is None:
         outputs = shown_tokens(report.sent_bytes)
         if report.last is not None:

@@ -32,6 +32,8 @@ UNITS = "units"
 """A word behind those of `USAGE`: what was made by another unit than tokens; later gateways write it."""
 """The words of the last group; a `-` alone where no provider said anything."""
 ABSENT = "-"
+GOES_ON = "+"
+"""Behind the number of answers of a request that goes on from an answer which its provider keeps."""
 FREE = "free"
 """What stands for the number of answers of a request that costs nothing."""
 NOTHING_RESERVED = "none"
@@ -79,16 +81,13 @@ class Check(NamedTuple):
     """No cascade applies."""
     asked: Asked | None = None
     """What it asks for by another unit than tokens: a letter and a number where the limit stands elsewhere."""
+    goes_on: bool = False
+    """It goes on from an answer that its provider keeps: to the model that made it, or to nobody."""
 
     @property
     def ask(self) -> Ask:
         """What bounds the request's cost."""
-        return Ask(
-            body_bytes=self.body_bytes or 0,
-            output_limit=self.output_limit,
-            choices=self.choices,
-            asked=self.asked,
-        )
+        return _ask(self)
 
     @property
     def routes(self) -> tuple[str, ...]:
@@ -148,6 +147,8 @@ class Report(NamedTuple):
     """It was the copy of a request, for a shadow."""
     free: bool = False
     """As in the check."""
+    goes_on: bool = False
+    """As in the check."""
     cluster: str = ""
     """The cluster where the request went at last: a ladder's says of which side it is."""
     cache: str = ""
@@ -162,12 +163,7 @@ class Report(NamedTuple):
     @property
     def ask(self) -> Ask:
         """What bounded the request's cost."""
-        return Ask(
-            body_bytes=self.body_bytes or 0,
-            output_limit=self.output_limit,
-            choices=self.choices,
-            asked=self.asked,
-        )
+        return _ask(self)
 
     @property
     def routes(self) -> tuple[str, ...]:
@@ -178,6 +174,16 @@ class Report(NamedTuple):
     def unanswered(self) -> bool:
         """Nothing was asked of a provider, or it refused: nothing to pay."""
         return self.attempts == 0 or self.status >= _REFUSED
+
+
+def _ask(of: Check | Report) -> Ask:
+    return Ask(
+        body_bytes=of.body_bytes or 0,
+        output_limit=of.output_limit,
+        choices=of.choices,
+        asked=of.asked,
+        goes_on=of.goes_on,
+    )
 
 
 def read(request: Any) -> Check | Report:
@@ -210,6 +216,9 @@ def check(text: str) -> Check:
     """
     consumer, request, model, size, route, limit, *more = text.split(" ")
     stream = more.pop() == _TRUE if more and more[-1] in {_TRUE, _FALSE} else False
+    goes_on = bool(more) and more[0].endswith(GOES_ON)
+    if goes_on:
+        more[0] = more[0].removesuffix(GOES_ON)
     if (
         more and len(more[0]) > _LONGEST_NUMBER and more[0].isdigit()
     ):  # not known would be 1, and reserve next to nothing
@@ -226,6 +235,7 @@ def check(text: str) -> Check:
         free=more[:1] == [FREE],
         stream=stream,
         asked=_asked(limit),
+        goes_on=goes_on,
     )
 
 
@@ -258,7 +268,8 @@ def report(text: str) -> Report:
         rejected=flags != ABSENT and _RATE_LIMITED in flags.split(","),
         gateway=gateway,
         output_limit=_number(limit),
-        choices=_number(answers) or 1,
+        choices=_number(answers.removesuffix(GOES_ON)) or 1,
+        goes_on=answers.endswith(GOES_ON),
         last=_last(tried, wire, status if ended and not _number(failed) else failed, duration),
         lost=_lost(lost),
         judged=_judged(lost),

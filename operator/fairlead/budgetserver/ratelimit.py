@@ -6,14 +6,14 @@ The rules are those of `fairlead.budget`; the store makes them atomic. Nothing h
 import asyncio
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from fairlead.budget.admission import Closes, Standing, closing, short
 from fairlead.budget.cascade import models, whole_reservation
 from fairlead.budget.configuration import BudgetConfiguration
-from fairlead.budget.estimate import Ask, Bound, bounds
+from fairlead.budget.estimate import Bound, bounds
 from fairlead.budget.ledger import (
     MOST_OPEN,
     Admission,
@@ -198,7 +198,7 @@ class RateLimitService:
     def _verdict(self, check: Check, standings: Sequence[Standing], amount: int) -> str | None:
         """Return what gateways may refuse by from now on; None when a request like this one may find room again."""
         found = closing(standings, amount, check.route)
-        if found is None or (found.closes is Closes.LARGER and not check.body_bytes):
+        if found is None or (found.closes is Closes.LARGER and (check.goes_on or not check.body_bytes)):
             return None
         return answer.closed(found, check, self._configuration.revision_of(check.consumer))
 
@@ -225,26 +225,24 @@ class RateLimitService:
         """Return what is reserved when `route` answers; the limit on output is that of the route that was asked."""
         if check.free:
             return 0
-        key = (check.route, route, check.model, check.stream)
+        single = check.stream or check.goes_on  # no cascade applies
+        key = (check.route, route, check.model, single)
         bound = self._bounds.get(key)
         if bound is None:
             if len(self._bounds) >= _REMEMBERED_TERMS:
                 self._bounds.clear()
             asked = self._configuration.routes.get(check.route)
             limit = asked.max_output_tokens if asked else None
-            asked_in_turn = models(self._configuration, route, check.model, stream=check.stream)
+            asked_in_turn = models(self._configuration, route, check.model, stream=single)
             bound = self._bounds[key] = tuple(bounds(rungs, limit) for rungs in asked_in_turn)
-        ask = Ask(
-            body_bytes=self._configuration.request_bytes if check.body_bytes is None else check.body_bytes,
-            output_limit=check.output_limit,
-            choices=check.choices,
-            asked=check.asked,
-        )
+        ask = check.ask
+        if check.body_bytes is None:
+            ask = replace(ask, body_bytes=self._configuration.request_bytes)
         return whole_reservation(ask, bound)
 
     def _smaller(self, check: Check, terms: Terms, now_ms: int) -> "_Smaller | None":
         """Return what answers under budget pressure; None when no policy downgrades or the route names nothing."""
-        if not terms.downgrades or check.free:
+        if not terms.downgrades or check.free or check.goes_on:
             return None
         asked = self._configuration.routes.get(check.route)
         if asked is None or asked.downgrade_to is None:

@@ -13,10 +13,11 @@ an absent field.
     b                       -> there, where a budget server is asked
     x:<consumer>            -> <until, unix seconds; 0: ever> <route, or `*`> ...: where its budgets are at their end
     f                       -> there, where a route takes feedback
+    i                       -> <provider>,<secret>/<key>,... ...: by which secrets ids of their answers are signed
     k                       -> there, where a plan keeps consumers on its sides
     n:<scope>|<model name>  -> <route> <kind> <max output tokens> <wire id> <last wire id> <last target> <shape> <stem>
-                               r <dialects> t[<hints>] <limit>[<hints>] <API>,... <family>[<hints>]; or `-`: a
-                               refusal
+                               r <dialects> t[<hints>] <limit>[<hints>] <API>,... <family>[<hints>] <pins>; or `-`:
+                               a refusal
     r:<route>               -> <rule> <route that it leads to> <condition>;<condition>...|<rule> ...
     q:<route>               -> <cluster> <route, of one that is asked> <timeout, ms> <remembered, s> <path>
                                <category>,... <prompt, as JSON>: who gives its requests a category
@@ -35,7 +36,9 @@ an absent field.
   words, `limit`, of the tokens of an answer whose client says none, where one wants chat/completions so. Before one
   that is there stand `-`. The APIs of clients are those whose requests a rung wants in the words of Bedrock's Converse;
   `family` is `c`, where all models of such rungs are Claude's, else `o`. `hints`, where all such rungs have some:
-  `,<how models are told to think, or ->,`, and `l` where how tokens are drawn is left out.
+  `,<how models are told to think, or ->,`, and `l` where how tokens are drawn is left out. `pins`: `<target>,<wire id>`
+  of rungs whose endpoints keep their answers, with `|` between them, and `,!` behind those whose endpoint is down or
+  drained.
 - Conditions are `images=1`, `tools=0`, `json=1`, `prompt=<at least>-<below>` and `output=...` in tokens,
   `text=<literal>,...`, folded and in hexadecimal digits, `category=<name>`.
 """
@@ -44,7 +47,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fairlead.envoy import names
+from fairlead.envoy import names, response_ids
 from fairlead.ir import (
     Classifier,
     Consumer,
@@ -52,6 +55,7 @@ from fairlead.ir import (
     Gateway,
     Hints,
     ModelKind,
+    Pin,
     Plan,
     Route,
     RouteRule,
@@ -74,6 +78,8 @@ BUDGETS = "b"
 """Key that is there when a budget server is asked: then the request filter says what bounds a request's cost."""
 FEEDBACK = "f"
 """Key that is there when answers can be rated, of any route."""
+SIGNERS = "i"
+"""Key that is there when answers can be gone on from."""
 STICKY = "k"
 """Key that is there when the request filter is to say which bucket a consumer falls into."""
 FORBIDDEN = frozenset(' ,|"\\\0')
@@ -97,6 +103,8 @@ def render(gateway: Gateway) -> dict[str, str]:
         entries[f"t:{_word(name)}"] = _answer(routes[name], plan, _guess(plan, first_rungs, wire_ids))
     if any(is_sticky(route, plan) for route in gateway.routes for plan in route.plans):
         entries[STICKY] = ASKED
+    if gateway.signers:
+        entries[SIGNERS] = response_ids.signers(gateway)
     for scope in gateway.scopes:
         entries[f"l:{scope.name}"] = " ".join(
             _word(entry.model_name) if entry.route else REFUSED + _word(entry.model_name) for entry in scope.entries
@@ -184,7 +192,8 @@ def _answer(route: Route, plan: Plan, wire_id: str) -> str:
     fields = [*map(_word, (*common, *keyed, ruled)), spoken or ABSENT]
     fields.append(_words(TRANSLATED, plan.hints) if plan.translated else ABSENT)
     fields.append(_words(str(plan.worded.max_tokens), plan.worded.hints) if plan.worded else ABSENT)
-    fields += _converse(plan.converse) if plan.converse else []
+    fields += _converse(plan.converse) if plan.converse else [ABSENT, ABSENT]
+    fields.append("|".join(map(_pin, plan.pins or ())) or ABSENT)
     while fields[-1] == ABSENT:
         fields.pop()
     return " ".join(fields)
@@ -193,6 +202,10 @@ def _answer(route: Route, plan: Plan, wire_id: str) -> str:
 def _converse(wanted: Converse) -> tuple[str, str]:
     apis = ("Messages", *(["Chat"] if wanted.chat else []))
     return ",".join(apis), _words(CLAUDE if wanted.claude else OTHERS, wanted.hints)
+
+
+def _pin(pin: Pin) -> str:
+    return ",".join((pin.target, pin.wire_model, *(["!"] if pin.stopped else [])))
 
 
 def _words(first: str, hints: Hints | None) -> str:

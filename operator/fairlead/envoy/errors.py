@@ -97,6 +97,14 @@ NO_BACKEND = ApiError(
     code="no_backend",
     message="No provider is reachable for this model right now.",
 )
+AWAY = ApiError(
+    status=503,
+    type="server_error",
+    code="previous_response_unavailable",
+    message="The endpoint that keeps the previous response does not answer, and no other has it. Try again later, or"
+    " send the whole input without previous_response_id.",
+    param="previous_response_id",
+)
 UNCHECKED = ApiError(
     status=503,
     type="server_error",
@@ -199,6 +207,16 @@ def _not_of_chat() -> Json:
     return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": True}}
 
 
+def _pinned() -> Json:
+    """Match requests that go on from an answer."""
+    matcher = {
+        "filter": names.METADATA_NAMESPACE,
+        "path": [{"key": names.PINNED_KEY}],
+        "value": {"bool_match": True},
+    }
+    return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}
+
+
 def _failed_with(status: str) -> Json:
     """Match what the upstream filter wrote down of the last attempt."""
     matcher = {
@@ -209,11 +227,11 @@ def _failed_with(status: str) -> Json:
     return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}
 
 
-def local_reply_config(*, limited: bool = False, worded: bool = False) -> Json:
+def local_reply_config(*, limited: bool = False, worded: bool = False, pinned: bool = False) -> Json:
     """Map a connection manager's own answers; providers' bodies pass untouched. The first match wins.
 
     `limited`: some consumer may have so many requests in flight, and no more. `worded`: some host wants
-    chat/completions in the words of messages.
+    chat/completions in the words of messages. `pinned`: some answers can be gone on from, at one endpoint alone.
     """
     no_http = {"response_flag_filter": {"flags": [NO_HTTP]}}
     mappers = [
@@ -222,6 +240,7 @@ def local_reply_config(*, limited: bool = False, worded: bool = False) -> Json:
         *_for_anthropic(limited=limited, worded=worded),
         *_budgets(),
         _mapper(BAD_GATEWAY.status, _text(BAD_GATEWAY.body()), no_http),
+        *([_mapper(AWAY.status, _text(AWAY.body()), _pinned())] if pinned else []),
     ]
     mappers += [_mapper(error.status, _text(error.body())) for error in LOCAL]
     mappers += [_mapper(status, _text("%LOCAL_REPLY_BODY%")) for status in DIRECT]

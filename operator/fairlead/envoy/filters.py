@@ -16,6 +16,7 @@ from fairlead.envoy import (
     probe,
     recorder,
     request_filter,
+    response_ids,
     signing,
     token_filter,
     upstream_filter,
@@ -77,7 +78,7 @@ def per_request(gateway: Gateway, layout: Layout, *, probed: Sequence[str]) -> l
             names.DIRECTORY_NAMESPACE,
             f"{HTTP}.lua.v3.Lua",
             {
-                "default_source_code": {"inline_string": request_filter.source()},
+                "default_source_code": {"inline_string": response_ids.located(request_filter.source(), layout)},
                 "source_codes": {
                     held.SOURCE: {"inline_string": held.source(gateway, layout)},
                     **probe.sources(gateway),
@@ -95,6 +96,8 @@ def per_request(gateway: Gateway, layout: Layout, *, probed: Sequence[str]) -> l
         *recorder.per_request(gateway, layout),
         # On the way back: answers in the words of another API than the client's.
         *words.filters(gateway),
+        # On the way back: ids of answers that their provider keeps.
+        *response_ids.filters(gateway, layout),
         # On the way back: reads usage. Nearest to the router, so that it sees the provider's answer.
         token_filter.render(),
     ]

@@ -62,7 +62,9 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
             *budgets.stats_logger(gateway, layout),
         ],
         "local_reply_config": errors.local_reply_config(
-            limited=budgets.limits_in_flight(gateway, layout), worded=words.CHAT in words.wanted(gateway)
+            limited=budgets.limits_in_flight(gateway, layout),
+            worded=words.CHAT in words.wanted(gateway),
+            pinned=gateway.signers is not None,
         ),
         **telemetry.tracing(gateway),
     }

@@ -88,6 +88,13 @@ SIGN_HEADER = "x-fl-sign"
 MESSAGES_FILTER, CHAT_FILTER = "fairlead-messages", "fairlead-chat"
 """The filters that say answers to clients of these APIs."""
 
+PINNED_KEY = "pinned"
+"""Bool: the request goes on from an answer that one endpoint keeps, and goes there alone."""
+SIGNS_KEY, PREVIOUS_KEY = "signs", "previous"
+"""Strings, of requests for responses whose ids are signed: the directory's `i`; the id that the client sent."""
+SIGNED_FILTER = "fairlead-responses"
+"""The filter that signs ids of answers."""
+
 API_KEY_FILTER = "fairlead-api-keys"
 """Name of the api_key_auth filter; routes disable it by this name, and its configuration arrives by ECDS."""
 

@@ -77,6 +77,9 @@ metadata `error` = the code
   `unsupported_parameter` (what names something that is kept at the
   provider's account, anywhere in the body; what chooses a model or a provider there; and, where a budget counts this
   caller's spending on this route, what costs by another price: `lua/request/references.lua`, `refusals.lua`);
+- 404 `previous_response_not_found`, 400 or 503 `previous_response_unavailable`: of what goes on from an answer, see
+  `fairlead.envoy.response_ids`; what can is sent to the last resort of one endpoint, with dynamic metadata
+  `names.PINNED_KEY` and `names.PREVIOUS_KEY`;
 - 400 `invalid_json`, too, on a route with rules, where a member that they look at is given twice or in a disguise, in
   the body, a message or a part; `invalid_max_tokens`, where a rule asks for a limit that is no whole number from 1 on;
 - 413 `request_too_large`, 503 `feedback_unavailable`: of /v1/feedback;
@@ -94,12 +97,12 @@ to one of them. `content-type` is set to what was read.
 
 from typing import Any
 
-from fairlead.envoy import chunk, names, words
+from fairlead.envoy import chunk, names, response_ids, words
 from fairlead.ir import fold
 
 PARTS = (
     *("names", "said", "answers", "members", "references", "scan", "media", "edits", "units", "limits", "refusals"),
-    *("directory", "rules", "models", "verdicts", "feedback", "decide"),
+    *("directory", "previous", "rules", "models", "verdicts", "feedback", "decide"),
 )
 """The files of `lua/request/`, in the order in which they are joined: each sees the locals of those before it."""
 PROMPT_PARTS = ("prompt", "literals", "category")
@@ -111,6 +114,7 @@ def source() -> str:
     pairs = fold.pairs()
     source = words.of_requests(chunk.joined("request", PARTS))
     source = source.replace("@prompt@", chunk.parts("request", PROMPT_PARTS))
+    source = source.replace("@signed@", chunk.parts("response_ids", response_ids.IDS))
     return source.replace("@letters@", "".join(pairs)).replace("@folded@", "".join(pairs.values()))
 
 

@@ -13,6 +13,15 @@ _STATUS: Json = {"name": ":status", "string_match": {"safe_regex": {"regex": RET
 _REJECTED: Json = {"name": names.JUDGED_HEADER, "string_match": {"exact": names.REJECTED}}
 
 
+def connecting(attempt_ms: int) -> Json:
+    """Make the retry of an attempt that has no other rung: once, where nothing was sent."""
+    return {
+        "retry_on": "connect-failure,refused-stream",
+        "num_retries": 1,
+        "per_try_timeout": duration(attempt_ms),
+    }
+
+
 def policy(retries: int, *, attempt_ms: int | None, judged: bool = False) -> Json:
     """Make retries whose every attempt has so much time until its response headers; None = the whole request's.
 

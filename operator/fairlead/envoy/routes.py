@@ -22,6 +22,7 @@ from fairlead.envoy import (
     logs,
     makers,
     names,
+    pinned,
     probe,
     recorder,
     retries,
@@ -160,7 +161,7 @@ def _answering(asked: Collection[str], gateway: Gateway) -> set[str]:
 
 
 def _virtual_host(route: Route, gateway: Gateway, layout: Layout, told: Mapping[str, list[Json]]) -> Json:
-    forms = list(_forms(route, gateway))
+    forms = [*pinned.routes(route, idle_ms=_idle_ms(route)), *_forms(route, gateway)]
     if recorder.recording(route, layout) is not None:
         forms = [one for form in forms for one in (_drawn(form) if _MIRRORS in form["route"] else (form,))]
     return {

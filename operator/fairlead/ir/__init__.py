@@ -19,6 +19,7 @@ from fairlead.ir.route import (
     Converse,
     Dialect,
     Ladder,
+    Pin,
     Plan,
     Recording,
     Route,
@@ -30,7 +31,18 @@ from fairlead.ir.route import (
     side_of,
 )
 from fairlead.ir.rule import Conditions, RouteRule, TokenRange
-from fairlead.ir.target import Breaker, Credential, Hints, KeyedProbe, LastResort, Protocol, Reasoning, Target, Upstream
+from fairlead.ir.target import (
+    Breaker,
+    Credential,
+    Hints,
+    KeyedProbe,
+    LastResort,
+    Protocol,
+    Reasoning,
+    Signer,
+    Target,
+    Upstream,
+)
 
 __all__ = [
     "NEEDS",
@@ -60,6 +72,7 @@ __all__ = [
     "ListenAddress",
     "ModelKind",
     "Need",
+    "Pin",
     "Plan",
     "Protocol",
     "Reasoning",
@@ -69,6 +82,7 @@ __all__ = [
     "Scope",
     "Shadow",
     "Side",
+    "Signer",
     "Stickiness",
     "Target",
     "Telemetry",

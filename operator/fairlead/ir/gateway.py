@@ -7,7 +7,7 @@ from functools import cached_property
 from fairlead.ir.budget import BudgetCheck
 from fairlead.ir.consumer import Consumer, Scope
 from fairlead.ir.route import Ladder, Route
-from fairlead.ir.target import Credential, KeyedProbe, LastResort, Target
+from fairlead.ir.target import Credential, KeyedProbe, LastResort, Signer, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,8 @@ class Gateway:
     """Origins of pages in browsers that may call, or `*`; None = of no page."""
     keyed_probes: tuple[KeyedProbe, ...] = ()
     """Sorted by endpoint; each has a last resort of its endpoint."""
+    signers: tuple[Signer, ...] | None = None
+    """Sorted by provider: those of the plans' pins. None: no plan has any."""
     telemetry: Telemetry | None = None
     """None = nothing is sent anywhere."""
     cache_bytes: int | None = None

@@ -99,6 +99,16 @@ _PARTS = (Need.CHAT, Need.RESPONSES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """A rung whose endpoint keeps its answers, for requests that go on from one: they go to its last resort alone."""
+
+    target: str
+    wire_model: str
+    stopped: bool = False
+    """The endpoint is down or drained."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One way to answer requests of a route."""
 
@@ -124,6 +134,8 @@ class Plan:
     """What all of those have."""
     converse: Converse | None = None
     """Of the rungs that want both in the words of Converse; None = there is none."""
+    pins: tuple[Pin, ...] | None = None
+    """In the order of the ladders, each once. None: no answer can be gone on from."""
     refused: Need | None = None
     """What no rung has of the API that it speaks: such requests are refused. None: each API is spoken as a whole."""
 

@@ -65,6 +65,15 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """A provider that keeps its answers, and what their ids are signed by. Never a secret itself."""
+
+    provider: str
+    files: tuple[str, ...]
+    """`<secret>/<key>`, mounted as credentials are: the first signs, each is believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker:
     """When Envoy ejects a target by itself. One host per cluster, so the ejection is the target's."""
 

@@ -107,8 +107,9 @@ def render(
 
 
 def secrets(gateway: Gateway) -> frozenset[str]:
-    """Return the Secrets with the credentials that a gateway needs."""
-    return frozenset(credential.secret_name for credential in gateway.credentials)
+    """Return the Secrets that a gateway needs: with credentials, and with what ids of answers are signed by."""
+    signing = (file.partition("/")[0] for signer in gateway.signers or () for file in signer.files)
+    return frozenset((*(credential.secret_name for credential in gateway.credentials), *signing))
 
 
 def is_watched(manifest: Mapping[str, Any]) -> bool:

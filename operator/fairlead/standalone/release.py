@@ -125,10 +125,12 @@ def _with_stops(inputs: Inputs, killed: frozenset[str], default_namespace: str) 
 
 def _credentials(gateway: ir.Gateway, inputs: Inputs, namespace: str) -> dict[tuple[str, str], Redacted]:
     found = {}
-    for credential in gateway.credentials:
-        value = inputs.values.value(SecretRef(namespace, credential.secret_name, credential.key))
+    named = [(credential.secret_name, credential.key) for credential in gateway.credentials]
+    signing = (file.partition("/") for signer in gateway.signers or () for file in signer.files)
+    for secret, key in (*named, *((secret, key) for secret, _, key in signing)):
+        value = inputs.values.value(SecretRef(namespace, secret, key))
         if value is not None:
-            found[credential.secret_name, credential.key] = value
+            found[secret, key] = value
     return found
 
 

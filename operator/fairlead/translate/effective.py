@@ -66,6 +66,8 @@ def _plan(
     begun on the order before would go on with the second rung of the new one, which is the first of the old.
     """
     own = [declared[arm.ladder] for arm in plan.arms]
+    if plan.pins is not None:
+        plan = replace(plan, pins=tuple(replace(pin, stopped=shares.get(pin.target) == 0) for pin in plan.pins))
     mine = {rung: shares[rung] for ladder in own for rung in ladder.rungs if rung in shares}
     if not mine:
         return plan, tuple(own)

@@ -185,6 +185,7 @@ def _gateway(
         last_resorts=planner.last_resorts(),
         credentials=planner.credentials(),
         keyed_probes=keyed_probes,
+        signers=planner.signers(),
         budget=budget,
         cache_bytes=cache_bytes if any(route.cache is not None for route in rendered) else None,
     )

@@ -33,9 +33,16 @@ def entries_of(provider: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     endpoints = spec.get("endpoints") if isinstance(spec, Mapping) else None
     for endpoint in endpoints if isinstance(endpoints, list) else ():
         credential = endpoint.get("credential") if isinstance(endpoint, Mapping) else None
-        written = credential if isinstance(credential, Mapping) else {}
-        if isinstance(written.get("secretName"), str):
-            yield written["secretName"], str(written.get("key", _KEY))
+        yield from _entry(credential)
+    kept = spec.get("previousResponses") if isinstance(spec, Mapping) else None
+    signed_by = kept.get("signedBy") if isinstance(kept, Mapping) else None
+    for secret in signed_by if isinstance(signed_by, list) else ():
+        yield from _entry(secret)
+
+
+def _entry(written: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(written, Mapping) and isinstance(written.get("secretName"), str):
+        yield written["secretName"], str(written.get("key", _KEY))
 
 
 def without(manifests: Iterable[Manifest], lacking: Collection[str], *, last_good: Versions) -> tuple[Manifest, ...]:

@@ -43,6 +43,7 @@ class Planner:
         self._ladder_sets: dict[tuple[Residency, tuple[ModelReference, ...]], LadderSet | None] = {}
         self._used_targets: set[str] = set()
         self._used_last_resorts: dict[str, Endpoint] = {}
+        self._signers: dict[str, ir.Signer] = {}
 
     def ladder_set(self, candidates: Candidates, residency: Residency) -> LadderSet | None:
         """Return the rungs of candidates; None when residency leaves none."""
@@ -90,6 +91,7 @@ class Planner:
                     last_target=ladder_set[0][0],
                     translated=bool(self._translating(spread)),
                     hints=self._hints(self._translating(spread)),
+                    pins=self._pins(spread) if candidates.kind is ir.ModelKind.CHAT else None,
                     dialects=self._dialects(ladder_set[0], spread) if candidates.kind is ir.ModelKind.CHAT else (),
                     converse=self._converse(spread),
                     refused=self._refused(spread) if candidates.kind is ir.ModelKind.CHAT else None,
@@ -184,6 +186,22 @@ class Planner:
         """List the rungs that want messages in the words of chat/completions."""
         found = [rung for rungs in arms for rung in rungs if self._owner(rung).translates_messages]
         return [rung for rung in found if not self._converses(rung)]
+
+    def _pins(self, arms: Sequence[tuple[str, ...]]) -> tuple[ir.Pin, ...] | None:
+        """Return the rungs whose answers can be gone on from, and keep their last resorts."""
+        pins = []
+        for rung in dict.fromkeys(rung for rungs in arms for rung in rungs):
+            owner = self._owner(rung)
+            if owner.signed_by and self._meets(ir.Need.RESPONSES, rung):
+                endpoint = self._rungs[rung].endpoint
+                self._used_last_resorts[f"{endpoint.provider}/{endpoint.name}"] = endpoint
+                self._signers[owner.name] = ir.Signer(provider=owner.name, files=owner.signed_by)
+                pins.append(ir.Pin(target=rung, wire_model=self._target(rung).wire_model))
+        return tuple(pins) or None
+
+    def signers(self) -> tuple[ir.Signer, ...] | None:
+        """Return what ids of answers are signed by, of each provider with a pin."""
+        return tuple(self._signers[name] for name in sorted(self._signers)) or None
 
     def _hints(self, worded: Sequence[str]) -> ir.Hints | None:
         """Return what all rungs have that want other words: a request is said in them once, for all."""

@@ -98,6 +98,8 @@ class Provider:
     translates_chat: bool = False
     leaves_out: bool = False
     """How tokens are drawn is left out where it cannot be said in its words."""
+    signed_by: tuple[str, ...] = ()
+    """`<secret>/<key>` of what ids of its answers are signed by; empty = none is gone on from."""
     reasoning: Mapping[str, ir.Reasoning] = field(default_factory=dict)
     """How models are told how much to think that can be told in other words."""
 
@@ -163,6 +165,7 @@ def provider(written: ModelProvider, references: References, diagnostics: Diagno
         translates_messages=spec.way_of_messages is MessagesWay.TRANSLATE,
         translates_chat=spec.way_of_chat is ChatWay.TRANSLATE,
         leaves_out=spec.unsupported is Unsupported.LEAVE_OUT,
+        signed_by=_signed_by(written, references, diagnostics),
         reasoning={
             model.name: ir.Reasoning(model.reasoning)
             for model in spec.models
@@ -273,6 +276,20 @@ def _credential(endpoint: EndpointSpec, protocol: ir.Protocol) -> ir.Credential 
         header=header,
         prefix=prefix,
     )
+
+
+def _signed_by(written: ModelProvider, references: References, diagnostics: Diagnostics) -> tuple[str, ...]:
+    """Return the files of what ids are signed by, and say which do not exist."""
+    kept = written.spec.previous_responses
+    if kept is None:
+        return ()
+    for position, one in enumerate(kept.signed_by):
+        ref = SecretRef(references.home, one.secret_name, one.key)
+        known = references.secrets.fingerprint(ref) is not None or references.secrets.is_unreadable(ref)
+        if references.home_secrets_readable and not known:
+            path = f"spec.previousResponses.signedBy[{position}]"
+            missing_secret(ref, path, "no answer can be gone on from", references, diagnostics)
+    return tuple(f"{one.secret_name}/{one.key}" for one in kept.signed_by)
 
 
 def _check_secret(endpoint: EndpointSpec, path: str, references: References, diagnostics: Diagnostics) -> None:

@@ -39,6 +39,15 @@ CASES = [
         "nonsense does not make it cheaper than that",
     ),
     (Ask(body_bytes=100, output_limit=10), (), None, 0, "no target, no cost"),
+    (
+        Ask(body_bytes=100, output_limit=10, goes_on=True),
+        (rung(window=1000),),
+        None,
+        1000 + 30,
+        "what is kept is input",
+    ),
+    (Ask(body_bytes=5000, output_limit=10, goes_on=True), (rung(window=1000),), None, 1030, "no more than goes in"),
+    (Ask(body_bytes=100, output_limit=10, goes_on=True), (rung(),), None, 130, "a rung that keeps nothing"),
     (Ask(body_bytes=100, output_limit=10), (replace(rung(), price=OWN),), None, 200 + 90, "a cache write, audio out"),
 ]
 

@@ -1,5 +1,7 @@
 """Each way in which a request can end has its booking."""
 
+from dataclasses import replace
+
 import pytest
 
 from fairlead.budget.belief import Doubt
@@ -100,3 +102,11 @@ def test_without_any_price_nothing_costs() -> None:
     assert charge(report(BASE | {"status": "200", "attempts": "1", "sent": "160"}), None) == Charge(
         cost=0, estimated=False
     )
+
+
+def test_what_a_provider_keeps_is_booked_as_a_whole_window_where_nobody_counted_it() -> None:
+    words = {**BASE, "status": "200", "sent": "32"}
+    found = report(words)._replace(goes_on=True)
+    rung = replace(RUNG, context_window=5000)
+    assert charge(found, rung) == Charge(cost=5000 + 48, estimated=True, doubt=Doubt.ABSENT)
+    assert charge(found, RUNG) == charge(report(words), RUNG), "no rung that keeps answers is without a window"

@@ -218,6 +218,17 @@ def test_what_costs_nothing_says_so() -> None:
     assert not descriptor.report(f"{words} ; 0 1 ; -").free
 
 
+def test_what_goes_on_from_an_answer_says_so() -> None:
+    found = descriptor.check("t/a r1 chat 100 t/chat 50 1+ - true")
+    assert (found.goes_on, found.choices, found.output_limit, found.stream) == (True, 1, 50, True)
+    assert found.ask.goes_on
+    assert not descriptor.check("t/a r1 chat 100 t/chat 50 1 - true").goes_on
+    words = " ".join(WORDS[name] for name in descriptor.REPORT)
+    reported = descriptor.report(f"{words} ; 50 1+ ; -")
+    assert (reported.goes_on, reported.choices, reported.ask.goes_on) == (True, 1, True)
+    assert not descriptor.report(f"{words} ; 50 1 ; -").goes_on
+
+
 def test_an_answer_that_a_cascade_rejected_is_none_that_was_lost() -> None:
     found = report(lost="503,4,p/e/m;200,900,q/e/org/m,1,11,22,4,3,2,5,6;0,1001,p/e/m;200,9,r/e/m,2,-,22,0,0,0,0,0")
     assert [one.target for one in found.lost] == ["p/e/m", "p/e/m"]

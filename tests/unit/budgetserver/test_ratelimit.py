@@ -15,7 +15,7 @@ from fairlead.budget.reconciliation import Count, UsageCounterKey
 from fairlead.budget.window import Every
 from fairlead.budgetserver import descriptor
 from fairlead.budgetserver.memory import MemoryStore
-from fairlead.budgetserver.messages import OK, OVER_LIMIT
+from fairlead.budgetserver.messages import OK, OVER_LIMIT, Response
 from fairlead.budgetserver.store import Settled, StoreError
 
 
@@ -133,6 +133,21 @@ def test_downgrade() -> None:
     assert world.spent("t/q") == (1, 0)
     assert world.sample("fairlead_budget_checks_total", verdict="downgraded") == 1
     assert world.sample("fairlead_budget_stage_reached_total", policy="t/p", action="Downgrade") == 1
+
+
+def test_what_goes_on_from_an_answer_is_never_downgraded_and_closes_nothing_smaller() -> None:
+    stages = (Stage(at=5_000, action=Action.DOWNGRADE),)
+    world = World(configuration(policy("t/p", 400, stages=stages)))
+    world.check("r1")
+    world.report("r1", input="200", output="0")
+    goes_on = Response.FromString(asyncio.run(world.service.check(asked("r2")._replace(goes_on=True))))
+    assert goes_on.overall_code == OK
+    assert not goes_on.request_headers_to_add
+    assert world.spent("t/p") == (200, 150)
+    answer = Response.FromString(asyncio.run(world.service.check(asked("r3", body=300)._replace(goes_on=True))))
+    assert answer.overall_code == OVER_LIMIT
+    assert "closed" not in answer.dynamic_metadata.fields
+    assert "closed" in world.check("r4", body=900, route="t/other").dynamic_metadata.fields
 
 
 def test_killed_consumers_are_stopped_without_asking_the_store() -> None:

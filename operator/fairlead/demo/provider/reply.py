@@ -74,6 +74,10 @@ class Question:
     """Texts that end the answer before they are said."""
     thinks: bool = False
     """Whether the model says what it thinks, in shapes that have a place for it."""
+    previous: str | None = None
+    """The id of an answer that this one goes on from, of responses."""
+    stored: bool = False
+    """Whether others may go on from its answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,10 @@
 """`POST /responses`, in the shape of OpenAI's Responses API."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import count
 from typing import Any
+from zlib import crc32
 
 from fairlead.demo.provider import check
 from fairlead.demo.provider.chat import FUNCTION_NAME, IMAGE_TOKENS, grouped, wanted
@@ -78,7 +80,32 @@ def read(body: Mapping[str, Any]) -> Question:
         wanted=wanted(body),
         tool=_called(body, items),
         schema=None if form["type"] == "text" else form.get("schema") or {},
+        previous=body.get("previous_response_id"),
+        stored=body.get("store") is not False,
     )
+
+
+class Kept:
+    """The answers that a provider keeps: what each of them, and all before it, had of tokens."""
+
+    def __init__(self, region: str) -> None:
+        self._made = f"{crc32(region.encode()):08x}"
+        self._tokens: dict[str, int] = {}
+
+    def gone_on_from(self, question: Question) -> Question:
+        """Count what is kept as input; refuse what is not, in the real API's words."""
+        if question.previous is None:
+            return question
+        if question.previous not in self._tokens:
+            raise check.Malformed(f"Previous response with id '{question.previous}' not found.", "previous_response_id")
+        return replace(question, prompt_tokens=question.prompt_tokens + self._tokens[question.previous])
+
+    def keep(self, reply: Reply, question: Question) -> Reply:
+        """Keep an answer, unless its request says not to, under an id that no other provider gives."""
+        reply = replace(reply, id=f"{self._made}{reply.id}")
+        if question.stored:
+            self._tokens[f"resp_{reply.id}"] = question.prompt_tokens + len(reply.pieces)
+        return reply
 
 
 def _prompt_tokens(item: Mapping[str, Any]) -> int:
@@ -173,9 +200,9 @@ def _response(reply: Reply, question: Question, *, status: str, output: list[Any
         "model": reply.model,
         "output": output,
         "parallel_tool_calls": True,
-        "previous_response_id": None,
+        "previous_response_id": question.previous,
         "reasoning": {"effort": None, "summary": None},
-        "store": True,
+        "store": question.stored,
         "temperature": 1.0,
         "text": {"format": {"type": "text"}},
         "tool_choice": "auto",

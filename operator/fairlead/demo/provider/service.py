@@ -83,6 +83,7 @@ class Service:
         self.faults = Faults()
         self.journal = Journal()
         self.dying = False
+        self._kept = responses.Kept(settings.region)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, and note what became of it."""
@@ -193,6 +194,8 @@ class Service:
             if self.settings.gemini and (refusal := gemini.unknown(written)) is not None:
                 return _Read(refusal=refusal)
             question = (OF_ANTHROPIC if self.settings.anthropic else READERS)[endpoint](written)
+            if isinstance(question, Question):
+                question = self._kept.gone_on_from(question)
         except check.Malformed as error:
             refusal = Refusal(status=400, code=Code.MALFORMED_BODY, message=str(error), param=error.param)
             return _Read(refusal=refusal)
@@ -298,6 +301,7 @@ class Service:
         elif endpoint == "/completions":
             whole, events = chat.whole_completion(reply), chat.stream_completion(reply, question, tokens_per_chunk=size)
         elif endpoint == "/responses":
+            reply = self._kept.keep(reply, question)
             whole, events = responses.whole(reply, question), responses.stream(reply, question, tokens_per_chunk=size)
         elif endpoint == CONVERSE:
             whole, events = converse.whole(reply, question), converse.stream(reply, question, tokens_per_chunk=size)

@@ -47,6 +47,8 @@ function envoy_on_request(h)
   local ours = h:streamInfo():dynamicMetadata():get(NAMESPACE)
   local path = ours and ours.way and match(ours.way, " (/%S*)$")
   if not ENDS[path] then return end
+  -- What goes on from another answer is never the same, and an id that is one caller's is nobody else's.
+  if ours.pinned or ours.signs and h:filterContext():get("shared") then return note(h, "bypass") end
   local unread, unkept, oldest_s = directives(h:headers())
   local owner = not unkept and owner_of(ours.consumer, h:filterContext():get("shared"))
   if not owner then return note(h, "bypass") end

@@ -10,6 +10,7 @@ function envoy_on_request(h)
   local id = headers:get("x-request-id") or ""
   if not is_drawn(sub(id, 1, 8), context:get("sample")) then return end
   local metadata = h:streamInfo():dynamicMetadata()
+  if (metadata:get(NAMESPACE) or {}).pinned then return end -- no copy is made of it
   metadata:set(NAMESPACE, "copied", true)
   if is_drawn(sub(id, -8), context:get("share")) then
     metadata:set(NAMESPACE, "record", context:get("to") .. " " .. id .. " " .. context:get("route"))

@@ -230,8 +230,12 @@ end
 
 -- What a provider keeps at an account that all callers share.
 local KEPT_THERE = { "files", "uploads", "batches", "fine_tuning", "vector_stores", "assistants", "threads" }
+local OF_RESPONSES = refusal("404", "unsupported_endpoint", "Answers are not fetched, deleted or cancelled here: they lie at"
+  .. " one of several providers' endpoints, and come with their request. To go on from one, send its id as"
+  .. " previous_response_id to /v1/responses.")
 
 function unknown_url(method, path)
+  if find(path, "^/v1/responses/[^/]") then return OF_RESPONSES end
   path = sub(path, 1, 512)
   for _, name in ipairs(KEPT_THERE) do
     if find(path .. "/", "/v1/" .. name .. "/", 1, true) == 1 then

@@ -64,16 +64,24 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   if not entry then return unknown_model(name) end
   if entry.kind ~= endpoint.kind then return wrong_endpoint(name, path, entry.kind, endpoint.kind) end
 
-  problem = overlong(s) or kept_there(s, endpoint) or steered(s)
+  local goes_on = endpoint.stored and directory:get("i") ~= nil
+  problem = overlong(s) or kept_there(s, endpoint, goes_on) or steered(s)
   if problem then return problem end
-  local asked
-  if entry.ruled then
+  local asked, pinned, kept
+  if goes_on then
+    problem, pinned, kept = previous_of(s, directory, entry, consumer, model, metadata)
+    if problem then return problem end
+  end
+  if pinned then
+    asked = pinned.route ~= entry.route and entry.route or nil
+    entry = pinned
+  elseif entry.ruled then
     asked = entry.route
     problem, entry = ruled(s, directory, entry, endpoint, path, h:headers(), metadata, classified)
     if problem then return problem end
     if entry.route == asked then asked = nil end
   end
-  if endpoint.needs then
+  if endpoint.needs and not pinned then
     local met = entry.dialects[endpoint.part]
     if met == nil then met = entry.dialects[endpoint.needs] end
     -- What answers chat without other words and is not there for more has it in part.
@@ -83,6 +91,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
     entry = met
   end
   edits, added, unasked = 0, "", false
+  if pinned then replace_previous(kept) end
   if stream and endpoint.usage then
     problem = ask_for_usage(s)
     if problem then return problem end
@@ -101,6 +110,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
     if problem then return problem end
     ask, problem = bounds(s, endpoint, budgets ~= nil)
     if problem then return problem end
+    if pinned then ask = ask .. "+" end
     metadata:set(NAMESPACE, "ask", ask)
   end
   local body = rewrite(s, open, close, entry.wire)

@@ -79,6 +79,15 @@ local function dialects_of(text, entry, wire)
   return dialects
 end
 
+-- <target>,<wire id>[,!] with `|` between them: where answers are kept that may be gone on from; `!`: not now.
+local function pins_of(text)
+  local pins = {}
+  for target, wire, stopped in gmatch(text, "([^,|]+),([^,|]+)(,?)") do
+    pins[#pins + 1] = { target = target, wire = wire, stopped = stopped ~= "" }
+  end
+  return pins
+end
+
 -- <limit of an answer, or `t`>[,<how models are told to think, or `-`>,<`l`: how tokens are drawn is a hint>]: what rungs
 -- that want other words have.
 local function words_of(text)
@@ -95,7 +104,7 @@ local function converse_of(apis, text)
 end
 
 -- <route> <kind> <max output tokens> <wire id> <last wire id> <last target>
--- [<shape> <stem> [r [<dialects> [<words> [<words> [<APIs> <words>]]]]]]
+-- [<shape> <stem> [r [<dialects> [<words> [<words> [<APIs> <words> [<pins>]]]]]]]
 entry_of = kept(function(text)
   local field = {}
   for word in gmatch(text, "%S+") do field[#field + 1] = word end
@@ -115,6 +124,7 @@ entry_of = kept(function(text)
     end
   end
   entry.dialects = given(field[10]) and dialects_of(field[10], entry, field[4]) or { OpenAI = entry }
+  entry.pins = field[15] and pins_of(field[15]) or {}
   entry.translated = { Messages = words_of(field[11]), Chat = words_of(field[12]) }
   entry.converse = converse_of(field[13], field[14])
   return entry

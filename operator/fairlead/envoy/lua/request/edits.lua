@@ -1,10 +1,14 @@
 -- Edits of the body, in the order of their places -------------------------------------------------------------------
 
 local edits = 0
-local edit_from, edit_to, edit_text = {}, {}, {}
 local added = "" -- members that come right after the model
+local replace, rewrite
 
-local function replace(from, to, text)
+do -- a chunk of Lua has 200 locals at most
+
+local edit_from, edit_to, edit_text = {}, {}, {}
+
+function replace(from, to, text)
   local n = edits
   while n > 0 and edit_from[n] > from do
     edit_from[n + 1], edit_to[n + 1], edit_text[n + 1] = edit_from[n], edit_to[n], edit_text[n]
@@ -18,7 +22,7 @@ local pieces = {}
 
 -- The object from `open` to before `close` with `model` in front, its edits done, without space around it. Nil when
 -- that is the very text that came.
-local function rewrite(s, open, close, model)
+function rewrite(s, open, close, model)
   local first = comma_at[MODEL] == 0
   if first and edits == 0 and added == "" and close > #s
     and find(s, '{"model":"' .. model .. '"', 1, true) == 1 and value_end[MODEL] == #model + 12 then
@@ -36,6 +40,8 @@ local function rewrite(s, open, close, model)
   local text = concat(pieces, "", 1, n + 1)
   for piece = 1, n + 1 do pieces[piece] = nil end -- they can be megabytes
   return text
+end
+
 end
 
 local unasked = false -- whether the client did not ask for what its provider is asked for

@@ -4,8 +4,9 @@ local kept_there, steered, priced_apart -- the refusal of a body, or nil
 
 do
 
-local KEPT_THERE = { "previous_response_id", "conversation", "container", "cached_content", "kv_transfer_params",
+local KEPT_THERE = { "conversation", "container", "cached_content", "kv_transfer_params",
   "session_params", "deferred" }
+local PREVIOUS = { "previous_response_id" }
 local KEPT_OF_RESPONSES = { "prompt", "background" }
 local STEERING = { "models", "fallbacks", "route", "provider", "preset", "model_list", "user_config",
   "context_window_fallbacks", "content_policy_fallbacks", "custom_llm_provider", "api_base", "base_url", "api_key", "lora",
@@ -83,10 +84,11 @@ local function judge_tool(s)
 end
 
 -- What names something that is kept at the provider's account, or is not waited for. After the scan of the body itself.
-function kept_there(s, endpoint)
+-- `goes_on`: whether it may go on from an answer that is kept there.
+function kept_there(s, endpoint, goes_on)
   local found, named, too_many = looked()
   if too_many then return TOO_MANY_KEYS end
-  local name = found or first_given(s, KEPT_THERE) or endpoint.stored and first_given(s, KEPT_OF_RESPONSES)
+  local name = found or not goes_on and first_given(s, PREVIOUS) or first_given(s, KEPT_THERE) or endpoint.stored and first_given(s, KEPT_OF_RESPONSES)
   if name then return unsupported(name) end
   return endpoint.stored and named and each_object(s, INPUT, ITEM, judge_item) or nil
 end

@@ -48,7 +48,7 @@ end
 -- Whether a request may cost at least as much as the one that was refused; `ask` is `<limit on its output> <answers>`.
 local function covers(verdict, bytes, ask)
   if verdict.bytes == 0 then return true end
-  local output, answers = match(ask, "^(%S+) (%d+)$")
+  local output, answers = match(ask, "^(%S+) (%d+)")
   if bytes < verdict.bytes or tonumber(answers) < verdict.answers then return false end
   if output == "-" or verdict.output == "-" then return output == verdict.output end
   return tonumber(output) >= tonumber(verdict.output)
