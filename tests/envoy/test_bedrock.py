@@ -182,6 +182,7 @@ def test_what_cannot_be_signed_goes_to_the_next_rung(
 def test_on_the_last_rung_it_is_the_gateways_refused_credential(running: Gateway, name: str, path: str) -> None:
     answer = ask(running, name, path, max_tokens=9)
     assert answer.status == 502
+    assert ("type" in json.loads(answer.body)) == (path == "/v1/messages"), "each client in its own API's shape"
     assert "refused the gateway's credential" in answer.message
 
 

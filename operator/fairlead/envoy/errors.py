@@ -202,7 +202,7 @@ def _not_of_chat() -> Json:
     matcher = {
         "filter": names.METADATA_NAMESPACE,
         "path": [{"key": names.TRANSLATED_KEY}],
-        "value": {"string_match": {"safe_regex": {"regex": "|messages"}}},
+        "value": {"string_match": {"safe_regex": {"regex": "|messages|converse"}}},
     }
     return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": True}}
 

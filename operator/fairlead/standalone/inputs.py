@@ -4,6 +4,7 @@ What is wrong with a file or a Secret is told here; what is wrong with a resourc
 Secrets stay in `Redacted` and go no further than `Inputs.secrets`.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -292,7 +293,7 @@ class _Reader:
                 InputDiagnostic(source=first.source, key=key, message=problem + ending) for problem in problems
             )
             return before
-        usable = {entry: one_line(value) for entry, value in values.items()}
+        usable = {entry: _usable(value) for entry, value in values.items()}
         self._diagnostics.extend(
             InputDiagnostic(source=first.source, key=key, message=f"data[{entry}]: {_NOT_ONE_LINE}", warning=True)
             for entry, value in usable.items()
@@ -306,6 +307,17 @@ _KEPT = (
     " and ends with a line break"
 )
 _NOT_ONE_LINE = "got nothing, several lines, or characters that no header can carry, want one line; it is left out"
+
+
+_SIGNS = re.compile(rb"^[ \t]*aws_secret_access_key[ \t]*=[ \t]*\S", re.MULTILINE)
+"""A line of a credentials file of AWS."""
+
+
+def _usable(value: Redacted) -> Redacted | None:
+    """Return a value that a header can carry, or that signs requests in the place of one."""
+    text = value.reveal()
+    signs = _SIGNS.search(text) and all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in text)  # noqa: PLR2004  printable ASCII
+    return value if signs else one_line(value)
 
 
 def one_line(value: Redacted) -> Redacted | None:

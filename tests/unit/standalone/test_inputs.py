@@ -149,3 +149,11 @@ def test_a_secret_without_a_name_is_told_here() -> None:
     nameless = {"apiVersion": "v1", "kind": "Secret", "metadata": {}, "stringData": {"k": "sk-1"}}
     (line,) = told(taken(file("a.yaml", nameless)))
     assert line.startswith("a.yaml:1: metadata.name")
+
+
+def test_a_credentials_file_of_aws_has_several_lines() -> None:
+    written = "# work\n[default]\r\naws_access_key_id = AKID\n\taws_secret_access_key = a/b+c=\n"
+    made = taken(file("a.yaml", secret(file=written, other="two\nlines", odd="aws_secret_access_key = \0")))
+    assert made.secrets["team", "s"]["file"].reveal() == written.encode()
+    assert list(made.secrets["team", "s"]) == ["file"]
+    assert len(made.diagnostics) == 2
