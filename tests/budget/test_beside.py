@@ -11,6 +11,7 @@ from budget.client import budget, request, spent, window_with_room
 from budget.conftest import IN_TIME, KEY
 from fairlead.demo.provider import SimulatedProvider
 from fairlead.demo.provider.beside import IMAGE_TOKENS, SOUND
+from fairlead.demo.provider.form import WORDS
 
 pytestmark = pytest.mark.envoy
 USD = 10**9
@@ -19,6 +20,13 @@ PRICED: dict[str, dict[str, Any]] = {
     "gpt-image-1": {"type": "Image", "usdPerMillionTokens": {"input": "5", "output": "40"}},
     "tts-1": {"type": "Audio", "usdPerMillionCharacters": "15"},
     "gpt-4o-mini-tts": {"type": "Audio", "usdPerMillionTokens": {"input": "0.6", "output": "12"}},
+    "whisper-1": {"type": "Audio", "usdPerMinute": "0.006"},
+    "whisper-second": {"type": "Audio", "usdPerMinute": "0.012", "id": 'whisper-2: "b"'},
+    "gpt-4o-transcribe": {
+        "type": "Audio",
+        "usdPerMillionTokens": {"input": "2.5", "output": "10", "audioInput": "6"},
+        "maxOutputTokens": 2000,
+    },
     "rerank-v3.5": {"type": "Rerank", "usdPerThousandSearches": "2"},
     "jina-reranker": {"type": "Rerank", "usdPerMillionTokens": {"input": "0.02"}},
     "omni-moderation": {"type": "Moderation", "usdPerMillionTokens": {"input": "0"}},
@@ -28,7 +36,9 @@ PRICED: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def sim() -> Iterator[SimulatedProvider]:
-    with SimulatedProvider(models=("m",), beside_models=tuple(PRICED), keys=(CREDENTIAL,)) as sim:
+    with SimulatedProvider(
+        models=("m",), beside_models=tuple(one.get("id", name) for name, one in PRICED.items()), keys=(CREDENTIAL,)
+    ) as sim:
         yield sim
 
 
@@ -40,6 +50,8 @@ def port(tmp_path_factory: pytest.TempPathFactory, sim: SimulatedProvider) -> It
     made["spec"]["models"] += [{"name": name, **priced} for name, priced in PRICED.items()]
     site.write("provider.yaml", made, secret("p", key=CREDENTIAL))
     site.write("route.yaml", *(route(name.replace(".", "-"), name, provider="p") for name in ("m", *PRICED)))
+    heard = route("heard", "whisper-1", provider="p", fallbacks=[{"provider": "p", "model": "whisper-second"}])
+    site.write("heard.yaml", heard)
     site.write("consumer.yaml", consumer("agent", "k"), secret("agent", k=KEY))
     site.write("budget.yaml", budget(usd="10", window=window_with_room()))
     with RunningUp(site) as running:
@@ -139,6 +151,71 @@ def test_moderations_are_free(client: openai.OpenAI, booked: Callable[[int], Non
     booked(0)
 
 
+AUDIO = b"RIFF\r\n--x\r\n" + bytes(range(256)) * 10
+
+
+def test_minutes(client: openai.OpenAI, booked: Callable[[int], None], sim: SimulatedProvider) -> None:
+    answer = client.audio.transcriptions.create(model="whisper-1", file=("Übung 1.mp3", AUDIO), language="en")
+    assert answer.text == WORDS
+    seconds = -(-len(AUDIO) // 1000)
+    booked(seconds * 100_000)
+    record = sim.control.requests()[-1]
+    assert record.target == "/v1/audio/transcriptions"
+    assert AUDIO in record.body
+
+
+def test_a_form_goes_on_to_the_next_rung_with_its_model(
+    client: openai.OpenAI, booked: Callable[[int], None], sim: SimulatedProvider
+) -> None:
+    sim.control.fault(status=503, model="whisper-1")
+    answer = client.audio.transcriptions.with_raw_response.create(model="heard", file=("a.mp3", AUDIO))
+    assert answer.headers["x-fairlead-target"] == "p/one/whisper-second"
+    booked(-(-len(AUDIO) // 1000) * 200_000)
+    first, second = sim.control.requests()
+    assert (first.model, second.model) == ("whisper-1", PRICED["whisper-second"]["id"])
+    assert second.body == first.body.replace(b"whisper-1", second.model.encode())
+
+
+def test_minutes_by_the_duration_of_a_verbose_answer(client: openai.OpenAI, booked: Callable[[int], None]) -> None:
+    with pytest.warns(DeprecationWarning, match="deprecated"):
+        client.audio.translations.create(model="whisper-1", file=("a.mp3", AUDIO), response_format="verbose_json")
+    booked(len(AUDIO) * 100)
+
+
+def test_a_transcription_that_is_plain_text_is_estimated(client: openai.OpenAI, booked: Callable[[int], None]) -> None:
+    answer = client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", AUDIO), response_format="vtt")
+    assert answer == f"{WORDS}\n"
+    booked(-(-len(AUDIO) * 1000 // 2000) * 100)
+
+
+def test_transcriptions_by_tokens_whole_and_streamed(client: openai.OpenAI, booked: Callable[[int], None]) -> None:
+    tokens = -(-len(AUDIO) // 100)
+    answer: Any = client.audio.transcriptions.create(model="gpt-4o-transcribe", file=("a.mp3", AUDIO), prompt="names")
+    assert answer.usage.input_token_details.audio_tokens == tokens
+    text = answer.usage.input_token_details.text_tokens
+    stream = client.audio.transcriptions.create(model="gpt-4o-transcribe", file=("a.mp3", AUDIO), stream=True)
+    assert [event.type for event in stream] == ["transcript.text.delta", "transcript.text.done"]
+    booked(2 * (tokens * 6000 + 4 * 10_000) + (text + 1) * 2500)
+
+
+def test_edits(client: openai.OpenAI, booked: Callable[[int], None], sim: SimulatedProvider) -> None:
+    images = [("a.png", AUDIO, "image/png"), ("b.png", b"\x89PNG", "image/png")]
+    answer = client.images.edit(model="gpt-image-1", image=images, prompt="a boat", n=2)
+    assert len(answer.data or ()) == 2
+    assert answer.usage is not None
+    booked(answer.usage.input_tokens * 5000 + 2 * IMAGE_TOKENS * 40_000)
+    client.images.edit(model="dall-e-3", image=images[0], prompt="a boat", n=3)
+    booked(answer.usage.input_tokens * 5000 + 2 * IMAGE_TOKENS * 40_000 + 3 * 40_000_000)
+    assert sim.control.requests()[-1].target == "/v1/images/edits"
+
+
+def test_a_form_of_speech_alone_is_refused(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="`tts-1` is a model of speech and is not supported"):
+        client.audio.transcriptions.create(model="tts-1", file=("a.mp3", AUDIO))
+    with pytest.raises(openai.NotFoundError, match="`whisper-1` is a model of transcriptions"):
+        client.audio.speech.create(model="whisper-1", voice="alloy", input="a")
+
+
 def test_what_does_not_fit_is_refused_before(client: openai.OpenAI, sim: SimulatedProvider) -> None:
     with pytest.raises(openai.RateLimitError) as caught:
         client.images.generate(model="dall-e-dear", prompt="a boat")
@@ -155,10 +232,10 @@ def test_a_number_of_images_is_a_number(port: int, n: object) -> None:
 def test_models_of_another_type_are_refused(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         client.images.generate(model="tts-1", prompt="a boat")
-    assert "`tts-1` is an audio model and is not supported at /v1/images/generations" in str(caught.value)
+    assert "`tts-1` is a model of speech and is not supported at /v1/images/generations" in str(caught.value)
     with pytest.raises(openai.NotFoundError, match="`m` is not a moderation model"):
         client.moderations.create(model="m", input="a")
-    with pytest.raises(openai.NotFoundError, match="`tts-1` is an audio model"):
+    with pytest.raises(openai.NotFoundError, match="`tts-1` is a model of speech"):
         client.chat.completions.create(model="tts-1", messages=[])
 
 

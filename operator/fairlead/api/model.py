@@ -63,6 +63,7 @@ WRITING = frozenset({ModelType.CHAT, ModelType.IMAGE, ModelType.AUDIO})
 TOKENS = "usdPerMillionTokens"
 UNITS = {
     "usdPerImage": ModelType.IMAGE,
+    "usdPerMinute": ModelType.AUDIO,
     "usdPerMillionCharacters": ModelType.AUDIO,
     "usdPerThousandSearches": ModelType.RERANK,
 }
@@ -95,15 +96,18 @@ class Model(Part):
     """The model's name on the wire. Absent: `name`."""
     type: ModelType = ModelType.CHAT
     """`Chat`: text, chat and responses. `Embedding`: vectors, which another model's never replace. `Image`: pictures.
-    `Audio`: speech. `Rerank`: the order of documents. `Moderation`: whether a text is harmful. A fallback is of the
-    same type (`docs/other-endpoints.md`)."""
+    `Audio`: speech and transcriptions. `Rerank`: the order of documents. `Moderation`: whether a text is harmful. A
+    fallback is of the same type (`docs/other-endpoints.md`)."""
     usd_per_million_tokens: Price | None = None
     """What the provider takes, in dollars per million tokens; a price is needed unless `pricing: Unknown`. What is free
     says `input: "0"`."""
     usd_per_image: Dollars | None = None
     """What an image costs, of an `Image` model; instead of tokens, or beside them where both are billed."""
+    usd_per_minute: Dollars | None = None
+    """What a minute of audio costs that an `Audio` model transcribes; with this price alone, that is all it does."""
     usd_per_million_characters: Dollars | None = None
-    """What a million characters of text cost that an `Audio` model speaks; as for images."""
+    """What a million characters of text cost that an `Audio` model speaks; with this price alone, that is all it
+    does."""
     usd_per_thousand_searches: Dollars | None = None
     """What a thousand searches cost, of a `Rerank` model; one has up to 100 documents (`docs/other-endpoints.md`)."""
     pricing: Pricing = Pricing.DECLARED
@@ -123,8 +127,9 @@ class Model(Part):
     @property
     def is_priced(self) -> bool:
         """Whether it has a price."""
-        units = (self.usd_per_image, self.usd_per_million_characters, self.usd_per_thousand_searches)
-        return self.usd_per_million_tokens is not None or any(one is not None for one in units)
+        units = (self.usd_per_image, self.usd_per_minute, self.usd_per_million_characters)
+        prices = (self.usd_per_million_tokens, *units, self.usd_per_thousand_searches)
+        return any(one is not None for one in prices)
 
     constraints: ClassVar = (
         Rule(
@@ -139,8 +144,8 @@ class Model(Part):
             places=lambda value: foreign_prices(value, value["type"]),
             cel=" && ".join(f"(!has(self.{name}) || self.type == '{owner}')" for name, owner in UNITS.items()),
             message="got a price by a unit that models of this type are not billed by, want `usdPerImage` of an Image,"
-            " `usdPerMillionCharacters` of an Audio and `usdPerThousandSearches` of a Rerank model alone, remove it, or"
-            " change `type`",
+            " `usdPerMinute` and `usdPerMillionCharacters` of an Audio and `usdPerThousandSearches` of a Rerank model"
+            " alone, remove it, or change `type`",
             reads=("type", *UNITS),
         ),
         Rule(

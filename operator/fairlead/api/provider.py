@@ -66,6 +66,8 @@ class EndpointModel(Part):
     """What this endpoint takes for the model, in place of the whole price in the catalogue. Absent: the catalogue's."""
     usd_per_image: Dollars | None = None
     """The same by image; an entry with a price has each of those that the catalogue has."""
+    usd_per_minute: Dollars | None = None
+    """The same by minutes."""
     usd_per_million_characters: Dollars | None = None
     """The same by characters."""
     usd_per_thousand_searches: Dollars | None = None
@@ -74,8 +76,9 @@ class EndpointModel(Part):
     @property
     def is_priced(self) -> bool:
         """Whether it has a price."""
-        units = (self.usd_per_image, self.usd_per_million_characters, self.usd_per_thousand_searches)
-        return self.usd_per_million_tokens is not None or any(one is not None for one in units)
+        units = (self.usd_per_image, self.usd_per_minute, self.usd_per_million_characters)
+        prices = (self.usd_per_million_tokens, *units, self.usd_per_thousand_searches)
+        return any(one is not None for one in prices)
 
 
 class Capacity(Part):

@@ -201,6 +201,7 @@ def _own_prices(price: Price) -> dict[str, int]:
         "audioInput": price.audio_input,
         "audioOutput": price.audio_output,
         "image": price.image,
+        "minute": price.minute,
         "millionCharacters": price.million_characters,
         "thousandSearches": price.thousand_searches,
     }
@@ -276,6 +277,7 @@ def decode(text: bytes) -> BudgetConfiguration:
                     audio_input=target.audio_input,
                     audio_output=target.audio_output,
                     image=target.image,
+                    minute=target.minute,
                     million_characters=target.million_characters,
                     thousand_searches=target.thousand_searches,
                     known=target.known,

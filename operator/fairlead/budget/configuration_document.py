@@ -91,6 +91,7 @@ class TargetDocument(Part):
     audio_input: int | None = Field(default=None, ge=0)
     audio_output: int | None = Field(default=None, ge=0)
     image: int | None = Field(default=None, ge=0)
+    minute: int | None = Field(default=None, ge=0)
     million_characters: int | None = Field(default=None, ge=0)
     thousand_searches: int | None = Field(default=None, ge=0)
     known: bool = True

@@ -105,7 +105,8 @@ def reservation(ask: Ask, bounds: Sequence[Bound]) -> int:
 
 
 def _reserved(ask: Ask, asked: Asked, bound: Bound) -> int:
-    tokens = ask.body_bytes * bound.per_input + output_tokens(ask, bound) * max(1, ask.choices) * bound.per_output
+    inputs = ask.body_bytes if asked.inputs is None else asked.inputs
+    tokens = inputs * bound.per_input + output_tokens(ask, bound) * max(1, ask.choices) * bound.per_output
     each = bound.price.of(asked.unit) if bound.price is not None else None
     return with_units(tokens, each or 0, asked.unit, asked.most(ask.body_bytes))
 
@@ -116,7 +117,8 @@ def likely(ask: Ask, asked: Asked, rung: Rung, *, inputs: int | None, outputs: i
     None: to be estimated. No more than what was reserved at that rung.
     """
     (bound,) = bounds((rung,), None)
-    inputs = input_tokens(ask.body_bytes) if inputs is None else inputs
+    if inputs is None:
+        inputs = input_tokens(ask.body_bytes) if asked.inputs is None else asked.inputs
     outputs = output_tokens(ask, bound) * max(1, ask.choices) if outputs is None else outputs
     each, count = rung.price.of(asked.unit), asked.likely if count is None else count
     tokens = inputs * bound.per_input + outputs * bound.per_output

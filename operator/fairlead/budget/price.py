@@ -32,6 +32,8 @@ class Price:
     """Output tokens that are audio; None: the catalogue names no price."""
     image: int | None = None
     """An image; None: the catalogue names no price by images."""
+    minute: int | None = None
+    """A minute of audio that is transcribed."""
     million_characters: int | None = None
     """A million characters that are spoken."""
     thousand_searches: int | None = None
@@ -43,6 +45,7 @@ class Price:
         """Return what `PER` of a unit cost; None: nothing by that unit."""
         return {
             Unit.IMAGE: self.image,
+            Unit.MILLISECOND: self.minute,
             Unit.CHARACTER: self.million_characters,
             Unit.SEARCH: self.thousand_searches,
         }[unit]

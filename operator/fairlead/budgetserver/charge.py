@@ -139,7 +139,7 @@ def _units(report: Report, asked: Asked) -> tuple[int | None, Doubt | None]:
         return None, Doubt.ABSENT
     if not counted:
         return None, Doubt.ZERO
-    if counted > asked.most(report.body_bytes or 0):
+    if counted > asked.believed(report.body_bytes or 0):
         return None, Doubt.TOO_LARGE
     return counted, None
 

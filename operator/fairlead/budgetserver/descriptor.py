@@ -352,9 +352,10 @@ _LETTERS = {str(unit): unit for unit in Unit}
 
 
 def _asked(limit: str) -> Asked | None:
-    """Read `i3`, three images, and the like; None for a limit on tokens."""
-    unit, count = _LETTERS.get(limit[:1]), _number(limit[1:])
-    return None if unit is None or count is None else Asked(unit=unit, count=count)
+    """Read `i3`, three images, or `i3.900` with the most tokens that go in; None for a limit on tokens."""
+    count, _, inputs = limit[1:].partition(".")
+    unit, number = _LETTERS.get(limit[:1]), _number(count)
+    return None if unit is None or number is None else Asked(unit=unit, count=number, inputs=_number(inputs))
 
 
 def _number(text: str) -> int | None:

@@ -34,7 +34,8 @@ It runs once per request, after api_key_auth and before everything that needs to
   the prompts in `prompt` and `prompt_embeds`. Where a budget counts this caller's spending on this route, these members
   must be whole numbers, at least 1 (else 400): what one server reads as a number and another does not, or as none,
   would be a way around the budget. Elsewhere what is no such number counts as absent. In place of the limit stands
-  what is asked for by other units than tokens: `i<images>`, `c<characters>` that are spoken, `q<documents>`;
+  what is asked for by other units than tokens: `i<images>`, `c<characters>` that are spoken, `q<documents>`, and of a
+  form `s<bytes of files>` of audio, or `i<images>`, with `.<the most tokens that can go in>`;
   A count of tokens costs nothing, and has `0 free`;
 - for messages and chat/completions on a plan with rungs that want other words: dynamic metadata `names.WORDS_NAMESPACE`
   with those words, `left_out`, or `unsaid`, see `fairlead.envoy.words`;
@@ -83,6 +84,7 @@ metadata `error` = the code
 - 400 `invalid_json`, too, on a route with rules, where a member that they look at is given twice or in a disguise, in
   the body, a message or a part; `invalid_max_tokens`, where a rule asks for a limit that is no whole number from 1 on;
 - 413 `request_too_large`, 503 `feedback_unavailable`: of /v1/feedback;
+- 400 `invalid_form` (a form that servers could read in two ways: `lua/request/form.lua`);
 - 415 `unsupported_media_type` (a content type other than application/json, a charset other than UTF-8),
   `unsupported_encoding` (a content encoding other than gzip and zstd, or several);
 - 400 `invalid_encoding` (a body that is not in its encoding, or no JSON inside);
@@ -102,7 +104,7 @@ from fairlead.ir import fold
 
 PARTS = (
     *("names", "said", "answers", "members", "references", "scan", "media", "edits", "units", "limits", "refusals"),
-    *("directory", "previous", "rules", "models", "verdicts", "feedback", "decide"),
+    *("directory", "previous", "rules", "models", "verdicts", "feedback", "form", "decide"),
 )
 """The files of `lua/request/`, in the order in which they are joined: each sees the locals of those before it."""
 PROMPT_PARTS = ("prompt", "literals", "category")

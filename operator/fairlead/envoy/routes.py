@@ -254,7 +254,7 @@ class _Match:
 def _matches(route: Route, plan: Plan, gateway: Gateway) -> Iterable[tuple[Json, _Match]]:
     """Group the paths that a plan answers, so that no more Envoy routes are made than differ."""
     if plan.kind is not ModelKind.CHAT:
-        return [({"path": f"/v1/{OTHER_PATHS[plan.kind]}"}, _Match())]
+        return [({"path": f"/v1/{path}"}, _Match()) for path in OTHER_PATHS[plan.kind]]
     groups: dict[_Match, list[str]] = {}
     for path, needs, left, flag in _unsaid(plan) if not route.keyed else ():
         unsaid = _Match(

@@ -35,6 +35,7 @@ _OPERATION = (
     "%CEL(request.url_path.endsWith('/embeddings') ? 'embeddings'"
     " : request.url_path.startsWith('/v1/images/') ? 'image_generation'"
     " : request.url_path.endsWith('/speech') ? 'speech'"
+    " : request.url_path.startsWith('/v1/audio/') ? 'transcription'"
     " : request.url_path.endsWith('/rerank') ? 'rerank'"
     " : request.url_path.endsWith('/moderations') ? 'moderation'"
     " : request.url_path.endsWith('/completions') && !request.url_path.endsWith('/chat/completions')"

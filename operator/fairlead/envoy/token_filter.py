@@ -18,7 +18,7 @@ comes. So there is no length, and no number of events, at which usage is lost.
   number up to 10^9, 4 = as 1, of what may be billed by other units, which the counters for reconciliation do not have;
 - `model`: what the provider says, as a word (`fairlead.ir.word`);
 - `log`: members of a log line; `report`: `REPORT`, words with a space between, and one more where units were counted:
-  images in `data`, or Cohere's `search_units`.
+  images in `data`, Cohere's `search_units`, milliseconds of a `usage` or a `duration` in seconds.
 
 The output of a stream that was cut is not known, whatever its running counts said; Anthropic's count is whole once it
 names a reason to stop.

@@ -9,7 +9,7 @@ from fairlead.api.base_url import is_base_url
 from fairlead.api.protocol import Protocol
 
 _OPERATION = re.compile(
-    r"/(chat/completions|completions|responses|embeddings|messages|models|images/generations|audio/speech|rerank"
+    r"/(chat/completions|completions|responses|embeddings|messages|models|images/(?:generations|edits)|audio/(?:speech|transcriptions|translations)|rerank"
     r"|moderations)/?$"
 )
 _NEARBY = re.compile(

@@ -151,7 +151,7 @@ def provider(written: ModelProvider, references: References, diagnostics: Diagno
     return Provider(
         name=written.metadata.name,
         endpoints=tuple(sorted(endpoints, key=lambda endpoint: endpoint.name)),
-        kinds={model.name: ir.ModelKind(model.type) for model in spec.models},
+        kinds={model.name: _kind(model) for model in spec.models},
         served=served,
         breaker=ir.Breaker(
             consecutive_failures=spec.circuit_breaker.consecutive_failures,
@@ -254,9 +254,19 @@ def _price(model: Model | EndpointModel) -> Price:
         audio_input=_own(written.audio_input),
         audio_output=_own(written.audio_output),
         image=_own(model.usd_per_image),
+        minute=_own(model.usd_per_minute),
         million_characters=_own(model.usd_per_million_characters),
         thousand_searches=_own(model.usd_per_thousand_searches),
     )
+
+
+def _kind(model: Model) -> ir.ModelKind:
+    """Say what a model makes: of audio what it has a price for, where that is told by its unit."""
+    if model.type is not ModelType.AUDIO or model.usd_per_million_tokens is not None or not model.is_priced:
+        return ir.ModelKind(model.type)
+    if model.usd_per_minute is None:
+        return ir.ModelKind.SPEECH
+    return ir.ModelKind.TRANSCRIPTION if model.usd_per_million_characters is None else ir.ModelKind.AUDIO
 
 
 def _own(dollars: str | None) -> int | None:

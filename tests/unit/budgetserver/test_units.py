@@ -17,6 +17,7 @@ TOKENS = Price(input=5_000_000, output=40_000_000, cached_input=5_000_000)
 IMAGES = replace(FREE, image=40_000_000)
 BOTH = replace(TOKENS, image=40_000_000)
 SPOKEN = replace(FREE, million_characters=15_000_000_001)
+HEARD = replace(FREE, minute=6_000_000)
 SEARCHED = replace(FREE, thousand_searches=2_000_000_000)
 THREE = Asked(unit=Unit.IMAGE, count=3)
 COUNTED = Claim(said=True, input=10, output=300, units=3)
@@ -94,6 +95,23 @@ def test_searches(documents: int, body_bytes: int, most: int, likely: int) -> No
 
 
 @pytest.mark.parametrize(
+    ("claimed", "expected", "reason"),
+    [
+        (90_001, Charge(cost=9_000_100, estimated=False), "milliseconds, exactly"),
+        (600_000, Charge(cost=60_000_000, estimated=False), "50 bytes a second are a format that leaves out silence"),
+        (600_001, Charge(cost=1_500_000, estimated=True, doubt=Doubt.TOO_LARGE), "less are none"),
+        (None, Charge(cost=1_500_000, estimated=True, doubt=Doubt.ABSENT), "2,000 bytes a second"),
+    ],
+)
+def test_minutes(claimed: int | None, expected: Charge, reason: str) -> None:
+    asked = Asked(unit=Unit.MILLISECOND, count=30_000, inputs=1200)
+    assert charge(ended(Claim(said=True, units=claimed), asked), rung(HEARD)) == expected, reason
+    ask = Ask(body_bytes=31_000, output_limit=None, asked=asked)
+    assert reservation(ask, bounds((rung(HEARD),), None)) == 4_000_000, "750 bytes a second"
+    assert reservation(ask, bounds((rung(TOKENS),), None)) == 1200 * 5 + 1000 * 40, "what can go in, not the bytes"
+
+
+@pytest.mark.parametrize(
     ("status", "expected"),
     [(400, NOTHING), (429, NOTHING), (500, Charge(cost=120_000_000, estimated=True, doubt=Doubt.ABSENT))],
 )
@@ -121,6 +139,7 @@ def test_words_of_checks_and_reports() -> None:
     words = "c/a id m 120 c/r {} 3 - false"
     assert check(words.format("i3")).asked == THREE
     assert [check(words.format(word)).asked for word in ("-", "7", "x3", "i", "i-3", "i" + "9" * 16)] == [None] * 6
+    assert check(words.format("s900.55")).asked == Asked(unit=Unit.MILLISECOND, count=900, inputs=55)
     told = "c/a r m 400 c/r held p/e/m false 200 - 1 5000 gw 500 10 - - - - - ; i3 3 ; 4 10 300 0 0 0 0 0"
     assert (report(told).asked, report(told).claim.units, report(told).metered) == (THREE, None, False)
     assert report(told + " 3").claim.units == 3

@@ -12,7 +12,18 @@ from typing import Any
 from fairlead.demo.provider.refusal import Code, Refusal
 from fairlead.demo.provider.sse import data
 
-OF_DEPLOYMENTS = frozenset({"/chat/completions", "/completions", "/embeddings", "/images/generations", "/audio/speech"})
+OF_DEPLOYMENTS = frozenset(
+    {
+        "/chat/completions",
+        "/completions",
+        "/embeddings",
+        "/images/generations",
+        "/audio/speech",
+        "/images/edits",
+        "/audio/transcriptions",
+        "/audio/translations",
+    }
+)
 _OF_RESOURCES = frozenset({"/responses", "/models"})
 _IN_BODY = OF_DEPLOYMENTS | _OF_RESOURCES
 _VERSION = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}(-preview)?")

@@ -19,6 +19,7 @@ from fairlead.demo.provider import (
     converse,
     embeddings,
     event_stream,
+    form,
     gemini,
     messages,
     responses,
@@ -45,6 +46,7 @@ NO_FAULT = Fault()
 Asked = Question | EmbeddingQuestion | BesideQuestion
 READERS: Mapping[str, Callable[[Mapping[str, Any]], Asked]] = {
     **beside.READERS,
+    **form.READERS,
     "/chat/completions": chat.read_chat,
     "/completions": chat.read_completion,
     "/responses": responses.read,
@@ -171,10 +173,11 @@ class Service:
             wanted = unquote(request.raw_path.partition("?")[0][len(self.settings.base) + len("/models/") :])
             is_one = endpoint != "/models"
             return self._known(wanted, None, self._all_models()) if is_one else _Read()
-        refusal = check_body_headers(request.headers, path)
+        refusal = None if endpoint in form.READERS else check_body_headers(request.headers, path)
         if refusal is not None:
             return _Read(refusal=refusal)
-        return replace(self._read_body(endpoint, body, asked.deployment), endpoint=endpoint)
+        kind = request.headers.get("Content-Type", "")
+        return replace(self._read_body(endpoint, body, asked.deployment, kind), endpoint=endpoint)
 
     def _refusal_of_caller(self, request: web.BaseRequest, *, takes_bearer: bool) -> Refusal | None:
         settings = self.settings
@@ -186,9 +189,9 @@ class Service:
             return own or refusal
         return check_version(request.headers) if self.settings.anthropic else None
 
-    def _read_body(self, endpoint: str, body: bytes, deployment: str | None) -> _Read:
+    def _read_body(self, endpoint: str, body: bytes, deployment: str | None, kind: str) -> _Read:
         try:
-            written = check.parse(body)
+            written = form.parse(body, kind) if endpoint in form.READERS else check.parse(body)
             if deployment is not None:
                 written["model"] = deployment
             if self.settings.gemini and (refusal := gemini.unknown(written)) is not None:
@@ -202,7 +205,7 @@ class Service:
         served = self.settings.models
         if endpoint == "/embeddings":
             served = self.settings.embedding_models or served
-        elif endpoint in beside.READERS:
+        elif endpoint in beside.READERS or endpoint in form.READERS:
             served = self.settings.beside_models or served
         return self._known(question.model, question, served)
 

@@ -166,7 +166,7 @@ do -- a chunk of Lua has 200 locals at most
 
 local MODELS_OF = {
   Embedding = "an embedding model", Image = "an image model", Audio = "an audio model", Rerank = "a rerank model",
-  Moderation = "a moderation model",
+  Moderation = "a moderation model", Speech = "a model of speech", Transcription = "a model of transcriptions",
 }
 
 -- `kind` is the model's, `wanted` the one that the path asks for.

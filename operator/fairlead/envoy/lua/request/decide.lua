@@ -62,7 +62,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
 
   local entry = look_up(directory, caller, model)
   if not entry then return unknown_model(name) end
-  if entry.kind ~= endpoint.kind then return wrong_endpoint(name, path, entry.kind, endpoint.kind) end
+  if entry.kind ~= endpoint.kind and entry.kind ~= endpoint.also then return wrong_endpoint(name, path, entry.kind, endpoint.kind) end
 
   local goes_on = endpoint.stored and directory:get("i") ~= nil
   problem = overlong(s) or kept_there(s, endpoint, goes_on) or steered(s)
@@ -168,13 +168,13 @@ local function decide(h, buffer, caller, consumer, classified)
     return (method == "GET" or method == "HEAD") and answer_models(directory, caller, path, headers) or unknown_url(method, path)
   end
 
-  local problem, encoded = check_type(headers), false
+  local problem, encoded = not endpoint.form and check_type(headers) or nil, false
   if not problem then problem, encoded = check_encoding(headers) end
   if problem then return problem end
   local length = buffer:length()
   problem = encoded and check_decoded(metadata, length)
   if problem then return problem end
-  local answer, entry, bytes, as_it_came = read(h, buffer, endpoint, path, directory, caller, consumer, metadata, classified)
+  local answer, entry, bytes, as_it_came = (endpoint.form and read_form or read)(h, buffer, endpoint, path, directory, caller, consumer, metadata, classified)
   if encoded and (answer == EMPTY or answer == MALFORMED) then -- Envoy drops what it cannot read
     return check_decoded(metadata, length, true)
   end

@@ -3,10 +3,14 @@
 -- needs a number it must be a whole one, at least 1: servers take 0 for none, and read others not all alike. Elsewhere
 -- it is the provider's to judge.
 
+local overlong, number_of, cap_output, limit_of, bounds
+
+do -- a chunk of Lua has 200 locals at most
+
 local MOST_DIGITS = 15 -- up to there every JSON parser reads the same number
 
 -- The refusal of a number that servers would not all read alike: nothing longer enters a check either.
-local function overlong(s)
+function overlong(s)
   for slot = FIRST_LIMIT, LAST_COUNT do
     local given = key_at[slot] ~= 0 and value_end[slot] - value_at[slot] > MOST_DIGITS and value_of(s, slot)
     local digits = given and match(given, "^%-?(%d+)$")
@@ -16,7 +20,7 @@ local function overlong(s)
 end
 
 -- The number of a slot, nil when it is not given; the second result is true when it is there and is none.
-local function number_of(s, slot)
+function number_of(s, slot)
   local given = value_of(s, slot)
   if not given or given == "null" then return nil end
   if #given > MOST_DIGITS or not find(given, "^[1-9]%d*$") then return nil, true end
@@ -25,7 +29,7 @@ end
 
 -- No member that limits the output says more than `cap` (a number: `most`), and at least one of the endpoint's own is
 -- there. The others are capped too, since some servers listen to them at every endpoint.
-local function cap_output(s, own, cap, most)
+function cap_output(s, own, cap, most)
   for slot = FIRST_LIMIT, LAST_LIMIT do
     local number, bad = number_of(s, slot)
     if bad then return bad_limit(NAMES[slot]) end
@@ -66,7 +70,7 @@ end
 -- The largest limit on the output of a request, nil where there is none. A limit counts only beside one of the endpoint's
 -- own: a server that does not know a name obeys nobody by it. Nil and the refusal of what is no number, where somebody
 -- needs it.
-local function limit_of(s, own, judged)
+function limit_of(s, own, judged)
   local limit, obeyed = 0, false
   for slot = FIRST_LIMIT, LAST_LIMIT do
     local number, bad = number_of(s, slot)
@@ -81,7 +85,7 @@ end
 
 -- What bounds the cost of a request, for the budget check: `<largest limit on its output> <number of answers>`, `-`
 -- where none is given, and for the units that are asked for, a letter and their number. Nil and the refusal where a budget of this caller needs a number that is none.
-local function bounds(s, endpoint, judged)
+function bounds(s, endpoint, judged)
   local limit, problem = limit_of(s, endpoint.own, judged)
   if problem then return nil, problem end
   local answers = 1
@@ -98,4 +102,6 @@ local function bounds(s, endpoint, judged)
     return units_of(s, endpoint.unit, answers) .. format(" %.0f", answers)
   end
   return (limit and format("%.0f ", limit) or "- ") .. format("%.0f", answers)
+end
+
 end

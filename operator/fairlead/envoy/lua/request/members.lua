@@ -1,16 +1,5 @@
 -- Members: which one a key of the body is ---------------------------------------------------------------------------
 
--- What an escape stands for, as far as names go: letters that fold into others somewhere are the long s, the Kelvin sign
--- (Go), the dotted and the dotless i (Java).
-local function unescape(kind, digits)
-  if kind ~= "u" then return digits end
-  local code = tonumber(digits, 16) or 0 -- an escape that was cut through
-  if code == 0x17f then return "s" end
-  if code == 0x212a then return "k" end
-  if code == 0x130 or code == 0x131 then return "i" end
-  return code < 128 and char(code) or ""
-end
-
 -- A character in UTF-8.
 local function utf8_of(code)
   if code < 0x80 then return char(code) end
@@ -63,14 +52,31 @@ local function model_in(text)
   return name
 end
 
+local folded
+
+do -- a chunk of Lua has 200 locals at most
+
+-- What an escape stands for, as far as names go: letters that fold into others somewhere are the long s, the Kelvin sign
+-- (Go), the dotted and the dotless i (Java).
+local function unescape(kind, digits)
+  if kind ~= "u" then return digits end
+  local code = tonumber(digits, 16) or 0 -- an escape that was cut through
+  if code == 0x17f then return "s" end
+  if code == 0x212a then return "k" end
+  if code == 0x130 or code == 0x131 then return "i" end
+  return code < 128 and char(code) or ""
+end
+
 -- The name that a lenient server may take a key for: by escapes, by the end of a C string, by folding case, or by
 -- writing `maxTokens` for `max_tokens`. Two readers that disagree on which model is asked for, or on a limit, are a way
 -- around both.
-local function folded(key)
+function folded(key)
   key = gsub(key, "\\(.)(%x?%x?%x?%x?)", unescape)
   key = match(key, "^%Z*")
   key = gsub(gsub(gsub(key, "\197\191", "s"), "\226\132\170", "k"), "\196[\176\177]", "i")
   return gsub(lower(key), "[^a-z0-9]", "")
+end
+
 end
 
 local LONGEST_KEY = 6 * (#"content_policy_fallbacks" + 1) -- all in escapes, and the end of a C string

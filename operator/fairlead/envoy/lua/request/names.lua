@@ -76,7 +76,7 @@ local USAGE = '{"include_usage":true}'
 -- keeps, the input items, and the answer may be left there. `needs`: the protocol that a rung must speak to be asked.
 -- `part`: what it needs alone, where the directory tells that apart.
 -- `version`: what is said of Anthropic's API where the client says nothing. `free`: it answers nothing that is billed.
--- `unit`: what it asks for that may be billed by other units than tokens. `paced`: `speed` is how fast is spoken.
+-- `form`: it comes as multipart/form-data. `also`: a kind beside `kind`. `unit`: what it asks for that may be billed by other units than tokens. `paced`: `speed` is how fast is spoken.
 -- `worded`: some rungs want it in the words of the other API; `as_it_is` names the protocol of the rungs that take it otherwise.
 local PATHS = {
   ["/v1/chat/completions"] = { kind = CHAT, needs = "OpenAI", part = "Chat", worded = "Chat", as_it_is = "OpenAI", usage = true, own = { "max_completion_tokens", "max_tokens" } },
@@ -86,7 +86,10 @@ local PATHS = {
   ["/v1/messages/count_tokens"] = { kind = CHAT, needs = "Anthropic", version = "2023-06-01", own = {}, free = true },
   ["/v1/embeddings"] = { kind = "Embedding", own = {} },
   ["/v1/images/generations"] = { kind = "Image", own = {}, unit = "images" },
-  ["/v1/audio/speech"] = { kind = "Audio", own = {}, unit = "characters", paced = true },
+  ["/v1/images/edits"] = { kind = "Image", own = {}, unit = "images", form = true },
+  ["/v1/audio/speech"] = { kind = "Audio", also = "Speech", own = {}, unit = "characters", paced = true },
+  ["/v1/audio/transcriptions"] = { kind = "Audio", also = "Transcription", own = {}, unit = "seconds", form = true },
+  ["/v1/audio/translations"] = { kind = "Audio", also = "Transcription", own = {}, unit = "seconds", form = true },
   ["/v1/rerank"] = { kind = "Rerank", own = {}, unit = "documents" },
   ["/v1/moderations"] = { kind = "Moderation", own = {} },
 }

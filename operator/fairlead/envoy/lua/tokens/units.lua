@@ -41,7 +41,14 @@ local UNITS_OF = {
     if length then record.units, record.changed = length, true end
     return length ~= false
   end,
+  Transcription = function(r, name, first, record)
+    if name ~= "duration" or first < 48 or first > 57 then return nil end
+    local whole, found = milliseconds(r)
+    if found and not record.timed then record.units, record.changed = found, true end
+    return whole
+  end,
   Rerank = function(r, name, first, record)
     if name == "meta" and first == 123 then return read_object(r, meta_member, record) end
   end,
 }
+UNITS_OF.Audio = UNITS_OF.Transcription

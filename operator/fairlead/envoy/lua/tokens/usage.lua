@@ -8,6 +8,7 @@ local ANSWER_DETAILS = { audio_tokens = "audio_out", reasoning_tokens = "reasoni
 local DETAILS = {
   prompt_tokens_details = PROMPT_DETAILS,
   input_tokens_details = PROMPT_DETAILS,
+  input_token_details = PROMPT_DETAILS, -- of transcriptions
   completion_tokens_details = ANSWER_DETAILS,
   output_tokens_details = ANSWER_DETAILS,
   cache_creation = { ephemeral_1h_input_tokens = "made_1h", ephemeral_5m_input_tokens = "made_5m" },
@@ -43,7 +44,20 @@ local function detail(r, name, first, context)
   if known and first ~= 34 and first ~= 123 and first ~= 91 then return count(r, known, context.usage) end
 end
 
+-- A length of time in seconds, in milliseconds and rounded up; nil for what is none. False when it does not end.
+local function milliseconds(r)
+  local word = read_word(r)
+  if not word then return false end
+  local number = match(word, "^%d+%.?%d*$") and #word <= 20 and tonumber(word)
+  return true, number and number <= MOST / 1000 and math.ceil(number * 1000 - 1e-6) or nil
+end
+
 local function counted(r, name, first, usage)
+  if name == "seconds" and first >= 48 and first <= 57 then
+    local whole
+    whole, usage.milliseconds = milliseconds(r)
+    return whole
+  end
   local known = COUNTS[name]
   if known and first ~= 34 and first ~= 123 and first ~= 91 then return count(r, known, usage) end
   local details = DETAILS[name]
@@ -58,6 +72,7 @@ end
 local function take(record, usage, begun)
   local input, output = usage.prompt or usage.input, usage.completion or usage.output
   if begun then output = nil end
+  if usage.milliseconds then record.units, record.timed, record.changed = usage.milliseconds, true, true end
   if not (input or output or usage.total or usage.impossible) then return end
   record.changed = true
   record.impossible, record.total = usage.impossible, usage.total -- each speaks of the counts beside it
@@ -95,7 +110,7 @@ local function word(number) return number and format("%.0f", number) or "-" end
 
 local COMPLETE, INCOMPLETE, IMPOSSIBLE, APART = 1, 2, 3, 4
 local WORDLESS = { Embedding = true, Rerank = true, Moderation = true } -- kinds without an output
-local BY_UNITS = { Image = true, Audio = true, Rerank = true } -- kinds that may be billed by other units than tokens
+local BY_UNITS = { Image = true, Audio = true, Speech = true, Transcription = true, Rerank = true } -- kinds that may be billed by other units than tokens
 
 -- Publishes what is known: as numbers, as members of a log line, and as the words of a report.
 local function publish(h, record, partial)

@@ -4,7 +4,7 @@ local ANSWER_BYTES = 1048576 -- of a body that is looked into; a longer one is a
 local NO_ANSWER, NO_MESSAGE = "@no_answer@", "@no_message@" -- as clients of OpenAI's API and of Anthropic's read it
 -- What is asked by a path, and the list that each of its answers has: clients' libraries read its first member.
 local LIST_OF = { ["/chat/completions"] = "choices", ["/completions"] = "choices", ["/responses"] = "output",
-  ["/messages"] = "content", ["/embeddings"] = "data", ["/images/generations"] = "data", ["/moderations"] = "results",
+  ["/messages"] = "content", ["/embeddings"] = "data", ["/images/generations"] = "data", ["/images/edits"] = "data", ["/moderations"] = "results",
   ["/rerank"] = "results" }
 local VECTORS = "/embeddings"
 local QUOTE, OPEN_LIST, OPEN_OBJECT, SLASH = 34, 91, 123, 47

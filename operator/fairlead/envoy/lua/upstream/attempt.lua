@@ -23,13 +23,21 @@ local function send_nothing(h, headers, base)
   h:headers():replace("content-length", tostring(bytes))
 end
 
+local MODEL_OF_FORM = '^%-%-[^\r\n]+\r\nContent%-Disposition: form%-data; name="model"\r\n\r\n()'
+
 -- The request filter put the model first, in these very bytes.
 local function write_model(h, model)
   local body = h:body(true)
   local text = body:getBytes(0, body:length())
   local _, last = find(text, '^{"model":"[^"]*"')
-  if last then body:setBytes('{"model":"' .. json_of(model) .. '"' .. sub(text, last + 1)) end
-  return last ~= nil
+  if last then
+    body:setBytes('{"model":"' .. json_of(model) .. '"' .. sub(text, last + 1))
+    return true
+  end
+  local from = match(text, MODEL_OF_FORM)
+  local past = from and find(text, "\r\n--", from, true)
+  if past then body:setBytes(sub(text, 1, from - 1) .. name_of(model) .. sub(text, past)) end
+  return past ~= nil
 end
 
 local function close(h)

@@ -8,7 +8,8 @@ local VERSIONED = "@versioned@" ~= "" -- whether some host of this gateway has a
 local OF_MODELS = { ["/converse"] = true, ["/converse-stream"] = true }
 local APART = { [":"] = "%3A", ["/"] = "%2F" }
 local OF_DEPLOYMENTS = { ["/chat/completions"] = true, ["/completions"] = true, ["/embeddings"] = true,
-  ["/images/generations"] = true, ["/audio/speech"] = true }
+  ["/images/generations"] = true, ["/images/edits"] = true, ["/audio/speech"] = true,
+  ["/audio/transcriptions"] = true, ["/audio/translations"] = true }
 
 -- Where a host is asked what clients ask at `path`.
 local function path_at(base, path, model)
