@@ -33,6 +33,8 @@ class Column:
     """Of a ladder, the API of its first rung, which fails."""
     of: str = ""
     """The provider that answers."""
+    says: str = ""
+    """What its answers begin with, where that is not its name."""
 
 
 COLUMNS = (
@@ -40,6 +42,7 @@ COLUMNS = (
     Column(name="azure", speaks="openai", of="azure"),
     Column(name="gemini", speaks="openai", of="gemini"),
     Column(name="anthropic", speaks="anthropic", of="anthropic"),
+    Column(name="bedrock", speaks="bedrock", of="bedrock", says="us-east-1"),
     Column(name="openai, anthropic", first="openai", speaks="anthropic", of="anthropic"),
     Column(name="anthropic, openai", first="anthropic", speaks="openai", of="openai"),
 )
@@ -95,10 +98,16 @@ class Conversation:
             )
         if self.refused.get(column.first):
             return f"{kind}; the first rung is passed over"
+        return kind + self._but(column)
+
+    def _but(self, column: Column) -> str:
         if column.name in self.there:
-            return f"{kind}; its own 400: `{self.there[column.name]}`"
+            return f"; its own 400: `{self.there[column.name]}`"
+        late = {one["refused"][column.speaks] for one in self.turns if column.speaks in one.get("refused", {})}
+        if late:
+            return f"; refused in one turn: 400, `{late.pop()}`"
         hints = ", ".join(f"`{one}`" for one in sorted(self.hints(column)))
-        return f"{kind}; left out: {hints}" if hints else kind
+        return f"; left out: {hints}" if hints else ""
 
     def _named(self, column: Column) -> str:
         return f"refused: 400, `{self.refusal(column)}`"

@@ -21,6 +21,10 @@ class Protocol:
     simulated: Mapping[str, Any]
     spec: Mapping[str, Any] = field(default_factory=dict)
     endpoint: Mapping[str, Any] = field(default_factory=dict)
+    file: str = "key"
+    """Of its Secret."""
+    held: bytes | None = None
+    """What is in it, where it is no key."""
 
 
 PROTOCOLS = {
@@ -34,6 +38,13 @@ PROTOCOLS = {
     "anthropic": Protocol(
         simulated={"anthropic": True, "header": "x-api-key"},
         spec={"protocol": "Anthropic", "chatCompletions": "Translate"},
+    ),
+    "bedrock": Protocol(
+        simulated={"bedrock": True, "base": "", "keys": ("AKID:secret",), "region": "us-east-1"},
+        spec={"protocol": "Bedrock"},
+        endpoint={"awsRegion": "us-east-1"},
+        file="credentials",
+        held=b"[default]\naws_access_key_id = AKID\naws_secret_access_key = secret\n",
     ),
 }
 MODEL = "sim"
@@ -50,7 +61,7 @@ class World:
 
 def _resources(name: str, sim: SimulatedProvider) -> list[dict[str, Any]]:
     protocol = PROTOCOLS[name]
-    opened = {"secretName": name, "key": "key"}
+    opened = {"secretName": name, "key": protocol.file}
     made = provider(
         name,
         endpoints=[endpoint("api", "us", baseURL=sim.base_url, credential=opened, **protocol.endpoint)],
@@ -69,9 +80,8 @@ def world() -> Iterator[World]:
         sims: dict[str, SimulatedProvider] = {}
         resources: list[dict[str, Any]] = []
         for name, protocol in PROTOCOLS.items():
-            sim = SimulatedProvider(
-                models=(MODEL, *FAILING), keys=(f"{name}-key",), region=name, answer_tokens=12, **protocol.simulated
-            )
+            usual: dict[str, Any] = {"keys": (f"{name}-key",), "region": name}
+            sim = SimulatedProvider(models=(MODEL, *FAILING), **(usual | protocol.simulated))
             sims[name] = stack.enter_context(sim)
             for failing, status in FAILING.items():
                 sim.control.fault(model=failing, status=status)
@@ -81,4 +91,5 @@ def world() -> Iterator[World]:
             for one in COLUMNS
             if one.first
         ]
-        yield World(gateway=stack.enter_context(for_app(*resources)), providers=sims)
+        held = {f"{name}/{one.file}": one.held for name, one in PROTOCOLS.items() if one.held}
+        yield World(gateway=stack.enter_context(for_app(*resources, held=held)), providers=sims)

@@ -5,11 +5,16 @@ from clients import conversations, differences
 from clients.conversations import Conversation
 
 import chat_cases
+import converse_cases
+import converse_chat_cases
 import messages_cases
 from documents import ROOT
 
 PAGE = ROOT / "docs" / "translation.md"
-CASES = {"chat": chat_cases.CASES, "messages": messages_cases.CASES}
+CASES = {
+    "chat": (*chat_cases.CASES, *converse_chat_cases.CASES),
+    "messages": (*messages_cases.CASES, *converse_cases.CASES),
+}
 
 
 def test_the_page_has_the_table() -> None:

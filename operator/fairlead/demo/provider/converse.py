@@ -160,9 +160,14 @@ def read(body: Mapping[str, Any], *, model: str, stream: bool) -> Question:
         limit=config.get("maxTokens"),
         tool=first,
         also=tuple(one for one in others if one is not None),
+        stops=tuple(config.get("stopSequences") or ()),
         schema=_wanted(body),
         marked=any("cachePoint" in one for one in (*blocks, *tools)),
     )
+
+
+def _reason(reply: Reply) -> str:
+    return STOP_REASONS[reply.finish] if reply.stopped_by is None else "stop_sequence"
 
 
 def _refuse_nulls(value: Any, path: str) -> None:
@@ -242,7 +247,7 @@ def whole(reply: Reply, question: Question) -> dict[str, Any]:
     return {
         "metrics": {"latencyMs": LATENCY_MS},
         "output": {"message": {"content": [*content, *_others(reply)], "role": "assistant"}},
-        "stopReason": STOP_REASONS[reply.finish],
+        "stopReason": _reason(reply),
         **({} if reply.usage is None else {"usage": _usage(reply, question)}),
     }
 
@@ -262,7 +267,7 @@ def stream(reply: Reply, question: Question, *, tokens_per_chunk: int) -> Iterat
         yield event("contentBlockStart", {"contentBlockIndex": index, "start": _start(block)})
         yield event("contentBlockDelta", {"contentBlockIndex": index, "delta": said})
         yield event("contentBlockStop", {"contentBlockIndex": index})
-    yield event("messageStop", {"stopReason": STOP_REASONS[reply.finish]})
+    yield event("messageStop", {"stopReason": _reason(reply)})
     if reply.usage is not None:
         yield event("metadata", {"metrics": {"latencyMs": LATENCY_MS}, "usage": _usage(reply, question)})
 
