@@ -98,14 +98,16 @@ _OF_MESSAGES, _OF_CHAT = _saying("@converse_messages@"), _saying("@converse_chat
 
 def said_of_messages(body: Any, **terms: Any) -> tuple[Any, str]:
     """Say a request otherwise, for Claude unless told; what was left out, or what it was refused for."""
-    return _said(_OF_MESSAGES, json.dumps(body), terms)
+    return _said(_OF_MESSAGES, body, terms)
 
 
 def said_of_chat(body: Any, **terms: Any) -> tuple[Any, str]:
-    return _said(_OF_CHAT, json.dumps(body), terms)
+    return _said(_OF_CHAT, body, terms)
 
 
-def _said(say: Any, text: str, terms: dict[str, Any]) -> tuple[Any, str]:
+def _said(say: Any, body: Any, terms: dict[str, Any]) -> tuple[Any, str]:
+    """`body`: a request, or its text."""
+    text = body if isinstance(body, str) else json.dumps(body)
     wanted = {
         key.encode(): value.encode() if isinstance(value, str) else value
         for key, value in {"claude": True, **terms}.items()

@@ -1,5 +1,6 @@
 """Bedrock behind a gateway: signatures by Envoy's own filter, credentials by file and by the pod's identity."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -61,14 +62,22 @@ def west() -> Iterator[SimulatedProvider]:
 
 
 @pytest.fixture(scope="module")
+def odd() -> Iterator[ScriptedProvider]:
+    with ScriptedProvider() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def gpt() -> Iterator[SimulatedProvider]:
     with SimulatedProvider(models=("gpt",), keys=("gpt-key",), region="gpt") as running:
         yield running
 
 
-def at(sim: SimulatedProvider, secret: str | None = AWS, region: str = "us-east-1") -> dict[str, Any]:
+def at(
+    sim: SimulatedProvider | ScriptedProvider, secret: str | None = AWS, region: str = "us-east-1"
+) -> dict[str, Any]:
     credential = {"credential": {"secretName": secret, "key": BLOCK}} if secret else {}
-    return endpoint("api", "us", baseURL=sim.base_url, awsRegion=region, **credential)
+    return endpoint("api", "us", baseURL=f"http://127.0.0.1:{sim.port}", awsRegion=region, **credential)
 
 
 def speaking(name: str, *endpoints: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -77,7 +86,9 @@ def speaking(name: str, *endpoints: dict[str, Any], **fields: Any) -> dict[str, 
 
 
 @pytest.fixture(scope="module")
-def running(bedrock: SimulatedProvider, west: SimulatedProvider, gpt: SimulatedProvider) -> Iterator[Gateway]:
+def running(
+    bedrock: SimulatedProvider, west: SimulatedProvider, odd: ScriptedProvider, gpt: SimulatedProvider
+) -> Iterator[Gateway]:
     gpts = [endpoint("api", "us", baseURL=gpt.base_url, credential={"secretName": "gpt", "key": "key"})]
     patient = {"consecutiveFailures": 100}
     then = {"fallbacks": [target("gpt", "gpt")]}
@@ -88,9 +99,13 @@ def running(bedrock: SimulatedProvider, west: SimulatedProvider, gpt: SimulatedP
         speaking("absent", at(bedrock, "absent"), circuitBreaker=patient),
         speaking("plain", at(bedrock, "plain"), circuitBreaker=patient),
         speaking("west", at(west, region="us-west-2"), circuitBreaker=patient),
+        speaking("odd", at(odd), circuitBreaker=patient),
         speaking("held", at(bedrock), circuitBreaker={"maxInFlight": 5, **patient}),
         provider("gpt", endpoints=gpts, models=[model("gpt")], circuitBreaker=patient),
-        *(route(name, target(name, "claude")) for name in ("bedrock", "timed", "wrong", "absent", "plain", "held")),
+        *(
+            route(name, target(name, "claude"))
+            for name in ("bedrock", "timed", "wrong", "absent", "plain", "held", "odd")
+        ),
         route("profile", target("bedrock", "profile")),
         *(route(f"{name}-first", target(name, "claude"), **then) for name in ("bedrock", "wrong", "absent", "plain")),
         route("gpt-first", target("gpt", "gpt"), fallbacks=[target("bedrock", "claude")]),
@@ -148,6 +163,39 @@ def test_a_large_body_is_signed_as_a_whole(running: Gateway, bedrock: SimulatedP
     said: Any = [{"role": "user", "content": "Where? " * 100_000}]
     assert ask(running, "bedrock", messages=said).status == 200
     assert len(sent(bedrock).body) > 700_000
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+def test_a_body_in_gzip_goes_to_others_or_is_refused(
+    running: Gateway, bedrock: SimulatedProvider, gpt: SimulatedProvider, path: str
+) -> None:
+    def packed(name: str) -> Answer:
+        body = gzip.compress(json.dumps({"model": name, "messages": QUESTION, "max_tokens": 9}).encode())
+        return running.send(path, body, key=KEY, headers={"content-encoding": "gzip"})
+
+    refused = packed("bedrock")
+    assert (refused.status, "The content-encoding parameter" in refused.message) == (400, True)
+    if path == "/v1/chat/completions":
+        assert (packed("bedrock-first").status, packed("bedrock-first").target) == (200, "gpt/api/gpt")
+        assert len(gpt.control.requests()) == 2
+    assert not bedrock.control.requests(), "nothing that cannot be signed is tried"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize(
+    ("stream", "answers"),
+    [
+        (False, {"pieces": [b"any"]}),
+        (True, {"pieces": [b"any"], "content_type": JSON}),
+        (True, {"pieces": [], "chunked": False}),
+    ],
+)
+def test_a_stream_that_nobody_asked_for_or_that_has_nothing_fails_the_attempt(
+    running: Gateway, odd: ScriptedProvider, path: str, stream: bool, answers: dict[str, Any]
+) -> None:
+    odd.script = Script(**{"content_type": "application/vnd.amazon.eventstream", **answers})
+    answer = ask(running, "odd", path, stream=stream, max_tokens=9)
+    assert (answer.status, "no answer that can be understood" in answer.message) == (502, True)
 
 
 def test_the_official_packages_are_answered(running: Gateway) -> None:

@@ -62,6 +62,18 @@ def test_what_cannot_be_said_is_named(say: Say, body: Any, refused: str) -> None
     assert say({**PLAIN, **body}) == (None, refused)
 
 
+@pytest.mark.parametrize(
+    ("say", "picture"),
+    [
+        (said_of_messages, {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}),
+        (said_of_chat, {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}),
+    ],
+)
+def test_a_slash_may_be_escaped(say: Say, picture: Any) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": [picture]}]}
+    assert say(json.dumps(body).replace("/", r"\/")) == say(body)
+
+
 def test_how_tokens_are_drawn_is_a_hint_where_the_provider_says_so() -> None:
     for say in (said_of_messages, said_of_chat):
         assert say({**PLAIN, "top_k": 5}, claude=False, leaves=True) == (ASKED, "top_k")

@@ -32,6 +32,8 @@ local function spell_text(text, marked) return '{"text":' .. text .. "}" .. mark
 local FORMATS = { ["image/png"] = "png", ["image/jpeg"] = "jpeg", ["image/jpg"] = "jpeg", ["image/gif"] = "gif", ["image/webp"] = "webp" }
 
 local function spell_image(kind, quote, data, marked)
+  local kept = match(kind, "^image\\(/.*)$") -- `/` may be escaped
+  if kept then kind = "image" .. kept end
   return '{"image":{"format":"' .. needed(FORMATS[kind], "images of type " .. kind) .. '","source":{"bytes":' .. quote .. data
     .. "}}}" .. marked
 end

@@ -20,12 +20,14 @@ end
 
 -- Leaves the request in other words beside it, for rungs that want those. What one of them cannot say passes over the rungs
 -- that want these, or is refused.
-local function word(s, endpoint, entry, metadata)
+local function word(h, s, endpoint, entry, metadata)
   local api = endpoint.worded
   local terms, conversed = entry.translated[api], entry.converse[api]
   local says, converses, rest, unsaid = false, false, nil, nil
   if terms then says, rest = leave_said(in_other_words_of[api], s, terms, metadata, "said", "left_out") end
-  if conversed then
+  if conversed and h:trailers() then -- Envoy signs what ends with its data; it adds trailers to what it unpacks
+    unsaid = "content-encoding"
+  elseif conversed then
     converses, unsaid = leave_said(in_converse_of[api], s, conversed, metadata, "conversed", "converse_left_out")
   end
   if says == (terms ~= nil) and converses == (conversed ~= nil) then return nil, entry end
@@ -116,7 +118,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   local body = rewrite(s, open, close, entry.wire)
   local bytes = body and #body or length
   if endpoint.worded and (entry.translated[endpoint.worded] or entry.converse[endpoint.worded]) then
-    problem, entry = word(body or s, endpoint, entry, metadata)
+    problem, entry = word(h, body or s, endpoint, entry, metadata)
     if problem then return problem end
   end
   if budgets then

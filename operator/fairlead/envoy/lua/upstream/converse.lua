@@ -79,7 +79,8 @@ end
 local function say_converse(h, headers, ours, id, model)
   local status, kind = headers:get(":status"), lower(headers:get("content-type") or "")
   if sub(status, 1, 1) ~= "2" then return true, say_error(h, headers, status) end
-  if find(kind, FRAMES) and not headers:get("content-encoding") then
+  local streams = tostring(ours.stream) == "true"
+  if streams and find(kind, FRAMES) and not headers:get("content-encoding") and headers:get("content-length") ~= "0" then
     headers:remove("content-length")
     headers:replace("content-type", "text/event-stream")
     read_frames(h, id, model)
@@ -88,7 +89,7 @@ local function say_converse(h, headers, ours, id, model)
   local body = h:body(true)
   local length = body:length()
   local text = length > 0 and body:getBytes(0, length) or ""
-  local said = tostring(ours.stream) ~= "true" and converse.message_of(text, id, json_of(model))
+  local said = not streams and converse.message_of(text, id, json_of(model))
   if said then
     say_whole(h, body, said)
     return false
