@@ -147,7 +147,7 @@ CASES = (
     ),
     Case(
         what="`null`, `n` 1, penalties 0, `logprobs` false, an empty `logit_bias`, `modalities` of text alone, `store`"
-        " false, `reasoning_effort` none, `strict` false, `detail` auto, empty texts",
+        " false, `reasoning_effort` none, `strict` false, `detail` auto, empty and blank texts",
         members={
             **messages(
                 {"role": "system", "content": ""},

@@ -11,12 +11,20 @@ ARGUMENTS = '{"city": "a\\"\\\\\\n"}'
 TOOL = {"name": "look", "description": "Looks", "input_schema": {"type": "object"}}
 
 
+ON = {"role": "user", "content": "q"}
+
+
 def user(*blocks: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": list(blocks)}]}
 
 
 def assistant(*blocks: Any) -> dict[str, Any]:
     return {"messages": [{"role": "assistant", "content": list(blocks)}]}
+
+
+def answered(*blocks: Any) -> dict[str, Any]:
+    """Make a conversation in which the assistant said something, and the user goes on."""
+    return {"messages": [*assistant(*blocks)["messages"], ON]}
 
 
 def result(**fields: Any) -> dict[str, Any]:
@@ -86,26 +94,27 @@ CASES = (
     ),
     Case(
         what="`tool_use`, several of one answer too",
-        members=assistant({"type": "text", "text": "a"}, USE, {**USE, "id": "u"}),
+        members=answered({"type": "text", "text": "a"}, USE, {**USE, "id": "u"}),
         said=said(
             {
                 "role": "assistant",
                 "content": "a",
                 "tool_calls": [{**CALL, "id": name} for name in "tu"],
-            }
+            },
+            ON,
         ),
         becomes="`tool_calls`",
     ),
     Case(
         what="`null`, at any depth, and a `caller` that is `direct`",
         members={
-            **assistant({**TEXT, "citations": None}, {**USE, "caller": {"type": "direct"}, "cache_control": None}),
+            **answered({**TEXT, "citations": None}, {**USE, "caller": {"type": "direct"}, "cache_control": None}),
             "tools": [{**TOOL, "type": None, "strict": None, "eager_input_streaming": None}],
             "tool_choice": {"type": "auto", "name": None},
             "metadata": None,
         },
         said={
-            **said({"role": "assistant", "content": "a", "tool_calls": [CALL]}),
+            **said({"role": "assistant", "content": "a", "tool_calls": [CALL]}, ON),
             "tools": [FUNCTION],
             "tool_choice": "auto",
         },
@@ -200,9 +209,9 @@ CASES = (
         what="`thinking`, and thoughts of earlier turns",
         members={
             "thinking": {"type": "enabled", "budget_tokens": 1024},
-            **assistant({"type": "thinking", "thinking": "h", "signature": "s"}, {"type": "text", "text": "a"}),
+            **answered({"type": "thinking", "thinking": "h", "signature": "s"}, {"type": "text", "text": "a"}),
         },
-        said=said({"role": "assistant", "content": "a"}),
+        said=said({"role": "assistant", "content": "a"}, ON),
         left_out="thinking",
     ),
     Case(
@@ -259,6 +268,11 @@ CASES = (
         what="tools that Anthropic defines or runs",
         members={"tools": [{"type": "bash_20250124", "name": "bash"}]},
         refused="tools of type bash_20250124",
+    ),
+    Case(
+        what="a last message of the assistant's, which Anthropic's API would go on with",
+        members={"messages": [ON, {"role": "assistant", "content": "{"}]},
+        refused="messages that end with the assistant's",
     ),
     Case(what="`tool_choice` without `tools`", members={"tool_choice": {"type": "auto"}}, refused="tool_choice"),
     Case(

@@ -1,5 +1,6 @@
 """An answer that the client's words have no place for fails its attempt: the next rung answers, the last is a 502."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -136,6 +137,22 @@ def test_an_answer_in_one_piece_is_no_stream(running: Gateway, speaker: Speaker,
     speaker.said[f"/two/{other}"] = Saying(body=events, headers={"content-type": "text/event-stream"})
     answer = ask(running, path, f"{name}-first", stream=True)
     assert (answer.status, answer.target, answer.body) == (200, f"{other}-two/api/{other}", events), answer
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(("path", "name"), TRANSLATED)
+def test_what_is_compressed_though_nobody_asked_for_it_is_no_answer(
+    running: Gateway, speaker: Speaker, path: str, name: str, *, stream: bool
+) -> None:
+    other = {OPENAI: ANTHROPIC, ANTHROPIC: OPENAI}[name]
+    packed = gzip.compress(json.dumps(WELL[name]).encode())
+    speaker.said[f"/one/{name}"] = Saying(body=packed, headers={"content-encoding": "gzip"}, chunked=stream)
+    speaker.said[f"/two/{name}"] = speaker.said[f"/one/{name}"]
+    answer = ask(running, path, f"{name}-first", stream=stream)
+    assert (answer.status, answer.target) == (200, f"{other}-two/api/{other}"), answer
+    alone = ask(running, path, f"{name}-alone", stream=stream)
+    assert (alone.status, "content-encoding" in alone.headers) == (502, False), alone
+    assert json.loads(alone.body)["error"]["message"].endswith("can be understood.")
 
 
 @pytest.mark.parametrize(("path", "name"), TRANSLATED)

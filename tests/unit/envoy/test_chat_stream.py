@@ -73,7 +73,7 @@ def test_counts_at_the_end_replace_those_of_the_beginning() -> None:
     assert chunks(streamed(said, asked=True))[-2]["usage"]["prompt_tokens"] == 13
 
 
-@pytest.mark.parametrize("newline", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
 @pytest.mark.parametrize("asked", [False, True])
 def test_a_stream_may_be_cut_at_every_byte(newline: bytes, *, asked: bool) -> None:
     whole = STREAM.replace(b"\n", newline)

@@ -259,8 +259,8 @@ def test_a_limit_may_be_the_clients_alone() -> None:
 @pytest.mark.parametrize(
     ("body", "refused"),
     [
-        (lambda one: messages({"role": "system", "content": [{"type": "text", "text": one}]}, QUESTION), "system"),
-        (lambda one: messages(user({"type": "text", "text": one})), "user"),
+        (lambda one: messages({"role": "system", "content": [{"type": "text", "text": one}]}, QUESTION), "content"),
+        (lambda one: messages(user({"type": "text", "text": one})), "content"),
         (lambda one: messages(user({"type": "image_url", "image_url": {"url": one}})), "image_url"),
         (lambda one: messages({"role": "tool", "tool_call_id": one, "content": "a"}), "tool_call_id"),
         (lambda one: messages({"role": "assistant", "tool_calls": [{**CALL, "id": one}]}, QUESTION), "tool_calls"),
@@ -285,6 +285,8 @@ def test_what_is_no_text_goes_nowhere_as_one(body: Any, refused: str, value: Any
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "system", "content": "a"}]}, "messages"),
         ({"messages": [{"role": "user", "content": ""}]}, "messages"),
+        ({"messages": [{"role": "user", "content": " \n\t\r\n "}]}, "messages"),
+        ({"messages": [user({"type": 5})]}, "content"),
         ({"messages": [{"role": "robot", "content": "a"}]}, "role"),
         ({"messages": [{"content": "a"}]}, "role"),
         ({"messages": [{"role": "user", "content": 5}]}, "content"),

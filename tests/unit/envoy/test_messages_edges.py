@@ -1,5 +1,6 @@
 """What no other API can say, and what a provider says wrongly, goes nowhere as something else."""
 
+import json
 from typing import Any
 
 import pytest
@@ -58,6 +59,8 @@ def test_the_parts_of_a_content_are_its_texts_and_thoughts_are_left_out() -> Non
         {"content": 12},
         {"content": {"type": "text", "text": "a"}},
         {"content": None, "function_call": {"name": "look", "arguments": "{}"}},
+        {"content": None, "audio": {"id": "a", "data": "aGk=", "transcript": "hi"}},
+        {"content": "a", "images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}]},
         {"tool_calls": [{"index": 0, "id": None, "function": {"name": "look", "arguments": "{}"}}]},
         {"tool_calls": [{"index": 0, "id": "", "function": {"name": "look", "arguments": "{}"}}]},
         {"tool_calls": [{"index": 0, "id": "t", "function": {"name": None, "arguments": "{}"}}]},
@@ -67,6 +70,53 @@ def test_what_no_message_can_say_is_no_answer_and_ends_a_stream_by_an_error(said
     assert message({"choices": [{"message": said, "finish_reason": "stop"}]}) is None
     found = events(streamed(event(said), event({}, "stop"), DONE))
     assert (found[-1]["type"], len(found)) == ("error", 2)
+
+
+@pytest.mark.parametrize("nothing", [{}, {"audio": None, "images": None}, {"images": [], "function_call": None}])
+def test_what_has_nothing_in_it_hinders_no_answer(nothing: dict[str, Any]) -> None:
+    said = {"content": "a", **nothing}
+    assert message({"choices": [{"message": said, "finish_reason": "stop"}]})["content"] == TEXTS
+    assert events(streamed(event(said), event({}, "stop"), DONE))[-1]["type"] == "message_stop"
+
+
+@pytest.mark.parametrize(
+    ("id_", "said"),
+    [("call_1-a", "call_1-a"), ("functions.look:0", "functions_2elook_3a0"), ("a/é", "a_2f_c3_a9")],
+)
+def test_ids_of_calls_are_such_as_the_clients_api_takes_back(id_: str, said: str) -> None:
+    call = {"index": 0, "id": id_, "function": {"name": "look", "arguments": "{}"}}
+    assert message({"choices": [{"message": {"tool_calls": [call]}}]})["content"][0]["id"] == said
+    found = events(streamed(event({"tool_calls": [call]}), event({"tool_calls": [call]}, "tool_calls"), DONE))
+    assert [one["content_block"]["id"] for one in found if one["type"] == "content_block_start"] == [said]
+
+
+@pytest.mark.parametrize(
+    ("usage", "output"),
+    [
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 40}, 31),
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}, 5),
+        ({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 3}, 5),
+        ({"prompt_tokens": 9, "completion_tokens": 5}, 5),
+    ],
+)
+def test_the_client_is_told_what_is_billed(usage: dict[str, int], output: int) -> None:
+    whole = {"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}], "usage": usage}
+    assert message(whole)["usage"]["output_tokens"] == output
+    said = events(streamed(event({"content": "a"}, "stop", usage=usage), DONE))
+    assert said[-2]["usage"]["output_tokens"] == output
+
+
+def test_arguments_that_are_null_are_none() -> None:
+    call = {"id": "t", "function": {"name": "look", "arguments": None}}
+    assert message({"choices": [{"message": {"tool_calls": [call]}}]})["content"][0]["input"] == {}
+
+
+def test_an_event_may_have_several_lines() -> None:
+    lines = json.dumps(json.loads(event({"content": "a\u2028b"}, "stop")[6:]), indent=1).splitlines()
+    said = "".join(f"data: {line}\n" for line in lines).encode() + b"\n"
+    assert events(streamed(said, DONE))[-1]["type"] == "message_stop"
+    cut = b'data: {"choices":[{"index":0,"delta":{"content":"a\ndata: b"}}]}\n\n'
+    assert [one.get("delta", {}).get("text") for one in events(streamed(cut))][-1] == "a b"
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,7 @@ def flat(turn: Any) -> Any:
 
 @given(st.lists(turns, min_size=1, max_size=5))
 def test_conversations_come_back_as_they_went(conversation: list[Any]) -> None:
+    conversation = [*conversation, {"role": "user", "content": "and"}]
     said, rest = words({"model": "m", "max_tokens": 5, "messages": conversation})
     assert said is not None, rest
     assert by_turn(back(said["messages"])) == by_turn([flat(turn) for turn in conversation])
@@ -249,7 +250,7 @@ def test_an_answer_that_calls_a_tool_says_so_as_its_reason(finish: str, reason: 
     assert message({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]})["stop_reason"] == "end_turn"
 
 
-@pytest.mark.parametrize("newline", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
 def test_a_stream_may_be_cut_at_every_byte(newline: bytes) -> None:
     whole = STREAM.replace(b"\n", newline)
     wanted = streamed(STREAM)

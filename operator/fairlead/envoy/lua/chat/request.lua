@@ -5,13 +5,25 @@
 
 local TEXT = { type = true, text = true, cache_control = true }
 
--- The block of a text; nil for an empty one, which the other API does not take.
-local function text_block(part, where)
-  only(part, TEXT, where)
-  local text = word(part.text, where)
-  return text ~= '""' and spell_text(text, mark(part, where)) or nil
+-- Whether a string of JSON has nothing but blanks.
+local function is_blank(text)
+  local at, from = 2, 1
+  while at > from do
+    from, at = at, match(text, "^%s*()", at)
+    at = match(text, "^\\[nrt]()", at) or at
+  end
+  return at == #text
 end
 
+-- The block of a text; nil for an empty or a blank one, which the other API does not take. Models say blank ones before
+-- they call a tool.
+local function text_block(part, where)
+  only(part, TEXT, where)
+  local text = word(part.text, "content")
+  return not is_blank(text) and spell_text(text, mark(part, where)) or nil
+end
+
+local KINDS = { ["image/jpg"] = "image/jpeg" } -- as many call it
 local IMAGE, SHOWN = { type = true, image_url = true, cache_control = true }, { url = true, detail = true }
 
 local function image_block(part, where)
@@ -21,7 +33,8 @@ local function image_block(part, where)
   if image.detail and image.detail ~= '"auto"' then leave("detail") end
   local url = word(image.url, "image_url")
   local kind, at = match(url, '^"data:([^;,"]+);base64,()')
-  if kind then return spell_image(kind, '"', sub(url, at), mark(part, where)) end
+  kind = kind and kind:lower()
+  if kind then return spell_image(KINDS[kind] or kind, '"', sub(url, at), mark(part, where)) end
   if not find(url, '^"https?:') then refuse("image_url") end
   return spell_link(url, mark(part, where))
 end
@@ -51,14 +64,9 @@ local function blocks_of(message, where, pictured)
   return blocks
 end
 
-local ODD_IN_IDS, PLAIN_ID = "[^" .. IN_IDS .. "]", '^"[' .. IN_IDS .. ']+"$'
+local ODD_IN_IDS = "[^" .. IN_IDS .. "]"
 
--- Ids of calls that other providers gave may have characters that the other API takes in none.
-local function id_of(value, name)
-  if match(word(value, name), PLAIN_ID) then return value end
-  local inner = gsub(sub(value, 2, -2), ODD_IN_IDS, function(c) return format("_%02x", byte(c)) end)
-  return inner ~= "" and '"' .. inner .. '"' or refuse(name)
-end
+local function id_of(value, name) return needed(plain_id(word(value, name), ODD_IN_IDS), name) end
 
 -- What packages make of an answer themselves, and send back beside it, says nothing more: `parsed`, `parsed_arguments`.
 local CALL = { id = true, type = true, ["function"] = true, index = true }

@@ -15,16 +15,20 @@ local function usage_of(text)
   local details = usage.prompt_tokens_details and members(usage.prompt_tokens_details) or {}
   local cached, input = count(details.cached_tokens), count(usage.prompt_tokens)
   if cached > input then cached = input end
+  local output, total = count(usage.completion_tokens), count(usage.total_tokens)
+  if total > input + output then output = total - input end -- what was thought is counted in the total alone
   return format('{"input_tokens":%.0f,"cache_creation_input_tokens":0,"cache_read_input_tokens":%.0f,"output_tokens":%.0f}',
-    input - cached, cached, count(usage.completion_tokens))
+    input - cached, cached, output)
 end
+
+local ODD_IN_IDS = "[^%w_-]" -- by Anthropic's API: an agent whose next rung speaks it sends them there
 
 local function tool_block(one)
   local call = members(one)
   local named = call and call["function"] and members(call["function"])
   local input = named and input_of(named.arguments)
   if not input or not is_text(call.id) or not is_text(named.name) then return nil end
-  return '{"type":"tool_use","id":' .. call.id .. ',"name":' .. named.name .. ',"input":' .. input .. "}"
+  return '{"type":"tool_use","id":' .. plain_id(call.id, ODD_IN_IDS) .. ',"name":' .. named.name .. ',"input":' .. input .. "}"
 end
 
 -- The texts of an answer's content, which some providers give in parts; nil where it is something else. What a model
@@ -45,13 +49,19 @@ local function texts_of(content)
   return texts
 end
 
+-- Whether a message, or a part of one, has nothing but what blocks can say.
+local function is_sayable(message)
+  return is_nothing(message.function_call) and is_nothing(message.audio)
+    and (is_nothing(message.images) or match(message.images, "^%[%s*%]$") ~= nil)
+end
+
 -- A whole answer in other words; nil where it says what no message can.
 local function message_of(s)
   local body = members(s)
   local choices = body and body.choices and elements(body.choices)
   local choice = choices and choices[1] and members(choices[1])
   local message = choice and choice.message and members(choice.message)
-  local texts = message and is_nothing(message.function_call) and texts_of(message.content)
+  local texts = message and is_sayable(message) and texts_of(message.content)
   if not texts then return nil end
   if is_text(message.refusal) then texts[#texts + 1] = message.refusal end
   local blocks = {}

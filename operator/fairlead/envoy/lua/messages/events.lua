@@ -12,10 +12,10 @@ end
 
 -- Whether this is what stands between the quotes of one string of JSON.
 local function is_inner(text)
-  local at = find(text, '["\\]')
+  local at = find(text, '["\\\n]')
   while at do
-    if byte(text, at) == 34 or at == #text then return false end
-    at = find(text, '["\\]', at + 2)
+    if byte(text, at) ~= 92 or at == #text then return false end
+    at = find(text, '["\\\n]', at + 2)
   end
   return true
 end
@@ -61,14 +61,22 @@ local function read_event(state, out, text)
     local data = match(line, "^data: ?(.*)$")
     if data then lines[#lines + 1] = data end
   end
-  if #lines > 0 then advance(state, out, concat(lines, "\n")) end
+  if #lines > 0 then advance(state, out, concat(lines, " ")) end -- no string of JSON has a line's end
   if state.text and #out == before + 1 and (state.tries or 0) < MOST_TRIES then learn(state, text, out[#out]) end
+end
+
+-- Lines may end by CR LF, by LF or by CR, and an end may be cut in two. None of them is in JSON.
+local function with_plain_ends(state, chunk)
+  if state.returned and byte(chunk) == 10 then chunk = sub(chunk, 2) end
+  state.returned = byte(chunk, -1) == 13
+  chunk = gsub(chunk, "\r\n", "\n")
+  return (gsub(chunk, "\r", "\n"))
 end
 
 -- Takes the next bytes of a stream, and returns what the client gets in their place.
 local function translated(state, chunk)
   if state.ended then return "" end
-  if find(chunk, "\r", 1, true) then chunk = gsub(chunk, "\r", "") end -- none is in JSON
+  if state.returned or find(chunk, "\r", 1, true) then chunk = with_plain_ends(state, chunk) end
   if chunk == "" then return "" end
   local pieces, out = state.pieces, {}
   local ends = find(chunk, "\n\n", 1, true) or state.line_ended and byte(chunk) == 10

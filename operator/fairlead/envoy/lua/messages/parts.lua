@@ -11,7 +11,9 @@ local function leave(name)
   end
 end
 
-local function refuse(name) error({ name = name }, 0) end
+local function refuse(name)
+  error({ name = gsub(name, " of type $", "") }, 0) -- a type that is none, or is spelled in escapes
+end
 
 -- What says how tokens are drawn, and the other API cannot say: refused, unless the providers may be asked without it.
 local function draw_anyhow(name)

@@ -111,7 +111,7 @@ local function messages_of(system, messages)
     local text = byte(system) == 34 and system or joined(needed(elements(system), "system"), "system")
     if text ~= '""' then out[1] = '{"role":"system","content":' .. text .. "}" end
   end
-  local turn = #out + 1
+  local turn, last = #out + 1, nil
   for _, one in ipairs(needed(elements(messages), "messages")) do
     local message = parts_of(one, "messages")
     only(message, MESSAGE, "messages")
@@ -127,7 +127,10 @@ local function messages_of(system, messages)
       assistant_message(blocks, out)
     end
     if role == '"assistant"' then turn = #out + 1 end
+    last = role
   end
+  -- Its API would go on with that, the other one begins a turn
+  if last == '"assistant"' then refuse("messages that end with the assistant's") end
   return "[" .. concat(out, ",") .. "]"
 end
 

@@ -43,7 +43,8 @@ local function call_delta(state, out, one)
   if not open or is_other then
     if not id or not is_text(named.name) or state.seen[id] or state.calls == MOST_CALLS then return false end
     state.seen[id], state.calls = true, state.calls + 1
-    open_block(state, out, "call", '{"type":"tool_use","id":' .. id .. ',"name":' .. named.name .. ',"input":{}}')
+    open_block(state, out, "call", '{"type":"tool_use","id":' .. plain_id(id, ODD_IN_IDS) .. ',"name":' .. named.name
+      .. ',"input":{}}')
     state.call = { id = id, index = call.index, name = named.name }
   elseif is_text(named.name) and named.name ~= open.name then
     return false -- a name in parts: the first was said already
@@ -99,7 +100,7 @@ local function advance(state, out, data)
   if choice or is_text(body.id) then begin(state, out, body) end
   if not choice then return end
   local said = choice.delta and members(choice.delta) or {}
-  local texts = is_nothing(said.function_call) and texts_of(said.content)
+  local texts = is_sayable(said) and texts_of(said.content)
   if not texts then return fail(state, out, BROKEN) end
   for _, text in ipairs(texts) do text_delta(state, out, text) end
   text_delta(state, out, said.refusal)

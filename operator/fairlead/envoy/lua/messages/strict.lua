@@ -36,6 +36,14 @@ local function unquoted(text)
   return concat(out)
 end
 
+-- An id of a call without the characters of the class `odd`, which stand there in hexadecimal: other providers give ids that
+-- the other API does not take. However an id is spelled in JSON, it is the same one. Nil for an empty one.
+local function plain_id(id, odd)
+  local inner = sub(id, 2, -2)
+  if not find(inner, odd) then return inner ~= "" and id or nil end
+  return '"' .. gsub(unquoted(id) or inner, odd, function(c) return format("_%02x", byte(c)) end) .. '"'
+end
+
 local DEEPEST = 128
 
 local HEX, AFTER_BACKSLASH = {}, {}
@@ -134,7 +142,7 @@ end
 
 -- The input of a tool from the arguments of a call; nil where they are no object.
 local function input_of(arguments)
-  if not arguments or arguments == '""' then return "{}" end
+  if is_nothing(arguments) or arguments == '""' then return "{}" end
   local input = byte(arguments) == 34 and unquoted(arguments)
   local open = input and match(input, "^%s*(){")
   local past = open and after_strict(input, open)

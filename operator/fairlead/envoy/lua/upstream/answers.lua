@@ -125,8 +125,20 @@ local function make_bad(h, body, status)
   headers:remove("transfer-encoding")
 end
 
+-- Whether an answer that is to be said in other words came compressed, which nobody asked for: it cannot be read.
+local function is_veiled(h, headers)
+  local encoding = headers:get("content-encoding")
+  if not encoding or encoding == "identity" then return false end
+  local ours = h:streamInfo():dynamicMetadata():get(NAMESPACE) or NONE
+  return SAYABLE[ours.translated or ""] ~= nil
+end
+
 -- Makes a failed attempt of a 200 that is no answer; true where it did.
 local function fail_unless_answer(h, headers)
+  if is_veiled(h, headers) then
+    headers:replace(":status", UNSAYABLE)
+    return true
+  end
   local is_read, opaque = is_to_be_read(h, headers)
   if not is_read then return false end
   local body = h:body(true) -- may wait for it: headers from before are void then
