@@ -11,7 +11,7 @@ import click
 from fairlead.budget.configuration import decode
 from fairlead.budget.price import USD
 from fairlead.cli import options
-from fairlead.ir import Gateway, Side, word
+from fairlead.ir import Gateway, ModelKind, Side, word
 from fairlead.matching import Amiss
 from fairlead.matching.explanation import DrawnLadder, Explanation, PricedRung, explain, facts
 from fairlead.matching.prompt import PATHS
@@ -53,6 +53,7 @@ def command(
     if asked not in known:
         served = ", ".join(known) or "none; `fairlead check` says why"
         raise click.BadParameter(f"got `{asked}`, want a route that serves ({served})", param_hint="--route")
+    _check_kind(asked, gateways)
     _check_category(category, asked, gateways)
     text = body.read()
     try:
@@ -75,6 +76,20 @@ def command(
         for line in _lines(asked, seen, found, category):
             click.echo(line)
     raise SystemExit(int(not found))
+
+
+def _check_kind(asked: str, gateways: Mapping[str, Gateway]) -> None:
+    """Refuse a route none of whose models is asked by a prompt: what else is billed is no matter of tokens."""
+    kinds = {
+        plan.kind for gateway in gateways.values() for one in gateway.routes if one.name == asked for plan in one.plans
+    }
+    if kinds and not kinds & {ModelKind.CHAT, ModelKind.EMBEDDING}:
+        got = ", ".join(sorted(kinds))
+        raise click.BadParameter(
+            f"got `{asked}` of `{got}` models, want a route of `Chat` or `Embedding` models; `fairlead status` shows "
+            "its ladder",
+            param_hint="--route",
+        )
 
 
 def _check_category(category: str | None, asked: str, gateways: Mapping[str, Gateway]) -> None:

@@ -25,11 +25,15 @@ PODS_S = 10.0
 """How often new pods are looked for."""
 QUEUED = 10_000
 """Lines that wait to be looked at: who comes later waits."""
+_OTHER_UNITS = ("usdPerImage", "usdPerMinute", "usdPerMillionCharacters", "usdPerThousandSearches")
 _PART = {"app.kubernetes.io/part-of": "fairlead"}
 
 
 async def prices(kube: Kube, *, namespace: str) -> Mapping[str, Price]:
-    """Return what targets cost by the providers' catalogues; empty where they may not be read."""
+    """Return what targets cost by tokens alone, by the providers' catalogues; empty where they may not be read.
+
+    What other units cost is not known from log lines, which have no count of them.
+    """
     with suppress(ClusterError):
         return dict(_priced(await kube.list("ModelProvider", namespace=namespace)))
     return {}
@@ -40,7 +44,7 @@ def _priced(providers: Sequence[Object]) -> list[tuple[str, Price]]:
     for provider in providers:
         for model in provider["spec"].get("models", ()):
             cost = model.get("usdPerMillionTokens")
-            if cost is None:
+            if cost is None or any(name in model for name in _OTHER_UNITS):
                 continue
             fresh = quantity.nanodollars(cost["input"])
             price = Price(

@@ -288,5 +288,4 @@ def _spent(one: Json) -> str:
     tokens = one["tokens"]
     if not tokens:
         return f"${one['usd']}" if one["usd"] is not None else ""
-    usd = f"${one['usd']}" if one["usd"] is not None else "no price"
-    return f"{tokens['input']}+{tokens['output']} tokens  {usd}"
+    return f"{tokens['input']}+{tokens['output']} tokens" + (f"  ${one['usd']}" if one["usd"] is not None else "")

@@ -19,13 +19,16 @@ LOOK_S = 0.3
 
 
 def prices(folder: StateFolder) -> Mapping[str, Price]:
-    """Return what targets cost, as `fairlead up` last said; empty where it never said anything."""
+    """Return what targets cost by tokens alone, as `fairlead up` last said; empty where it never said anything.
+
+    What other units cost is not known from log lines, which have no count of them.
+    """
     document = status.read(folder)
     return {
         target["name"]: Price(input=price["input"], output=price["output"], cached_input=price["cachedInput"])
         for region in (document["regions"] if document is not None else ())
         for target in region["targets"]
-        if (price := target["price"]) is not None
+        if (price := target["price"]) is not None and not price.get("byUnits", False)
     }
 
 

@@ -199,10 +199,13 @@ def _target(target: ir.Target, price: Price) -> Json:
         "name": word.decode(target.name),
         "region": target.region or None,
         "cluster": names.limited_cluster(target.name) if limited else names.cluster(target.name),
-        "price": {"input": price.input, "output": price.output, "cachedInput": price.cached_input}
-        if price.known
-        else None,
+        "price": _price(price) if price.known else None,
     }
+
+
+def _price(price: Price) -> Json:
+    tokens = {"input": price.input, "output": price.output, "cachedInput": price.cached_input}
+    return {**tokens, "byUnits": True} if price.by_units else tokens
 
 
 def _endpoint(one: EndpointStanding) -> Json:

@@ -42,6 +42,8 @@ class Price(TypedDict):
     input: int
     output: int
     cachedInput: int
+    byUnits: NotRequired[bool]
+    """True: images, or other units than tokens, cost something, too."""
 
 
 class Target(TypedDict):

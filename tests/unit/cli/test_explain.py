@@ -170,3 +170,12 @@ def test_a_rung_says_in_which_words_it_is_asked_and_whether_at_all(files: Path) 
     first, second, last = document["regions"][0]["ladders"][0]["rungs"]
     assert (first["words"], second["passedOver"]) == ("messages", True)
     assert not {"words", "passedOver", "judged"} & set(last)
+
+
+def test_a_route_whose_models_make_no_text_is_refused(files: Path) -> None:
+    picture = {"name": "picture", "type": "Image", "usdPerImage": "0.04"}
+    more = provider("q", endpoints=[endpoint("us", "us-east-1")], models=[picture])
+    write(files / "m" / "more.yaml", more, route("pictures", target("q", "picture")))
+    result = explained(files, "a boat", "--route", "fairlead/pictures")
+    assert result.exit_code == 2
+    assert "got `fairlead/pictures` of `Image` models, want a route of `Chat` or `Embedding` models" in result.output

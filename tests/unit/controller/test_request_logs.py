@@ -91,7 +91,11 @@ def test_prices_are_the_catalogues() -> None:
     found = provider(
         "p",
         endpoints=[endpoint("us", "us-east-1")],
-        models=[model("m") | {"usdPerMillionTokens": {"input": "0.18", "output": "0.25"}}],
+        models=[
+            model("m") | {"usdPerMillionTokens": {"input": "0.18", "output": "0.25"}},
+            model("picture", type="Image", usdPerImage="0.04"),
+        ],
     )
     prices = asyncio.run(request_logs.prices(MemoryCluster(found), namespace="fairlead"))
+    assert set(prices) == {"p/us/m"}, "log lines have no images"
     assert prices["p/us/m"].input == prices["p/us/m"].cached_input == 180_000_000

@@ -56,6 +56,13 @@ def test_an_attempt_that_served_has_the_tokens_and_the_dollars() -> None:
     assert (second["usd"], second["tokens"]) == ("0.00093", {"input": 1000, "output": 10, "cached": 100})
 
 
+def test_without_a_price_the_tokens_stand_alone() -> None:
+    (request,) = gathered([attempt(1), end()])
+    found = document(request, {})
+    assert (found["usd"], found["attempts"][0]["usd"]) == (None, None)
+    assert "1000+10 tokens  r1" in lines(found, whole=False)[0]
+
+
 @pytest.mark.parametrize(
     ("fields", "why", "billed"),
     [
