@@ -29,6 +29,7 @@ PRICED: dict[str, dict[str, Any]] = {
     },
     "rerank-v3.5": {"type": "Rerank", "usdPerThousandSearches": "2"},
     "jina-reranker": {"type": "Rerank", "usdPerMillionTokens": {"input": "0.02"}},
+    "jina-dear": {"type": "Rerank", "usdPerMillionTokens": {"input": "20"}},
     "omni-moderation": {"type": "Moderation", "usdPerMillionTokens": {"input": "0"}},
     "dall-e-dear": {"type": "Image", "usdPerImage": "100"},
 }
@@ -142,6 +143,15 @@ def test_searches(port: int, booked: Callable[[int], None], documents: int, sear
 def test_an_order_by_tokens(port: int, booked: Callable[[int], None]) -> None:
     answer = request(port, "POST", "/v1/rerank", {"model": "jina-reranker", "query": "a boat", "documents": ["b", "c"]})
     booked(20 * answer.json["usage"]["total_tokens"])
+
+
+def test_an_order_by_tokens_reserves_the_query_once_for_each_document(port: int, sim: SimulatedProvider) -> None:
+    sim.control.clear()
+    sim.control.reset()
+    body = {"model": "jina-dear", "query": "a boat " * 100, "documents": ["b"] * 1000}
+    answer = request(port, "POST", "/v1/rerank", body)
+    assert (answer.status, answer.json["error"]["code"]) == (429, "insufficient_quota"), answer.body
+    assert sim.control.stats().requests == 0
 
 
 def test_moderations_are_free(client: openai.OpenAI, booked: Callable[[int], None]) -> None:

@@ -51,8 +51,9 @@ def running(provider: ScriptedProvider) -> Iterator[Gateway]:
     one = target("p/e/m", provider, upstream=upstream, breaker=patient)  # type: ignore[arg-type]
     chat = route("team/chat", plan("team/chat/0", last=one), max_attempts=1)
     vectors = route("team/vectors", plan("team/vectors/0", last=one, kind=ir.ModelKind.EMBEDDING), max_attempts=1)
-    ladders = {"team/chat/0": (one,), "team/vectors/0": (one,)}
-    with Gateway(gateway({"chat": chat, "vectors": vectors}, ladders)) as started:
+    images = route("team/images", plan("team/images/0", last=one, kind=ir.ModelKind.IMAGE), max_attempts=1)
+    ladders = {f"team/{name}/0": (one,) for name in ("chat", "vectors", "images")}
+    with Gateway(gateway({"chat": chat, "vectors": vectors, "images": images}, ladders)) as started:
         yield started
 
 
@@ -84,3 +85,11 @@ def test_so_it_is_in_chunks(running: Gateway, provider: ScriptedProvider) -> Non
     path = "/v1/chat/completions"
     assert status(running, provider, path, "{}", chunked=True) == 502
     assert status(running, provider, path, '{"choices":[]}', chunked=True) == 200
+
+
+def test_pictures_in_chunks_are_as_long_as_they_like(running: Gateway, provider: ScriptedProvider) -> None:
+    picture = b'{"b64_json":"' + b"a" * (1 << 20) + b'"}'
+    pieces = (b'{"data":[', *[picture + b","] * 19, picture + b"]}")
+    provider.script = Script(pieces=pieces, content_type=JSON, chunked=True)
+    answer = running.ask("images", path="/v1/images/generations")
+    assert (answer.status, answer.body == b"".join(pieces)) == (200, True), "20 MiB, and gateways hold 16"

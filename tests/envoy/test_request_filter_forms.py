@@ -187,10 +187,14 @@ def test_a_boundary_in_quotes_is_one(caller: Client) -> None:
         ("/v1/images/generations", {"model": "img", "n": 4}, "i4 4"),
         ("/v1/images/generations", {"model": "img"}, "i1 1"),
         ("/v1/audio/speech", '{"model":"tts","input":"é\\u00e9\\ud83d\\ude00\\n\\\\\\\\u😀 "}', "c9 1"),
-        ("/v1/audio/speech", {"model": "both", "input": 7}, "c0 1"),
         ("/v1/rerank", {"model": "rank", "documents": ["a,[", {"text": "]"}, "{"]}, "q3 1"),
         ("/v1/rerank", {"model": "rank", "documents": []}, "q0 1"),
-        ("/v1/rerank", {"model": "rank"}, "q1 1"),
+        (
+            "/v1/rerank",
+            (ranked := '{"model":"rank","query":"boats","documents":["a","b","c"]}'),
+            f"q3.{len(ranked) + 2 * 7} 1",  # its two quotes, too
+        ),
+        ("/v1/rerank", {"model": "rank", "query": "boats", "documents": ["a"]}, "q1 1"),
     ],
 )
 def test_what_is_asked_for_is_counted(
@@ -200,3 +204,18 @@ def test_what_is_asked_for_is_counted(
         assert send(caller, body, path).ask == ask
     else:
         assert caller.post(body if isinstance(body, str) else json.dumps(body), path).ask == ask
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("/v1/audio/speech", {"model": "tts", "input": 7}, "input"),
+        ("/v1/audio/speech", {"model": "tts", "input": ["a" * 100]}, "input"),
+        ("/v1/audio/speech", {"model": "tts", "text": "a" * 100}, "input"),
+        ("/v1/rerank", {"model": "rank", "query": "a", "texts": ["b"] * 200}, "documents"),
+        ("/v1/rerank", {"model": "rank", "query": "a", "documents": {"a": "b"}}, "documents"),
+    ],
+)
+def test_what_cannot_be_counted_is_refused(caller: Client, path: str, body: dict[str, object], param: str) -> None:
+    answer = caller.post(json.dumps(body), path)
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (400, "invalid_type", param)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fairlead.budget.price import USD, Price, whole, with_units
-from fairlead.budget.unit import Asked
+from fairlead.budget.unit import Asked, Unit
 
 DEFAULT_OUTPUT_TOKENS = 4096
 """What a request may answer when neither it, its route nor its model says, and the context window is not known."""
@@ -118,11 +118,18 @@ def likely(ask: Ask, asked: Asked, rung: Rung, *, inputs: int | None, outputs: i
     """
     (bound,) = bounds((rung,), None)
     if inputs is None:
-        inputs = input_tokens(ask.body_bytes) if asked.inputs is None else asked.inputs
+        inputs = _inputs(ask, asked)
     outputs = output_tokens(ask, bound) * max(1, ask.choices) if outputs is None else outputs
     each, count = rung.price.of(asked.unit), asked.likely if count is None else count
     tokens = inputs * bound.per_input + outputs * bound.per_output
     return min(LARGEST, with_units(tokens, each or 0, asked.unit, count))
+
+
+def _inputs(ask: Ask, asked: Asked) -> int:
+    """Return how many tokens went in when nobody counted them: all that files can have; of text by its bytes."""
+    if asked.inputs is None or asked.unit is Unit.SEARCH:
+        return input_tokens(ask.body_bytes if asked.inputs is None else asked.inputs)
+    return asked.inputs
 
 
 def output_tokens(ask: Ask, bound: Bound) -> int:

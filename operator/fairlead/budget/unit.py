@@ -38,7 +38,8 @@ class Asked:
     count: int
     """Images, characters, documents, bytes of audio."""
     inputs: int | None = None
-    """The most tokens that can go in, where the body's bytes do not say it: of files."""
+    """The most tokens that can go in, where the body's bytes do not say it: of files, and of a query that is read
+    with each document."""
 
     def most(self, body_bytes: int) -> int:
         """Return the units that are reserved: the most that can be billed, and of audio what is usual at most."""

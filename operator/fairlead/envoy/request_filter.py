@@ -35,7 +35,8 @@ It runs once per request, after api_key_auth and before everything that needs to
   must be whole numbers, at least 1 (else 400): what one server reads as a number and another does not, or as none,
   would be a way around the budget. Elsewhere what is no such number counts as absent. In place of the limit stands
   what is asked for by other units than tokens: `i<images>`, `c<characters>` that are spoken, `q<documents>`, and of a
-  form `s<bytes of files>` of audio, or `i<images>`, with `.<the most tokens that can go in>`;
+  form `s<bytes of files>` of audio, or `i<images>`, with `.<the most tokens that can go in>`, as documents have that
+  share a query. Where a budget counts, `input` of speech must be a string and `documents` an array (else 400);
   A count of tokens costs nothing, and has `0 free`;
 - for messages and chat/completions on a plan with rungs that want other words: dynamic metadata `names.WORDS_NAMESPACE`
   with those words, `left_out`, or `unsaid`, see `fairlead.envoy.words`;

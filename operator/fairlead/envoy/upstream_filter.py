@@ -9,7 +9,7 @@ the credential no prompt leaves: the attempt fails. What is to be signed is told
 **On the way back** it takes off such headers, too, and makes a 200 that is no answer a failed attempt, which is 502 on
 the last rung: an empty body; and, where the answer is a JSON object that comes as a whole, a body that is none, that
 says that it is an error, or that lacks the list which its endpoint's clients read. Bodies up to 1 MiB are looked into;
-longer ones with a `content-length`, compressed ones, streams, and embeddings in chunks pass as they are. An
+longer ones with a `content-length`, compressed ones, streams, embeddings and images in chunks pass as they are. An
 answer in the words of another API that cannot be said in the client's, and a status that HTTP does not have, are failed
 attempts, too.
 Answers of Bedrock's Converse go on in the words of Messages, streams event by event (`fairlead.envoy.words`).

@@ -135,6 +135,15 @@ def test_reserved_is_what_it_can_cost_at_most(price: Price, asked: Asked, expect
     assert reservation(ask, bounds((rung(price), rung(FREE)), None)) == expected
 
 
+def test_a_query_is_read_with_each_document() -> None:
+    asked = Asked(unit=Unit.SEARCH, count=1000, inputs=100_000)
+    ask = Ask(body_bytes=4000, output_limit=None, asked=asked)
+    order = rung(replace(FREE, input=20_000_000), generates=False)
+    assert reservation(ask, bounds((order,), None)) == 100_000 * 20
+    found = charge(ended(NOTHING_SAID, asked, body_bytes=4000), order)
+    assert found == Charge(cost=50_000 * 20, estimated=True, doubt=Doubt.ABSENT)
+
+
 def test_words_of_checks_and_reports() -> None:
     words = "c/a id m 120 c/r {} 3 - false"
     assert check(words.format("i3")).asked == THREE

@@ -126,6 +126,11 @@ local function bad_count(name)
   return refusal("400", "invalid_n", "The " .. name .. " parameter must be a whole number, at least 1: your budget is limited.", name)
 end
 
+local function uncountable(name, kind)
+  return refusal("400", "invalid_type", "The " .. name .. " parameter must be " .. kind
+    .. ": your budget is limited, and this model is billed by it.", name)
+end
+
 local TOO_MANY_PROMPTS = refusal("400", "invalid_n",
   "The prompt parameter has more than " .. MOST_PROMPTS .. " prompts; send them in several requests.", "prompt")
 

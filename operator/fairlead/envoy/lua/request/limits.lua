@@ -99,7 +99,9 @@ function bounds(s, endpoint, judged)
   if prompts > 1 then answers = answers * prompts end
   if endpoint.unit then
     if judged and unclear then return nil, unclear end
-    return units_of(s, endpoint.unit, answers) .. format(" %.0f", answers)
+    local words, uncounted = units_of(s, endpoint.unit, answers, judged)
+    if not words then return nil, uncounted end
+    return words .. format(" %.0f", answers)
   end
   return (limit and format("%.0f ", limit) or "- ") .. format("%.0f", answers)
 end

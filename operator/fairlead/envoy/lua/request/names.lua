@@ -64,7 +64,7 @@ local BODY = readable(MODEL, {
   -- what rules look at: of prompts, and of the form of the answer
   "messages", "system", "instructions", "response_format", "text", "output_config", "output_format",
   -- what is billed by searches, and the form of an answer that is spoken
-  "documents", "stream_format",
+  "documents", "stream_format", "query",
 }, 46)
 local INCLUDE_USAGE = BODY.last + 1
 local OPTIONS = readable(INCLUDE_USAGE, { "include_usage" })

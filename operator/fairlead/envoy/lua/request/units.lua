@@ -33,15 +33,25 @@ local function elements(slot)
   return count
 end
 
+-- Each returns its words; or nil and the refusal of what cannot be counted, where somebody needs it.
 local COUNTS = {
   images = function(_, answers) return format("i%.0f", answers) end,
-  characters = function(s)
+  characters = function(s, _, judged)
     local text = value_of(s, BODY.slots.input)
-    return format("c%.0f", text and byte(text) == 34 and characters(text) or 0)
+    local spoken = text and byte(text) == 34
+    if judged and not spoken then return nil, uncountable("input", "a string") end
+    return format("c%.0f", spoken and characters(text) or 0)
   end,
-  documents = function() return format("q%.0f", elements(BODY.slots.documents)) end,
+  -- Who bills an order by tokens counts the query once for each document.
+  documents = function(s, _, judged)
+    local slot = BODY.slots.documents
+    if judged and (key_at[slot] == 0 or p[value_at[slot]] ~= 91) then return nil, uncountable("documents", "an array") end
+    local count, query = elements(slot), value_of(s, BODY.slots.query)
+    if not query or count < 2 then return format("q%.0f", count) end
+    return format("q%.0f.%.0f", count, #s + (count - 1) * #query)
+  end,
 }
 
-function units_of(s, unit, answers) return COUNTS[unit](s, answers) end
+function units_of(s, unit, answers, judged) return COUNTS[unit](s, answers, judged) end
 
 end

@@ -6,7 +6,8 @@ local NO_ANSWER, NO_MESSAGE = "@no_answer@", "@no_message@" -- as clients of Ope
 local LIST_OF = { ["/chat/completions"] = "choices", ["/completions"] = "choices", ["/responses"] = "output",
   ["/messages"] = "content", ["/embeddings"] = "data", ["/images/generations"] = "data", ["/images/edits"] = "data", ["/moderations"] = "results",
   ["/rerank"] = "results" }
-local VECTORS = "/embeddings"
+-- Answers that are larger than all others, and rarely wrong: in chunks, ten pictures may be more than the buffers hold.
+local LARGE = { ["/embeddings"] = true, ["/images/generations"] = true, ["/images/edits"] = true }
 local QUOTE, OPEN_LIST, OPEN_OBJECT, SLASH = 34, 91, 123, 47
 
 -- The place after a string that begins at `at`, or nil.
@@ -107,7 +108,7 @@ local function is_to_be_read(h, headers)
   local ours = h:streamInfo():dynamicMetadata():get(NAMESPACE) or NONE
   local path = path_of(ours)
   if not LIST_OF[path] then return false end
-  if path == VECTORS and not length then return false end -- larger than all others, and rarely wrong
+  if LARGE[path] and not length then return false end
   local streams = tostring(ours.stream) == "true"
   if opaque then return not streams, true end
   return json or kind == "text/html" or not streams
