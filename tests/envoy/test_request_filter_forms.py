@@ -219,3 +219,18 @@ def test_what_is_asked_for_is_counted(
 def test_what_cannot_be_counted_is_refused(caller: Client, path: str, body: dict[str, object], param: str) -> None:
     answer = caller.post(json.dumps(body), path)
     assert (answer.status, answer.error["code"], answer.error["param"]) == (400, "invalid_type", param)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        (field("url", "https://example.com/a.mp3"), "url"),
+        (FILE + field("url", "https://example.com/a.mp3"), "url"),
+        (field("file", "A" * 1000), "file"),
+        (field("file", b"", '; filename="a"'), "file"),
+        (b"", "file"),
+    ],
+)
+def test_audio_that_is_no_file_of_the_form_cannot_be_counted(caller: Client, fields: bytes, param: str) -> None:
+    answer = send(caller, W + fields + END)
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (400, "invalid_type", param)

@@ -216,7 +216,7 @@ def _closed_message(closing: Closing) -> str:
     return ", ".join((*parts, NEVER if hopeless else _resets(standing))) + "."
 
 
-NEVER = "which never fits, whenever it is sent: ask for fewer tokens, or for a larger budget"
+NEVER = "which never fits, whenever it is sent: ask for less, or for a larger budget"
 
 
 def _spent(standing: Standing) -> str:

@@ -87,13 +87,15 @@ end
 
 local PLAIN = { ["text/plain"] = true, ["text/plain; charset=utf-8"] = true, ["text/plain;charset=utf-8"] = true }
 
--- Notes where the fields stand that are read. Returns the length of all files, their number and where the model's part
--- begins and ends; or nil and the refusal.
+local AUDIO = { file = true, url = true } -- fields of audio: the second one is Groq's
+
+-- Notes where the fields stand that are read. Returns the length of all files, their number, where the model's part
+-- begins and ends, and the field, if any, that stands for audio which is no file here; or nil and the refusal.
 local function scan_form(s, boundary)
   local mark = "--" .. boundary
   for slot = BODY.first, BODY.last do key_at[slot] = 0 end
   unclear = nil
-  local at, parts, bytes, files, model_at, model_end = 1, 0, 0, 0, nil, nil
+  local at, parts, bytes, files, model_at, model_end, elsewhere = 1, 0, 0, 0, nil, nil, nil
   if sub(s, 1, #mark) ~= mark then return nil, AT_BOUNDARY end
   while true do
     local head = at + #mark + 2
@@ -101,7 +103,7 @@ local function scan_form(s, boundary)
     if ended == "--" then
       local rest = sub(s, head, head + 2)
       if rest ~= "" and rest ~= "\r\n" then return nil, AT_BOUNDARY end
-      return bytes, files, model_at, model_end
+      return bytes, files, model_at, model_end, elsewhere
     end
     if ended ~= "\r\n" then return nil, AT_BOUNDARY end
     parts = parts + 1
@@ -128,6 +130,7 @@ local function scan_form(s, boundary)
       if slot == MODEL then model_at, model_end = at, next_at end
     end
     if is_file then bytes, files = bytes + length, files + 1 end
+    if not is_file and AUDIO[lower(name)] then elsewhere = name end
     at = next_at
   end
 end
@@ -136,12 +139,13 @@ local PRICED_APART = { "service_tier", "speed", "inference_geo", "web_search_opt
   "mcp_servers", "tools" }
 
 -- What is asked for, as words of a check: seconds are told by the bytes of a body, and what files can have of tokens.
-local function asked_for(s, endpoint, judged, bytes, files)
+local function asked_for(s, endpoint, judged, bytes, files, elsewhere)
   local answers, none = number_of(s, FIRST_COUNT)
   if none and judged then return nil, bad_count(NAMES[FIRST_COUNT]) end
   answers = answers or 1
   local text = #s - bytes
   if endpoint.unit == "images" then return format("i%.0f.%.0f %.0f", answers, text + files * FILE_TOKENS, answers) end
+  if judged and (elsewhere or bytes == 0) then return nil, uncountable(elsewhere or "file", "a file of the form") end
   return format("s%.0f.%.0f 1", bytes, text + math.ceil(bytes / BYTES_PER_TOKEN))
 end
 
@@ -157,7 +161,7 @@ return function(h, buffer, endpoint, path, directory, caller, consumer, metadata
   if length == 0 then return bad("it is empty") end
   local s = buffer:getBytes(0, length)
   start_scan(s)
-  local bytes, files, model_at, model_end = scan_form(s, boundary)
+  local bytes, files, model_at, model_end, elsewhere = scan_form(s, boundary)
   if not bytes then return files end
   local name = value_of(s, MODEL)
   if not name then return NO_MODEL end
@@ -182,7 +186,7 @@ return function(h, buffer, endpoint, path, directory, caller, consumer, metadata
     for _, member in ipairs(budgets and PRICED_APART or {}) do
       if key_at[BODY.slots[member]] ~= 0 then return unpriced(member) end
     end
-    ask, problem = asked_for(s, endpoint, budgets ~= nil, bytes, files)
+    ask, problem = asked_for(s, endpoint, budgets ~= nil, bytes, files, elsewhere)
     if problem then return problem end
     metadata:set(NAMESPACE, "ask", ask)
   end
