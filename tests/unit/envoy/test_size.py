@@ -19,18 +19,31 @@ LAYOUT = envoy.Layout(
 
 
 def test_a_file_at_the_limit_fits() -> None:
-    envoy._check_size({"xds/cds.json": b" " * envoy.LIMIT_BYTES}, envoy.LIMIT_BYTES, region="eu")
+    envoy._check_size({"xds/cds.json": b" " * envoy.LIMIT_BYTES}, LAYOUT, region="eu")
 
 
 def test_the_largest_file_is_named_with_what_to_do() -> None:
     files = {"xds/rds.json": b" " * (envoy.LIMIT_BYTES + 1), "xds/cds.json": b" " * (envoy.LIMIT_BYTES + 2)}
-    with pytest.raises(TooLargeError, match=r"region `eu`: got `xds/cds.json` of 921602 bytes, want at most 921600, "):
-        envoy._check_size(files, envoy.LIMIT_BYTES, region="eu")
+    with pytest.raises(
+        TooLargeError, match=r"region `eu`: got `xds/cds.json` of 921602 bytes, want at most 921600, set"
+    ):
+        envoy._check_size(files, LAYOUT, region="eu")
 
 
 def test_a_file_that_no_config_map_carries_may_be_larger() -> None:
-    assert envoy.LOCAL_LIMIT_BYTES > envoy.LIMIT_BYTES
-    envoy._check_size({"xds/cds.json": b" " * (envoy.LIMIT_BYTES + 1)}, envoy.LOCAL_LIMIT_BYTES, region="eu")
+    local = replace(LAYOUT, mounted=False)
+    envoy._check_size({"xds/cds.json": b" " * (envoy.LIMIT_BYTES + 1)}, local, region="eu")
+    with pytest.raises(TooLargeError) as refused:
+        envoy._check_size({"xds/cds.json": b" " * (envoy.LOCAL_LIMIT_BYTES + 1)}, local, region="eu")
+    assert "Gzip" not in str(refused.value), "no chart is in it"
+
+
+def test_a_file_that_is_packed_may_be_larger() -> None:
+    packed = replace(LAYOUT, packed=True)
+    envoy._check_size({"xds/cds.json": b" " * envoy.PACKED_LIMIT_BYTES}, packed, region="eu")
+    with pytest.raises(TooLargeError) as refused:
+        envoy._check_size({"xds/cds.json": b" " * (envoy.PACKED_LIMIT_BYTES + 1)}, packed, region="eu")
+    assert "Gzip" not in str(refused.value), "they are"
 
 
 def test_the_fullest_file_says_how_full_a_gateway_is() -> None:
