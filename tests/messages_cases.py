@@ -106,16 +106,25 @@ CASES = (
         becomes="`tool_calls`",
     ),
     Case(
-        what="`null`, at any depth, and a `caller` that is `direct`",
+        what="`null`, at any depth; `direct` as the `caller`, or alone in `allowed_callers`; `defer_loading` false;"
+        " empty `citations` and `mcp_servers`",
         members={
-            **answered({**TEXT, "citations": None}, {**USE, "caller": {"type": "direct"}, "cache_control": None}),
-            "tools": [{**TOOL, "type": None, "strict": None, "eager_input_streaming": None}],
+            **answered(
+                {**TEXT, "citations": None},
+                {**TEXT, "citations": []},
+                {**USE, "caller": {"type": "direct"}, "cache_control": None},
+            ),
+            "tools": [
+                {**TOOL, "type": None, "strict": None, "eager_input_streaming": None},
+                {**TOOL, "defer_loading": False, "allowed_callers": ["direct"]},
+            ],
+            "mcp_servers": [],
             "tool_choice": {"type": "auto", "name": None},
             "metadata": None,
         },
         said={
-            **said({"role": "assistant", "content": "a", "tool_calls": [CALL]}, ON),
-            "tools": [FUNCTION],
+            **said({"role": "assistant", "content": "a\na", "tool_calls": [CALL]}, ON),
+            "tools": [FUNCTION, FUNCTION],
             "tool_choice": "auto",
         },
         becomes="nothing: that is as if it were not there",
@@ -206,6 +215,11 @@ CASES = (
     Case(what="`metadata`", members={"metadata": {"user_id": "u"}}, left_out="metadata"),
     Case(what="`service_tier`", members={"service_tier": "auto"}, left_out="service_tier"),
     Case(
+        what="`context_management`: all of the conversation is said",
+        members={"context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}},
+        left_out="context_management",
+    ),
+    Case(
         what="`thinking`, and thoughts of earlier turns",
         members={
             "thinking": {"type": "enabled", "budget_tokens": 1024},
@@ -282,7 +296,7 @@ CASES = (
     ),
     Case(
         what="`mcp_servers`, `container`, and all that is not named here",
-        members={"mcp_servers": []},
+        members={"mcp_servers": [{"type": "url", "url": "https://example.com", "name": "a"}]},
         refused="mcp_servers",
     ),
 )

@@ -173,3 +173,14 @@ def test_what_an_answer_does_not_name_has_a_name_all_the_same() -> None:
 def test_a_stream_that_says_no_message_ends_by_an_error(said: bytes, words_of_it: str) -> None:
     (found,) = events(streamed(said))
     assert (found["type"], found["error"]["message"]) == ("error", words_of_it)
+
+
+@pytest.mark.parametrize(
+    ("tool", "refused"),
+    [
+        ({"defer_loading": True}, "tools.defer_loading"),
+        ({"allowed_callers": ["code_execution_20250825"]}, "tools.allowed_callers"),
+    ],
+)
+def test_what_says_something_of_a_tool_is_refused(tool: dict[str, Any], refused: str) -> None:
+    assert words({**PLAIN, "tools": [{**TOOL, **tool}]}) == (None, refused)

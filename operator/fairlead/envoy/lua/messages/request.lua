@@ -4,6 +4,13 @@
 -- are left out, and named.
 
 local TEXT = { type = true, text = true }
+local NONE_OF_THEM = "^%[%s*%]$"
+local DIRECT_ALONE = '^%[%s*"direct"%s*%]$'
+
+-- Takes a member out that says no more than if it were not there.
+local function pass_over(found, name, nothing)
+  if found[name] and match(found[name], nothing) then found[name] = nil end
+end
 
 -- The texts of text blocks as one string of JSON, one below the other.
 local function joined(blocks, where)
@@ -11,6 +18,7 @@ local function joined(blocks, where)
   for i, one in ipairs(blocks) do
     local block = parts_of(one, where)
     if type_of(block) ~= "text" then refuse(where .. " of type " .. type_of(block)) end
+    pass_over(block, "citations", NONE_OF_THEM)
     only(block, TEXT, where)
     texts[i] = sub(word(block.text, where), 2, -2)
   end
@@ -67,6 +75,7 @@ local function user_messages(content, out, turn)
     elseif kind == "image" then
       parts[#parts + 1] = image_part(block)
     elseif kind == "text" then
+      pass_over(block, "citations", NONE_OF_THEM)
       only(block, TEXT, "text")
       parts[#parts + 1] = '{"type":"text","text":' .. word(block.text, "text") .. "}"
     else
@@ -143,6 +152,8 @@ local function tools_of(tools)
   for i, one in ipairs(tools) do
     local tool = parts_of(one, "tools")
     if tool.type and type_of(tool) ~= "custom" then refuse("tools of type " .. type_of(tool)) end
+    pass_over(tool, "defer_loading", "^false$")
+    pass_over(tool, "allowed_callers", DIRECT_ALONE)
     only(tool, TOOL, "tools")
     if tool.eager_input_streaming == "true" then leave("eager_input_streaming") end
     out[i] = '{"type":"function","function":{"name":' .. word(tool.name, "tools")
@@ -213,6 +224,9 @@ local SAID = {
     return config.format and format_of(config.format, "output_config.format") or ""
   end,
   top_k = function() return draw_anyhow("top_k") end,
+  mcp_servers = function(value) return match(value, NONE_OF_THEM) and "" or refuse("mcp_servers") end,
+  -- How the API is to shorten a long conversation: the other one gets all of it
+  context_management = function() leave("context_management") return "" end,
   metadata = function() leave("metadata") return "" end,
   service_tier = function() leave("service_tier") return "" end,
 }
