@@ -51,9 +51,10 @@ def running(provider: ScriptedProvider) -> Iterator[Gateway]:
     one = target("p/e/m", provider, upstream=upstream, breaker=patient)  # type: ignore[arg-type]
     chat = route("team/chat", plan("team/chat/0", last=one), max_attempts=1)
     vectors = route("team/vectors", plan("team/vectors/0", last=one, kind=ir.ModelKind.EMBEDDING), max_attempts=1)
+    orders = route("team/orders", plan("team/orders/0", last=one, kind=ir.ModelKind.RERANK), max_attempts=1)
     images = route("team/images", plan("team/images/0", last=one, kind=ir.ModelKind.IMAGE), max_attempts=1)
-    ladders = {f"team/{name}/0": (one,) for name in ("chat", "vectors", "images")}
-    with Gateway(gateway({"chat": chat, "vectors": vectors, "images": images}, ladders)) as started:
+    ladders = {f"team/{name}/0": (one,) for name in ("chat", "vectors", "images", "orders")}
+    with Gateway(gateway({"chat": chat, "vectors": vectors, "images": images, "orders": orders}, ladders)) as started:
         yield started
 
 
@@ -93,3 +94,11 @@ def test_pictures_in_chunks_are_as_long_as_they_like(running: Gateway, provider:
     provider.script = Script(pieces=pieces, content_type=JSON, chunked=True)
     answer = running.ask("images", path="/v1/images/generations")
     assert (answer.status, answer.body == b"".join(pieces)) == (200, True), "20 MiB, and gateways hold 16"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"), [('{"results":[]}', 200), ('{"object":"list","data":[{"index":0}]}', 200), ('{"a":[]}', 502)]
+)
+def test_an_order_has_one_of_two_names(running: Gateway, provider: ScriptedProvider, body: str, expected: int) -> None:
+    provider.script = Script(pieces=(body.encode(),), content_type=JSON)
+    assert running.ask("orders", path="/v1/rerank").status == expected

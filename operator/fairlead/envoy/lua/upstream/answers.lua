@@ -6,6 +6,7 @@ local NO_ANSWER, NO_MESSAGE = "@no_answer@", "@no_message@" -- as clients of Ope
 local LIST_OF = { ["/chat/completions"] = "choices", ["/completions"] = "choices", ["/responses"] = "output",
   ["/messages"] = "content", ["/embeddings"] = "data", ["/images/generations"] = "data", ["/images/edits"] = "data", ["/moderations"] = "results",
   ["/rerank"] = "results" }
+local ALSO_OF = { ["/rerank"] = "data" } -- as Voyage has it
 -- Answers that are larger than all others, and rarely wrong: in chunks, ten pictures may be more than the buffers hold.
 local LARGE = { ["/embeddings"] = true, ["/images/generations"] = true, ["/images/edits"] = true }
 local QUOTE, OPEN_LIST, OPEN_OBJECT, SLASH = 34, 91, 123, 47
@@ -146,7 +147,8 @@ local function fail_unless_answer(h, headers)
   if opaque and body:length() > 0 then return false end
   local ours = h:streamInfo():dynamicMetadata():get(NAMESPACE) or NONE
   local status = "502"
-  if is_answer(body, LIST_OF[path_of(ours)]) then
+  local path = path_of(ours)
+  if is_answer(body, LIST_OF[path]) or ALSO_OF[path] and is_answer(body, ALSO_OF[path]) then
     status = body:length() <= ANSWER_BYTES and fault_of(ours, body) or nil
     if not status then return false end
   end
