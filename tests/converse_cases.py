@@ -50,7 +50,7 @@ CASES = (
         becomes="blocks of `system`",
     ),
     Case(
-        what="messages of one role behind each other; texts that are empty",
+        what="messages of one role behind each other; texts that are blank",
         members={
             "messages": [*user(TEXT)["messages"], {"role": "user", "content": "b"}, {"role": "user", "content": ""}]
         },

@@ -74,6 +74,16 @@ def test_a_slash_may_be_escaped(say: Say, picture: Any) -> None:
     assert say(json.dumps(body).replace("/", r"\/")) == say(body)
 
 
+@pytest.mark.parametrize("say", [said_of_messages, said_of_chat])
+def test_a_text_with_nothing_to_read_in_it_is_not_said(say: Say) -> None:
+    texts = ["", " ", "\n\n", "\t \r\n", "tn", "\\n", " x"]
+    asked = [{"type": "text", "text": one} for one in texts]
+    turns = [{"role": "user", "content": asked}, *({"role": "user", "content": one} for one in texts)]
+    found, _ = say({"model": "m", "messages": turns})
+    assert [one["text"] for one in found["messages"][0]["content"]] == ["tn", "\\n", " x"] * 2
+    check(found)
+
+
 def test_how_tokens_are_drawn_is_a_hint_where_the_provider_says_so() -> None:
     for say in (said_of_messages, said_of_chat):
         assert say({**PLAIN, "top_k": 5}, claude=False, leaves=True) == (ASKED, "top_k")

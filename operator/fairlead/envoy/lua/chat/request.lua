@@ -5,16 +5,6 @@
 
 local TEXT = { type = true, text = true, cache_control = true }
 
--- Whether a string of JSON has nothing but blanks.
-local function is_blank(text)
-  local at, from = 2, 1
-  while at > from do
-    from, at = at, match(text, "^%s*()", at)
-    at = match(text, "^\\[nrt]()", at) or at
-  end
-  return at == #text
-end
-
 -- The block of a text; nil for an empty or a blank one, which the other API does not take. Models say blank ones before
 -- they call a tool.
 local function text_block(part, where)

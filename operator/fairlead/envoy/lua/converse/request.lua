@@ -7,12 +7,12 @@ local TEXT = { type = true, text = true, cache_control = true }
 local function text_block(block, where)
   only(block, TEXT, where)
   local text = word(block.text, where)
-  return text ~= '""' and spell_text(text, mark(block, where)) or nil
+  return not is_blank(text) and spell_text(text, mark(block, where)) or nil
 end
 
 -- Blocks of text alone.
 local function texts_of(content, where)
-  if byte(content) == 34 then return { content ~= '""' and spell_text(content, "") or nil } end
+  if byte(content) == 34 then return { not is_blank(content) and spell_text(content, "") or nil } end
   local blocks = {}
   for _, one in ipairs(needed(elements(content), where)) do
     local block = parts_of(one, where)
@@ -95,7 +95,7 @@ local function conversation_of(system, messages)
     local content, role = needed(message.content, "content"), match(message.role or "", '^"(%l+)"$') or ""
     local says = needed(SAYS[role], "role")
     if byte(content) == 34 then
-      say(turns, role, { content ~= '""' and spell_text(content, "") or nil })
+      say(turns, role, { not is_blank(content) and spell_text(content, "") or nil })
     else
       local blocks = {}
       for _, inner in ipairs(needed(elements(content), "content")) do

@@ -50,10 +50,10 @@ local function spell_use(id, name, input)
     .. short(name, "names of tools above 64 characters") .. ',"input":' .. input .. "}}"
 end
 
--- `content`: a string of JSON, a list of blocks, or nil. An empty text is none: no provider takes one.
+-- `content`: a string of JSON, a list of blocks, or nil. A blank text is none.
 local function spell_result(id, content, marked, failed)
   has_calls = true
-  if type(content) == "string" then content = content ~= '""' and { spell_text(content, "") } or nil end
+  if type(content) == "string" then content = not is_blank(content) and { spell_text(content, "") } or nil end
   local point = marked ~= "" and marked or marked_inside or ""
   marked_inside = nil
   return '{"toolResult":{"toolUseId":' .. short(id, "ids of calls above 64 characters") .. ',"content":['

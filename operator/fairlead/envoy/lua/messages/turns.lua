@@ -1,5 +1,15 @@
 -- Turns of a conversation, in an API that has one message for all that somebody says until another speaks --------------
 
+-- Whether a string of JSON has nothing but blanks.
+local function is_blank(text)
+  local at, from = 2, 1
+  while at > from do
+    from, at = at, match(text, "^%s*()", at)
+    at = match(text, "^\\[nrt]()", at) or at
+  end
+  return at == #text
+end
+
 -- The last turn, or a new one where somebody else speaks: results of tools, and all that a user says after them, are one.
 local function turn_of(turns, role)
   local last = turns[#turns]
