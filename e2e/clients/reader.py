@@ -15,7 +15,7 @@ PACKAGES = ROOT / "build" / "clients"
 """Where `make clients` installs them: a Python environment that is an npm folder, too."""
 MODEL = "gpt-4o-mini"
 PAGES_ADDRESS = "127.0.0.1:8101"
-SNIPPET_S = 180
+SNIPPET_S = 400
 """A busy machine takes a minute to import some of these packages."""
 QUIET = {
     "ANONYMIZED_TELEMETRY": "false",
