@@ -16,7 +16,7 @@ class Settings:
     embedding_models: tuple[str, ...] = ()
     """Ids that make vectors and nothing else; if there are none, every id makes vectors too."""
     beside_models: tuple[str, ...] = ()
-    """Ids for images, speech, orders and moderations alone; if there are none, every id is for those too."""
+    """Ids for images, speech, rerank and moderations alone; if there are none, every id is for those too."""
     keys: tuple[str, ...] = ("test-key",)
     """Credentials that it takes; empty: it wants none, and refuses any."""
     header: str = "Authorization"
