@@ -7,7 +7,7 @@ import openai
 import pytest
 from running_up import CREDENTIAL, RunningUp, Site, consumer, provider, route, secret, until
 
-from budget.client import budget, request, spent, window_with_room
+from budget.client import budget, request, spent, usage, window_with_room
 from budget.conftest import IN_TIME, KEY
 from fairlead.demo.provider import SimulatedProvider
 from fairlead.demo.provider.beside import IMAGE_TOKENS, SOUND
@@ -17,7 +17,9 @@ pytestmark = pytest.mark.envoy
 USD = 10**9
 PRICED: dict[str, dict[str, Any]] = {
     "dall-e-3": {"type": "Image", "usdPerImage": "0.04"},
-    "gpt-image-1": {"type": "Image", "usdPerMillionTokens": {"input": "5", "output": "40"}},
+    "gpt-image-1": {"type": "Image", "usdPerMillionTokens": {"input": "5", "imageInput": "10", "output": "40"}},
+    "gpt-image-plain": {"type": "Image", "usdPerMillionTokens": {"input": "5", "output": "40"}},
+    "gpt-image-dear": {"type": "Image", "usdPerMillionTokens": {"input": "5", "imageInput": "700", "output": "40"}},
     "tts-1": {"type": "Audio", "usdPerMillionCharacters": "15"},
     "gpt-4o-mini-tts": {"type": "Audio", "usdPerMillionTokens": {"input": "0.6", "output": "12"}},
     "whisper-1": {"type": "Audio", "usdPerMinute": "0.006"},
@@ -81,6 +83,10 @@ def booked(port: int) -> Callable[[int], None]:
         assert spent(port) - before[0] == nanodollars
 
     return wait
+
+
+def _estimated(port: int) -> int:
+    return round(usage(port)["budget"]["estimated"] * USD)
 
 
 def _settled(port: int) -> tuple[int] | None:
@@ -213,10 +219,35 @@ def test_edits(client: openai.OpenAI, booked: Callable[[int], None], sim: Simula
     answer = client.images.edit(model="gpt-image-1", image=images, prompt="a boat", n=2)
     assert len(answer.data or ()) == 2
     assert answer.usage is not None
-    booked(answer.usage.input_tokens * 5000 + 2 * IMAGE_TOKENS * 40_000)
+    text = answer.usage.input_tokens - 2 * IMAGE_TOKENS
+    whole = text * 5000 + 2 * IMAGE_TOKENS * (10_000 + 40_000)
+    booked(whole)
     client.images.edit(model="dall-e-3", image=images[0], prompt="a boat", n=3)
-    booked(answer.usage.input_tokens * 5000 + 2 * IMAGE_TOKENS * 40_000 + 3 * 40_000_000)
+    booked(whole + 3 * 40_000_000)
     assert sim.control.requests()[-1].target == "/v1/images/edits"
+
+
+def test_images_that_go_in_without_a_price_cost_as_text_and_count_as_estimated(
+    client: openai.OpenAI, port: int, booked: Callable[[int], None]
+) -> None:
+    before = _estimated(port)
+    generated = client.images.generate(model="gpt-image-plain", prompt="a boat")
+    assert generated.usage is not None
+    made = generated.usage.input_tokens * 5000 + IMAGE_TOKENS * 40_000
+    booked(made)
+    assert _estimated(port) == before, "no image went in"
+    answer = client.images.edit(model="gpt-image-plain", image=("a.png", AUDIO, "image/png"), prompt="a boat")
+    assert answer.usage is not None
+    cost = answer.usage.input_tokens * 5000 + IMAGE_TOKENS * 40_000
+    booked(made + cost)
+    assert _estimated(port) - before == cost
+
+
+def test_images_that_go_in_are_reserved_at_their_own_price(client: openai.OpenAI, sim: SimulatedProvider) -> None:
+    with pytest.raises(openai.RateLimitError) as caught:
+        client.images.edit(model="gpt-image-dear", image=("a.png", AUDIO, "image/png"), prompt="a boat")
+    assert caught.value.code == "insufficient_quota"
+    assert sim.control.stats().requests == 0
 
 
 def test_a_form_of_speech_alone_is_refused(client: openai.OpenAI) -> None:

@@ -30,7 +30,7 @@ OPENAI = {
     "prompt_tokens": 30,
     "completion_tokens": 20,
     "total_tokens": 50,
-    "prompt_tokens_details": {"cached_tokens": 8, "audio_tokens": 5},
+    "prompt_tokens_details": {"cached_tokens": 8, "audio_tokens": 5, "image_tokens": 6},
     "completion_tokens_details": {"reasoning_tokens": 12, "audio_tokens": 4},
 }
 RESPONSE = {

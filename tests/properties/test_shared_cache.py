@@ -129,6 +129,7 @@ LIES: dict[str, Answered | None] = {
     "made at no time": told(GOOD, at="soon"),
     "made at a time that is no number": told(GOOD, at="9" * 400),
     "no usage": told(GOOD, usage="words"),
+    "usage and more words": told(GOOD, usage=f"{USAGE} - 7 7"),
     "no target": told(GOOD, target="a b"),
     "no kind": told(GOOD, kind=""),
     "a kind of two lines": told(GOOD, kind="a\r\nset-cookie: b"),
@@ -153,6 +154,7 @@ def test_what_is_one_is_a_hit_also_from_a_clock_that_is_ahead() -> None:
         told(GOOD, at=str(NOW + 5_000)),
         told(GOOD, usage="-"),
         told(GOOD, usage="2 - 4 0 0 0 0 0"),
+        told(GOOD, usage=f"{USAGE} - 7"),
     ):
         assert CacheFilter(call=lambda *_, one=given_: one).ask(ASKED, now_ms=NOW, answer=answer(1)) == ("hit", GOOD)
 

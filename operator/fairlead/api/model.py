@@ -32,6 +32,9 @@ class Price(Part):
     """A million prompt tokens of audio. Absent: as `input`, and answers with such tokens count as estimated."""
     audio_output: Dollars | None = None
     """A million completion tokens of audio. Absent: as `output`, and answers with such tokens count as estimated."""
+    image_input: Dollars | None = None
+    """A million prompt tokens of images. Absent: as `input`, and answers of an `Image` model with such tokens count as
+    estimated."""
 
     constraints: ClassVar = (
         Rule(

@@ -51,6 +51,7 @@ class Claim:
     cache_write_1h: int = 0
     audio_input: int = 0
     audio_output: int = 0
+    image_input: int = 0
     units: int | None = None
     """What it made by another unit than tokens: images, searches."""
 
@@ -65,6 +66,7 @@ class Claim:
             cache_write_1h=self.cache_write_1h,
             audio_input=self.audio_input,
             audio_output=self.audio_output,
+            image_input=self.image_input,
         )
 
 
@@ -114,6 +116,6 @@ def _impossible(claim: Claim, rung: Rung, sent_bytes: int) -> Doubt | None:
 def _exceeds(claim: Claim) -> bool:
     """Tell whether parts of a side are more than the side."""
     tokens = claim.tokens
-    inputs = tokens.cached + tokens.cache_write + tokens.cache_write_1h, tokens.audio_input
+    inputs = tokens.cached + tokens.cache_write + tokens.cache_write_1h, tokens.audio_input + tokens.image_input
     too_much_in = claim.input is not None and max(inputs) > claim.input
     return too_much_in or (claim.output is not None and tokens.audio_output > claim.output)

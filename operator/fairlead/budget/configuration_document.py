@@ -90,6 +90,7 @@ class TargetDocument(Part):
     cache_write_1h: int | None = Field(default=None, ge=0, alias="cacheWrite1h")
     audio_input: int | None = Field(default=None, ge=0)
     audio_output: int | None = Field(default=None, ge=0)
+    image_input: int | None = Field(default=None, ge=0)
     image: int | None = Field(default=None, ge=0)
     minute: int | None = Field(default=None, ge=0)
     million_characters: int | None = Field(default=None, ge=0)

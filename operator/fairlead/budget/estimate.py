@@ -81,13 +81,14 @@ def bounds(rungs: Sequence[Rung], route_limit: int | None) -> tuple[Bound, ...]:
 
 
 def _bound(rung: Rung, route_limit: int | None) -> Bound:
+    price = rung.price
     declared = [cap for cap in (route_limit, rung.max_output_tokens, rung.context_window) if cap is not None]
     return Bound(
-        per_input=max(rung.price.input, rung.price.cached_input, rung.price.written, rung.price.written_1h),
-        per_output=max(rung.price.output, rung.price.spoken) if rung.generates else 0,
+        per_input=max(price.input, price.cached_input, price.written, price.written_1h, price.seen),
+        per_output=max(price.output, price.spoken) if rung.generates else 0,
         most=min(declared, default=LARGEST_WINDOW),
         otherwise=min(declared, default=DEFAULT_OUTPUT_TOKENS),
-        price=None if rung.text else rung.price,
+        price=None if rung.text else price,
         window=rung.context_window,
     )
 

@@ -30,6 +30,8 @@ class Price:
     """Input tokens that are audio; None: the catalogue names no price."""
     audio_output: int | None = None
     """Output tokens that are audio; None: the catalogue names no price."""
+    image_input: int | None = None
+    """Input tokens that are images; None: the catalogue names no price."""
     image: int | None = None
     """An image; None: the catalogue names no price by images."""
     minute: int | None = None
@@ -53,7 +55,7 @@ class Price:
     @property
     def by_tokens(self) -> bool:
         """Whether tokens cost anything."""
-        named = (self.cache_write, self.cache_write_1h, self.audio_input, self.audio_output)
+        named = (self.cache_write, self.cache_write_1h, self.audio_input, self.audio_output, self.image_input)
         return any((self.input, self.output, self.cached_input, *named))
 
     @property
@@ -86,6 +88,11 @@ class Price:
         """What audio costs that goes out: as text where no price is named."""
         return self.output if self.audio_output is None else self.audio_output
 
+    @property
+    def seen(self) -> int:
+        """What images cost that come in: as text where no price is named."""
+        return self.input if self.image_input is None else self.image_input
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
@@ -104,6 +111,8 @@ class Tokens:
     """How many of the input tokens are audio."""
     audio_output: int = 0
     """How many of the output tokens are audio."""
+    image_input: int = 0
+    """How many of the input tokens are images."""
 
 
 FREE = Price(input=0, output=0, cached_input=0)
@@ -123,6 +132,7 @@ def cost(price: Price, tokens: Tokens, unit: Unit | None = None, count: int = 0)
     total = 0
     for part, each in (
         (tokens.audio_input, price.heard),
+        (0 if price.image_input is None else tokens.image_input, price.seen),  # as text they may be cached
         (tokens.cache_write_1h, price.written_1h),
         (tokens.cache_write, price.written),
         (tokens.cached, price.cached_input),
@@ -141,14 +151,18 @@ def with_units(millionths: int, each: int, unit: Unit, count: int) -> int:
     return -(-(millionths * per + max(0, count) * each * _MILLION) // (per * _MILLION))
 
 
-def unpriced(price: Price, tokens: Tokens) -> tuple[str, ...]:
-    """Name the kinds of tokens that were counted and have no price of their own, by their fields in the catalogue."""
+def unpriced(price: Price, tokens: Tokens, *, text: bool = True) -> tuple[str, ...]:
+    """Name the kinds of tokens that were counted and have no price of their own, by their fields in the catalogue.
+
+    To a model of `text`, images cost as text does everywhere, so that they need no price.
+    """
     if not price.known:
         return tuple(name for name, count in (("input", tokens.input), ("output", tokens.output)) if count > 0)
     named = {
         "cacheWrite": price.cache_write is None and tokens.cache_write + tokens.cache_write_1h > 0,
         "audioInput": price.audio_input is None and tokens.audio_input > 0,
         "audioOutput": price.audio_output is None and tokens.audio_output > 0,
+        "imageInput": price.image_input is None and tokens.image_input > 0 and not text,
     }
     return tuple(name for name, lacking in named.items() if lacking)
 

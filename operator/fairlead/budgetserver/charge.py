@@ -97,7 +97,7 @@ _SILENT = frozenset({Doubt.ABSENT, Doubt.ZERO})
 
 def _counted(report: Report, rung: Rung) -> Charge:
     tokens = report.claim.tokens
-    lacking = unpriced(rung.price, tokens)
+    lacking = unpriced(rung.price, tokens, text=rung.text)
     return Charge(
         cost=min(LARGEST, cost(rung.price, tokens)),
         estimated=bool(lacking),
@@ -119,7 +119,7 @@ def _by_units(report: Report, asked: Asked, rung: Rung, belief: Belief) -> Charg
     doubt = doubt or (belief.doubt if by_tokens else None)
     if doubt is None and count is not None:
         tokens = claim.tokens if by_tokens else NO_TOKENS
-        lacking = unpriced(price, tokens)
+        lacking = unpriced(price, tokens, text=rung.text)
         return Charge(
             cost=min(LARGEST, cost(price, tokens, asked.unit, count)),
             estimated=bool(lacking),

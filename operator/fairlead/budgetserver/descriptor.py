@@ -28,9 +28,10 @@ ATTEMPTS = ("wire", "duration", "tried", "failed", "lost", "asked", "cluster")
 """The words behind those of `REPORT`."""
 _NO_ATTEMPTS = ("-",) * len(ATTEMPTS)
 USAGE = ("status", "input", "output", "cached", "cache_write", "cache_write_1h", "audio_input", "audio_output")
-UNITS = "units"
-"""A word behind those of `USAGE`: what was made by another unit than tokens; later gateways write it."""
 """The words of the last group; a `-` alone where no provider said anything."""
+MORE_USAGE = ("units", "image_input")
+"""Words behind those of `USAGE`, which later gateways write where there is something to say: what was made by another
+unit than tokens, and the tokens of images."""
 ABSENT = "-"
 GOES_ON = "+"
 """Behind the number of answers of a request that goes on from an answer which its provider keeps."""
@@ -333,6 +334,7 @@ def _claim(words: Sequence[str]) -> Claim:
     if len(words) < len(USAGE):
         return NOTHING_SAID
     status, inputs, outputs, *parts = words[: len(USAGE)]
+    units, image_in, *_ = (*words[len(USAGE) :], ABSENT, ABSENT)
     cached, write, write_1h, audio_in, audio_out = (_number(part) or 0 for part in parts)
     return Claim(
         said=True,
@@ -344,7 +346,8 @@ def _claim(words: Sequence[str]) -> Claim:
         cache_write_1h=write_1h,
         audio_input=audio_in,
         audio_output=audio_out,
-        units=_number(words[len(USAGE)]) if len(words) > len(USAGE) else None,
+        units=_number(units),
+        image_input=_number(image_in) or 0,
     )
 
 

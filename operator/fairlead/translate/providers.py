@@ -253,6 +253,7 @@ def _price(model: Model | EndpointModel) -> Price:
         cache_write_1h=_own(written.cache_write_1h),
         audio_input=_own(written.audio_input),
         audio_output=_own(written.audio_output),
+        image_input=_own(written.image_input),
         image=_own(model.usd_per_image),
         minute=_own(model.usd_per_minute),
         million_characters=_own(model.usd_per_million_characters),

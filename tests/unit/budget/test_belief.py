@@ -32,6 +32,8 @@ CASES = [
         "all of it",
     ),
     (CHAT, Claim(input=9, output=2, audio_output=3), 90, nothing(Doubt.CONTRADICTORY), "more spoken than came out"),
+    (CHAT, Claim(input=9, output=2, image_input=10), 90, nothing(Doubt.CONTRADICTORY), "more seen than came in"),
+    (CHAT, Claim(input=9, output=2, audio_input=5, image_input=5), 90, nothing(Doubt.CONTRADICTORY), "seen and heard"),
     (CHAT, Claim(input=0, output=0), 0, Belief(input=0, output=0, doubt=None), "nothing in, nothing out"),
     (CHAT, Claim(), 90, nothing(Doubt.ABSENT), "not a word"),
     (CHAT, Claim(input=0, output=0), 400, nothing(Doubt.ZERO), "zeros beside text"),

@@ -17,7 +17,14 @@ CHEAP = Rung(
 )
 DEAR = Rung(
     price=Price(
-        input=10, output=20, cached_input=1, cache_write=12, cache_write_1h=20, audio_input=40, audio_output=80
+        input=10,
+        output=20,
+        cached_input=1,
+        cache_write=12,
+        cache_write_1h=20,
+        audio_input=40,
+        audio_output=80,
+        image_input=30,
     ),
     max_output_tokens=None,
     context_window=None,

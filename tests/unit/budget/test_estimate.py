@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fairlead.budget.estimate import Ask, Rung, bounds, reservation, shown_tokens, uncounted
 from fairlead.budget.price import Price, Tokens, cost
+from fairlead.budget.unit import Asked, Unit
 
 PRICE = Price(input=1_000_000, output=3_000_000, cached_input=500_000)  # 1 and 3 nano-dollars per token
 
@@ -18,6 +19,7 @@ def rung(limit: int | None = None, window: int | None = None, *, generates: bool
 
 
 OWN = replace(PRICE, cache_write=1_250_000, cache_write_1h=2_000_000, audio_input=40_000_000, audio_output=9_000_000)
+SEEN = replace(PRICE, image_input=3_000_000)
 CASES = [
     (Ask(body_bytes=100, output_limit=10), (rung(),), None, 100 + 30, "a token per byte, and the request's own limit"),
     (Ask(body_bytes=100, output_limit=10), (rung(7),), None, 100 + 21, "the model's cap is smaller"),
@@ -49,6 +51,14 @@ CASES = [
     (Ask(body_bytes=5000, output_limit=10, goes_on=True), (rung(window=1000),), None, 1030, "no more than goes in"),
     (Ask(body_bytes=100, output_limit=10, goes_on=True), (rung(),), None, 130, "a rung that keeps nothing"),
     (Ask(body_bytes=100, output_limit=10), (replace(rung(), price=OWN),), None, 200 + 90, "a cache write, audio out"),
+    (Ask(body_bytes=100, output_limit=10), (replace(rung(), price=SEEN),), None, 300 + 30, "all of it images"),
+    (
+        Ask(body_bytes=100, output_limit=10, asked=Asked(unit=Unit.IMAGE, count=1, inputs=16_484)),
+        (replace(rung(), price=SEEN, text=False),),
+        None,
+        16_484 * 3 + 30,
+        "a form's images",
+    ),
 ]
 
 

@@ -18,6 +18,7 @@ WHOLE = Price(
     cache_write_1h=8_000_000,
     audio_input=40_000_000,
     audio_output=80_000_000,
+    image_input=10_000_000,
 )
 NUMBERS = st.integers(0, 10**7)
 PRICES = st.builds(
@@ -42,6 +43,9 @@ CASES = [
     ),
     (Tokens(input=10, output=6, audio_input=3, audio_output=5), WHOLE, 7 * 4 + 3 * 40 + 16 + 5 * 80, "audio"),
     (Tokens(input=5, output=1, cached=5, cache_write=5), WHOLE, 25 + 16, "parts beyond the whole: the dearer first"),
+    (Tokens(input=10, output=1, image_input=7), WHOLE, 3 * 4 + 7 * 10 + 16, "images"),
+    (Tokens(input=10, output=0, image_input=7, cached=5), WHOLE, 7 * 10 + 3, "cached images cost as fresh ones"),
+    (Tokens(input=10, output=0, image_input=7, cached=5), PRICE, 5 * 180 + 5 * 20, "images as text, which is cached"),
     (Tokens(input=5, output=2, audio_output=9), WHOLE, 20 + 160, "more audio than output"),
     (Tokens(input=10, output=6, cache_write_1h=10, audio_output=6), PRICE, 1800 + 1500, "no price: as text"),
     (Tokens(input=10, output=0, cache_write_1h=10), replace(WHOLE, cache_write_1h=None), 50, "as any cache write"),
@@ -54,6 +58,13 @@ UNPRICED = [
     (Tokens(input=9, output=9, audio_input=1, audio_output=1), PRICE, ("audioInput", "audioOutput")),
     (Tokens(input=9, output=9, cache_write=1, audio_input=1, audio_output=1), WHOLE, ()),
 ]
+
+
+def test_images_need_a_price_of_their_own_where_images_are_made() -> None:
+    seen = Tokens(input=9, output=9, image_input=1)
+    assert (unpriced(PRICE, seen, text=False), unpriced(PRICE, seen)) == (("imageInput",), ())
+    assert unpriced(WHOLE, seen, text=False) == ()
+    assert unpriced(PRICE, Tokens(input=9, output=9), text=False) == ()
 
 
 @pytest.mark.parametrize(("tokens", "price", "kinds"), UNPRICED)

@@ -152,3 +152,5 @@ def test_words_of_checks_and_reports() -> None:
     told = "c/a r m 400 c/r held p/e/m false 200 - 1 5000 gw 500 10 - - - - - ; i3 3 ; 4 10 300 0 0 0 0 0"
     assert (report(told).asked, report(told).claim.units, report(told).metered) == (THREE, None, False)
     assert report(told + " 3").claim.units == 3
+    assert (report(told + " 3 7").claim.units, report(told + " 3 7").claim.image_input) == (3, 7)
+    assert (report(told + " - 7").claim.units, report(told + " - 7 later").claim.image_input) == (None, 7)

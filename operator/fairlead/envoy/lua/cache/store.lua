@@ -34,8 +34,8 @@ end
 -- The usage that words of a report say, as the token filter has it; nil for other words.
 local function usage_of(words)
   if words == "-" then return NOTHING_SAID end
-  local input, output, cached = match(words, "^%d ([%d-]+) ([%d-]+) (%d+) %d+ %d+ %d+ %d+$")
-  if not input then return nil end
+  local input, output, cached, more = match(words, "^%d ([%d-]+) ([%d-]+) (%d+) %d+ %d+ %d+ %d+(.*)$")
+  if not input or more ~= "" and not match(more, "^ %- %d+$") then return nil end -- tokens of images
   return { input = tonumber(input), output = tonumber(output), cached = tonumber(cached), report = words }
 end
 

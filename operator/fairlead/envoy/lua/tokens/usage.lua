@@ -3,7 +3,12 @@
 local MOST = 1e9 -- no request has more tokens of any kind
 local LONGEST_MODEL = 512
 
-local PROMPT_DETAILS = { cached_tokens = "cached", audio_tokens = "audio_in", cache_write_tokens = "made" }
+local PROMPT_DETAILS = {
+  cached_tokens = "cached",
+  audio_tokens = "audio_in",
+  image_tokens = "image_in",
+  cache_write_tokens = "made",
+}
 local ANSWER_DETAILS = { audio_tokens = "audio_out", reasoning_tokens = "reasoning" }
 local DETAILS = {
   prompt_tokens_details = PROMPT_DETAILS,
@@ -85,6 +90,7 @@ local function take(record, usage, begun)
   end
   record.reasoning = usage.reasoning or record.reasoning
   record.audio_in, record.audio_out = usage.audio_in or record.audio_in, usage.audio_out or record.audio_out
+  record.image_in = usage.image_in or record.image_in
   record.beside = not usage.prompt and not usage.details -- Anthropic counts what is in the cache beside the input
 end
 
@@ -124,6 +130,9 @@ local function publish(h, record, partial)
   local made = record.made and record.made - made_1h or 0
   if made < 0 then made = 0 end
   local parts = cached .. " " .. made .. " " .. made_1h .. " " .. (record.audio_in or 0) .. " " .. (record.audio_out or 0)
+  local seen = record.image_in or 0
+  local more = record.units and " " .. word(record.units) or ""
+  if seen > 0 then more = " " .. word(record.units) .. " " .. word(seen) end
   h:streamInfo():dynamicMetadata():set("fairlead", "usage", {
     input = input,
     output = output,
@@ -132,8 +141,7 @@ local function publish(h, record, partial)
     model = model,
     log = '"prompt_tokens":' .. written(input) .. ',"completion_tokens":' .. written(output) .. ',"cached_tokens":'
       .. written(cached) .. ',"usage_status":' .. status .. ',"model_served":"' .. model .. '"',
-    report = status .. " " .. word(input) .. " " .. word(output) .. " " .. parts
-      .. (record.units and format(" %.0f", record.units) or ""),
+    report = status .. " " .. word(input) .. " " .. word(output) .. " " .. parts .. more,
   })
   record.changed = partial
 end
