@@ -8,7 +8,17 @@ from lupa import luajit21
 from fairlead.envoy import chunk, response_ids
 
 RUNTIME = luajit21.LuaRuntime(encoding=None)
-_NAMES = ("mac_of", "signers_of", "signed_id", "opened_id", "signed_whole", "signed_chunk", "signed_rest", "new_state")
+_NAMES = (
+    "mac_of",
+    "signers_of",
+    "signed_id",
+    "opened_id",
+    "signed_whole",
+    "signed_chunk",
+    "signed_rest",
+    "new_state",
+    "renamed",
+)
 _SOURCE = "\n".join(
     (
         chunk.parts("response_ids", ("names", *response_ids.IDS)),

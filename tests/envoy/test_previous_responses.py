@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from app_gateway import KEY, anew
 from openai import BadRequestError, InternalServerError, NotFoundError, OpenAI
 from running import Answer, Gateway
+from speaking import Saying, Speaker
 
 from builders import compiled, consumer, endpoint, installation, model, provider, route, secret, target
 from fairlead import ir
@@ -25,6 +27,8 @@ REGIONS = [
 ]
 SIGNED = {"previousResponses": {"signedBy": [{"secretName": "ids"}]}}
 NOT_FOUND = "previous_response_not_found"
+ONCE = {"connection": "close"}
+"""No thread of the speaker's is left with a connection at the end."""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,15 @@ def at(name: str, sim: SimulatedProvider, region: str | None = None, **fields: A
 
 
 @pytest.fixture(scope="module")
-def gateways(us: SimulatedProvider, eu: SimulatedProvider, azure: SimulatedProvider) -> dict[str, ir.Gateway]:
+def speaker() -> Iterator[Speaker]:
+    with Speaker() as speaking:
+        yield speaking
+
+
+@pytest.fixture(scope="module")
+def gateways(
+    us: SimulatedProvider, eu: SimulatedProvider, azure: SimulatedProvider, speaker: Speaker
+) -> dict[str, ir.Gateway]:
     both = [at("us", us, "us"), at("eu", eu, "eu")]
     wide = {"contextWindow": 1000}
     made = compiled(
@@ -65,6 +77,13 @@ def gateways(us: SimulatedProvider, eu: SimulatedProvider, azure: SimulatedProvi
             models=[model("deployed", **wide)],
             **SIGNED,
         ),
+        provider(
+            "proxy",
+            endpoints=[endpoint("own", baseURL=f"http://127.0.0.1:{speaker.port}/v1")],
+            models=[model("own", **wide)],
+            **SIGNED,
+        ),
+        route("own", target("proxy", "own")),
         route("chat", target("gpt", "gpt"), fallbacks=[target("plain", "gpt")]),
         route("mini", target("gpt", "mini")),
         route("plain", target("plain", "gpt")),
@@ -262,6 +281,44 @@ def test_what_is_not_kept_or_not_signed_keeps_its_id(running: dict[str, Gateway]
         id_ = begun(running["us"], name, **members)
         assert not id_.startswith("resp_fl1_")
         assert ask(running["us"], name, previous_response_id=id_).code == NOT_FOUND
+
+
+def test_what_is_not_kept_names_the_answer_before_as_its_client_does(running: dict[str, Gateway]) -> None:
+    first = begun(running["us"])
+    answer = json.loads(ask(running["us"], store=False, previous_response_id=first).body)
+    assert answer["previous_response_id"] == first
+    assert not answer["id"].startswith("resp_fl1_")
+
+
+@pytest.mark.parametrize(("status", "given"), [(400, 400), (404, 400), (429, 429)])
+def test_an_endpoint_that_lost_the_answer_names_it_as_its_client_does(
+    running: dict[str, Gateway], speaker: Speaker, status: int, given: int
+) -> None:
+    raw = "resp_bGl0ZWxsbTpv/b3V0+ZQ=="  # of a proxy that writes base64
+    speaker.said["own"] = Saying(
+        body=json.dumps({"id": raw, "object": "response", "output": []}).encode(), headers=ONCE
+    )
+    first = begun(running["us"], "own")
+    lost = {"error": {"message": f"Response with id '{raw}' not found.", "type": "invalid_request_error"}}
+    speaker.said["own"] = Saying(body=json.dumps(lost).encode(), status=status, headers=ONCE)
+    answer = ask(running["us"], "own", previous_response_id=first)
+    assert speaker.asked[-1].body["previous_response_id"] == raw
+    assert (answer.status, answer.message) == (given, f"Response with id '{first}' not found.")
+    speaker.said["own"] = Saying(body=b'{"error":{"message":"The model does not exist."}}', status=404, headers=ONCE)
+    assert ask(running["us"], "own", previous_response_id=first).code == "provider_refused"
+
+
+def test_a_secret_that_is_not_mounted_yet_ends_no_conversation(gateways: dict[str, ir.Gateway]) -> None:
+    (signer,) = (one for one in gateways["us"].signers or () if one.provider == "gpt")
+    others = tuple(one for one in gateways["us"].signers or () if one is not signer)
+    with Gateway(
+        replace(gateways["us"], signers=(replace(signer, files=("new/key", *signer.files)), *others))
+    ) as other:
+        other.write({"credentials/ids/key": SECRET})
+        second = json.loads(ask(other, previous_response_id=begun(other)).body)["id"]
+        assert ask(other, previous_response_id=second).status == 200
+        other.write({"credentials/new/key": SECRET[::-1]})
+        assert ask(other, previous_response_id=second).status == 200
 
 
 def test_azures_paths_by_deployments(running: dict[str, Gateway], azure: SimulatedProvider) -> None:

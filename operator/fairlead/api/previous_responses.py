@@ -22,8 +22,8 @@ class PreviousResponses(Part):
     """How requests go on from answers that the provider keeps."""
 
     signed_by: Annotated[tuple[SigningKey, ...], Items(max_items=4, min_items=1)]
-    """The first signs; ids that another one signed are believed, too: put a new one in front, and take the old one away
-    when its answers are gone."""
+    """The first that is there signs; ids that another one signed are believed, too: put a new one behind the old, then
+    in front when every gateway has mounted it, and take the old one away when its answers are gone."""
 
 
 def _elsewhere(spec: Any) -> bool:

@@ -48,14 +48,14 @@ def test_an_id_carries_the_target_and_is_bound_to_the_caller(lua: Lua) -> None:
     assert lua.open(RAW) is None
 
 
-@given(st.text("abcXYZ019_.:-", min_size=1, max_size=40))
+@given(st.text("abcXYZ019_.:-+/=~", min_size=1, max_size=40))
 def test_every_id_comes_back(lua: Lua, raw: str) -> None:
     signed = lua.sign(raw)
     assert signed is not None
     assert lua.open(signed) == (TARGET, raw)
 
 
-@pytest.mark.parametrize("raw", ["", "a b", "a/b", "é", 'a"b', "a\\b", "x" * 1025])
+@pytest.mark.parametrize("raw", ["", "a b", "a\tb", "é", 'a"b', "a\\b", "x" * 1025])
 def test_an_id_that_is_none_stays_what_it_is(lua: Lua, raw: str) -> None:
     assert lua.sign(raw) is None
 
@@ -87,6 +87,15 @@ def test_a_new_secret_signs_and_the_old_one_is_believed_until_it_goes(tmp_path: 
     assert new != old
     alone = Lua(tmp_path, new=SECRET[::-1])
     assert (alone.open(new), alone.open(old)) == ((TARGET, RAW), None)
+
+
+@pytest.mark.parametrize("new", [None, "", "short"])
+def test_a_new_secret_that_is_not_mounted_yet_ends_no_conversation(tmp_path: Path, new: str | None) -> None:
+    before = Lua(tmp_path, old=SECRET).sign(RAW)
+    both = Lua(tmp_path, new=new or "", old=SECRET)
+    if new is None:
+        (tmp_path / "ids" / "new").unlink()
+    assert both.sign(RAW) == before
 
 
 @pytest.mark.parametrize("secret", ["", "short", "x" * 31])
@@ -133,6 +142,26 @@ def test_the_answer_before_has_the_id_that_the_client_knows(lua: Lua, body: str)
     found = json.loads(lua.whole(body.replace("RAW", RAW), previous="client's"))
     assert (found["id"], found["previous_response_id"]) == (lua.sign(RAW), "client's")
     assert found.get("metadata", {}).get("id", RAW) == RAW
+
+
+def test_an_answer_that_is_not_kept_names_the_one_before_as_its_client_does(lua: Lua) -> None:
+    body = f'{{"previous_response_id":"before","id":"{RAW}","store":false}}'
+    assert json.loads(lua.whole(body, previous="client's")) == {
+        "previous_response_id": "client's",
+        "id": RAW,
+        "store": False,
+    }
+    assert lua.whole('{"previous_response_id":"before"}', previous="client's") == '{"previous_response_id":"client\'s"}'
+
+
+def test_slashes_in_escapes_are_those_of_the_id(lua: Lua) -> None:
+    assert json.loads(lua.whole('{"id":"resp_a\\/b=="}'))["id"] == lua.sign("resp_a/b==")
+
+
+def test_errors_name_the_answer_before_as_its_client_does(lua: Lua) -> None:
+    error = f"Response '{RAW}', {RAW}"
+    assert lua.call("renamed", error, RAW, "x%1") == "Response 'x%1', x%1"
+    assert lua.call("renamed", "a 500 of 5", "5", "x") == "a 500 of 5"
 
 
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n"])

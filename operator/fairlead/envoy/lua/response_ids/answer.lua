@@ -22,21 +22,33 @@ local function places_in(s, p, at)
   return from, to
 end
 
--- A text with the ids of the answer at `at` signed; the text itself where there is nothing to sign. An answer that is
--- not kept keeps its id, and so does one whose id no client could send back.
+-- The id that a client gets for that of the answer; nil where it keeps the provider's: the answer is not kept, or no client
+-- could send its id back.
+local function id_of(s, from, to, state)
+  if not from.id or from.store and sub(s, from.store, to.store - 1) == "false" then return nil end
+  local raw = match(gsub(sub(s, from.id, to.id - 1), "\\/", "/"), '^"([^"\\]+)"$')
+  if not raw then return nil end
+  if raw ~= state.raw then state.raw, state.signed = raw, signed_id(state.signers, state.consumer, state.target, raw) end
+  return state.signed
+end
+
+-- A text with the ids of the answer at `at` as its client knows them: its own, and that of the answer before it; the text
+-- itself where there is nothing to write.
 local function with_ids(s, p, at, state)
   local from, to = places_in(s, p, at)
-  if not from or not from.id or from.store and sub(s, from.store, to.store - 1) == "false" then return s end
-  local raw = match(sub(s, from.id, to.id - 1), '^"([^"\\]+)"$')
-  if not raw then return s end
-  if raw ~= state.raw then state.raw, state.signed = raw, signed_id(state.signers, state.consumer, state.target, raw) end
-  if not state.signed then return s end
+  if not from then return s end
   local first, second = "id", "previous_response_id"
-  local before = state.previous and from[second] and p[from[second]] == 34
-  if not before then return sub(s, 1, from.id) .. state.signed .. sub(s, to.id - 1) end
-  local texts = { id = state.signed, previous_response_id = state.previous }
-  if from[second] < from[first] then first, second = second, first end
-  return sub(s, 1, from[first]) .. texts[first] .. sub(s, to[first] - 1, from[second]) .. texts[second] .. sub(s, to[second] - 1)
+  local before = from[second]
+  local texts = { id = id_of(s, from, to, state), previous_response_id = before and p[before] == 34 and state.previous or nil }
+  if from[first] and before and before < from[first] then first, second = second, first end
+  local out, at = {}, 1
+  for _, name in ipairs({ first, second }) do
+    if texts[name] then
+      out[#out + 1] = sub(s, at, from[name]) .. texts[name]
+      at = to[name] - 1
+    end
+  end
+  return concat(out) .. sub(s, at)
 end
 
 -- An answer in one piece.
@@ -52,4 +64,18 @@ local function signed_event(s, state)
   local from = places_in(s, p, after_blanks(p, 1))
   if not from or not from.response then return s end
   return with_ids(s, p, from.response, state)
+end
+
+-- An error of the provider's, which may name the answer before by the id that the client never saw.
+local LEAST_NAMED = 8 -- bytes: a shorter one may be a part of anything
+local function renamed(s, raw, previous)
+  if #raw < LEAST_NAMED then return s end
+  local out, at = {}, 1
+  local from, to = find(s, raw, at, true)
+  while from do
+    out[#out + 1] = sub(s, at, from - 1) .. previous
+    at = to + 1
+    from, to = find(s, raw, at, true)
+  end
+  return concat(out) .. sub(s, at)
 end

@@ -74,11 +74,19 @@ local function files_of(signers, target) return signers[match(target, "^[^/]*")]
 
 local function signature(secret, consumer, what) return mac_of(secret, "response\0" .. consumer .. "\0" .. what) end
 
--- What a client gets for a provider's id; nil where it gets the provider's.
+-- The first secret that is there: a new one may not be mounted yet, and what is signed by none cannot be gone on from.
+local function signing(files)
+  for i = 1, files and #files or 0 do
+    local secret = secret_of(files[i])
+    if secret then return secret end
+  end
+  return nil
+end
+
+-- What a client gets for a provider's id; nil where it gets the provider's. Proxies give base64, with `/`, `+` and `=`.
 function signed_id(signers, consumer, target, id)
-  local files = files_of(signers, target)
-  local secret = files and secret_of(files[1])
-  if not secret or #id > LONGEST_ID or not find(id, "^[%w_.:-]+$") then return nil end
+  local secret = signing(files_of(signers, target))
+  if not secret or #id > LONGEST_ID or not find(id, "^[%w%p]+$") or find(id, '["\\]') then return nil end
   local what = target .. " " .. id
   return "resp_fl1_" .. signature(secret, consumer, what) .. "_" .. encoded(what)
 end
