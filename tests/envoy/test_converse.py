@@ -35,7 +35,7 @@ def speaking(name: str, port_or_url: int | str, **fields: Any) -> dict[str, Any]
     one = endpoint(
         "api", "us", baseURL=url, awsRegion="us-east-1", credential={"secretName": "aws", "key": "credentials"}
     )
-    catalogue = [model("claude", id=CLAUDE), model("nova", id="amazon.nova-pro-v1:0")]
+    catalogue = [model("claude", id=CLAUDE), model("modest", id=CLAUDE)]
     patient = {"consecutiveFailures": 100}
     return provider(name, protocol="Bedrock", endpoints=[one], models=catalogue, circuitBreaker=patient, **fields)
 
@@ -76,7 +76,9 @@ def running(
     with for_app(
         speaking("bedrock", bedrock.base_url),
         speaking("scripted", scripted.port),
-        provider("gpt", endpoints=at("gpt", gpt), models=[model("gpt")], messages="Translate"),
+        provider(
+            "gpt", endpoints=at("gpt", gpt), models=[model("gpt"), model("modest", id="gpt")], messages="Translate"
+        ),
         provider(
             "claude",
             protocol="Anthropic",
@@ -85,16 +87,14 @@ def running(
             models=[model("claude")],
         ),
         route("bedrock", target("bedrock", "claude")),
-        route("nova", target("bedrock", "nova")),
         route("scripted", target("scripted", "claude")),
         route("scripted-first", target("scripted", "claude"), fallbacks=then),
         route("bedrock-first", target("bedrock", "claude"), fallbacks=then),
-        route("nova-first", target("bedrock", "nova"), fallbacks=then),
         route("gpt-first", target("gpt", "gpt"), fallbacks=every),
         route("claude-first", target("claude", "claude"), fallbacks=[target("bedrock", "claude"), *then]),
+        route("modest", target("bedrock"), modelNames=["mo*"], fallbacks=[target("gpt")]),
+        held={"aws/credentials": FILE},
     ) as started:
-        started.write({"credentials/aws/credentials": FILE})
-        until(lambda: started.ask("bedrock", path=CHAT, key=KEY).status == 200)
         yield started
 
 
@@ -301,6 +301,9 @@ def test_what_cannot_be_said_is_refused_by_name(agent: Anthropic, bedrock: Simul
         ("bedrock-first", CHAT, {"messages": [{"role": "user", "content": [SHOWN]}]}, "gpt/api/gpt"),
         ("bedrock-first", MESSAGES, {"messages": [{"role": "user", "content": [LINKED]}]}, "gpt/api/gpt"),
         ("bedrock-first", MESSAGES, {"top_k": 5}, "bedrock/api/claude"),
+        ("modest", CHAT, {"messages": [{"role": "user", "content": [SHOWN]}]}, "gpt/api/modest"),
+        ("modest", MESSAGES, {"messages": [{"role": "user", "content": [LINKED]}]}, "gpt/api/modest"),
+        ("modest", MESSAGES, {"top_k": 5}, "bedrock/api/modest"),
         ("claude-first", CHAT, {"n": 2}, "gpt/api/gpt"),
         ("claude-first", CHAT, {"messages": [{"role": "user", "content": [SHOWN]}]}, "claude/api/claude"),
         ("gpt-first", MESSAGES, {"top_k": 5}, "claude/api/claude"),
