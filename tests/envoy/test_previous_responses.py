@@ -92,6 +92,10 @@ def gateways(
         route("kept", target("gpt", "gpt"), cache={"ttl": "10m"}),
         route("shared", target("gpt", "gpt"), cache={"ttl": "10m", "scope": "Namespace"}),
         route("ruled", target("plain", "gpt"), rules=[{"name": "long", "when": {"tools": False}, "route": "mini"}]),
+        route("pressed", target("plain", "gpt"), downgradeTo="mini"),
+        route(
+            "led", target("azure", "deployed"), rules=[{"name": "long", "when": {"tools": False}, "route": "pressed"}]
+        ),
         route("all", target("gpt"), modelNames=["*"]),
         consumer("app"),
         consumer("bob"),
@@ -115,11 +119,14 @@ def well(us: SimulatedProvider, eu: SimulatedProvider, azure: SimulatedProvider)
 
 
 @pytest.fixture
-def clients(running: dict[str, Gateway]) -> dict[str, OpenAI]:
-    return {
+def clients(running: dict[str, Gateway]) -> Iterator[dict[str, OpenAI]]:
+    made = {
         region: OpenAI(base_url=f"http://127.0.0.1:{one.port}/v1", api_key=KEY, max_retries=0)
         for region, one in running.items()
     }
+    yield made
+    for client in made.values():
+        client.close()
 
 
 def ask(gateway: Gateway, name: str = "chat", *, key: str = KEY, **members: Any) -> Answer:
@@ -273,6 +280,17 @@ def test_rules_lead_nobody_away_from_the_endpoint(running: dict[str, Gateway], u
     tool = {"type": "function", "name": "look", "parameters": {"type": "object"}}
     answer = ask(running["us"], "ruled", previous_response_id=first, tools=[tool], tool_choice="none")
     assert (answer.status, answer.target, answer.headers["x-fairlead-route"]) == (200, "gpt/us/mini", "team-web/mini")
+    assert len(sent(us)) == 2
+
+
+@pytest.mark.parametrize(("name", "rule"), [("pressed", None), ("led", "long")])
+def test_what_began_under_a_budgets_pressure_goes_on_where_it_began(
+    running: dict[str, Gateway], us: SimulatedProvider, name: str, rule: str | None
+) -> None:
+    first = begun(running["us"], "mini")  # as it would begin, had a budget led there
+    answer = ask(running["us"], name, previous_response_id=first)
+    assert (answer.status, answer.target, answer.headers["x-fairlead-route"]) == (200, "gpt/us/mini", "team-web/mini")
+    assert answer.headers.get("x-fairlead-rule") == rule
     assert len(sent(us)) == 2
 
 

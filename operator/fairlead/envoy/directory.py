@@ -12,6 +12,7 @@ an absent field.
                                one spends
     b                       -> there, where a budget server is asked
     x:<consumer>            -> <until, unix seconds; 0: ever> <route, or `*`> ...: where its budgets are at their end
+    d:<route>               -> <route that answers for it under a budget's pressure>, where answers can be gone on from
     f                       -> there, where a route takes feedback
     i                       -> <provider>,<secret>/<key>,... ...: by which secrets ids of their answers are signed
     k                       -> there, where a plan keeps consumers on its sides
@@ -105,6 +106,7 @@ def render(gateway: Gateway) -> dict[str, str]:
         entries[STICKY] = ASKED
     if gateway.signers:
         entries[SIGNERS] = response_ids.signers(gateway)
+        entries |= {f"d:{_word(route.name)}": _word(to) for route in gateway.routes if (to := route.downgrade_to)}
     for scope in gateway.scopes:
         entries[f"l:{scope.name}"] = " ".join(
             _word(entry.model_name) if entry.route else REFUSED + _word(entry.model_name) for entry in scope.entries
@@ -228,8 +230,10 @@ def _rule(rule: RouteRule) -> str:
 
 
 def _reached(gateway: Gateway) -> set[str]:
-    """Return the routes that others lead to, or ask."""
+    """Return the routes that others lead to, or ask; where answers are kept, also those of a budget's pressure."""
     ruled = {rule.route for route in gateway.routes for rule in route.rules}
+    if gateway.signers:
+        ruled |= {route.downgrade_to for route in gateway.routes if route.downgrade_to}
     return ruled | {route.classifier.route for route in gateway.routes if route.classifier and route.classifier.route}
 
 

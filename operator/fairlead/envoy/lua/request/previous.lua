@@ -45,15 +45,32 @@ local function place_in(entry, target)
   return near
 end
 
--- The same of the entry that was asked, and of those that its rules lead to: one of them made the answer.
-local function find_place(directory, entry, target)
+local function entry_at(directory, route)
+  local text = directory:get("t:" .. route)
+  return text and entry_of(text)
+end
+
+-- The same of an entry, and of the one that answers for it under a budget's pressure.
+local function place_under(directory, entry, target)
   local pin = place_in(entry, target)
-  if pin or not entry.ruled then return pin, entry end
+  if pin then return pin, entry end
+  local route = directory:get("d:" .. entry.route)
+  local smaller = route and entry_at(directory, route)
+  pin = smaller and place_in(smaller, target)
+  return pin, pin and smaller
+end
+
+-- The same of the entry that was asked, and of those that its rules lead to: one of them made the answer. Last, the routes
+-- that led there.
+local function find_place(directory, entry, target)
+  local pin, owner = place_under(directory, entry, target)
+  if pin or not entry.ruled then return pin, owner, nil, entry.route end
   for rule, route in gmatch(directory:get("r:" .. entry.route) or "", "([^| ]+) ([^| ]+) [^|]*") do
-    local text = directory:get("t:" .. route)
-    local reached = text and entry_of(text)
-    pin = reached and place_in(reached, target)
-    if pin then return pin, reached, rule end
+    local reached = entry_at(directory, route)
+    if reached then
+      pin, owner = place_under(directory, reached, target)
+      if pin then return pin, owner, rule, owner == reached and entry.route or entry.route .. "," .. route end
+    end
   end
   return nil
 end
@@ -81,14 +98,14 @@ local function previous_of(s, directory, entry, consumer, model, metadata)
   if not id then return not_found("?") end
   local target, kept = opened_id(signers_of(text), consumer, id)
   if not target then return not_found(id) end
-  local pin, owner, rule = find_place(directory, entry, target)
+  local pin, owner, rule, led = find_place(directory, entry, target)
   if not pin then return elsewhere(model, endpoint_of(target)) end
   if pin.stopped then return away(endpoint_of(target)) end
   if entry.ruled then
     metadata:set(NAMESPACE, "ruled", entry.route)
     metadata:set(NAMESPACE, "rule", rule or "none")
   end
-  if owner.route ~= entry.route then metadata:set(NAMESPACE, "asked", entry.route) end
+  if owner.route ~= entry.route then metadata:set(NAMESPACE, "asked", led) end
   metadata:set(NAMESPACE, "pinned", true)
   metadata:set(NAMESPACE, "previous", id)
   return nil, only_there(owner, pin), kept
