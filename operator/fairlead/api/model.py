@@ -138,7 +138,8 @@ class Model(Part):
         Rule(
             holds=lambda value: bool(prices_in(value)) == (value["pricing"] == Pricing.DECLARED),
             cel=f"({' || '.join(f'has(self.{name})' for name in (TOKENS, *UNITS))}) == (self.pricing == 'Declared')",
-            message="want a price, or `pricing: Unknown`, and not both, write `usdPerMillionTokens`, or that",
+            message="want a price that its type may have, such as `usdPerMillionTokens`, or `pricing: Unknown`, and not"
+            " both, write the one or the other",
             reads=(TOKENS, *UNITS, "pricing"),
             field="usdPerMillionTokens",
         ),
