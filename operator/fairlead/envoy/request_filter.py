@@ -75,10 +75,11 @@ metadata `error` = the code
   100,000 objects and arrays or 1,000 members of its own, a member that is read given twice, or given in a disguise that
   some servers accept: escapes in the key, other case, `maxTokens`), `missing_model`, `invalid_model`, `invalid_stream`,
   `invalid_stream_options`, `invalid_number` (more than 15 digits), `invalid_max_tokens`, `invalid_n` (also for more
-  than 10,000 prompts), `invalid_rule` (the route has rules, and `names.RULE_HEADER` says anything but `none`),
-  `unsupported_parameter` (what names something that is kept at the
-  provider's account, anywhere in the body; what chooses a model or a provider there; and, where a budget counts this
-  caller's spending on this route, what costs by another price: `lua/request/references.lua`, `refusals.lua`);
+  than 10,000 prompts), `invalid_type` (what a budget counts by is of another type), `invalid_rule` (the route has
+  rules, and `names.RULE_HEADER` says anything but `none`), `unsupported_parameter` (what names something
+  that is kept at the provider's account, anywhere in the body; what chooses a model or a provider there; and, where a
+  budget counts this caller's spending on this route, what costs by another price:
+  `lua/request/references.lua`, `refusals.lua`);
 - 404 `previous_response_not_found`, 400 or 503 `previous_response_unavailable`: of what goes on from an answer, see
   `fairlead.envoy.response_ids`; what can is sent to the last resort of one endpoint, with dynamic metadata
   `names.PINNED_KEY` and `names.PREVIOUS_KEY`;
