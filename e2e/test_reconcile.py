@@ -59,7 +59,7 @@ def _tidied(cluster: Cluster) -> None:
 def test_a_second_pass_changes_nothing(provider: Provider, team: Team) -> None:
     team.kubectl.apply(team.route("chat", provider.name, "model-a"))
     team.is_ready("modelroute", "chat")
-    _settled(team.cluster)
+    _tidied(team.cluster)
     before, writes = _versions(team.cluster), operator.total(operator.metrics(team.cluster), WRITES)
     # When something changes that means nothing to the gateways: a pass runs
     passes = operator.total(operator.metrics(team.cluster), "fairlead_reconciles_total")
