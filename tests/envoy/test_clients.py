@@ -232,9 +232,9 @@ def test_a_base_url_without_v1_is_told_so(running: Gateway, path: str, meant: st
 @pytest.mark.parametrize(
     "path",
     [
-        "/v1/threads/t/messages",
+        "/v1/thread/t/messages",
         "/v1/chat",
-        "/v1/audio/speech",
+        "/v1/audio/voices",
         "//",
         "/v2/chat/completions",
     ],
