@@ -45,7 +45,7 @@ def is_guarded(endpoint: Any) -> bool:
 def is_base_url(text: str) -> bool:
     """Tell whether a text may stand in `baseURL`."""
     fits = len(text) <= FORM.max_length and re.fullmatch(FORM.pattern, text) is not None
-    return fits and "\n" not in text and all(rule.holds(text) for rule in FORM.rules)
+    return fits and "\n" not in text and not any(rule.broken_at(text) for rule in FORM.rules)
 
 
 def split_base_url(url: str) -> tuple[bool, str, int, str]:

@@ -85,7 +85,6 @@ def ids_of_no_model(spec: Any) -> tuple[str, ...]:
 
 RULES = (
     Rule(
-        holds=lambda value: not regions_elsewhere(value),
         places=regions_elsewhere,
         cel="self.protocol == 'Bedrock' || self.endpoints.all(endpoint, !has(endpoint.awsRegion))",
         message="got a region of AWS for a provider that does not speak Bedrock's API, want none, remove it, or write"
@@ -93,7 +92,6 @@ RULES = (
         reads=("protocol", "endpoints"),
     ),
     Rule(
-        holds=lambda value: not hosts_of_no_region(value),
         places=hosts_of_no_region,
         cel=None,
         message="got a host that names no region of AWS, for which requests are to be signed, want"
@@ -101,14 +99,12 @@ RULES = (
         reads=("protocol", "endpoints"),
     ),
     Rule(
-        holds=lambda value: not regions_of_other_hosts(value),
         places=regions_of_other_hosts,
         cel=None,
         message="got another region than the host's, want the same, correct it, or remove it",
         reads=("protocol", "endpoints"),
     ),
     Rule(
-        holds=lambda value: not paths_of_hosts(value),
         places=paths_of_hosts,
         cel=None,
         message="got a path, want the host of Bedrock's runtime alone, such as"
@@ -116,7 +112,6 @@ RULES = (
         reads=("protocol", "endpoints"),
     ),
     Rule(
-        holds=lambda value: not headers_of_signed(value),
         places=headers_of_signed,
         cel="self.protocol != 'Bedrock' || self.endpoints.all(endpoint, !has(endpoint.credential)"
         " || !has(endpoint.credential.header))",
@@ -134,7 +129,6 @@ RULES = (
         field="healthCheck.credential",
     ),
     Rule(
-        holds=lambda value: not ids_of_no_model(value),
         places=ids_of_no_model,
         cel=None,
         message="got a name that no model of Bedrock's has, want letters, digits and `.`, `_`, `:`, `/`, `-`, write the"

@@ -119,7 +119,6 @@ class BudgetPolicySpec(Part):
 
     constraints: ClassVar = (
         Rule(
-            holds=lambda value: not _repeated_points(value),
             places=_repeated_points,
             cel="!has(self.stages) || self.stages.all(a, self.stages.exists_one(b,"
             " double(a.at.substring(0, a.at.size() - 1)) == double(b.at.substring(0, b.at.size() - 1))))",

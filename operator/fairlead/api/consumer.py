@@ -40,7 +40,6 @@ class ModelConsumerSpec(Part):
 
     constraints: ClassVar = (
         Rule(
-            holds=lambda value: not _repeated_keys(value),
             places=_repeated_keys,
             cel="self.keys.all(a, self.keys.exists_one(b, a.secretName == b.secretName && a.key == b.key))",
             message="got the same `secretName` and `key` twice, want each once, remove one",

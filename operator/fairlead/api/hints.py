@@ -45,7 +45,6 @@ def _reasoning(spec: Any) -> Iterator[tuple[str, str]]:
 
 RULES = (
     Rule(
-        holds=lambda value: not _reasoning_without_words(value),
         places=_reasoning_without_words,
         cel=f"{_TRANSLATES} || self.models.all(model, model.reasoning == 'LeaveOut')",
         message="got a way to tell a model how much to think, where requests come in its own words, want"
@@ -53,7 +52,6 @@ RULES = (
         reads=("protocol", "messages", "chatCompletions", "models"),
     ),
     Rule(
-        holds=lambda value: not _budgets_elsewhere(value),
         places=_budgets_elsewhere,
         cel="self.protocol in ['Anthropic', 'Bedrock'] || self.models.all(model, model.reasoning != 'Budget')",
         message="got a budget of a model's thinking, which Anthropic's API and Bedrock's have, want `Effort`, write it",

@@ -286,14 +286,12 @@ class Installation(Part):
 
     constraints: ClassVar = (
         Rule(
-            holds=lambda value: not _unknown_regions(value),
             places=_unknown_regions,
             cel=None,
             message="got a region that `regions` does not have, want names of `regions`, add the region or remove it",
             reads=("serve", "regions"),
         ),
         Rule(
-            holds=lambda value: not _repeated_listens(value),
             places=_repeated_listens,
             cel=None,
             message="got one `listen` address twice, want each region at its own, change one",

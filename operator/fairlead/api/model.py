@@ -125,7 +125,7 @@ class Model(Part):
     """How the model is told how much to think, where a request reaches it in other words than it came in
     (`docs/messages.md`, `docs/chat-completions.md`). `LeaveOut`: not at all. `Effort`: `reasoning_effort`; where
     `protocol` is `Anthropic`, `thinking` of type `adaptive` with an `effort`. `Budget`: `thinking` with
-    `budget_tokens`, of Anthropic's API alone."""
+    `budget_tokens`, where `protocol` is `Anthropic` or `Bedrock`."""
 
     @property
     def is_priced(self) -> bool:
@@ -144,7 +144,6 @@ class Model(Part):
             field="usdPerMillionTokens",
         ),
         Rule(
-            holds=lambda value: not foreign_prices(value, value["type"]),
             places=lambda value: foreign_prices(value, value["type"]),
             cel=" && ".join(f"(!has(self.{name}) || self.type == '{owner}')" for name, owner in UNITS.items()),
             message="got a price by a unit that models of this type are not billed by, want `usdPerImage` of an Image,"

@@ -50,7 +50,6 @@ RULES = (
         field="previousResponses",
     ),
     Rule(
-        holds=lambda value: not _windowless(value),
         places=_windowless,
         cel="!has(self.previousResponses) || self.models.all(model, model.type != 'Chat' || has(model.contextWindow))",
         message="got no context window of a model whose answers can be gone on from, want it: budgets reserve as much,"

@@ -251,14 +251,12 @@ class ModelProviderSpec(Part):
     # Each endpoint against the whole catalogue: 50 times what the API server's cost limit allows to be said in CEL.
     constraints: ClassVar = (
         Rule(
-            holds=lambda value: not _models_without_catalogue(value),
             places=_models_without_catalogue,
             cel=None,
             message="got a model that the catalogue lacks, want a name in `spec.models`, add it there or remove this",
             reads=("endpoints", "models"),
         ),
         Rule(
-            holds=lambda value: not _prices_without_output(value),
             places=_prices_without_output,
             cel=None,
             message="got a price of tokens without one for output, which a model of this type has, want `output`, write"
@@ -266,7 +264,6 @@ class ModelProviderSpec(Part):
             reads=("endpoints", "models"),
         ),
         Rule(
-            holds=lambda value: not versions_elsewhere(value),
             places=versions_elsewhere,
             cel="self.protocol == 'AzureOpenAI' || self.endpoints.all(endpoint, !has(endpoint.apiVersion))",
             message="got a version of Azure's API for a provider that does not speak it, want none, remove it, or write"
@@ -274,7 +271,6 @@ class ModelProviderSpec(Part):
             reads=("protocol", "endpoints"),
         ),
         Rule(
-            holds=lambda value: not ids_of_no_deployment(value),
             places=ids_of_no_deployment,
             cel=None,
             message="got a name that no deployment of Azure's has, want letters, digits, `-`, `_` and `.`, write the"
@@ -286,7 +282,6 @@ class ModelProviderSpec(Part):
         *RULES_OF_PREVIOUS_RESPONSES,
         *RULES_OF_BEDROCK,
         Rule(
-            holds=lambda value: not _prices_by_other_units(value),
             places=_prices_by_other_units,
             cel=None,
             message="got other kinds of prices than the catalogue has of this model, want each of those and no other,"

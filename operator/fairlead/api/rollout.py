@@ -166,7 +166,6 @@ class Rollout(Part):
 
     constraints: ClassVar = (
         Rule(
-            holds=lambda value: not _late_shadows(value),
             places=_late_shadows,
             cel=_SHADOW_FIRST,
             message="got a shadow step after a traffic step, want shadow steps first, move it up",

@@ -12,8 +12,9 @@ class Rule:
     The value is a JSON value with all defaults filled in, as it is when the API server runs CEL.
     """
 
-    holds: Callable[[Any], bool]
-    """Whether the value keeps the rule. Called only where everything in `reads` is well-formed."""
+    holds: Callable[[Any], bool] | None = None
+    """Whether the value keeps the rule. Called only where everything in `reads` is well-formed. None: it does where
+    `places` names none."""
     cel: str | None
     """The same in CEL; None where CEL's cost limit, or a missing function, leaves it to `decode` and to a condition."""
     message: str
@@ -27,7 +28,7 @@ class Rule:
 
     def broken_at(self, value: Any) -> tuple[str, ...]:
         """Return the places below the value where the rule is broken; none if it holds."""
-        if self.holds(value):
+        if self.holds is not None and self.holds(value):
             return ()
         return tuple(self.places(value)) if self.places else (self.field,)
 

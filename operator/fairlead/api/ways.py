@@ -47,7 +47,6 @@ RULES = (
         field="chatCompletions",
     ),
     Rule(
-        holds=lambda value: not _types_of_others(value),
         places=_types_of_others,
         cel=" && ".join(
             f"(self.protocol != '{protocol}' || self.models.all(model, model.type in {sorted(map(str, made))}))"

@@ -10,7 +10,7 @@ routes answer preflights, and a mutation writes the headers where the request ca
 
 import re
 
-from fairlead.envoy import errors, keys, logs, names
+from fairlead.envoy import errors, keys, logs, matching, names
 from fairlead.envoy.protobuf import Json, extension, packed
 from fairlead.ir import Gateway
 
@@ -55,11 +55,8 @@ def filters(gateway: Gateway) -> list[Json]:
             "cors", f"{HTTP}.header_mutation.v3.HeaderMutation", {"mutations": {"response_mutations": mutations}}
         ),
     }
-    matching = "envoy.extensions.common.matching.v3.ExtensionWithMatcher"
-    return [
-        extension(f"fairlead-{name}", matching, {"extension_config": one, "xds_matcher": _others(gateway)})
-        for name, one in made.items()
-    ]
+    allowed = matching.pattern(_allowed(gateway))
+    return [matching.only(f"fairlead-{name}", one, "origin", allowed, label="origin") for name, one in made.items()]
 
 
 def _noted(key: str, value: str) -> Json:
@@ -72,17 +69,6 @@ def headers(gateway: Gateway) -> list[Json]:
     if not gateway.allow_origins:
         return []
     return [_set(name, logs.of_request(key), action=action) for name, (key, _, action) in _WRITTEN.items()]
-
-
-def _others(gateway: Gateway) -> Json:
-    """Skip a filter for requests of no page, and of pages that may not call."""
-    origin = {
-        "input": extension("origin", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": "origin"}),
-        "value_match": {"safe_regex": {"google_re2": {}, "regex": _allowed(gateway)}},
-    }
-    skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
-    other = {"not_matcher": {"single_predicate": origin}}
-    return {"matcher_list": {"matchers": [{"predicate": other, "on_match": {"action": skip}}]}}
 
 
 def _allowed(gateway: Gateway) -> str:

@@ -11,6 +11,7 @@ from fairlead.envoy import (
     errors,
     held,
     logs,
+    matching,
     names,
     overload,
     probe,
@@ -105,64 +106,23 @@ def per_request(gateway: Gateway, layout: Layout, *, probed: Sequence[str]) -> l
 
 def _bearer() -> Json:
     """Spell the scheme of a client's key as the next filter takes it; most do already, and pass by."""
-    spelled = {
-        "input": extension(
-            "authorization", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": "authorization"}
-        ),
-        "value_match": {"prefix": "Bearer "},
-    }
-    skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
-    matchers = [{"predicate": {"single_predicate": spelled}, "on_match": {"action": skip}}]
     lua = {"default_source_code": {"inline_string": source("bearer.lua")}}
-    return extension(
-        "fairlead-bearer",
-        "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
-        {
-            "extension_config": extension("bearer", f"{HTTP}.lua.v3.Lua", lua),
-            "xds_matcher": {"matcher_list": {"matchers": matchers}},
-        },
-    )
+    made = extension("bearer", f"{HTTP}.lua.v3.Lua", lua)
+    spelled = {"prefix": "Bearer "}
+    return matching.others("fairlead-bearer", made, "authorization", spelled, label="authorization")
 
 
 def _encoded() -> Json:
     """Look at bodies in an encoding before it is taken off; most have none, and pass by."""
-    encoded = {
-        "input": extension(
-            "encoding", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": "content-encoding"}
-        ),
-        "value_match": {"safe_regex": {"google_re2": {}, "regex": ".+"}},
-    }
-    skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
-    plain = {"not_matcher": {"single_predicate": encoded}}
     lua = {"default_source_code": {"inline_string": source("encoded.lua")}}
-    return extension(
-        "fairlead-encoded",
-        "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
-        {
-            "extension_config": extension("encoded", f"{HTTP}.lua.v3.Lua", lua),
-            "xds_matcher": {"matcher_list": {"matchers": [{"predicate": plain, "on_match": {"action": skip}}]}},
-        },
-    )
+    made = extension("encoded", f"{HTTP}.lua.v3.Lua", lua)
+    return matching.only("fairlead-encoded", made, "content-encoding", matching.pattern(".+"), label="encoding")
 
 
 def _small() -> Json:
     """Take gzip off small bodies, however well they pack; others, and those of unknown length, pass by."""
-    few = {
-        "input": extension(
-            "length", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": "content-length"}
-        ),
-        "value_match": {"safe_regex": {"google_re2": {}, "regex": FEW_BYTES}},
-    }
-    skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
-    others = {"not_matcher": {"single_predicate": few}}
-    return extension(
-        "fairlead-gzip-small",
-        "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
-        {
-            "extension_config": _decompressor("gzip", max_inflate_ratio=DEFLATES_RATIO),
-            "xds_matcher": {"matcher_list": {"matchers": [{"predicate": others, "on_match": {"action": skip}}]}},
-        },
-    )
+    made = _decompressor("gzip", max_inflate_ratio=DEFLATES_RATIO)
+    return matching.only("fairlead-gzip-small", made, "content-length", matching.pattern(FEW_BYTES), label="length")
 
 
 def _decompressor(encoding: str, **fields: int) -> Json:

@@ -4,6 +4,7 @@ Measured on 1.40: `docs/load.md`. Envoy asks for memory that is allocated; what 
 the allocator keeps, code, stacks, Lua's own memory.
 """
 
+from fairlead.envoy import matching
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension
 from fairlead.ir import Limits
@@ -94,14 +95,6 @@ def at_once(limits: Limits, layout: Layout) -> list[Json]:
 
 
 def _bounded(name: str, lengths: str, count: int) -> Json:
-    large = {
-        "input": extension(
-            "length", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": "content-length"}
-        ),
-        "value_match": {"safe_regex": {"google_re2": {}, "regex": lengths}},
-    }
-    others = {"not_matcher": {"single_predicate": large}}
-    skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
     counting = {
         "gradient_controller_config": {
             "concurrency_limit_params": {
@@ -112,16 +105,8 @@ def _bounded(name: str, lengths: str, count: int) -> Json:
             "min_rtt_calc_params": {"fixed_value": "60s", "min_concurrency": count},
         }
     }
-    return extension(
-        name,
-        "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
-        {
-            "extension_config": extension(
-                "bodies", "envoy.extensions.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency", counting
-            ),
-            "xds_matcher": {"matcher_list": {"matchers": [{"predicate": others, "on_match": {"action": skip}}]}},
-        },
-    )
+    made = extension("bodies", "envoy.extensions.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency", counting)
+    return matching.only(name, made, "content-length", matching.pattern(lengths), label="length")
 
 
 def exempt() -> Json:

@@ -8,7 +8,7 @@ endpoint alone. Whatever a gateway must know stands in the id and in the configu
 region that mounts the secret can go on, also after a restart.
 """
 
-from fairlead.envoy import chunk, names
+from fairlead.envoy import chunk, matching, names
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension
 from fairlead.ir import Gateway
@@ -43,20 +43,6 @@ def filters(gateway: Gateway, layout: Layout) -> list[Json]:
     """Make the filter of answers, where some provider's are signed; requests to other paths pass it by."""
     if not gateway.signers:
         return []
-    asked = {
-        "input": extension("path", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": ":path"}),
-        "value_match": {"prefix": "/v1/responses"},
-    }
-    skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
-    others = {"not_matcher": {"single_predicate": asked}}
     lua = {"default_source_code": {"inline_string": located(source(), layout)}}
-    return [
-        extension(
-            names.SIGNED_FILTER,
-            "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
-            {
-                "extension_config": extension("signed", "envoy.extensions.filters.http.lua.v3.Lua", lua),
-                "xds_matcher": {"matcher_list": {"matchers": [{"predicate": others, "on_match": {"action": skip}}]}},
-            },
-        )
-    ]
+    made = extension("signed", "envoy.extensions.filters.http.lua.v3.Lua", lua)
+    return [matching.only(names.SIGNED_FILTER, made, ":path", {"prefix": "/v1/responses"}, label="path")]

@@ -16,7 +16,7 @@ attempt fails as one without its credential does.
 import hashlib
 from dataclasses import dataclass
 
-from fairlead.envoy import chunk, names
+from fairlead.envoy import chunk, matching, names
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension
 from fairlead.ir import Gateway, LastResort, Target
@@ -30,7 +30,6 @@ SIGNED = ("content-type",)
 PROFILE = "default"
 """Of a credentials file."""
 _HTTP = "envoy.extensions.filters.http"
-_MATCHING = "envoy.extensions.common.matching.v3.ExtensionWithMatcher"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -107,15 +106,10 @@ def _guard() -> Json:
     return _only(
         "fairlead-signed",
         extension("guard", f"{_HTTP}.lua.v3.Lua", lua),
-        {"safe_regex": {"google_re2": {}, "regex": ".+"}},
+        matching.pattern(".+"),
     )
 
 
 def _only(name: str, filter_: Json, value: Json) -> Json:
     """Make a filter of attempts whose `names.SIGN_HEADER` is so; others pass it by."""
-    header = {"header_name": names.SIGN_HEADER}
-    wanted = {"input": extension("signer", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header)}
-    others = {"not_matcher": {"single_predicate": {**wanted, "value_match": value}}}
-    skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
-    matcher = {"matcher_list": {"matchers": [{"predicate": others, "on_match": {"action": skip}}]}}
-    return extension(name, _MATCHING, {"extension_config": filter_, "xds_matcher": matcher})
+    return matching.only(name, filter_, names.SIGN_HEADER, value, label="signer")

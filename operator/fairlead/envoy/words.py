@@ -14,7 +14,7 @@ its answer in those of Messages, as if a provider of those had answered. So noth
 
 from dataclasses import dataclass
 
-from fairlead.envoy import chunk, names
+from fairlead.envoy import chunk, matching, names
 from fairlead.envoy.protobuf import Json, extension
 from fairlead.ir import Gateway, LastResort, Target
 
@@ -149,18 +149,6 @@ def filters(gateway: Gateway) -> list[Json]:
 
 def render(words: Words) -> Json:
     """Make the filter; requests to other paths pass it by."""
-    asked = {
-        "input": extension("path", "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", {"header_name": ":path"}),
-        "value_match": {"prefix": f"/v1{words.asked}"},
-    }
-    skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter")
-    others = {"not_matcher": {"single_predicate": asked}}
     lua = {"default_source_code": {"inline_string": source(words)}}
-    return extension(
-        words.filter,
-        "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
-        {
-            "extension_config": extension(words.clients, "envoy.extensions.filters.http.lua.v3.Lua", lua),
-            "xds_matcher": {"matcher_list": {"matchers": [{"predicate": others, "on_match": {"action": skip}}]}},
-        },
-    )
+    made = extension(words.clients, "envoy.extensions.filters.http.lua.v3.Lua", lua)
+    return matching.only(words.filter, made, ":path", {"prefix": f"/v1{words.asked}"}, label="path")

@@ -120,7 +120,9 @@ def is_watched(manifest: Mapping[str, Any]) -> bool:
 
 def carrying(objects: Iterable[Mapping[str, Any]], files: Mapping[str, bytes]) -> tuple[Mapping[str, Any], ...]:
     """Let the ConfigMaps that pods take while they run carry these files; raises `TooLargeError`."""
-    return tuple(configuration.carrying(one, files) if is_watched(one) else one for one in objects)
+    made = tuple(objects)
+    carried = configuration.carrying([one for one in made if is_watched(one)], files)
+    return tuple(carried.get(one["metadata"]["name"], one) for one in made)
 
 
 def watched_files(

@@ -5,7 +5,7 @@ together is patched in the order of this module: clusters before the routes that
 of other names: a pod that wants plain files keeps those that it has, until it is replaced.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from fairlead.errors import TooLargeError
@@ -40,11 +40,13 @@ def parts(files: Mapping[str, bytes], *, packed: bool = False) -> Mapping[str, M
     return {part: _content(part, found, packed=packed) for part, found in distributed.items()}
 
 
-def carrying(found: Mapping[str, Any], files: Mapping[str, bytes]) -> Mapping[str, Any]:
-    """Let a ConfigMap of `xds/` carry its part of other files, in the form that it has; raises `TooLargeError`."""
-    packed = _PACKED in found
-    rest = {field: value for field, value in found.items() if field not in {_PLAIN, _PACKED}}
-    return {**rest, **parts(files, packed=packed)[found["metadata"]["name"].rpartition("-")[2]]}
+def carrying(maps: Collection[Mapping[str, Any]], files: Mapping[str, bytes]) -> Mapping[str, Mapping[str, Any]]:
+    """Let a gateway's ConfigMaps of `xds/` carry other files, in the form that they have: by name.
+
+    Raises `TooLargeError`.
+    """
+    found = parts(files, packed=any(_PACKED in one for one in maps))
+    return {one["metadata"]["name"]: {**_head(one), **found[_part(one)]} for one in maps}
 
 
 def watched(found: Callable[[str], Mapping[str, Any] | None], name: str, *, packed: bool) -> Mapping[str, bytes] | None:
@@ -58,6 +60,14 @@ def watched(found: Callable[[str], Mapping[str, Any] | None], name: str, *, pack
         return {path: files[path] for path in WATCHED_FILES}
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
+
+
+def _head(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {field: value for field, value in found.items() if field not in {_PLAIN, _PACKED}}
+
+
+def _part(found: Mapping[str, Any]) -> str:
+    return str(found["metadata"]["name"].rpartition("-")[2])
 
 
 def _content(part: str, files: Mapping[str, bytes], *, packed: bool) -> Mapping[str, Any]:
