@@ -157,6 +157,10 @@ bench-cascade: install ## What a cascade costs, with a good first answer and wit
 bench-translation: install ## What requests and answers in another API's words cost, whole and streamed (a minute or two)
 	PYTHONPATH=tests:tests/envoy $(BIN)/python -m benchmarks.translation $(if $(ROUNDS),--rounds $(ROUNDS))
 
+.PHONY: bench-day
+bench-day: install ## A day of twelve million requests as this machine carries it, a region lost in its spike (WRITE=1: docs/scale.md; 4 minutes; needs go)
+	$(BIN)/python -m benchmarks.day $(if $(WRITE),--write)
+
 .PHONY: bench-content
 bench-content: bench-rules bench-cascade bench-cache bench-translation ## What content costs: rules, classifier, cascade, kept answers, other words
 

@@ -41,6 +41,11 @@ class RedisServer:
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
     def answers(self) -> bool:
         try:
             return self.command("PING") == b"+PONG\r\n"

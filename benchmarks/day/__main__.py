@@ -1,0 +1,62 @@
+"""Replay a day of twelve million requests as this machine carries it: `python -m benchmarks.day [--write]`.
+
+Prints tables in markdown; `--write` puts them into docs/scale.md. Exit code 1 where a request got no answer, or a
+dollar is missing.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.day import page, replay
+from benchmarks.day.shape import PEAK, Times
+from benchmarks.day.world import World
+from fairlead.demo import trace
+
+SHARE = 0.65
+"""Of the machine, in the busiest seconds of the spike."""
+
+
+def build(folder: Path) -> Path:
+    """Build what sends and what answers."""
+    path = folder / "wire"
+    subprocess.run(["go", "build", "-o", str(path), "."], cwd=Path(__file__).with_name("wire"), check=True)
+    return path
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--before", type=float, default=30, help="seconds before the spike")
+    parser.add_argument("--spike", type=float, default=100, help="seconds of the spike")
+    parser.add_argument("--after", type=float, default=45, help="seconds after it")
+    parser.add_argument("--peak", type=float, help="requests/s in its busiest seconds; default: what is carried")
+    parser.add_argument("--write", action="store_true", help="rewrite the measured part of docs/scale.md")
+    options = parser.parse_args()
+    times = Times(before=options.before, spike=options.spike, after=options.after)
+    if not 5 <= times.whole <= 900:
+        raise SystemExit(f"got {times.whole:.0f} s, want 5 to 900")
+    hour = trace.hour()
+    with tempfile.TemporaryDirectory(prefix="fl-day-") as place:
+        folder = Path(place)
+        world = World(folder, build(folder))
+        try:
+            world.begin()
+            peak = options.peak or replay.carried(world, hour, SHARE * (os.cpu_count() or 1))
+            print(f"replaying with {peak:.0f} requests/s at most, for {PEAK:,.0f}", file=sys.stderr)
+            found = replay.run(world, hour, times, peak)
+        finally:
+            world.end()
+    text = page.render(found)
+    print(text)
+    if options.write:
+        page.write(text)
+    if failed := page.failures(found):
+        raise SystemExit("\n".join(failed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+module fairlead.dev/benchmarks/day
+
+go 1.22
