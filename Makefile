@@ -5,6 +5,10 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 DEMO_STAMP = $(VENV)/.installed-demo
 
+# Images of Python often say 1: then every process compiles all that it imports, which takes as long as to run it. Empty
+# is no.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help install lock lint types imports check test tests unit envoy golden crds picture demo bench bench-operator bench-budgets bench-start bench-streams bench-check bench-cache bench-rules clean clients fuzz soak cluster cluster-down images release e2e e2e-regions system
 
