@@ -7,4 +7,4 @@ import sys
 from pathlib import Path
 
 _TESTS = Path(__file__).resolve().parents[2] / "tests"
-sys.path[:0] = [str(_TESTS)]
+sys.path[:0] = [str(_TESTS), str(_TESTS / "standalone")]

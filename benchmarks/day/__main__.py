@@ -1,7 +1,7 @@
 """Replay a day of twelve million requests as this machine carries it: `python -m benchmarks.day [--write]`.
 
-Prints tables in markdown; `--write` puts them into docs/scale.md. Exit code 1 where a request got no answer, or a
-dollar is missing.
+Then what the plan multiplies is measured, each part by itself. Prints tables in markdown; `--write` puts them into
+docs/scale.md. Exit code 1 where a request got no answer, or a dollar is missing.
 """
 
 import argparse
@@ -11,13 +11,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.day import page, replay
+from benchmarks.day import alone, page, plan, replay
+from benchmarks.day.plan import Measured
 from benchmarks.day.shape import PEAK, Times
-from benchmarks.day.world import World
+from benchmarks.day.world import World, prefer
 from fairlead.demo import trace
 
 SHARE = 0.65
 """Of the machine, in the busiest seconds of the spike."""
+ALONE_PRIORITY = 1
 
 
 def build(folder: Path) -> Path:
@@ -50,10 +52,12 @@ def main() -> None:
             found = replay.run(world, hour, times, peak)
         finally:
             world.end()
-    text = page.render(found)
-    print(text)
+        prefer(os.getpid(), ALONE_PRIORITY)  # and so all that it starts from here on
+        apart = alone.measure(alone.build(folder))
+    text, planned = page.render(found), plan.render(Measured(gateway_ms=page.gateway_ms(found), alone=apart))
+    print(text, planned, sep="\n\n")
     if options.write:
-        page.write(text)
+        page.write(text, planned)
     if failed := page.failures(found):
         raise SystemExit("\n".join(failed))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.day import autoscaler, belief
+from benchmarks.day import autoscaler, belief, plan
 from benchmarks.day.autoscaler import Scaling
 from benchmarks.day.ledger import NANO
 from benchmarks.day.outcome import Part, part, quantile
@@ -114,7 +114,6 @@ def _money(replay: Replay) -> list[str]:
 
 def _cpu(replay: Replay) -> list[str]:
     spike, calm = belief.spike(replay), belief.calm(replay)
-    more = _rate(replay, replay.times.before, replay.spike_over_s) - _rate(replay, 0, replay.times.before)
     rows = [f"| part | cores before the spike | in the spike | ms of CPU per request more | cores at {PEAK:,.0f}/s |"]
     rows += ["|---|---|---|---|---|"]
     places: list[tuple[str, str, str | None]] = [(f"gateway of {name}", GATEWAY, name) for name in NAMES]
@@ -131,7 +130,7 @@ def _cpu(replay: Replay) -> list[str]:
         if not during:
             continue
         # A region's own share of the requests is in its figure, so it is scaled as the whole is.
-        each = max(0.0, during - before) / max(1.0, more)
+        each = max(0.0, during - before) / max(1.0, _more(replay))
         scaled = f"{each * PEAK:,.1f}" if what in (GATEWAY, BUDGET, STORE) else ""
         rows.append(f"| {name} | {before:.3f} | {during:.3f} | {1000 * each:.2f} | {scaled} |")
     return rows
@@ -140,6 +139,11 @@ def _cpu(replay: Replay) -> list[str]:
 def _cores(samples: Sequence[Sample], what: str, where: str | None) -> float:
     whole = sum(one.took_s for one in samples)
     return sum(one.of(what, where) * one.took_s for one in samples) / whole if whole else 0.0
+
+
+def _more(replay: Replay) -> float:
+    """Return how many more requests a second the spike has than the time before it."""
+    return _rate(replay, replay.times.before, replay.spike_over_s) - _rate(replay, 0, replay.times.before)
 
 
 def _rate(replay: Replay, begin_s: float, end_s: float) -> float:
@@ -184,6 +188,13 @@ def _most(wanted: Sequence[float]) -> float:
     )
 
 
-def write(text: str) -> None:
-    """Put the measured part into the page."""
+def gateway_ms(replay: Replay) -> float:
+    """Return the CPU that one more request takes of all gateways."""
+    before, during = (_cores(samples, GATEWAY, None) for samples in (belief.calm(replay), belief.spike(replay)))
+    return 1000 * max(0.0, during - before) / max(1.0, _more(replay))
+
+
+def write(text: str, planned: str) -> None:
+    """Put both measured parts into the page."""
     report.write(PAGE, text, BEGIN, END)
+    report.write(PAGE, planned, plan.BEGIN, plan.END)

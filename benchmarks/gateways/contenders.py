@@ -51,8 +51,12 @@ class Contender:
 class Running:
     """A started contender, pinned to its core; use it as a context manager."""
 
-    def __init__(self, contender: Contender, upstream_port: int, folder: Path, *, kind: str) -> None:
+    def __init__(
+        self, contender: Contender, upstream_port: int, folder: Path, *, kind: str, cores: str | None = None
+    ) -> None:
+        """`cores`: where it runs; None: on its one core."""
         self.contender = contender
+        self._cores = PROXY_CORE if cores is None else cores
         self.kind = kind
         self.port = upstream_port if contender.name == "direct" else free_port()
         self.url = f"http://127.0.0.1:{self.port}/v1/chat/completions"
@@ -68,7 +72,7 @@ class Running:
         environment = {**os.environ, **self.contender.environment}
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                ["taskset", "-c", PROXY_CORE, *command],
+                ["taskset", "-c", self._cores, *command],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._folder,

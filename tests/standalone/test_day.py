@@ -15,7 +15,7 @@ from benchmarks.day.world import LOST, Process, World
 
 from fairlead.demo import trace
 
-TIMES = Times(before=0.5, spike=4, after=1)
+TIMES = Times(before=0.3, spike=3.5, after=0.2)
 LOSSES = Losses(provider=0.25, gateway=0.6, back_after_s=0)
 PEAK = 25
 

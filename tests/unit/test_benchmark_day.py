@@ -6,10 +6,12 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from benchmarks.day import autoscaler, belief, ledger, page, shape
+from benchmarks.day import autoscaler, belief, ledger, page, plan, shape
+from benchmarks.day.alone import Alone
 from benchmarks.day.autoscaler import Scaling
 from benchmarks.day.ledger import Books
 from benchmarks.day.outcome import Answer, part, quantile
+from benchmarks.day.plan import Measured
 from benchmarks.day.replay import Losses, Replay
 from benchmarks.day.shape import SPIKE, Request, Times
 from benchmarks.day.watch import Sample
@@ -178,3 +180,14 @@ def test_a_page_says_what_is_not_to_be_believed_and_what_failed() -> None:
     assert "**missed**" in page.render(bad)
     wrong = ledger.balance(page.NAMES[0], (), Books(exact=1, estimated=0, reserved=0))
     assert len(page.failures(replace(bad, balances=[wrong]))) == 6
+
+
+def test_a_plan_multiplies_what_was_measured() -> None:
+    costs = {"json": {1: [400.0, 500.0], 2: [400.0, 500.0]}, "events": {1: [2000.0], 2: [2500.0]}}
+    alone = Alone(gateways=costs, budget_server=600.0, redis=200.0)
+    assert (alone.factor("json"), alone.factor("events")) == (2, 1.6)
+    text = plan.render(Measured(gateway_ms=4.0, alone=alone))
+    assert "| a stream of 100 events, one write each, 60/s for each worker | 2,000 | 2,500 | 1.60 |" in text
+    assert "| 5,556/s x 200 us | 1.1 | 2 stores of at most 3,500 requests/s |" in text
+    assert "| 370,370/s x 4.0 ms | 1,481.5 | 1,059 pods, in 5 clusters |" in text
+    assert "Redis" not in plan.render(Measured(gateway_ms=4.0, alone=replace(alone, redis=None)))

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from benchmarks.day import page
+from benchmarks.day import page, plan
 
 TEXT = page.PAGE.read_text()
 MEASURED = TEXT.partition(page.BEGIN)[2].partition(page.END)[0]
@@ -29,3 +29,11 @@ def test_dollars_are_those_of_the_providers() -> None:
     others = [row for row in rows if row[0] != f"| {page.LOST.name}"]
     assert len(others) == 2
     assert {row[5] for row in others} == {"none |"}
+
+
+def test_the_plan_is_for_the_goal_and_a_hundred_times_it() -> None:
+    planned = TEXT.partition(plan.BEGIN)[2].partition(plan.END)[0]
+    for times in (1, plan.HUNDRED):
+        assert f"| {plan.PEAK * times:,.0f}/s | by |" in planned
+    for part in ("gateways of the other one", "budget servers", "Redis"):
+        assert planned.count(f"\n| {part} | ") == 2
