@@ -1,8 +1,8 @@
-"""What the check adds to a request: one gateway that asks a budget server, one that does not, in front of one upstream.
+"""What budgets add to a request: gateways without any, with one of the caller, and with those of others.
 
     python -m benchmarks.budgets.latency [--rounds 9] [--seconds 4] [--rate 1000] [--store memory:]
 
-An open loop at a fixed rate, counted from the moment a request was due. The two take turns; what is added is the
+An open loop at a fixed rate, counted from the moment a request was due. They take turns; what is added is the
 median over the rounds of the difference of a round's two medians. Gateway and load have a core each, as in
 `benchmarks.gateways`; the budget server takes what is free. That every request was checked, in time, is read from the
 server's own counters, else the figure would be that of a gateway which gives up.
@@ -72,6 +72,7 @@ def _start(stack: ExitStack, folder: Path, server: Server) -> dict[str, Running]
     commands = {
         "without": fairlead_gateway.command,
         "with a budget": partial(fairlead_gateway.command, budget=budget),
+        "beside budgets": partial(fairlead_gateway.command, budget=budget, bounded=False),
     }
     headers = {"authorization": f"Bearer {fairlead_gateway.CLIENT_KEY}"}
     return {
@@ -109,29 +110,31 @@ def main() -> None:
         server = stack.enter_context(Server(_configuration(folder), store))
         running = _start(stack, folder, server)
         began = {name: one.cpu_seconds() for name, one in running.items()}
-        asked = cpu_s(server.process.pid)
+        asked: dict[str, float] = {}
         before = metric(server.metrics(), "fairlead_budget_checks_total", verdict="granted")
         figures: dict[str, list[tuple[float, float]]] = {name: [] for name in running}
         for _ in range(options.rounds):
             for name, one in running.items():
+                before_round = cpu_s(server.process.pid)
                 found = open_loop(one, folder, generator, rate=options.rate, seconds=options.seconds)
                 if found.lost:
                     raise SystemExit(f"{found.lost} requests got no 200")
                 figures[name].append((found.p50, found.p99))
+                asked[name] = asked.get(name, 0) + cpu_s(server.process.pid) - before_round
         granted = metric(server.metrics(), "fairlead_budget_checks_total", verdict="granted") - before
         sent = options.rounds * options.seconds * options.rate
         cpu = {name: (one.cpu_seconds() - began[name]) / sent for name, one in running.items()}
-        cpu["budget server"] = (cpu_s(server.process.pid) - asked) / sent
+        cpu |= {f"budget server {name}": seconds / sent for name, seconds in asked.items() if name != "without"}
     print("| gateway | p50 ms | p99 ms |\n|---|---|---|")
     for name, pairs in figures.items():
         p50, p99 = (statistics.median(column) for column in zip(*pairs, strict=True))
         print(f"| {name} | {p50:.2f} | {p99:.2f} |")
-    added = sorted(
-        asked[0] - plain[0] for plain, asked in zip(figures["without"], figures["with a budget"], strict=True)
-    )
-    low, middle, high = statistics.quantiles(added, n=4)
     print("CPU per request, us: " + ", ".join(f"{name} {seconds * 1e6:.0f}" for name, seconds in cpu.items()))
-    print(f"added p50: {middle:.2f} ms (quartiles {low:.2f} to {high:.2f}); {granted:.0f} of {sent} were checked")
+    for name in ("with a budget", "beside budgets"):
+        added = (asked[0] - plain[0] for plain, asked in zip(figures["without"], figures[name], strict=True))
+        low, middle, high = statistics.quantiles(added, n=4)
+        print(f"added p50 {name}: {middle:.2f} ms (quartiles {low:.2f} to {high:.2f})")
+    print(f"{granted:.0f} of {sent} were checked")
 
 
 if __name__ == "__main__":

@@ -91,12 +91,14 @@ def command(
     folder: Path,
     *,
     budget: envoy.BudgetServer | None = None,
+    bounded: bool = True,
     closed: bool = False,
     telemetry: ir.Telemetry | None = None,
 ) -> list[str]:
     """Write the gateway's files as `fairlead up` does, and return the command of its Envoy.
 
-    With `budget` each request is checked there and reported to it; `closed` refuses what is not checked within 5 s.
+    With `budget` each request is reported to it, and checked there if the caller is `bounded`; `closed` refuses what is
+    not checked within 5 s.
     """
     layout = envoy.Layout(
         xds_dir=f"{folder}/xds",
@@ -110,8 +112,12 @@ def command(
         budget=budget,
     )
     check = ir.BudgetCheck(timeout_ms=5000 if closed else 250, fail_closed=closed) if budget else None
+    served = replace(gateway(upstream_port), budget=check, telemetry=telemetry)
+    if bounded:
+        (client,) = served.consumers
+        served = replace(served, consumers=(replace(client, budgeted_routes=None, budget_revision="r1"),))
     files = {
-        **envoy.render(replace(gateway(upstream_port), budget=check, telemetry=telemetry), layout),
+        **envoy.render(served, layout),
         "keys/ecds.json": envoy.api_keys([(CLIENT_KEY, CONSUMER)], None),
         "credentials/provider/apiKey": b"sk-provider",
     }

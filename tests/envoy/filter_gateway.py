@@ -65,6 +65,8 @@ UNAUTHORIZED = {
 BUFFER_BYTES = 16 * 1024 * 1024
 
 
+CHECK, RESERVATION = "x-check", "x-reservation"
+"""Headers of answers: what the budget server would be asked, and what stands for its answer where it would not."""
 SHOWN = (names.CONSUMER_KEY, names.MODEL_KEY, names.STREAM_KEY, names.WAY_KEY)
 
 
@@ -84,6 +86,13 @@ def bootstrap(
     shown = [
         {"header": {"key": f"x-metadata-{key}", "value": f"%DYNAMIC_METADATA({names.METADATA_NAMESPACE}:{key})%"}}
         for key in (*SHOWN, names.ASK_KEY, names.RULE_KEY)
+    ]
+    shown += [
+        {"header": {"key": header, "value": f"%DYNAMIC_METADATA({place}:{key})%"}}
+        for header, place, key in (
+            (CHECK, names.CHECK_NAMESPACE, names.CHECK_KEY),
+            (RESERVATION, names.RATE_LIMIT_FILTER, names.RESERVATION_KEY),
+        )
     ]
     catch_all = {
         "name": "*",

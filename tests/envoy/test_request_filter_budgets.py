@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 from echo import Echo
-from filter_gateway import DIRECTORY, Client, bootstrap
+from filter_gateway import CHECK, DIRECTORY, RESERVATION, Client, bootstrap
 from gateway import EnvoyProcess
 
+from fairlead.budgetserver import descriptor
 from fairlead.envoy import directory
 
 pytestmark = pytest.mark.envoy
@@ -14,7 +15,12 @@ pytestmark = pytest.mark.envoy
 
 @pytest.fixture(scope="module")
 def budget_port() -> Iterator[int]:
-    budgets = {directory.BUDGETS: "1", "b:team/alice": "r *", "b:team/gold": "r team/capped shared/all"}
+    budgets = {
+        directory.BUDGETS: "1",
+        "b:team/alice": "r *",
+        "b:team/gold": "r team/capped shared/all",
+        "m:other/bob": "1",
+    }
     with (
         Echo() as echo,
         EnvoyProcess(bootstrap(echo_port=echo.port, directory={**DIRECTORY, **budgets})) as envoy,
@@ -123,3 +129,53 @@ def test_a_member_that_counts_is_given_once_and_plainly(budgeted: Client, client
     for caller in (budgeted, client):
         assert caller.post('{"model":"chat","n":1,"n":9}').error["code"] == "invalid_json"
         assert caller.post('{"model":"chat","N":9}').error["code"] == "invalid_json"
+
+
+def test_a_check_says_what_the_server_reads(budgeted: Client) -> None:
+    answer = budgeted.post('{"model":"chat","n":3,"max_tokens":70,"stream":true}')
+    said = descriptor.check(answer.headers[CHECK])
+    assert said == descriptor.Check(
+        consumer="team/alice",
+        id=answer.head["x-request-id"],
+        route="team/chat",
+        model="chat",
+        body_bytes=len(answer.forwarded),
+        output_limit=70,
+        choices=3,
+        stream=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "model", "checked", "why"),
+    [
+        ("sk-alice", "chat", True, "a policy for all routes"),
+        ("sk-gold", "capped", True, "a policy for this route"),
+        ("sk-gold", "chat", False, "a policy for other routes"),
+        ("sk-picky", "chat", False, "no policy at all"),
+        ("sk-other", "everyone", True, "no policy, and so many requests in flight"),
+    ],
+)
+def test_only_what_has_to_fit_something_is_checked(
+    budget_port: int, key: str, model: str, checked: bool, why: str
+) -> None:
+    with Client(budget_port, key=key) as caller:
+        headers = caller.post(f'{{"model":"{model}"}}').headers
+    assert (CHECK in headers) is checked, why
+    assert headers.get(RESERVATION) == (None if checked else descriptor.NOTHING_RESERVED)
+
+
+def test_without_budgets_nothing_is_checked(client: Client) -> None:
+    headers = client.post('{"model":"chat"}').headers
+    assert (headers.get(CHECK), headers.get(RESERVATION)) == (None, None)
+
+
+def test_where_nobody_may_pass_without_an_answer_everybody_is_checked() -> None:
+    with (
+        Echo() as echo,
+        EnvoyProcess(
+            bootstrap(echo_port=echo.port, directory={**DIRECTORY, directory.BUDGETS: directory.ALL})
+        ) as envoy,
+        Client(envoy.port("in"), key="sk-picky") as caller,
+    ):
+        assert descriptor.check(caller.post('{"model":"chat"}').headers[CHECK]).consumer == "team/picky"

@@ -74,7 +74,7 @@ def per_request(gateway: Gateway, layout: Layout, *, admission: str) -> list[Jso
     reported = _entry("report", (*report(instance(gateway, layout)), *cache.report_words(gateway)))
     lua = {"default_source_code": {"inline_string": admission}}
     return [
-        *_rate_limits(gateway.budget, check=_entry("check", CHECK), report=reported),
+        *_rate_limits(gateway.budget, check=_CHECK, report=reported),
         extension(_ADMISSION, "envoy.extensions.filters.http.lua.v3.Lua", lua),
     ]
 
@@ -144,12 +144,15 @@ def _retry(timeout_ms: int) -> Json:
     }
 
 
+_CHECK: Json = {
+    "metadata": {
+        "descriptor_key": "check",
+        "metadata_key": {"key": names.CHECK_NAMESPACE, "path": [{"key": names.CHECK_KEY}]},
+    }
+}
+"""The entry of a check, whose words the request filter has left. Where it has not, and nothing stands for them, Envoy
+drops the descriptor, and without any it asks nobody."""
 _WHO = (logs.CONSUMER, "%REQ(x-request-id)%", logs.MODEL_ASKED, "%REQ(content-length)%")
-CHECK = (
-    *(*_WHO, f"%REQ({names.ROUTE_HEADER})%"),
-    *map(logs.of_request, (names.ASK_KEY, names.ASKED_ROUTE_KEY, names.STREAM_KEY)),
-)
-"""The words of a check; `names.ASK_KEY` is two."""
 SHADOW_CHECK = (*_WHO, logs.SHADOW_ROUTE, logs.of_request(names.SHADOW_TARGET_KEY), logs.of_request(names.ASK_KEY))
 """The words of a shadow's check; the last of them are two."""
 REPORT = (

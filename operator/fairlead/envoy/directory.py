@@ -10,7 +10,8 @@ an absent field.
     a:<consumer>            -> there, where it is what callers without a key are
     b:<consumer>            -> <revision of its policies> <route> <route> ..., or `*`: where a budget counts what this
                                one spends
-    b                       -> there, where a budget server is asked
+    b                       -> there, where a budget server is asked: `1`, of those whom something bounds, `*`, of all
+    m:<consumer>            -> there, where it may have so many requests under way and no more
     x:<consumer>            -> <until, unix seconds; 0: ever> <route, or `*`> ...: where its budgets are at their end
     d:<route>               -> <route that answers for it under a budget's pressure>, where answers can be gone on from
     f                       -> there, where a route takes feedback
@@ -70,13 +71,14 @@ ABSENT = "-"
 NO_NAMES = ","
 ALL = "*"
 REFUSED = "!"
-STOPPED = ASKED = ANONYMOUS = "1"
+STOPPED = ASKED = ANONYMOUS = LIMITED = "1"
 TRANSLATED = "t"
 LEAVES = "l"
 CLAUDE, OTHERS = "c", "o"
 RULED = "r"
 BUDGETS = "b"
-"""Key that is there when a budget server is asked: then the request filter says what bounds a request's cost."""
+"""Key that is there when a budget server is asked: then the request filter says what bounds a request's cost. Its value
+is `ALL` where everybody is checked, else only those are whom something bounds."""
 FEEDBACK = "f"
 """Key that is there when answers can be rated, of any route."""
 SIGNERS = "i"
@@ -129,6 +131,8 @@ def _consumers(gateway: Gateway) -> dict[str, str]:
             entries[f"a:{_word(consumer.name)}"] = ANONYMOUS
         if consumer.stopped:
             entries[f"s:{_word(consumer.name)}"] = STOPPED
+        if consumer.max_in_flight is not None:
+            entries[f"m:{_word(consumer.name)}"] = LIMITED
         if consumer.endings:
             ends = ((str(ending.until_s), _word(ending.route or ALL)) for ending in consumer.endings)
             entries[f"x:{_word(consumer.name)}"] = " ".join(word for pair in ends for word in pair)

@@ -235,6 +235,9 @@ DOWNGRADE_KEY = "downgrade"
 """Route metadata, string: `<route> <last resort's wire id> <last resort's target>` of the route that answers then."""
 RESERVATION_KEY = "reservation"
 """Metadata of `RATE_LIMIT_FILTER`: that the check was answered, and under which name something is reserved."""
+CHECK_NAMESPACE, CHECK_KEY = "fairlead.check", "words"
+"""Dynamic metadata apart from the rest, since each value that is added there costs a merge: what the check says. It is
+there for requests that have to fit a budget or a limit in flight; no other is checked, unless all are."""
 CLOSED_KEY = "closed"
 """Metadata of `RATE_LIMIT_FILTER`: the budget server's verdict that nothing fits, for the request filter to remember.
 Of `METADATA_NAMESPACE`: the refusal of a request that is asked about although a verdict is known."""

@@ -38,6 +38,10 @@ It runs once per request, after api_key_auth and before everything that needs to
   form `s<bytes of files>` of audio, or `i<images>`, with `.<the most tokens that can go in>`, as documents have that
   share a query. Where a budget counts, `input` of speech must be a string and `documents` an array (else 400);
   A count of tokens costs nothing, and has `0 free`;
+- with budgets, too, dynamic metadata `names.CHECK_NAMESPACE`: the words of the check (`descriptor.CHECK`), for a
+  request that a policy counts on its route, or on one that led there, for a caller with a limit in flight, and for all
+  where nobody may pass without an answer. Any other has room without asking: metadata of `names.RATE_LIMIT_FILTER` says
+  what the budget server would;
 - for messages and chat/completions on a plan with rungs that want other words: dynamic metadata `names.WORDS_NAMESPACE`
   with those words, `left_out`, or `unsaid`, see `fairlead.envoy.words`;
 - `content-length`, the bytes that were read, for a body that came without;
@@ -106,7 +110,7 @@ from fairlead.ir import fold
 
 PARTS = (
     *("names", "said", "answers", "members", "references", "scan", "media", "edits", "units", "limits", "refusals"),
-    *("directory", "previous", "rules", "models", "verdicts", "feedback", "form", "decide"),
+    *("directory", "previous", "rules", "models", "verdicts", "checks", "feedback", "form", "decide"),
 )
 """The files of `lua/request/`, in the order in which they are joined: each sees the locals of those before it."""
 PROMPT_PARTS = ("prompt", "literals", "category")

@@ -136,7 +136,8 @@ def _without_a_key() -> Json:
 def _directory(gateway: Gateway, layout: Layout) -> dict[str, str]:
     entries = directory.render(gateway)
     if gateway.budget is not None and budgets.server_of(gateway, layout) is not None:
-        entries[directory.BUDGETS] = directory.ASKED
+        # `Closed` promises that without an answer nobody passes, whoever has a budget: there everybody is checked.
+        entries[directory.BUDGETS] = directory.ALL if gateway.budget.fail_closed else directory.ASKED
         if any(route.feedback for route in gateway.routes):
             entries[directory.FEEDBACK] = directory.ASKED
     return entries

@@ -11,12 +11,6 @@ from fairlead.budgetserver.messages import Response
 from fairlead.envoy import budgets, logs, names, probe, token_filter
 
 
-def test_a_check_has_the_words_that_the_server_reads() -> None:
-    *_, ask, asked, stream = budgets.CHECK
-    assert len(budgets.CHECK) + len(["77", "1"][1:]) == len(descriptor.CHECK)
-    assert (":ask)" in ask, ":asked)" in asked, ":stream)" in stream) == (True, True, True)
-
-
 def test_a_shadows_check_has_the_words_that_the_server_reads() -> None:
     *words, ask = budgets.SHADOW_CHECK
     assert len(words) + len(["77", "1"]) == len(descriptor.SHADOW_CHECK)
@@ -62,9 +56,7 @@ def test_a_refusal_for_requests_in_flight_is_known_by_what_the_server_says() -> 
 
 
 def test_no_format_has_a_space_in_it() -> None:
-    assert not [
-        format_ for format_ in (*budgets.CHECK, *budgets.SHADOW_CHECK, *budgets.report("gateway")) if " " in format_
-    ]
+    assert not [format_ for format_ in (*budgets.SHADOW_CHECK, *budgets.report("gateway")) if " " in format_]
 
 
 def test_a_probe_with_a_credential_is_neither_checked_nor_reported() -> None:

@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from fairlead.budgetserver.descriptor import NOTHING_RESERVED
 from fairlead.envoy import classifiers, names, request_filter
 from fairlead.ir import ModelKind
 
@@ -24,6 +25,11 @@ SOURCE = request_filter.source()
         names.ERROR_KEY,
         names.CATEGORY_KEY,
         names.CLASSIFIED_KEY,
+        names.CHECK_NAMESPACE,
+        names.CHECK_KEY,
+        names.RATE_LIMIT_FILTER,
+        names.RESERVATION_KEY,
+        NOTHING_RESERVED,
         names.CLASSIFIER_CLUSTER,
         names.SERVICE_CLUSTER,
         *classifiers.CARRIED,

@@ -105,7 +105,8 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   end
   local budgets, ask = nil, nil
   if directory:get("b") and endpoint.free then
-    metadata:set(NAMESPACE, "ask", "0 free") -- it costs nothing
+    ask = "0 free" -- it costs nothing
+    metadata:set(NAMESPACE, "ask", ask)
   elseif directory:get("b") then
     budgets = budgets_of(directory, consumer, entry.route) or asked and budgets_of(directory, consumer, asked)
     problem = budgets and priced_apart(s, endpoint)
@@ -125,6 +126,10 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
     note_end(directory, consumer, entry.route, asked, metadata)
     problem = closing_of(consumer, entry.route, asked, model, bytes, ask, budgets.revision, metadata)
     if problem then return problem end
+  end
+  if ask then
+    local led = asked and metadata:get(NAMESPACE).asked or ""
+    note_check(h, metadata, directory, consumer, model, bytes, entry.route, ask, led, stream)
   end
   if body then buffer:setBytes(body) end
   return nil, entry, bytes, body == nil

@@ -201,6 +201,10 @@ return function(h, buffer, endpoint, path, directory, caller, consumer, metadata
     problem = closing_of(consumer, entry.route, nil, model, body and #body or length, ask, budgets.revision, metadata)
     if problem then return problem end
   end
+  if ask then
+    local bytes_out = body and #body or length
+    note_check(h, metadata, directory, consumer, model, bytes_out, entry.route, ask, "", streams == "true")
+  end
   headers:replace("content-type", "multipart/form-data; boundary=" .. boundary)
   if body then buffer:setBytes(body) end
   return nil, entry, body and #body or length, body == nil
