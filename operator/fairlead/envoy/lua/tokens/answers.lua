@@ -1,13 +1,16 @@
 -- The filter ----------------------------------------------------------------------------------------------------------
 
-local FINISH, SPACED = 'finish_reason":"', 'finish_reason": "' -- quotes in a text would have backslashes
+local FINISH = 'finish_reason":' -- quotes in a text would have backslashes
 
--- Notes why a choice of a stream ended, from events of OpenAI's; nil and the like are passed over.
+-- Notes why a choice of a stream ended, from events of OpenAI's; null and the like are passed over.
 local function seek_reason(record, s)
   local _, last = find(s, FINISH, 1, true)
-  if not last then _, last = find(s, SPACED, 1, true) end
-  local reason = last and match(s, "^([%w_%-]+)\"", last + 1)
-  if reason then note_reason(record, reason) end
+  while last do
+    local c, following = byte(s, last + 1, last + 2)
+    local reason = (c == 34 or c == 32 and following == 34) and match(s, '^ ?"([%w_%-]+)"', last + 1)
+    if reason then return note_reason(record, reason) end
+    _, last = find(s, FINISH, last + 1, true)
+  end
 end
 
 -- Says why the answer ended, once all of it has come.
@@ -56,13 +59,23 @@ local ERRORS = { '^%s*{%s*"error"%s*:%s*[^%sn]', '^%s*{%s*"type"%s*:%s*"error"',
 -- `head` is what has come so far, and nil at the end; returns what is to be looked at once more came.
 local function note_broken(h, head, more)
   local text = head .. (more or "")
-  local data = match(text, "^data:(.*)$") or match(text, "[\r\n]data:(.*)$")
-  local whole = not more or #text > FIRST_BYTES or data and find(data, "[\r\n]")
+  local data = match(text, "^data:()") or match(text, "[\r\n]data:()")
+  local whole = not more or #text > FIRST_BYTES or data and find(text, "[\r\n]", data)
   if not whole then return text end
   local broken = not find(text, "%S")
-  for i = 1, #ERRORS do broken = broken or data and find(data, ERRORS[i]) end
+  for i = 1, #ERRORS do broken = broken or data and find(text, ERRORS[i], data) end
   if broken then h:streamInfo():dynamicMetadata():set("fairlead", "broken", "1") end
   return nil
+end
+
+-- Most chunks are whole events without usage: passes over them. Returns the next bytes that are none; nil at the end.
+local function pass_plain(state)
+  local record, s = state.record, state.next()
+  while s and (s == "" or is_end(s, #s) and not seek(s, 1)) do
+    if not record.reason then seek_reason(record, s) end
+    s = state.next()
+  end
+  return s
 end
 
 local function read_stream(h, unasked)
@@ -78,15 +91,10 @@ local function read_stream(h, unasked)
     if head then head = note_broken(h, head, text) end
     return text
   end
-  local s, before = state.next(), ""
+  local s, before = pass_plain(state), ""
   while s do
-    -- Most chunks are whole events without usage.
-    if s ~= "" and (state.kept ~= "" or before ~= "" or not is_end(s, #s) or seek(s, 1)) then
-      local shown = advance(h, state, s)
-      if shown ~= s then state.chunk:setBytes(before .. shown) end
-    elseif not state.record.reason then
-      seek_reason(state.record, s)
-    end
+    local shown = advance(h, state, s)
+    if shown ~= s then state.chunk:setBytes(before .. shown) end
     s, before = nil, ""
     if #state.kept > LARGE then
       s, before = read_large(h, state, state.kept)
@@ -95,7 +103,9 @@ local function read_stream(h, unasked)
         state.kept, state.sent, s, before = s, #s, nil, ""
       end
     end
-    s = s or state.next()
+    if not s then
+      if state.kept == "" then s = pass_plain(state) else s = state.next() end
+    end
   end
   if head then note_broken(h, head, nil) end
   finish(h, state)
@@ -110,7 +120,8 @@ local function read_answer(h)
     return length > 0 and chunk:getBytes(0, length) or ""
   end
   local record = {}
-  read_object({ s = "", i = 1, more = more }, member, { record = record, units = UNITS_OF[h:filterContext():get("kind")] })
+  local kind = h:filterContext():get("kind")
+  read_object({ s = "", i = 1, more = more }, member, { record = record, units = UNITS_OF[kind] })
   if record.changed then publish(h, record, false) end
   publish_reason(h, record)
 end
@@ -119,12 +130,15 @@ function envoy_on_response(h)
   local headers = h:headers()
   local kind = headers:get("content-type")
   kind = kind and lower(kind) or ""
-  local ours = h:streamInfo():dynamicMetadata():get("fairlead")
-  if ours and ours.hit then return end -- kept from before: its usage was read then
+  local metadata = h:streamInfo():dynamicMetadata()
+  local kept = metadata:get("fairlead.cache")
+  if kept and kept.saved then return end -- from before: its usage was read then
+  local is_stream = find(kind, "text/event-stream", 1, true)
+  if not is_stream and find(kind, "json", 1, true) then return read_answer(h) end
   if find(kind, "^audio/") or find(kind, "^image/") then return end
+  local ours = metadata:get("fairlead")
   -- Some servers name no type, or `text/plain`, for the stream that they were asked for.
-  local streams = ours and tostring(ours.stream) == "true" and not find(kind, "json", 1, true)
-  if not streams and not find(kind, "text/event-stream", 1, true) then return read_answer(h) end
+  if not is_stream and not (ours and tostring(ours.stream) == "true") then return read_answer(h) end
   -- What was asked in other words ends with usage by itself: who says it otherwise leaves that out
   local unasked = ours ~= nil and ours.unasked == true and ours.translated ~= "chat"
   if unasked then headers:remove("content-length") end

@@ -142,10 +142,28 @@ local function last_end(s)
   return i
 end
 
+local NEAR = 256 -- bytes before a place in which the beginning of its event is looked for first
+
+-- Where the event around `at` begins, at `from` or later.
+local function begin_of(s, at, from)
+  local near = NEAR
+  repeat
+    local least = at - near
+    if least < from then least = from end
+    local first, i = nil, find(s, "[\r\n]", least)
+    while i and i < at do
+      if is_end(s, i) and i >= from then first = i + 1 end
+      i = find(s, "[\r\n]", i + 1)
+    end
+    if first then return first end
+    near = near * 16
+  until least == from
+  return from
+end
+
 -- First and last byte of the event around `at`; it begins at `from` or later.
 local function event_at(s, at, from)
-  local first = at
-  while first > from and not is_end(s, first - 1) do first = first - 1 end
+  local first = begin_of(s, at, from)
   local i = find(s, "[\r\n]", at)
   while i do
     if byte(s, i) == 13 and byte(s, i + 1) == 10 then i = i + 1 end

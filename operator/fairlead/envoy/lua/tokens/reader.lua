@@ -3,7 +3,7 @@
 -- The reader: one JSON document that comes in pieces, of which it keeps the piece that it reads. A table `r`: `s` is the
 -- piece, `i` the next byte in it, `more` brings the next piece, or nil.
 
-local byte, find, format, gmatch = string.byte, string.find, string.format, string.gmatch
+local byte, find, gmatch = string.byte, string.find, string.gmatch
 local lower, match, sub = string.lower, string.match, string.sub
 local concat = table.concat
 
@@ -102,6 +102,11 @@ end
 
 -- A string without escapes, without its quotes; "" for any other, which is skipped. False when it does not end.
 local function read_string(r)
+  local short, past = match(r.s, '^"([^"\\]*)"()', r.i)
+  if past and #short < LONGEST_WORD then
+    r.i = past
+    return short
+  end
   local text, at = short_text(r, '["\\]', 1)
   if text and byte(r.s, at) == 34 then
     r.i = at + 1
@@ -112,6 +117,11 @@ end
 
 -- A number or a word; "" for one that is too long, which is skipped. False when it does not end.
 local function read_word(r)
+  local short, past = match(r.s, "^([^,%]}%s]+)()[,%]}%s]", r.i)
+  if past and #short < LONGEST_WORD then
+    r.i = past
+    return short
+  end
   local text, at = short_text(r, "[,%]}%s]", 0)
   if text then
     r.i = at
@@ -149,11 +159,18 @@ local function read_object(r, member, context)
     return true
   end
   while c == 34 do
-    local name = read_string(r)
-    if not name or next_byte(r) ~= 58 then return false end
-    r.i = r.i + 1
-    local first = next_byte(r)
-    if not first then return false end
+    -- Most names stand in one piece, with the beginning of their value: one look at the text instead of several.
+    local name, at = match(r.s, '^"([^"\\]*)"%s*:%s*()[^%s]', r.i)
+    local first
+    if at then
+      r.i, first = at, byte(r.s, at)
+    else
+      name = read_string(r)
+      if not name or next_byte(r) ~= 58 then return false end
+      r.i = r.i + 1
+      first = next_byte(r)
+      if not first then return false end
+    end
     local done = member(r, name, first, context)
     if done == nil then done = skip_value(r) end
     if not done then return false end

@@ -111,8 +111,9 @@ local function sides(record, wordless)
   return input, total - input, false -- hidden reasoning is counted in the total alone
 end
 
-local function written(number) return number and format("%.0f", number) or "null" end
-local function word(number) return number and format("%.0f", number) or "-" end
+-- Whole numbers of at most 14 digits, which Lua writes without a point.
+local function written(number) return number or "null" end
+local function word(number) return number or "-" end
 
 local COMPLETE, INCOMPLETE, IMPOSSIBLE, APART = 1, 2, 3, 4
 local WORDLESS = { Embedding = true, Rerank = true, Moderation = true } -- kinds without an output
