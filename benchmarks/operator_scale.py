@@ -69,6 +69,8 @@ def _context(config_maps: str) -> Context:
             "maxReplicas": 1,
             "targetCPUUtilizationPercentage": 70,
             "targetRequestsPerSecond": 0,
+            "metrics": [],
+            "behavior": {},
         },
         "maxUnavailable": 1,
         "concurrency": 0,

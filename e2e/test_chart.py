@@ -12,6 +12,7 @@ from harness.cluster import ROOT
 from harness.install import CHART, VALUES
 
 from fairlead.api.installation import Installation, decode_installation
+from fairlead.manifests import decode_settings
 
 TWO: Mapping[str, Any] = {
     "installation": {"regions": [{"name": "us-east-1", "geo": "us"}, {"name": "eu-west-1", "geo": "eu"}]}
@@ -24,6 +25,10 @@ RECORDS: Mapping[str, Any] = {
         "targets": {"us-east-1": ["198.51.100.10"], "eu-west-1": ["203.0.113.10"]},
     },
 }
+
+
+def _scaling(**values: Any) -> dict[str, Any]:
+    return {"gateway": {"autoscaling": {"enabled": True, **values}}}
 
 
 def test_the_service_over_all_regions_selects_what_is_in_rotation_nearest_first(chart: Chart) -> None:
@@ -106,6 +111,11 @@ def test_records_of_regions_whose_addresses_are_given(chart: Chart) -> None:
             "addresses of one kind",
         ),
         ({"anyRegion": {"whenAllDrained": "Maybe"}}, "whenAllDrained"),
+        (_scaling(minReplicas=11), "got minReplicas 11 and maxReplicas 10"),
+        (_scaling(behavior={"scaleDown": {"policies": []}}), "minItems"),
+        (_scaling(behavior={"scaleDown": {"tolerance": "0.1"}}), "additional properties"),
+        (_scaling(metrics=[{"pods": {}}]), "type"),
+        ({"gateway": {**_scaling()["gateway"], "resources": {"requests": {"cpu": None}}}}, "no resources.requests.cpu"),
         ({"installation": {"cors": {"allowOrigins": ["https://chat.example.com/"]}}}, "does not match pattern"),
         ({"installation": {"cors": {"allowOrigins": []}}}, "minItems"),
     ],
@@ -122,6 +132,19 @@ def test_the_values_of_the_page_on_the_way_in_are_taken(chart: Chart) -> None:
     assert len(blocks) == 4
     for block in blocks:
         assert one(chart(yaml.safe_load(block)), "Service", "fairlead-gateway")
+
+
+def test_the_values_of_the_page_on_load_are_taken_and_add_up(chart: Chart) -> None:
+    page = (ROOT / "docs" / "load.md").read_text()
+    (block,) = re.findall(r"^```yaml\n# values.yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    files = one(chart(yaml.safe_load(block)), "ConfigMap", "fairlead-installation")["data"]
+    regions = decode_settings(json.loads(files["gateways.json"])).regions
+    us, eu = (regions[name].autoscaling for name in ("us-east-1", "eu-west-1"))
+    assert us
+    assert eu
+    assert (us.min_replicas, eu.min_replicas, us.max_replicas) == (4, 2, 15)
+    assert (us.behavior["scaleDown"]["stabilizationWindowSeconds"], set(us.behavior)) == (600, {"scaleUp", "scaleDown"})
+    assert eu.behavior == {"scaleDown": {"stabilizationWindowSeconds": 300}}
 
 
 def test_origins_stand_in_the_installation_as_they_are_written(chart: Chart) -> None:

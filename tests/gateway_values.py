@@ -17,6 +17,8 @@ def document(*regions: str, **values: Any) -> dict[str, Any]:
             "maxReplicas": 10,
             "targetCPUUtilizationPercentage": 70,
             "targetRequestsPerSecond": 0,
+            "metrics": [],
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 300}},
         },
         "maxUnavailable": 1,
         "concurrency": 0,

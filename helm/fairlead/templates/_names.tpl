@@ -86,6 +86,10 @@ maxmemory-policy noeviction
 {{- range $region, $_ := .Values.regions }}{{ if not (has $region $served) }}{{ fail (printf "regions: got `%s`, want regions that this cluster serves (%s)" $region (join ", " $served)) }}{{ end }}{{ end }}
 {{- $regions := dict }}
 {{- range $served }}{{ $_ := set $regions . (mergeOverwrite (deepCopy $.Values.gateway) (deepCopy (default dict (get $.Values.regions .)))) }}{{ end }}
+{{- range $region, $values := $regions }}{{ with $values.autoscaling }}{{ if .enabled }}
+{{- if gt (int .minReplicas) (int .maxReplicas) }}{{ fail (printf "autoscaling of region `%s`: got minReplicas %v and maxReplicas %v, want no more of the first than of the second" $region .minReplicas .maxReplicas) }}{{ end }}
+{{- if not (or (dig "requests" "cpu" "" $values.resources) (dig "limits" "cpu" "" $values.resources)) }}{{ fail (printf "autoscaling of region `%s`: got no resources.requests.cpu, want one, which targetCPUUtilizationPercentage is a share of" $region) }}{{ end }}
+{{- end }}{{ end }}{{ end }}
 {{- $image := .Values.images.gateway }}
 {{- $budget := dict }}
 {{- if .Values.budgetServer.enabled }}{{ $host := printf "%s-budget-server.%s.svc" (include "fairlead.fullname" .) .Release.Namespace }}

@@ -183,7 +183,8 @@ class WrittenObjects:
         """Create an object, and stamp it when its fields are known to be ours: without a stamp it is not done."""
         metadata = manifest["metadata"]
         annotations = {name: word for name, word in metadata["annotations"].items() if name != RENDERED_ANNOTATION}
-        created = await self._create_at_its_address({**manifest, "metadata": {**metadata, "annotations": annotations}})
+        whole = self._scaled(manifest, None)
+        created = await self._create_at_its_address({**whole, "metadata": {**metadata, "annotations": annotations}})
         stamp = {RENDERED_ANNOTATION: metadata["annotations"][RENDERED_ANNOTATION]}
         return await self._adopt({**created, "kind": manifest["kind"]}, stamp)
 
@@ -210,7 +211,19 @@ class WrittenObjects:
             kind, name = _key(found)
             found = await self._adopt({**(await self._read(kind, name) or found), "kind": kind}, {})
         metadata = {**manifest["metadata"], "resourceVersion": _version(found)}
-        return await self._kube.apply({**manifest, "metadata": metadata})
+        return await self._kube.apply({**self._scaled(manifest, found), "metadata": metadata})
+
+    def _scaled(self, manifest: Object, found: Object | None) -> Object:
+        """State how many pods an autoscaler has chosen: what was stated once and is not any more falls back to one.
+
+        It is the number at the version that is written to, so never one that the autoscaler has changed since.
+        """
+        if manifest["kind"] != "Deployment" or "replicas" in manifest["spec"]:
+            return manifest
+        scaler = self._live.get("HorizontalPodAutoscaler", manifest["metadata"]["name"]) or {}
+        least = scaler.get("spec", {}).get("minReplicas", 1)
+        replicas = (found or {}).get("spec", {}).get("replicas", least)
+        return {**manifest, "spec": {**manifest["spec"], "replicas": replicas}}
 
     async def _adopt(self, found: Object, annotations: Mapping[str, str]) -> Object:
         """Note that an object's fields were applied, as it were: a field that is created goes with no later apply."""

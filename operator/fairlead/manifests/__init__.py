@@ -159,9 +159,12 @@ def _autoscaler(head: dict[str, Any], *, name: str, scaling: Autoscaling) -> dic
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             "minReplicas": scaling.min_replicas,
             "maxReplicas": scaling.max_replicas,
-            "metrics": [{"type": "Resource", "resource": cpu}, *_requests(scaling.requests_per_pod)],
-            # A stream that scaling down would end waits for its pod; slow down keeps that rare.
-            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 300}},
+            "metrics": [
+                {"type": "Resource", "resource": cpu},
+                *_requests(scaling.requests_per_pod),
+                *map(dict, scaling.metrics),
+            ],
+            **({"behavior": dict(scaling.behavior)} if scaling.behavior else {}),
         },
     }
 

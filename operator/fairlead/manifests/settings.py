@@ -30,6 +30,10 @@ class Autoscaling:
     target_cpu_percent: int
     requests_per_pod: int
     """Requests in a second that a pod is to have; 0 = that is no measure."""
+    metrics: tuple[Mapping[str, Any], ...]
+    """Further measures, in Kubernetes' own words."""
+    behavior: Mapping[str, Any]
+    """How fast pods come and go, in Kubernetes' own words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +177,8 @@ def _region(values: Mapping[str, Any]) -> RegionSettings:
             max_replicas=scaling["maxReplicas"],
             target_cpu_percent=scaling["targetCPUUtilizationPercentage"],
             requests_per_pod=scaling["targetRequestsPerSecond"],
+            metrics=tuple(scaling["metrics"]),
+            behavior=scaling["behavior"],
         )
         if scaling["enabled"]
         else None,

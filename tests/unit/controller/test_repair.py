@@ -27,13 +27,18 @@ AUTOSCALING = {
     "maxReplicas": 10,
     "targetCPUUtilizationPercentage": 70,
     "targetRequestsPerSecond": 0,
+    "metrics": [],
+    "behavior": {"scaleDown": {"stabilizationWindowSeconds": 300}},
 }
 Object = Mapping[str, Any]
 _CONTENT = ("data", "binaryData", "spec")
 
 
 def _content(found: Object | None) -> Object:
-    return {field: (found or {}).get(field) for field in _CONTENT}
+    content = {field: (found or {}).get(field) for field in _CONTENT}
+    if (found or {}).get("kind") == "Deployment":  # how many pods there are is the autoscaler's
+        content["spec"] = {name: value for name, value in (content["spec"] or {}).items() if name != "replicas"}
+    return content
 
 
 def _changed(value: Any, change: Callable[[str], str | None]) -> Any:

@@ -28,6 +28,15 @@ def _service(name: str) -> Object:
     }
 
 
+def _deployment(image: str, replicas: int | None = None) -> Object:
+    own = {} if replicas is None else {"replicas": replicas}
+    return {**_service("east"), "apiVersion": "apps/v1", "kind": "Deployment", "spec": {"image": image, **own}}
+
+
+def _scaler(least: int) -> Object:
+    return {**_service("east"), "kind": "HorizontalPodAutoscaler", "spec": {"minReplicas": least, "maxReplicas": 9}}
+
+
 EAST, WEST = _service("east"), _service("west")
 
 
@@ -61,6 +70,15 @@ class World:
         """Return the Services as an operator has judged them."""
         self._live.replace("Service", await self._cluster.list("Service", namespace="fairlead"))
         return self._live.of_kind("Service")
+
+    def scale(self, replicas: int) -> None:
+        """Let an autoscaler choose how many pods there are."""
+        found = self._cluster.find("Deployment", "east") or {}
+        self._cluster.put({**found, "spec": {**found["spec"], "replicas": replicas}})
+
+    @property
+    def replicas(self) -> int | None:
+        return ((self._cluster.find("Deployment", "east") or {}).get("spec") or {}).get("replicas")
 
     def write(self, name: str, *, annotations: Object | None = None, **fields: Any) -> None:
         """Let somebody write a Service, or make it."""
@@ -171,5 +189,41 @@ def test_what_somebody_wrote_since_is_not_deleted_and_others_fields_are_no_reaso
         # and what is gone is well
         world.harm("east")
         await world.written.delete([judged])
+
+    play(story)
+
+
+def test_pods_stay_as_many_when_an_autoscaler_takes_over_and_whatever_is_written_then() -> None:
+    """What was stated and is not any more would go, and one pod is what Kubernetes takes then."""
+
+    async def story(world: World) -> None:
+        await world.bring(_deployment("one", replicas=6))
+        await world.bring(_scaler(2), _deployment("one"))
+        assert world.replicas == 6
+        world.scale(7)
+        await world.bring(_scaler(2), _deployment("two"))
+        await world.bring(_scaler(2), _deployment("three"))
+        assert world.replicas == 7
+        await world.bring(_deployment("three", replicas=3))
+        assert world.replicas == 3, "without it, what the values say"
+
+    play(story)
+
+
+def test_a_deployment_under_an_autoscaler_begins_with_the_least_that_it_may_have() -> None:
+    async def story(world: World) -> None:
+        await world.bring(_scaler(4), _deployment("one"))
+        assert world.replicas == 4
+
+    play(story)
+
+
+def test_an_autoscaler_is_no_repair() -> None:
+    async def story(world: World) -> None:
+        for replicas in (5, 3):
+            await world.bring(_scaler(2), _deployment("one"))
+            world.scale(replicas)
+        assert (await world.bring(_scaler(2), _deployment("one"))).later_s is None
+        assert (world.replicas, world.metrics.repairs.labels("Deployment")._value.get()) == (3, 0)
 
     play(story)

@@ -76,6 +76,8 @@ def _scaling() -> dict[str, Any]:
         "maxReplicas": 9,
         "targetCPUUtilizationPercentage": 60,
         "targetRequestsPerSecond": 0,
+        "metrics": [],
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": 300}},
     }
 
 
@@ -206,6 +208,19 @@ def test_pods_are_added_by_cpu_and_by_requests_where_asked() -> None:
         "metric": {"name": "fairlead_requests_per_second"},
         "target": {"type": "AverageValue", "averageValue": "150"},
     }
+
+
+def test_further_measures_and_the_pace_are_kubernetes_own_words() -> None:
+    queue = {"type": "External", "external": {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "30"}}}
+    pace = {"scaleUp": {"policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}]}}
+    scaling = {**_scaling(), "metrics": [queue], "behavior": pace}
+    spec = _objects(_gateway(route("chat")), autoscaling=scaling)[f"HorizontalPodAutoscaler/{NAME}"]["spec"]
+    assert [one["type"] for one in spec["metrics"]] == ["Resource", "External"]
+    assert spec["metrics"][1] == queue
+    assert spec["behavior"] == pace
+    scaling["behavior"] = {}
+    spec = _objects(_gateway(route("chat")), autoscaling=scaling)[f"HorizontalPodAutoscaler/{NAME}"]["spec"]
+    assert "behavior" not in spec, "as Kubernetes has it by itself"
 
 
 def test_packed_a_gateway_has_configmaps_of_other_names_and_what_unpacks_them() -> None:
