@@ -162,7 +162,7 @@ bench-translation: install ## What requests and answers in another API's words c
 	PYTHONPATH=tests:tests/envoy $(BIN)/python -m benchmarks.translation $(if $(ROUNDS),--rounds $(ROUNDS))
 
 .PHONY: bench-day
-bench-day: install ## A day of twelve million requests as this machine carries it, a region lost in its spike (WRITE=1: docs/scale.md; 4 minutes; needs go)
+bench-day: install ## A day of twelve million requests as this machine carries it, a region lost in its spike (WRITE=1: docs/scale.md; 6 minutes; needs go)
 	$(BIN)/python -m benchmarks.day $(if $(WRITE),--write)
 
 .PHONY: bench-content

@@ -54,7 +54,9 @@ def main() -> None:
             world.end()
         prefer(os.getpid(), ALONE_PRIORITY)  # and so all that it starts from here on
         apart = alone.measure(alone.build(folder))
-    text, planned = page.render(found), plan.render(Measured(gateway_ms=page.gateway_ms(found), alone=apart))
+    benchmarks = page.PAGE.with_name("benchmarks.md").read_text()
+    measured = Measured(gateway_ms=page.gateway_ms(found), alone=apart, benchmarks=benchmarks)
+    text, planned = page.render(found), plan.render(measured)
     print(text, planned, sep="\n\n")
     if options.write:
         page.write(text, planned)

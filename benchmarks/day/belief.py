@@ -28,6 +28,11 @@ def mean(samples: Sequence[Sample], what: str) -> float:
     return sum(getattr(one, what) * one.took_s for one in samples) / whole if whole else 0.0
 
 
+def busiest(samples: Sequence[Sample], what: str, seconds: int = 5) -> float:
+    """Return the largest mean of so many samples in a row, in cores."""
+    return max((mean(samples[at : at + seconds], what) for at in range(max(1, len(samples) - seconds + 1))), default=0)
+
+
 def late_ms(replay: Replay) -> tuple[float, float]:
     """Return the p99 of what the load sent late, and of what providers did."""
     return (

@@ -61,7 +61,9 @@ def _where(replay: Replay) -> list[str]:
     doubts = belief.doubts(replay)
     peak = busiest([one.at_ms / 1000 for one in replay.plan])
     used = f"{report.machine()}, {'with' if replay.real_time else 'without'} real-time priority. "
-    used += f"In the spike the replay used {ours:.0%} of the machine, others {others:.0%}, its host {stolen:.0%}; "
+    most = belief.busiest(samples, "ours") / replay.cores
+    used += f"In the spike the replay used {ours:.0%} of the machine ({most:.0%} in its busiest five seconds), "
+    used += f"others {others:.0%}, its host {stolen:.0%}; "
     used += f"load average {replay.load_average:.1f}. A hundredth of the requests was sent {sent:.1f} ms late or more, "
     used += f"of the answers {answered:.1f} ms."
     scale = f"The busiest five seconds had {peak:.0f} requests/s, so 1 there stands for {PEAK / peak:.0f} of the "

@@ -1,6 +1,7 @@
 """What the goal needs, and a hundred times it: what was measured, each times a factor that stands beside it. Pure."""
 
 import math
+import re
 import statistics
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ HALF, POD = 2 / 3, 2
 PODS_OF_CLUSTER = 250
 """Of gateways, in a cluster of a region: their readiness, configuration and metrics are one operator's work."""
 HUNDRED = 100
+_OVER_LINES = re.MULTILINE | re.DOTALL
 KINDS = {JSON: "a whole answer of 1 KB", EVENTS: "a stream of 100 events, one write each"}
 
 
@@ -26,11 +28,19 @@ class Measured:
     gateway_ms: float
     """CPU of one of the trace's requests at the replay's gateways."""
     alone: Alone
+    benchmarks: str = ""
+    """The text of docs/benchmarks.md."""
 
 
 def render(measured: Measured) -> str:
     """Write the plan, between its markers."""
-    blocks = (_workers(measured.alone), _stores(measured.alone), _needs(measured, 1), _needs(measured, HUNDRED))
+    blocks = (
+        _workers(measured.alone),
+        _stores(measured.alone),
+        _needs(measured, 1),
+        _needs(measured, HUNDRED),
+        _rows(measured.benchmarks),
+    )
     return "\n".join([BEGIN, "\n\n".join("\n".join(block) for block in blocks), END])
 
 
@@ -73,3 +83,23 @@ def _needs(measured: Measured, times: int) -> list[str]:
         told = f"{stores:,} stores of at most {most:,.0f} requests/s"
         rows.append(f"| Redis | {rate:,.0f}/s x {alone.redis:,.0f} us | {redis:,.1f} | {told} |")
     return rows
+
+
+def _rows(benchmarks: str) -> list[str]:
+    """Take what else a plan needs from the rows of another page; a row that is not there is told as that."""
+    chat = re.search(r"### Chat completions.*?^\| Fairlead \|(?:[^|]*\|){3} ([\d,]+) ", benchmarks, _OVER_LINES)
+    added = re.search(r"^\| 500/s \|.*\| ([\d,]+), ([\d,]+), ([\d,]+) \|$", benchmarks, re.MULTILINE)
+    without, checked, server = (_number(one) for one in added.groups()) if added else (0, 0, 0)
+    rows = ["| by rows of benchmarks | row | CPU |", "|---|---|---|"]
+    page = "benchmarks.md"
+    found = {
+        f"a whole answer of 1 KB through a gateway without a budget | [Fairlead, chat completions]({page}"
+        "#chat-completions-1-kb-in-1-kb-out)": _number(chat[1]) if chat else 0,
+        f"what a budget adds to a gateway | [500/s]({page}#what-the-check-adds)": checked - without,
+        f"a budget server, at the same time | [500/s]({page}#what-the-check-adds)": server,
+    }
+    return [*rows, *(f"| {name} | {f'{us:,} us' if us > 0 else 'see there'} |" for name, us in found.items())]
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))

@@ -190,4 +190,8 @@ def test_a_plan_multiplies_what_was_measured() -> None:
     assert "| a stream of 100 events, one write each, 60/s for each worker | 2,000 | 2,500 | 1.60 |" in text
     assert "| 5,556/s x 200 us | 1.1 | 2 stores of at most 3,500 requests/s |" in text
     assert "| 370,370/s x 4.0 ms | 1,481.5 | 1,059 pods, in 5 clusters |" in text
+    benchmarks = page.PAGE.with_name("benchmarks.md").read_text()
+    rows = plan.render(Measured(gateway_ms=4.0, alone=alone, benchmarks=benchmarks)).split("by rows of benchmarks")[1]
+    assert rows.count(" us |") == 3, "rows of docs/benchmarks.md that are called otherwise now: see `plan._rows`"
+    assert text.count("| see there |") == 3
     assert "Redis" not in plan.render(Measured(gateway_ms=4.0, alone=replace(alone, redis=None)))
