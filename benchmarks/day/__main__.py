@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.day import alone, page, plan, replay
 from benchmarks.day.plan import Measured
+from benchmarks.day.replay import Replay
 from benchmarks.day.shape import PEAK, Times
 from benchmarks.day.world import World, prefer
 from fairlead.demo import trace
@@ -29,6 +30,13 @@ def build(folder: Path) -> Path:
     return path
 
 
+def _plan(found: Replay, folder: Path) -> str:
+    prefer(os.getpid(), ALONE_PRIORITY)  # and so all that it starts from here on
+    apart = alone.measure(alone.build(folder))
+    benchmarks = page.PAGE.with_name("benchmarks.md").read_text()
+    return plan.render(Measured(gateway_ms=page.gateway_ms(found), alone=apart, benchmarks=benchmarks))
+
+
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -37,6 +45,7 @@ def main() -> None:
     parser.add_argument("--after", type=float, default=45, help="seconds after it")
     parser.add_argument("--peak", type=float, help="requests/s in its busiest seconds; default: what is carried")
     parser.add_argument("--write", action="store_true", help="rewrite the measured part of docs/scale.md")
+    parser.add_argument("--silent", action="store_true", help="providers of the lost region hang at first; no plan")
     options = parser.parse_args()
     times = Times(before=options.before, spike=options.spike, after=options.after)
     if not 5 <= times.whole <= 900:
@@ -49,17 +58,15 @@ def main() -> None:
             world.begin()
             peak = options.peak or replay.carried(world, hour, SHARE * (os.cpu_count() or 1))
             print(f"replaying with {peak:.0f} requests/s at most, for {PEAK:,.0f}", file=sys.stderr)
-            found = replay.run(world, hour, times, peak)
+            found = replay.run(world, hour, times, peak, losses=replay.Losses(silent=options.silent))
         finally:
             world.end()
-        prefer(os.getpid(), ALONE_PRIORITY)  # and so all that it starts from here on
-        apart = alone.measure(alone.build(folder))
-    benchmarks = page.PAGE.with_name("benchmarks.md").read_text()
-    measured = Measured(gateway_ms=page.gateway_ms(found), alone=apart, benchmarks=benchmarks)
-    text, planned = page.render(found), plan.render(measured)
-    print(text, planned, sep="\n\n")
-    if options.write:
-        page.write(text, planned)
+        print(text := page.render(found))
+        if not options.silent:
+            planned = _plan(found, folder)
+            print("", planned, sep="\n")
+            if options.write:
+                page.write(text, planned)
     if failed := page.failures(found):
         raise SystemExit("\n".join(failed))
 

@@ -27,7 +27,11 @@ def parts(replay: Replay) -> list[Part]:
     cuts = (
         ("before the spike", 0.0, replay.times.before),
         ("spike, all regions there", replay.times.before, replay.provider_lost_s),
-        (f"spike, providers of {LOST.name} lost", replay.provider_lost_s, replay.gateway_lost_s),
+        (
+            f"spike, providers of {LOST.name} {'silent' if replay.losses.silent else 'lost'}",
+            replay.provider_lost_s,
+            replay.gateway_lost_s,
+        ),
         (f"spike, all of {LOST.name} lost", replay.gateway_lost_s, replay.spike_over_s),
         ("after the spike, it comes back", replay.spike_over_s, whole),
         ("**all**", 0.0, whole + 1),

@@ -33,6 +33,8 @@ class Losses:
     gateway: float = 0.55
     back_after_s: float = 8.0
     """How long after the spike everything begins to come back."""
+    silent: bool = False
+    """Its providers answer no more, in place of being gone, until its gateway is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +125,14 @@ def run(
         with world.load([asdict(asked) for asked in plan], results):
             began = time.monotonic()
             _wait(began + one.provider_lost_s)
-            site.lose_provider()
+            if losses.silent:
+                site.silence_provider()
+            else:
+                site.lose_provider()
             _wait(began + one.gateway_lost_s)
             unchecked = ledger.unchecked(site)
             site.lose_gateway()
+            site.lose_provider()
             _wait(began + one.spike_over_s + losses.back_after_s)
             site.begin()
             site.serving()

@@ -7,6 +7,7 @@ added by the providers, which listen once for each region that may ask, and by c
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -171,6 +172,11 @@ class Site:
             self._provider.kill()
             self._provider.communicate()
             self._provider = None
+
+    def silence_provider(self) -> None:
+        """Let its provider take requests and answer none, as when a network swallows what is sent."""
+        if self._provider is not None:
+            self._provider.send_signal(signal.SIGSTOP)
 
     def lose_gateway(self) -> None:
         """End everything else of it: its gateway and budget server do not outlive `fairlead up`."""

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	patience      = 30 * time.Second
+	patience      = 90 * time.Second
 	mostRequests  = 200_000
 	mostMS        = 1_200_000
 	bytesOfAnEnd  = 300
