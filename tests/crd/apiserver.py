@@ -4,21 +4,19 @@ An independent reading of the generated YAML: nothing of `fairlead` is imported 
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import cel
 import jsonschema
-import yaml
 
 Schema = dict[str, Any]
 
 
-def schema_of(crd: bytes) -> tuple[str, Schema]:
+def schema_of(document: Mapping[str, Any]) -> tuple[str, Schema]:
     """Return kind and schema of a CustomResourceDefinition."""
-    document = yaml.safe_load(crd)
     (version,) = document["spec"]["versions"]
     return document["spec"]["names"]["kind"], version["schema"]["openAPIV3Schema"]
 

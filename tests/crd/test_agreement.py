@@ -7,12 +7,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crd.apiserver import refusals, schema_of
-from fairlead.api.crd import crds
+from crd.apiserver import refusals
+from crd.generated import SCHEMAS
 from fairlead.api.decode import decode
 
 HERE = Path(__file__).resolve().parent
-SCHEMAS = dict(schema_of(content) for content in crds().values())
 VALID = [m for path in sorted((HERE / "valid").glob("*.yaml")) for m in yaml.safe_load_all(path.read_text())]
 
 # What `decode` alone can say; tests/crd/invalid has a manifest and the reason for each.

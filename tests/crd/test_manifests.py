@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from crd.apiserver import Schema, refusals, schema_of
-from fairlead.api.crd import crds
+from crd.apiserver import Schema, refusals
+from crd.generated import SCHEMAS
 from fairlead.api.decode import decode
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parents[1] / "examples"
-SCHEMAS = dict(schema_of(content) for content in crds().values())
 INVALID = sorted((HERE / "invalid").glob("*.yaml"))
 
 

@@ -5,13 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
-from crd.apiserver import Schema, broken_rules, defaulted, schema_of
-from fairlead.api.crd import crds
-
-DOCUMENTS = {name: yaml.safe_load(content) for name, content in crds().items()}
-SCHEMAS = dict(schema_of(content) for content in crds().values())
+from crd.apiserver import Schema, broken_rules, defaulted
+from crd.generated import CRDS, DOCUMENTS, SCHEMAS
 
 FORBIDDEN = {
     "$ref",
@@ -162,6 +158,6 @@ def test_every_printer_column_finds_a_field(name: str) -> None:
 
 
 def test_strings_that_yaml_1_1_reads_as_booleans_are_quoted() -> None:
-    for content in crds().values():
+    for content in CRDS.values():
         for line in content.decode().splitlines():
             assert not re.search(r"[:-] (y|Y|n|N|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$", line)
