@@ -94,10 +94,9 @@ test: install system ## Everything, at most eight minutes
 		$(MAKE) --no-print-directory tests || status=1; \
 		wait $$checks || status=1; cat $(CHECKS); exit $$status
 
-# Workers take whole files: tests of a file share servers, and tests claim the ports that they listen on. One more than
-# there are cores: half of the time tests wait for processes, timers and probes.
-# In the order of folders: by itself xdist puts files of few tests last, which are those of long ones.
-WORKERS ?= 3
+# Workers take whole files: tests of a file share servers, and tests claim the ports that they listen on. Two for each of
+# two cores: half of the time they wait for processes, timers and probes, by turns (tests/conftest.py gives the order).
+WORKERS ?= 4
 
 tests: ## Tests alone (AFRESH='tests/a.py tests/b.py': these files, one after the other)
 	$(BIN)/pytest --durations 10 $(TEST_OPTIONS) \

@@ -1,6 +1,8 @@
 """Options and profiles of the whole suite."""
 
+import gc
 import signal
+from itertools import zip_longest
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +26,37 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write what comes out into tests/golden")
+
+
+COMPUTING = ("tests/crd/", "tests/golden/", "tests/properties/", "tests/rules/", "tests/unit/")
+"""Where tests compute. Those of other folders wait half of their time, for processes, timers and probes."""
+FIRST = ("tests/demo/", "tests/standalone/")
+"""Of the others: where single files take longest."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give workers what waits and what computes by turns, so that cores are busy all along; the longest at first.
+
+    Files stay whole. What computes lasts until the end: there are many such files, all of them short, and so no worker
+    ends long after the others.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    files: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    computing = [tests for file, tests in files.items() if file.startswith(COMPUTING)]
+    waiting = [tests for file, tests in files.items() if not file.startswith(COMPUTING)]
+    waiting.sort(key=lambda tests: not tests[0].nodeid.startswith(FIRST))
+    each = max(1, len(computing) * 4 // 5 // max(1, len(waiting)))
+    turns = zip_longest(waiting, *(computing[start::each] for start in range(each)), fillvalue=())
+    items[:] = [item for turn in turns for tests in turn for item in tests]
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what stays for good: it is most of what there is, and looked at each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
