@@ -9,8 +9,7 @@ from fairlead.api.crd import crds
 
 CRDS = dict(crds())
 DOCUMENTS: dict[str, dict[str, Any]] = {
-    name: yaml.load(content, Loader=yaml.CSafeLoader)
-    for name, content in CRDS.items()
+    name: yaml.load(content, Loader=yaml.CSafeLoader) for name, content in CRDS.items()
 }
 SCHEMAS = dict(schema_of(document) for document in DOCUMENTS.values())
 """Of each kind."""
