@@ -176,8 +176,11 @@ class Gateway:
         keys: bytes | None = None,
         by_share: bool = False,
         held: Mapping[str, bytes | None] | None = None,
+        tells_soon: bool = False,
     ) -> None:
         """Start none yet. `held`: what else files of credentials hold, by `<secret>/<key>`; None: there is none.
+
+        `tells_soon`: collectors hear of spans and counts after a moment, not Envoy's five seconds.
 
         `by_share`: targets are ejected for their share of failures too, as by a gateway.
 
@@ -208,9 +211,12 @@ class Gateway:
             if content is not None:
                 self.write({f"credentials/{file}": content})
         bootstrap = json.loads(files["bootstrap.json"])
+        (layer,) = bootstrap["layered_runtime"]["layers"]
         if not by_share:
-            (layer,) = bootstrap["layered_runtime"]["layers"]
             layer["static_layer"]["outlier_detection.enforcing_failure_percentage"] = 0
+        if tells_soon:
+            layer["static_layer"]["tracing.opentelemetry.flush_interval_ms"] = 100
+            bootstrap["stats_flush_interval"] = "0.1s"
         self.envoy = EnvoyProcess(
             bootstrap,
             folder=self.folder,
