@@ -19,8 +19,10 @@ STABLE_S = 300
 class Scaling:
     """What `gateway.autoscaling` and `gateway.resources` say."""
 
-    pod_cores: float
-    """What a pod requests, and is limited to."""
+    requested: float
+    """Cores that a pod requests: what the wanted use is a share of."""
+    usable: float
+    """Cores that it can use: as many as it has workers, or its limit."""
     least: int
     most: int
     target: float = 0.7
@@ -39,9 +41,9 @@ class Second:
     asked: int
     """Pods that the autoscaler asked for by then."""
 
-    def short(self, pod_cores: float) -> bool:
-        """Whether the pods had less than all of the CPU that was wanted."""
-        return self.wanted_cores > self.ready * pod_cores
+    def short(self, usable: float) -> bool:
+        """Whether the pods could not use all the CPU that was wanted, with so many cores for each."""
+        return self.wanted_cores > self.ready * usable
 
 
 def pods(wanted_cores: Sequence[float], scaling: Scaling) -> list[Second]:
@@ -55,7 +57,7 @@ def pods(wanted_cores: Sequence[float], scaling: Scaling) -> list[Second]:
         ready = max([ready, *(count for at, count in coming if at <= second)])
         coming = [(at, count) for at, count in coming if at > second]
         if second and second % SYNC_S == 0:
-            share = sum(used[-SYNC_S:]) / len(used[-SYNC_S:]) / scaling.pod_cores / scaling.target
+            share = sum(used[-SYNC_S:]) / len(used[-SYNC_S:]) / scaling.requested / scaling.target
             advice = asked if abs(share - 1) <= TOLERANCE else math.ceil(ready * share)
             advice = min(scaling.most, max(scaling.least, advice))
             advised = [(at, count) for at, count in advised if at > second - STABLE_S] + [(second, advice)]
@@ -66,11 +68,11 @@ def pods(wanted_cores: Sequence[float], scaling: Scaling) -> list[Second]:
                 asked = min(asked, max(count for _, count in advised))
                 ready = min(ready, asked)
                 coming = [(at, min(count, asked)) for at, count in coming]
-        used.append(min(wanted / ready, scaling.pod_cores))
+        used.append(min(wanted / ready, scaling.usable))
         found.append(Second(wanted_cores=wanted, ready=ready, asked=asked))
     return found
 
 
 def enough(cores: float, scaling: Scaling) -> int:
-    """Return how many pods carry so many cores at the wanted use."""
-    return max(scaling.least, math.ceil(cores / scaling.pod_cores / scaling.target))
+    """Return how many pods carry so many cores when each uses the wanted share of what it can."""
+    return max(scaling.least, math.ceil(cores / scaling.usable / scaling.target))

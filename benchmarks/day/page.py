@@ -1,6 +1,7 @@
 """The replay as tables of docs/scale.md. Pure, but for the file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.day import autoscaler, belief, plan
@@ -16,8 +17,10 @@ from benchmarks.gateways import report
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scale.md"
 BEGIN, END = "<!-- day: begin (make bench-day) -->", "<!-- day: end -->"
 WANTED, WANTED_P99_MS = 0.999, 720
-POD = Scaling(pod_cores=2, least=2, most=60)
+POD = Scaling(requested=2, usable=2, least=2, most=60)
 """What the plan gives a gateway's pod, and its autoscaler."""
+EAGER = Scaling(requested=1, usable=2, least=2, most=60)
+"""The same with pods that say how much they are asked for beyond what they are to have."""
 STEP_S = 15
 
 
@@ -161,20 +164,29 @@ def _pods(replay: Replay) -> list[str]:
     series = {name: _wanted(replay, name, factor) for name in NAMES}
     scaled = {name: autoscaler.pods(wanted, POD) for name, wanted in series.items()}
     needed = {name: autoscaler.enough(_most(wanted), POD) for name, wanted in series.items()}
-    beforehand = {
-        name: autoscaler.pods(wanted, Scaling(pod_cores=POD.pod_cores, least=needed[name], most=POD.most))
-        for name, wanted in series.items()
-    }
     rows = ["| second | " + " | ".join(f"{name}: cores wanted, pods" for name in NAMES) + " |", "|---" * 4 + "|"]
     for second in range(0, min(map(len, series.values())), STEP_S):
         cells = [f"{scaled[name][second].wanted_cores:.1f}, {scaled[name][second].ready}" for name in NAMES]
         rows.append(f"| {second} | " + " | ".join(cells) + " |")
-    short = {name: sum(one.short(POD.pod_cores) for one in found) for name, found in scaled.items()}
-    spared = {name: sum(one.short(POD.pod_cores) for one in found) for name, found in beforehand.items()}
-    told = "Seconds with less CPU than was wanted: " + ", ".join(f"{name} {count}" for name, count in short.items())
-    told += f" from {POD.least} pods; " + ", ".join(f"{name} {count}" for name, count in spared.items())
-    told += " with `minReplicas` of " + ", ".join(str(needed[name]) for name in NAMES) + "."
-    return [*rows, "", told]
+    rows += ["", "| autoscaler | " + " | ".join(f"{name}: seconds short of CPU, most pods" for name in NAMES) + " |"]
+    rows.append("|---" * 4 + "|")
+    ways = {
+        f"pods of {POD.usable:.0f} cores, requested, from {POD.least}: as above": dict.fromkeys(NAMES, POD),
+        f"pods that request {EAGER.requested:.0f} of their {EAGER.usable:.0f} cores, from {EAGER.least}": dict.fromkeys(
+            NAMES, EAGER
+        ),
+        f"as above, with `minReplicas` of {', '.join(str(needed[name]) for name in NAMES)}": {
+            name: replace(POD, least=needed[name]) for name in NAMES
+        },
+    }
+    for way, scalings in ways.items():
+        found = {name: autoscaler.pods(series[name], scalings[name]) for name in NAMES}
+        cells = [
+            f"{sum(one.short(scalings[name].usable) for one in found[name])}, {max(one.ready for one in found[name])}"
+            for name in NAMES
+        ]
+        rows.append(f"| {way} | " + " | ".join(cells) + " |")
+    return rows
 
 
 def _wanted(replay: Replay, region: str, factor: float) -> list[float]:

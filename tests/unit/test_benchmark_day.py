@@ -69,12 +69,12 @@ def test_a_trace_that_is_too_short_begins_anew() -> None:
 
 
 def test_an_autoscaler_that_has_enough_does_nothing() -> None:
-    scaling = Scaling(pod_cores=2, least=2, most=10)
+    scaling = Scaling(requested=2, usable=2, least=2, most=10)
     assert {one.ready for one in autoscaler.pods([2.8] * 600, scaling)} == {2}
 
 
 def test_an_autoscaler_adds_pods_by_steps_and_takes_them_after_five_minutes() -> None:
-    scaling = Scaling(pod_cores=2, least=2, most=60)
+    scaling = Scaling(requested=2, usable=2, least=2, most=60)
     found = autoscaler.pods([1.0] * 30 + [40.0] * 120 + [1.0] * 600, scaling)
     asked = [one.asked for one in found]
     # Used is no more than the pods have, 1/0.7 of what is wanted: so each step is by that, and not at once to 29.
@@ -90,8 +90,13 @@ def test_an_autoscaler_adds_pods_by_steps_and_takes_them_after_five_minutes() ->
     assert asked[-1] == 2
 
 
+def test_pods_that_request_less_than_they_can_use_are_added_as_fast_as_may_be() -> None:
+    found = autoscaler.pods([1.0] * 30 + [40.0] * 120, Scaling(requested=1, usable=2, least=2, most=60))
+    assert [found[second].asked for second in (30, 45, 60, 75)] == [2, 6, 12, 24]
+
+
 def test_never_more_pods_than_allowed() -> None:
-    scaling = Scaling(pod_cores=1, least=1, most=4)
+    scaling = Scaling(requested=1, usable=1, least=1, most=4)
     assert max(one.asked for one in autoscaler.pods([50.0] * 300, scaling)) == 4
     assert autoscaler.enough(4.1, scaling) == 6
 
