@@ -1,5 +1,6 @@
 """The replay as tables of docs/scale.md. Pure, but for the file."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -161,9 +162,9 @@ def _rate(replay: Replay, begin_s: float, end_s: float) -> float:
 
 def _pods(replay: Replay) -> list[str]:
     factor = PEAK / replay.peak
-    series = {name: _wanted(replay, name, factor) for name in NAMES}
-    scaled = {name: autoscaler.pods(wanted, POD) for name, wanted in series.items()}
-    needed = {name: autoscaler.enough(_most(wanted), POD) for name, wanted in series.items()}
+    series = {name: wanted(replay, name, factor) for name in NAMES}
+    scaled = {name: autoscaler.pods(cores, POD) for name, cores in series.items()}
+    needed = {name: autoscaler.enough(_most(cores), POD) for name, cores in series.items()}
     rows = ["| second | " + " | ".join(f"{name}: cores wanted, pods" for name in NAMES) + " |", "|---" * 4 + "|"]
     for second in range(0, min(map(len, series.values())), STEP_S):
         cells = [f"{scaled[name][second].wanted_cores:.1f}, {scaled[name][second].ready}" for name in NAMES]
@@ -189,21 +190,20 @@ def _pods(replay: Replay) -> list[str]:
     return rows
 
 
-def _wanted(replay: Replay, region: str, factor: float) -> list[float]:
+def wanted(replay: Replay, region: str, factor: float) -> list[float]:
     """Return the cores that a region's gateways would use at the goal's rates, for each second."""
     found = [0.0] * max(1, round(replay.times.whole))
     for one in replay.samples:
-        second = int(replay.second_of(one)) - 1
-        if 0 <= second < len(found):
-            found[second] = one.of(GATEWAY, region) * factor
+        end = replay.second_of(one)
+        for second in range(max(0, math.floor(end - one.took_s)), min(len(found), math.ceil(end))):
+            within = min(end, second + 1) - max(end - one.took_s, second)
+            found[second] += within * one.of(GATEWAY, region) * factor
     return found
 
 
-def _most(wanted: Sequence[float]) -> float:
+def _most(cores: Sequence[float]) -> float:
     """Return the most that was wanted over five seconds; a single one may have what another has lost."""
-    return max(
-        (sum(wanted[at : at + 5]) / len(wanted[at : at + 5]) for at in range(max(1, len(wanted) - 4))), default=0.0
-    )
+    return max((sum(cores[at : at + 5]) / len(cores[at : at + 5]) for at in range(max(1, len(cores) - 4))), default=0.0)
 
 
 def gateway_ms(replay: Replay) -> float:

@@ -175,6 +175,12 @@ def test_a_page_says_what_was_met() -> None:
     assert page.failures(replay()) == []
 
 
+def test_seconds_that_were_sampled_late_are_not_empty() -> None:
+    long = Sample(at_s=104.5, took_s=4, cores={("gateway", page.NAMES[0]): 0.5}, others=0, stolen=0)
+    wanted = page.wanted(replay(samples=[long]), page.NAMES[0], 10)
+    assert wanted[:6] == pytest.approx([2.5, 5, 5, 5, 2.5, 0])
+
+
 def test_a_page_says_what_is_not_to_be_believed_and_what_failed() -> None:
     good = replay()
     busy = [replace(one, others=1.2, stolen=0.3) for one in good.samples]
