@@ -71,6 +71,8 @@ def distributions(modules: Iterable[str]) -> set[str]:
 
 OF_CLIENTS = {"differ.py", "speak.py"}
 """Run with what `e2e/clients/requirements.txt` has."""
+OF_TRANSPORTS = {"serve.py"}
+"""Servers that `benchmarks.budgets.transports` compares: each library is there, or its row says that it is not."""
 
 
 @pytest.mark.parametrize("extra", ENTRIES)
@@ -93,7 +95,12 @@ def test_every_extra_is_known_here() -> None:
 
 
 def test_what_tests_and_benchmarks_import_is_declared() -> None:
-    files = [path for folder in FIRST_PARTY for path in (ROOT / folder).rglob("*.py") if path.name not in OF_CLIENTS]
+    files = [
+        path
+        for folder in FIRST_PARTY
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name not in OF_CLIENTS | OF_TRANSPORTS
+    ]
     own = {"fairlead", *FIRST_PARTY, *(path.stem for path in files), *(path.parent.name for path in files)}
     known = declared(None) | {name_of(one) for group in PROJECT["dependency-groups"].values() for one in group}
     known = known.union(*(declared(extra) for extra in ENTRIES))

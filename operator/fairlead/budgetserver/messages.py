@@ -9,6 +9,9 @@ left out.
 from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, struct_pb2
+from google.protobuf.message import DecodeError
+
+__all__ = ("METHOD", "OK", "OVER_LIMIT", "SERVICE", "DecodeError", "Header", "Request", "Response", "Status")
 
 SERVICE: Final = "envoy.service.ratelimit.v3.RateLimitService"
 METHOD: Final = "ShouldRateLimit"

@@ -17,6 +17,9 @@ class Metrics:
         )
         self.reports = self._counter("reports", "Requests that ended", "kind")
         self.malformed = self._counter("malformed", "Messages that a gateway of another version sent")
+        self.broken_connections = self._counter(
+            "broken_connections", "Connections that were closed, since what came was no HTTP/2"
+        )
         self.spent = Counter(
             "fairlead_spend_usd",
             "Dollars booked by reports",

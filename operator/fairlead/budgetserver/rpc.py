@@ -1,67 +1,78 @@
 """The gRPC side: `envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit`."""
 
-from typing import Any
-
-import grpc
 import structlog
 
 from fairlead.budgetserver import descriptor
 from fairlead.budgetserver.answer import NOTED, oversized
 from fairlead.budgetserver.descriptor import OversizedError, Report
-from fairlead.budgetserver.messages import METHOD, SERVICE, Request
+from fairlead.budgetserver.messages import METHOD, SERVICE, DecodeError, Request
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
 from fairlead.budgetserver.ratings import Ratings
 from fairlead.budgetserver.store import StoreError
+from fairlead.http2.listener import Listener, Service
+from fairlead.http2.unary import CallError, Status
 
-_OPTIONS = (
-    ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a share
-    # Above the longest check that is read: gRPC's own refusal would look like a server that is away.
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    # gRPC drops calls at random when 1,000 wait, and a burst of requests is just that. How long they may wait, their
-    # gateway knows.
-    ("grpc.server.max_pending_requests", 100_000),
-    ("grpc.server.max_pending_requests_hard_limit", 200_000),
-)
 _REASONS = 10
 """Each reason for which a message is not understood is logged once, so many at most: they come as often as requests."""
 log = structlog.get_logger("fairlead.budget")
 
 
-def make_server(service: RateLimitService, ratings: Ratings, metrics: Metrics) -> grpc.aio.Server:
-    """Make a server that asks the service, and tells of answers; it listens nowhere yet."""
-    told: set[str] = set()
+def make_listener(service: RateLimitService, ratings: Ratings, metrics: Metrics) -> Listener:
+    """Make a listener that asks the service, and tells of answers; it listens nowhere yet."""
+    calls = _Calls(service, ratings, metrics)
+    return Listener(Service(path=f"/{SERVICE}/{METHOD}", handle=calls.should_rate_limit, broken=calls.broken))
 
-    async def should_rate_limit(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+
+class _Calls:
+    """What gateways ask and tell."""
+
+    def __init__(self, service: RateLimitService, ratings: Ratings, metrics: Metrics) -> None:
+        self._service = service
+        self._ratings = ratings
+        self._metrics = metrics
+        self._told: set[str] = set()
+
+    async def should_rate_limit(self, message: bytes) -> bytes:
+        """Answer a check, or take a report. Raises `CallError`."""
         try:
-            asked = descriptor.read(request)
+            asked = descriptor.read(Request.FromString(message))
         except OversizedError:
-            metrics.malformed.inc()
-            metrics.checks.labels("oversized").inc()
+            self._metrics.malformed.inc()
+            self._metrics.checks.labels("oversized").inc()
             return oversized()
+        except DecodeError as error:
+            raise self._malformed("got no RateLimitRequest") from error
         except ValueError as error:
-            # A gateway of another version, until it has its new configuration: its check goes by the failurePolicy, and
-            # what its reports would have told is found in its counters. As below, it must not take this server for ill.
-            metrics.malformed.inc()
-            reason = str(error)
-            if reason not in told and len(told) < _REASONS:
-                told.add(reason)
-                log.warning("budget.malformed", error=reason)
-            return await context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)
+            raise self._malformed(str(error)) from error
         if isinstance(asked, Report):
-            ratings.note(asked)
-            await service.report(asked)
+            self._ratings.note(asked)
+            await self._service.report(asked)
             return NOTED
         try:
-            return await service.check(asked)
+            return await self._service.check(asked)
         except StoreError as error:
             # The gateway lets the request pass or refuses it, as the installation's failurePolicy says. The status is
             # one that its outlier detection takes for a 400: this server is well, and its reports must keep arriving.
-            (metrics.shadow_checks if asked.shadow else metrics.checks).labels("unavailable").inc()
-            return await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+            (self._metrics.shadow_checks if asked.shadow else self._metrics.checks).labels("unavailable").inc()
+            raise CallError(Status.FAILED_PRECONDITION, str(error)) from error
 
-    # The service's answers are bytes already, so there is no serializer: the stubs know no such handler.
-    method: Any = grpc.unary_unary_rpc_method_handler(should_rate_limit, request_deserializer=Request.FromString)
-    server = grpc.aio.server(options=_OPTIONS)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: method}),))
-    return server
+    def broken(self, reason: str) -> None:
+        """Count a connection that sent no HTTP/2."""
+        self._metrics.broken_connections.inc()
+        self._tell("budget.connection_broken", reason)
+
+    def _malformed(self, reason: str) -> CallError:
+        """Count a message of a gateway of another version, until it has its new configuration.
+
+        Its check goes by the failurePolicy, and what its reports would have told is found in its counters. As of a
+        store that is away, it must not take this server for ill.
+        """
+        self._metrics.malformed.inc()
+        self._tell("budget.malformed", reason)
+        return CallError(Status.INVALID_ARGUMENT, reason)
+
+    def _tell(self, event: str, reason: str) -> None:
+        if reason not in self._told and len(self._told) < _REASONS:
+            self._told.add(reason)
+            log.warning(event, error=reason)

@@ -20,7 +20,7 @@ from fairlead.budgetserver.ratelimit import Clock, RateLimitService
 from fairlead.budgetserver.ratings import Ratings
 from fairlead.budgetserver.reconciliation import UsageReconciliation
 from fairlead.budgetserver.retention import Retention
-from fairlead.budgetserver.rpc import make_server
+from fairlead.budgetserver.rpc import make_listener
 from fairlead.budgetserver.settings import Settings
 from fairlead.budgetserver.shared_answers import SharedAnswers
 from fairlead.budgetserver.shelf import open_shelf
@@ -90,7 +90,7 @@ class BudgetServer:
             clock=clock,
             metrics=self.metrics,
         )
-        self._rpc = make_server(self.service, self._ratings, self.metrics)
+        self._rpc = make_listener(self.service, self._ratings, self.metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._loops = Loops(log)
         self._runners: list[web.AppRunner] = []
@@ -109,10 +109,9 @@ class BudgetServer:
         )
         operator = operator_application(self.service, self.metrics, self.health, self.is_whole)
         await self._listen_http("http", self._settings.http, operator)
-        port = self._rpc.add_insecure_port(self._settings.rpc)
-        if not self._settings.rpc.startswith(_UNIX):
+        port = await self._rpc.start(self._settings.rpc)
+        if port:
             self.ports["rpc"] = port
-        await self._rpc.start()
         self._begin("configuration", self._file.watch(self.service.use))
         self._begin("backlog", self.service.backlog.run())
         self._begin("expire", self._every(_SWEEP_S, "expire", self._sweep))

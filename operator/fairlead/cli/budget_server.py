@@ -15,7 +15,7 @@ import click
 if TYPE_CHECKING:
     from fairlead.budgetserver.settings import Settings
 
-EXTRAS = ("grpc", "google.protobuf", "redis", "aiohttp", "cryptography", "prometheus_client", "structlog", "uvloop")
+EXTRAS = ("hpack", "google.protobuf", "redis", "aiohttp", "cryptography", "prometheus_client", "structlog", "uvloop")
 
 
 @click.command()

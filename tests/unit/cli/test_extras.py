@@ -35,7 +35,7 @@ def test_every_requirement_of_an_extra_is_known(extra: str) -> None:
         ("watchfiles", ["up", "-f", "FOLDER", "-c", "/dev/null"], "'fairlead[standalone]'"),
         ("structlog", ["up", "-f", "FOLDER", "-c", "/etc/hosts"], "'fairlead[standalone]'"),
         ("kopf", ["operator", "--help"], "'fairlead[operator]'"),
-        ("grpc", ["budget-server", "--config", "/nowhere"], "'fairlead[budget]'"),
+        ("hpack", ["budget-server", "--config", "/nowhere"], "'fairlead[budget]'"),
         ("kubernetes", ["status"], "'fairlead[operator]'"),
         ("kubernetes", ["budgets"], "'fairlead[operator]'"),
         ("kubernetes", ["kill", "team/agent"], "'fairlead[operator]'"),

@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text()
 ROOMS = 8
 """A walk has at most that many."""
 _STEP = re.compile(r"^\| (\d+) \| `([a-z_/]+)\.py` \| `([A-Za-z_.]+)` \|", re.MULTILINE)
-_ROW = re.compile(r"^\| `([a-z_]+)` \|", re.MULTILINE)
+_ROW = re.compile(r"^\| `([a-z_0-9]+)` \|", re.MULTILINE)
 
 
 def _section(title: str) -> str:

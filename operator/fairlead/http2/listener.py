@@ -1,0 +1,197 @@
+"""Sockets: who connects, what comes, what goes, and an orderly end."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import cast
+
+import structlog
+
+from fairlead.http2 import unary
+from fairlead.http2.connection import MOST_STREAMS, Connection, Request
+from fairlead.http2.errors import Code, ConnectionBrokenError
+from fairlead.http2.unary import CallError, Status
+
+_UNIX = "unix:"
+_BACKLOG = 1024
+_GREETING_S = 10.0
+"""How long a connection may take to begin as one of HTTP/2 does."""
+_SLOW_S = 30.0
+"""How long a client may read nothing of what waits for it. Meanwhile nothing is read of what it sends."""
+_LARGEST_BACKLOG = 1 << 20
+"""Bytes of answers that wait for a client, above which it counts as slow."""
+log = structlog.get_logger("fairlead.http2")
+
+Handler = Callable[[bytes], Awaitable[bytes]]
+"""Answers one message with another, or raises `CallError`. A client that gives up waiting does not cancel it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What is answered."""
+
+    path: str
+    """`/<service>/<method>`."""
+    handle: Handler
+    broken: Callable[[str], None]
+    """Told why a connection was closed that sent what no client may send."""
+
+
+class Listener:
+    """Answers the calls of one service on one address."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._links: set[_Link] = set()
+        self._server: asyncio.Server | None = None
+        self._emptied = asyncio.Event()
+
+    async def start(self, address: str) -> int:
+        """Listen on `host:port`, or `unix:<path>`; return the port in use, or 0. Raises `OSError`."""
+        loop = asyncio.get_running_loop()
+        if address.startswith(_UNIX):
+            path = address.removeprefix(_UNIX)
+            self._server = await loop.create_unix_server(self._link, path, backlog=_BACKLOG)
+            return 0
+        host, _, port = address.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        self._server = await loop.create_server(self._link, host, int(port), backlog=_BACKLOG)
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no more calls, answer those under way, and close all connections, at the latest after this time."""
+        if self._server is not None:
+            self._server.close()
+        for link in tuple(self._links):
+            link.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                while self._links:
+                    self._emptied.clear()
+                    await self._emptied.wait()
+        for link in tuple(self._links):
+            link.abort()
+
+    def _link(self) -> "_Link":
+        return _Link(self._service, self._links, self._emptied)
+
+
+class _Link(asyncio.Protocol):
+    """One connection, between its transport and its state."""
+
+    def __init__(self, service: Service, links: set["_Link"], emptied: asyncio.Event) -> None:
+        self._service = service
+        self._links = links
+        self._emptied = emptied
+        self._connection = Connection()
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        self._running: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        """When a client that does not begin, or does not read, is given up."""
+        self._flushes = False
+        self._drains = False
+        self._closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        transport.set_write_buffer_limits(high=_LARGEST_BACKLOG)
+        self._links.add(self)
+        self._timer = self._loop.call_later(_GREETING_S, self.abort)
+        self._flush()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._closed = True
+        self._stop_timer()
+        self._links.discard(self)
+        self._emptied.set()
+
+    def data_received(self, data: bytes) -> None:
+        if self._closed:
+            return
+        greeted = self._connection.is_greeted
+        try:
+            for request in self._connection.receive(data):
+                self._begin(request)
+        except ConnectionBrokenError as error:
+            self._service.broken(str(error))
+            self._connection.broken(error)
+            self._close()
+            return
+        if not greeted and self._connection.is_greeted:
+            self._stop_timer()
+        self._flush()
+        self._end_if_drained()
+
+    def pause_writing(self) -> None:
+        """Stop listening to a client that does not read."""
+        self._transport.pause_reading()
+        self._stop_timer()
+        self._timer = self._loop.call_later(_SLOW_S, self.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_timer()
+        self._transport.resume_reading()
+
+    def drain(self) -> None:
+        """Ask the client to go, and close when it has all its answers."""
+        self._drains = True
+        self._connection.drain()
+        self._flush()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._closed = True
+        self._transport.abort()
+
+    def _begin(self, request: Request) -> None:
+        if len(self._running) >= 2 * MOST_STREAMS:  # those that were given up run on
+            raise ConnectionBrokenError(Code.ENHANCE_YOUR_CALM, "got too many requests that are given up at once")
+        task = self._loop.create_task(self._serve(request))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _serve(self, request: Request) -> None:
+        body, trailers = b"", unary.OK_TRAILERS
+        try:
+            body = unary.framed(await self._service.handle(unary.message(request, self._service.path)))
+        except CallError as error:
+            trailers = unary.failure(error)
+        except Exception:
+            log.exception("rpc.failed")
+            trailers = unary.failure(CallError(Status.UNKNOWN, "the call failed"))
+        self._connection.answer(request.stream, unary.OK_HEAD, body, trailers)
+        if not self._flushes:  # what is answered in one turn of the loop goes out together
+            self._flushes = True
+            self._loop.call_soon(self._flush_answers)
+
+    def _flush_answers(self) -> None:
+        self._flushes = False
+        self._flush()
+        self._end_if_drained()
+
+    def _flush(self) -> None:
+        out = self._connection.taken()
+        if out and not self._closed:
+            self._transport.write(out)
+
+    def _end_if_drained(self) -> None:
+        if self._drains and self._connection.is_drained and self._connection.is_idle:
+            self._close()
+
+    def _close(self) -> None:
+        """Close when what was written has gone out, or a while later."""
+        if self._closed:
+            return
+        self._flush()
+        self._closed = True
+        self._transport.close()
+        self._stop_timer()
+        self._timer = self._loop.call_later(_GREETING_S, self._transport.abort)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
