@@ -21,7 +21,7 @@ from readers import READERS, REFUSED, Reader, said
 pytestmark = pytest.mark.envoy
 
 SEED = int(os.environ.get("FAIRLEAD_FUZZ_SEED", "20260601"))
-COUNT = int(os.environ.get("FAIRLEAD_FUZZ_COUNT", "20000"))
+COUNT = int(os.environ.get("FAIRLEAD_FUZZ_COUNT", "5000"))
 IN_FLIGHT = 8
 LEAST_SHARE = 0.15
 """Of the bodies that must get through, or the test shows nothing."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from running_up import CREDENTIAL, RunningUp, Site, provider, secret
+from running_up import CREDENTIAL, RunningUp, Site, provider, route, secret
 
 from budget import configurations
 from budget.client import budget, usage
@@ -20,6 +20,8 @@ from fairlead.demo.provider import SimulatedProvider
 
 AT_ONCE = 2_000
 USD = 10**9
+PATIENT = {"firstByte": "200s", "response": "200s", "streamIdle": "200s", "request": "200s"}
+"""Timers of a route: client and provider share a process, and what is given up there is an answer that costs."""
 DEAR = 26_000_000
 """Nano-dollars of an answer at $1,000 and $2,000 a million: 2 tokens in, 12 out."""
 
@@ -59,7 +61,7 @@ async def burst(port: int, count: int) -> Counter[int]:
     """Send so many requests at once; count the statuses."""
     body = {"model": "chat", "messages": [{"role": "user", "content": "go on"}], "max_tokens": 20}
     statuses: Counter[int] = Counter()
-    timeout, connector = aiohttp.ClientTimeout(total=100), aiohttp.TCPConnector(limit=0)
+    timeout, connector = aiohttp.ClientTimeout(total=240), aiohttp.TCPConnector(limit=0)
     headers = {"authorization": f"Bearer {KEY}"}
 
     async def ask(session: aiohttp.ClientSession) -> None:
@@ -74,6 +76,7 @@ async def burst(port: int, count: int) -> Counter[int]:
 
 @pytest.mark.envoy
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_through_a_gateway(site: Site, start: Callable[..., RunningUp], simulated: SimulatedProvider) -> None:
     # An answer may cost some $0.13: seven fit at a time.
     dear = provider(simulated.base_url, "sparrow", "heron")
@@ -81,6 +84,11 @@ def test_through_a_gateway(site: Site, start: Callable[..., RunningUp], simulate
         model["usdPerMillionTokens"] = {"input": "1000", "output": "2000"}
     site.write_config(budgets={"failurePolicy": "Closed", "timeout": "5s"})
     site.write("provider.yaml", dear, secret("sim", key=CREDENTIAL))
+    chat, small = (
+        route(name, model, maxOutputTokens=100, timeouts=PATIENT, **more)
+        for name, model, more in (("chat", "sparrow", {"downgradeTo": "small"}), ("small", "heron", {}))
+    )
+    site.write("route.yaml", chat, small)
     site.write("budget.yaml", budget(usd="1"))
     start(site).serving()
     (port,) = site.ports
@@ -92,7 +100,7 @@ def test_through_a_gateway(site: Site, start: Callable[..., RunningUp], simulate
         more = asyncio.run(burst(port, 20))
         statuses += more
     # A report that a busy server took too long for is found in the gateway's counters.
-    patience = time.monotonic() + 60
+    patience = time.monotonic() + 180
     while (spent := round(usage(port)["budget"]["spent"] * USD)) != statuses[200] * DEAR:
         assert time.monotonic() < patience, (spent, statuses)
         time.sleep(0.5)

@@ -15,7 +15,7 @@ from request_reference import OWN, RefusedError, expected, members
 pytestmark = pytest.mark.envoy
 
 SEED = int(os.environ.get("FAIRLEAD_FUZZ_SEED", "20260601"))
-COUNT = int(os.environ.get("FAIRLEAD_FUZZ_COUNT", "20000"))
+COUNT = int(os.environ.get("FAIRLEAD_FUZZ_COUNT", "5000"))
 IN_FLIGHT = 8
 PATHS = ("/v1/chat/completions",) * 4 + tuple(OWN)
 INTERNAL = ("x-metadata-model", "x-metadata-stream", "x-route")

@@ -22,7 +22,7 @@ from fairlead.matching import Amiss, first_match, read
 pytestmark = pytest.mark.envoy
 
 SEED = int(os.environ.get("FAIRLEAD_FUZZ_SEED", "20260601"))
-COUNT = int(os.environ.get("FAIRLEAD_FUZZ_COUNT", "20000"))
+COUNT = int(os.environ.get("FAIRLEAD_FUZZ_COUNT", "5000"))
 IN_FLIGHT = 8
 ROUTES = 24
 
