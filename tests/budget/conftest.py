@@ -25,6 +25,14 @@ SOON_GIVEN_UP = {"timeout": "250ms"}
 """`budgets` where nobody is to answer, as it is by default."""
 PATIENT_WITH_SERVERS = "from fairlead.standalone import budget_server as b; b.PATIENCE = 10**6"
 """What makes a `fairlead up` replace no budget server that hangs: it hangs for as long as a test wants."""
+READS_OFTEN = """
+from fairlead.adapters import budget_server as b
+OFTEN = ("--reconcile-every", "1")
+b._COMMAND += OFTEN
+become = b.Standby.become
+b.Standby.become = lambda one, arguments, *stores, **more: become(one, [*arguments, *OFTEN], *stores, **more)
+"""
+"""What makes budget servers of a `fairlead up` read gateways' counters each second, and not each seventh."""
 
 
 def server_pid(running: RunningUp) -> int:

@@ -13,7 +13,7 @@ from running_up import CREDENTIAL, RunningUp, Site, provider, route, secret
 from budget import configurations
 from budget.client import budget, usage
 from budget.configurations import RESERVED
-from budget.conftest import KEY
+from budget.conftest import KEY, READS_OFTEN
 from budget.server import Gateway, Server
 from fairlead.budgetserver.messages import OK
 from fairlead.demo.provider import SimulatedProvider
@@ -90,7 +90,7 @@ def test_through_a_gateway(site: Site, start: Callable[..., RunningUp], simulate
     )
     site.write("route.yaml", chat, small)
     site.write("budget.yaml", budget(usd="1"))
-    start(site).serving()
+    start(site, before=READS_OFTEN).serving()
     (port,) = site.ports
 
     statuses = asyncio.run(burst(port, AT_ONCE))

@@ -13,7 +13,7 @@ import pytest
 from running_up import CREDENTIAL, Load, RunningUp, Site, consumer, provider, route, secret, stream, until
 
 from budget.client import COST, PASSED_UNCHECKED, TOKENS, budget, chat, gateway_metric, metric, metrics, usage
-from budget.conftest import KEY, PATIENT_WITH_SERVERS, SOON_GIVEN_UP, hung, server_pid
+from budget.conftest import KEY, PATIENT_WITH_SERVERS, READS_OFTEN, SOON_GIVEN_UP, hung, server_pid
 from budget.redis_server import RedisServer
 from fairlead.demo.provider import SimulatedProvider
 
@@ -38,7 +38,7 @@ def exactly(port: int, answers: int) -> None:
     patience = time.monotonic() + 60
     while counted()[0] != answers * COST:
         assert time.monotonic() < patience, (counted(), answers * COST)
-        time.sleep(0.5)
+        time.sleep(0.1)
     time.sleep(2)
     assert counted()[0] == answers * COST
 
@@ -67,7 +67,7 @@ def test_a_server_killed_under_load_costs_no_request_and_no_cent(
 def test_a_hung_server_delays_and_does_not_stop_and_is_replaced(site: Site, start: Start) -> None:
     site.write_config(budgets=SOON_GIVEN_UP)
     site.write("budget.yaml", budget(usd="10"))
-    running = start(site).serving()
+    running = start(site, before=READS_OFTEN).serving()
     (port,) = site.ports
     assert chat(port).status == 200
     hung = server_pid(running)
@@ -125,7 +125,7 @@ def test_where_the_policy_is_closed_nobody_passes_unchecked(site: Site, start: S
 def test_reports_that_are_lost_are_found_in_the_counters(site: Site, start: Start) -> None:
     site.write_config(budgets=SOON_GIVEN_UP)
     site.write("budget.yaml", budget(usd="10"))
-    running = start(site).serving()
+    running = start(site, before=READS_OFTEN).serving()
     (port,) = site.ports
     assert chat(port).status == 200
     pid = server_pid(running)
@@ -143,7 +143,7 @@ def test_redis_under_a_gateway(site: Site, start: Start, own_redis: RedisServer)
     own_redis.command("CONFIG", "SET", "appendfsync", "always")
     site.write_config(budgets={**SOON_GIVEN_UP, "store": own_redis.url})
     site.write("budget.yaml", budget(usd="10"))
-    start(site).serving()
+    start(site, before=READS_OFTEN).serving()
     (port,) = site.ports
     assert chat(port).status == 200
     own_redis.signal(signal.SIGKILL)
@@ -163,7 +163,7 @@ def test_a_gateway_that_died_holds_what_was_on_its_way_and_nothing_is_booked_twi
     site: Site, start: Start, simulated: SimulatedProvider
 ) -> None:
     site.write("budget.yaml", budget(usd="10"))
-    running = start(site).serving()
+    running = start(site, before=READS_OFTEN).serving()
     (port,) = site.ports
     for _ in range(3):
         assert chat(port).status == 200
@@ -184,7 +184,7 @@ def test_a_gateway_that_died_holds_what_was_on_its_way_and_nothing_is_booked_twi
     patience = time.monotonic() + 90
     while metric(text, "fairlead_budget_gateway_readings_total", outcome="read") < read + 3:
         assert time.monotonic() < patience
-        time.sleep(0.5)
+        time.sleep(0.1)
         text = metrics(site.state / "_budget" / "http.sock")
     exactly(port, answers)
     found = usage(port)["budget"]
