@@ -11,6 +11,7 @@ of the window's value, and two servers with the same database cut time at the sa
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
@@ -80,13 +81,18 @@ def span(window: Window, now_ms: int) -> Span:
 
 
 def _calendar_span(window: InCalendar, now_ms: int) -> Span:
-    zone = ZoneInfo(window.zone)
-    today = datetime.fromtimestamp(now_ms // _SECOND_MS, tz=zone).date()
-    starts = sorted({_midnight_ms(_first_day(window.unit, today, offset), zone) for offset in range(-_NEAR, _NEAR + 1)})
+    today = datetime.fromtimestamp(now_ms // _SECOND_MS, tz=ZoneInfo(window.zone)).date()
+    starts = _starts_near(window.unit, today, window.zone)
     return Span(
         start_ms=max(start for start in starts if start <= now_ms),
         end_ms=min(start for start in starts if start > now_ms),
     )
+
+
+@lru_cache(maxsize=256)  # each request asks, in each of its windows, and a day is the same all day
+def _starts_near(unit: Calendar, day: date, zone_name: str) -> tuple[int, ...]:
+    zone = ZoneInfo(zone_name)
+    return tuple(sorted({_midnight_ms(_first_day(unit, day, at), zone) for at in range(-_NEAR, _NEAR + 1)}))
 
 
 def _first_day(unit: Calendar, day: date, offset: int) -> date:
