@@ -100,7 +100,7 @@ def constants(monkeypatch: pytest.MonkeyPatch, **values: int) -> None:
         return text
 
     request, other = request_filter.source, filters.source
-    monkeypatch.setattr(request_filter, "source", lambda: changed(request()))
+    monkeypatch.setattr(request_filter, "source", lambda **told: changed(request(**told)))
     monkeypatch.setattr(filters, "source", lambda name: changed(other(name)))
 
 

@@ -47,6 +47,7 @@ def per_request(gateway: Gateway, layout: Layout, *, probed: Sequence[str]) -> l
 
     `probed` are paths of which none is logged, and each is 503 while the process drains.
     """
+    asks = request_filter.source(checked=budgets.server_of(gateway, layout) is not None)
     return [
         # First: a draining gateway says 503 here before anything else looks at the request.
         extension(
@@ -79,7 +80,7 @@ def per_request(gateway: Gateway, layout: Layout, *, probed: Sequence[str]) -> l
             names.DIRECTORY_NAMESPACE,
             f"{HTTP}.lua.v3.Lua",
             {
-                "default_source_code": {"inline_string": response_ids.located(request_filter.source(), layout)},
+                "default_source_code": {"inline_string": response_ids.located(asks, layout)},
                 "source_codes": {
                     held.SOURCE: {"inline_string": held.source(gateway, layout)},
                     **probe.sources(gateway),

@@ -117,10 +117,11 @@ PROMPT_PARTS = ("prompt", "literals", "category")
 """Those that stand inside `rules.lua`, in a function of their own."""
 
 
-def source() -> str:
-    """Read the Lua source, one chunk of all parts: code, not input."""
+def source(*, checked: bool = True) -> str:
+    """Read the Lua source, one chunk of all parts: code, not input. `checked`: somebody is asked about budgets."""
     pairs = fold.pairs()
     source = words.of_requests(chunk.joined("request", PARTS))
+    source = source.replace("@checked@", "1" if checked else "")
     source = source.replace("@prompt@", chunk.parts("request", PROMPT_PARTS))
     source = source.replace("@signed@", chunk.parts("response_ids", response_ids.IDS))
     return source.replace("@letters@", "".join(pairs)).replace("@folded@", "".join(pairs.values()))

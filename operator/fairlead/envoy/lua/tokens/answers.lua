@@ -58,7 +58,7 @@ local ERRORS = { '^%s*{%s*"error"%s*:%s*[^%sn]', '^%s*{%s*"type"%s*:%s*"error"',
 -- Notes a stream that begins with an error, or has nothing in it, as broken: it goes on as it is, but brought no answer.
 -- `head` is what has come so far, and nil at the end; returns what is to be looked at once more came.
 local function note_broken(h, head, more)
-  local text = head .. (more or "")
+  local text = head == "" and more or head .. (more or "") -- a burst is not copied
   local data = match(text, "^data:()") or match(text, "[\r\n]data:()")
   local whole = not more or #text > FIRST_BYTES or data and find(text, "[\r\n]", data)
   if not whole then return text end

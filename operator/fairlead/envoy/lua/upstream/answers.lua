@@ -9,6 +9,7 @@ local LIST_OF = { ["/chat/completions"] = "choices", ["/completions"] = "choices
 local ALSO_OF = { ["/rerank"] = "data" } -- as Voyage has it
 -- Answers that are larger than all others, and rarely wrong: in chunks, ten pictures may be more than the buffers hold.
 local LARGE = { ["/embeddings"] = true, ["/images/generations"] = true, ["/images/edits"] = true }
+local STREAM = "text/event-stream"
 local QUOTE, OPEN_LIST, OPEN_OBJECT, SLASH = 34, 91, 123, 47
 
 -- The place after a string that begins at `at`, or nil.
@@ -57,11 +58,14 @@ end
 local function has_answer(text, list)
   local at, said, found = find(text, "{", 1, true) + 1, false, not list
   while at do
-    local key = match(text, '^[%s,]*()"', at)
-    local past = key and after_string(text, key)
-    local value = past and match(text, "^%s*:%s*()", past)
-    if not value then break end
-    local name = sub(text, key + 1, past - 2)
+    local name, value = match(text, '^[%s,]*"([^"\\]*)"%s*:%s*()', at)
+    if not name then
+      local key = match(text, '^[%s,]*()"', at)
+      local past = key and after_string(text, key)
+      value = past and match(text, "^%s*:%s*()", past)
+      if not value then break end
+      name = sub(text, key + 1, past - 2)
+    end
     if find(name, "\\", 1, true) then
       found = true -- an escape of JSON, which may well spell it
     elseif name == "error" then
@@ -98,14 +102,16 @@ end
 local function is_to_be_read(h, headers)
   local length = headers:get("content-length")
   if length == "0" then return true end
+  local said = headers:get("content-type") or "text/"
+  if said == STREAM and not length then return false end
   local encoding = headers:get("content-encoding")
   local encoded = encoding and encoding ~= "identity"
   if length and (encoded or tonumber(length) > ANSWER_BYTES) then return false end
-  local kind = match(headers:get("content-type") or "text/", "^%s*([^;%s]*)"):lower()
+  local kind = lower(match(said, "^%s*([^;%s]*)"))
   local json = kind == "application/json" or sub(kind, -5) == "+json"
   if (json or kind == "text/html") and length then return true end
   local opaque = encoded or not json and sub(kind, 1, 5) ~= "text/"
-  if kind == "text/event-stream" or opaque and length then return false end
+  if kind == STREAM or opaque and length then return false end
   local ours = h:streamInfo():dynamicMetadata():get(NAMESPACE) or NONE
   local path = path_of(ours)
   if not LIST_OF[path] then return false end
@@ -129,6 +135,7 @@ end
 
 -- Whether an answer that is to be said in other words came compressed, which nobody asked for: it cannot be read.
 local function is_veiled(h, headers)
+  if not next(SAYABLE) then return false end
   local encoding = headers:get("content-encoding")
   if not encoding or encoding == "identity" then return false end
   local ours = h:streamInfo():dynamicMetadata():get(NAMESPACE) or NONE
