@@ -28,6 +28,7 @@ from fairlead.api.installation import Installation
 from fairlead.compiler import Compiled, HelmRelease, SecretRef, pod_layouts
 from fairlead.envoy import Layout
 from fairlead.manifests import BudgetSettings
+from fairlead.memo import Memo
 from fairlead.rollout.machine import Shares
 from fairlead.translate.effective import effective
 from gateway_values import settings
@@ -74,8 +75,12 @@ class Case:
         return self.compile_after(self.compile(), self.folder / "in.yaml")
 
     def compile_after(self, before: Compiled | None, path: Path) -> Compiled:
+        return self.compile_some(_documents(path), before)
+
+    def compile_some(
+        self, manifests: list[dict[str, Any]], before: Compiled | None = None, memo: Memo | None = None
+    ) -> Compiled:
         options = self.options
-        manifests = _documents(path)
         served = [region.name for region in self.installation.served]
         return compiled(
             *[manifest for manifest in manifests if manifest.get("kind") != "Secret"],
@@ -83,6 +88,7 @@ class Case:
             unreadable=frozenset(SecretRef(*ref.split("/")) for ref in options.get("unreadable", ())),
             installed=self.installation,
             before=before,
+            memo=memo or Memo(),
             layouts=pod_layouts(self.installation, BUDGET_SERVER),
             release=HelmRelease(settings=replace(settings(*served), budget_server=BUDGET_SERVER), owner_uid="owner"),
             home_secrets_readable=options.get("homeSecretsReadable", True),

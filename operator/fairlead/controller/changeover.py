@@ -144,7 +144,8 @@ def _names(files: Files) -> frozenset[str]:
 def _is_whole(files: Files) -> bool:
     """Tell whether these files can be read: anybody may have edited them, and what nobody can read nobody serves."""
     try:
-        return bool(_names(files) and resources.ladders(files[envoy.CLUSTERS]) and envoy.digest(files))
+        there = (_names(files), resources.ladders(files[envoy.CLUSTERS]), resources.names(files[envoy.ROUTES]))
+        return all(there) and bool(envoy.digest(files))
     except (ValueError, KeyError, TypeError, AttributeError):
         return False
 

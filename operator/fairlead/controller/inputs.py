@@ -121,7 +121,7 @@ class Inputs:
     def snapshot(self) -> Snapshot:
         """Return everything as it is now, keys as fingerprints."""
         refs = wanted_refs(self.view.of_kind("ModelConsumer"), home=self._context.namespace)
-        manifests = [Manifest(content=found) for found in self.view.objects()]
+        manifests = [Manifest(content=written) for written in self.view.written()]
         return snapshot(manifests, self.keys.values, unreadable=self.keys.unreadable(refs))
 
     def born(self, consumer: str) -> str:

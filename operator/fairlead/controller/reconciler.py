@@ -27,6 +27,7 @@ from fairlead.controller.refresh import asked
 from fairlead.controller.rollouts import Rollouts
 from fairlead.errors import ClusterError, StateError
 from fairlead.manifests import OWNED_KINDS
+from fairlead.memo import Memo
 from fairlead.runtime.memory import LastGood
 
 FOLLOWED = (*OWNED_KINDS, "Pod")
@@ -223,6 +224,7 @@ class Reconciler:
             exhaustions=self._budgets.exhaustions,
             health=self._health.shares,
             drained=self._health.drained,
+            memo=Memo() if self.compiled is None else self.compiled.memo,
         )
         snapshot, installation = self._inputs.snapshot(), self._context.installation
         compiled = await self._rollouts.settled(

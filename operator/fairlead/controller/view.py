@@ -19,6 +19,8 @@ class View:
 
     def __init__(self) -> None:
         self._objects: dict[ObjectKey, Object] = {}
+        self._written: dict[ObjectKey, Object] = {}
+        """Of each, what people wrote: the same object until it differs, so that who reads it need not read it again."""
         self._told: dict[ObjectKey, int] = {}
         self._moment = 0
 
@@ -35,12 +37,19 @@ class View:
         if before is not None and is_same and _version(trimmed) < _version(before):
             return False
         self._tell(key)
+        written = _essence(trimmed)
+        differs = self._written.get(key) != written
+        if differs:
+            self._written[key] = written
+        elif "spec" in trimmed:
+            trimmed = {**trimmed, "spec": self._written[key]["spec"]}
         self._objects[key] = trimmed
-        return before is None or _essence(before) != _essence(trimmed)
+        return differs
 
     def remove(self, key: ObjectKey) -> bool:
         """Forget an object that is gone; tell whether it was known."""
         self._tell(key)
+        self._written.pop(key, None)
         return self._objects.pop(key, None) is not None
 
     def replace(self, kind: str, found: Iterable[Object], *, asked_at: int, namespace: str | None = None) -> bool:
@@ -70,9 +79,9 @@ class View:
         """Return all objects of a kind, sorted by key."""
         return tuple(self._objects[key] for key in sorted(self._objects) if key.kind == kind)
 
-    def objects(self) -> tuple[Object, ...]:
-        """Return all objects, sorted by key."""
-        return tuple(self._objects[key] for key in sorted(self._objects))
+    def written(self) -> tuple[Object, ...]:
+        """Return what people wrote of all objects, sorted by key: without status and version."""
+        return tuple(self._written[key] for key in sorted(self._written))
 
     def _tell(self, key: ObjectKey) -> None:
         self._moment += 1
@@ -100,4 +109,4 @@ def _trimmed(found: Object) -> Object:
 
 def _essence(found: Object) -> Object:
     metadata = {field: value for field, value in found["metadata"].items() if field != "resourceVersion"}
-    return {**found, "metadata": metadata, "status": None}
+    return {**{field: value for field, value in found.items() if field != "status"}, "metadata": metadata}

@@ -5,7 +5,9 @@ Knows the IR only. Every result is plain JSON-able data, sorted and byte-stable.
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from fairlead.envoy import (
@@ -27,9 +29,10 @@ from fairlead.envoy import (
 )
 from fairlead.envoy.keys import unusable as unusable_key
 from fairlead.envoy.layout import BudgetServer, Drain, Layout
-from fairlead.envoy.protobuf import packed
+from fairlead.envoy.protobuf import packed, text, with_texts
 from fairlead.errors import TooLargeError
-from fairlead.ir import Gateway
+from fairlead.ir import Gateway, Ladder
+from fairlead.memo import Memo
 
 __all__ = [
     "BudgetServer",
@@ -60,22 +63,27 @@ what does not shrink to an eighth is refused where it is packed."""
 LOCAL_LIMIT_BYTES = 16 * LIMIT_BYTES
 """Of a file that no ConfigMap carries: room for a few thousand models, which Envoy takes seconds to load."""
 
+_STAMP = re.compile(rb"""\{\\"digest\\":\\"([0-9a-f]{64})\\"\}""")
+"""Where the routes say their digest: before anything that users wrote, and their quotes have more backslashes."""
 UNSTAMPED = "0" * 64
 """The digest in the files that the digest is made from."""
 
 
-def render(gateway: Gateway, layout: Layout) -> dict[str, bytes]:
+def render(gateway: Gateway, layout: Layout, memo: Memo | None = None) -> dict[str, bytes]:
     """Render every file of the gateway except keys and secrets, by path relative to its folder.
+
+    `memo` makes it faster, and changes nothing.
 
     Raises:
         TooLargeError: a file does not fit a ConfigMap, or is larger than any that lies on this machine should be.
 
     """
+    memo = Memo() if memo is None else memo
     files = {
         BOOTSTRAP: _bytes(bootstrap.render(gateway, layout)),
         LISTENERS: _resources(_by_name(_listeners(gateway, layout))),
-        CLUSTERS: _resources(_by_name(_clusters(gateway, layout))),
-        ROUTES: _resources([routes.render(gateway, layout, digest=UNSTAMPED)]),
+        CLUSTERS: _discovered(_clusters(gateway, layout, memo)),
+        ROUTES: _discovered([routes.render(gateway, layout, memo, digest=UNSTAMPED)]),
     }
     _check_size(files, layout, region=gateway.region)
     return dict(sorted({**files, ROUTES: _stamped(files[ROUTES], UNSTAMPED, _digest(files))}.items()))
@@ -102,13 +110,10 @@ def limit_bytes(layout: Layout) -> int:
 
 def digest(files: Mapping[str, bytes]) -> str:
     """Return what `/fairlead/ready` answers when Envoy serves these files: a SHA-256 in hex."""
-    (configuration,) = json.loads(files[ROUTES])["resources"]
-    for host in configuration["virtual_hosts"]:
-        for route in host["routes"]:
-            if route["name"] == "ready":
-                stamp: str = json.loads(route["direct_response"]["body"]["inline_string"])["digest"]
-                return stamp
-    raise ValueError("got routes without `ready`, want the output of `render`")
+    found = _STAMP.search(files[ROUTES])
+    if found is None:
+        raise ValueError("got routes without `ready`, want the output of `render`")
+    return found[1].decode()
 
 
 def restamp(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -172,9 +177,10 @@ def _listeners(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
     ]
 
 
-def _clusters(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
+def _clusters(gateway: Gateway, layout: Layout, memo: Memo) -> list[str]:
+    """Write all clusters, sorted by name."""
     crowded = trunks.crowded(gateway)
-    return [
+    made = [
         *clusters.render(gateway, crowded),
         *hops.render_clusters(gateway, crowded),
         *classifiers.render_clusters(gateway),
@@ -183,6 +189,16 @@ def _clusters(gateway: Gateway, layout: Layout) -> list[dict[str, Any]]:
         *budgets.clusters(gateway, layout),
         *recorder.clusters(gateway, layout),
     ]
+    texts = {str(one["name"]): text(one) for one in made}
+    for one, attempts in clusters.ladders(gateway):
+        name = "ladder", gateway.region, one.name
+        write = partial(_ladder, one, attempts)
+        texts[names.ladder_cluster(one.name)] = memo.of(name, (one, attempts), write)
+    return [texts[name] for name in sorted(texts)]
+
+
+def _ladder(ladder: Ladder, attempts: int) -> str:
+    return text(clusters.ladder(ladder, attempts))
 
 
 def _by_name(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -204,7 +220,12 @@ def _unpacked(content: bytes) -> list[dict[str, Any]]:
 
 
 def _resources(resources: list[dict[str, Any]]) -> bytes:
-    return _bytes({"resources": resources})
+    return _discovered(map(text, resources))
+
+
+def _discovered(texts: Iterable[str]) -> bytes:
+    """Put resources, each written already, into a file that Envoy reads."""
+    return with_texts({}, "resources", texts).encode()
 
 
 def _check_size(files: Mapping[str, bytes], layout: Layout, *, region: str) -> None:
@@ -227,4 +248,4 @@ def _check_size(files: Mapping[str, bytes], layout: Layout, *, region: str) -> N
 
 
 def _bytes(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return text(value).encode()

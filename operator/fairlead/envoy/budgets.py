@@ -301,13 +301,11 @@ def downgrade_metadata(line: str) -> Json:
 
 
 def _downgraded(route: Route, gateway: Gateway) -> Plan | None:
-    if not route.downgrade_to:
+    other = gateway.routes_by_name.get(route.downgrade_to or "")
+    if other is None:
         return None
-    for other in gateway.routes:
-        if route.downgrade_to == other.name:
-            (plan,) = other.plans
-            return plan
-    return None
+    (plan,) = other.plans
+    return plan
 
 
 def stats_logger(gateway: Gateway, layout: Layout) -> list[Json]:

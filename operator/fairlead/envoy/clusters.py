@@ -5,7 +5,7 @@ bootstrap's runtime (`bootstrap.RUNTIME`) and what is Envoy's default is left ou
 """
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fairlead import statuses
 from fairlead.envoy import dialects, makers, names, signing, upstream_filter
@@ -28,13 +28,17 @@ Addresses = frozenset[tuple[str, int]]
 """Host and port."""
 
 
+def ladders(gateway: Gateway) -> Iterator[tuple[Ladder, int]]:
+    """Yield each ladder with the attempts of its route: what `ladder` makes a cluster of."""
+    attempts = {arm.ladder: route.max_attempts for route in gateway.routes for plan in route.plans for arm in plan.arms}
+    return ((one, attempts.get(one.name, 1)) for one in gateway.ladders)
+
+
 def render(gateway: Gateway, crowded: Addresses) -> list[Json]:
-    """Make all clusters that need no hop."""
+    """Make all other clusters that need no hop."""
     made = makers.by_host(gateway)
     clusters = [_target(target, crowded, made) for target in gateway.targets if target.max_in_flight is None]
     clusters += [_last_resort(last, crowded, made) for last in gateway.last_resorts]
-    attempts = {arm.ladder: route.max_attempts for route in gateway.routes for plan in route.plans for arm in plan.arms}
-    clusters += [_ladder(ladder, attempts.get(ladder.name, 1)) for ladder in gateway.ladders]
     clusters += [
         _to_last_resort(name, rungs, last_resort, route.max_attempts)
         for route, name, rungs, last_resort in dialects.ladders(gateway)
@@ -163,7 +167,7 @@ def breaker(breaker: Breaker) -> Json:
     return detection
 
 
-def _ladder(ladder: Ladder, attempts: int) -> Json:
+def ladder(ladder: Ladder, attempts: int) -> Json:
     """Make a composite cluster: attempt n goes to the n-th of its clusters that has a healthy host.
 
     There is a rung for each attempt: without one Envoy answers 503 itself, and the last provider's own error is lost.

@@ -2,8 +2,8 @@
 
 from fairlead.envoy import budgets, cache, errors, filters, keys, logs, names, overload, probe, stats, telemetry, words
 from fairlead.envoy.layout import Layout
+from fairlead.envoy.own import HEALTH_PATH, READY_PATH
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
-from fairlead.envoy.routes import HEALTH_PATH, READY_PATH
 from fairlead.ir import Gateway, ListenAddress
 
 LISTENER = "envoy.config.listener.v3.Listener"

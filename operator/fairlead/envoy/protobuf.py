@@ -1,6 +1,7 @@
 """Protobuf's JSON forms: `Any`, `Duration`, and Envoy's named extensions. Plain dicts, no messages."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Json = dict[str, Any]
@@ -33,3 +34,17 @@ def file_source(directory: str, name: str, *, mounted: bool) -> Json:
     if mounted:
         source["watched_directory"] = {"path": directory}
     return {"resource_api_version": "V3", "path_config_source": source}
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def text(value: Any) -> str:
+    """Write JSON as it stands in files: sorted, so that the same value is the same text, and short."""
+    return _ENCODER.encode(value)
+
+
+def with_texts(message: Json, field: str, texts: Iterable[str]) -> str:
+    """Write a message whose last field in the order of names is a list, of which each item is written already."""
+    head = text({**message, field: []}).removesuffix("[]}")
+    return f"{head}[{','.join(texts)}]}}"

@@ -3,42 +3,29 @@
 Which virtual host is asked says `x-fl-route`, so a request finds its route by a hash, whatever the number of routes.
 """
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from fairlead.envoy import (
     budgets,
     cache,
     cascades,
-    cors,
     dialects,
     directory,
-    errors,
     filters,
-    held,
     hops,
-    keys,
     logs,
     makers,
     names,
-    pinned,
-    probe,
+    own,
     recorder,
     retries,
     token_filter,
 )
 from fairlead.envoy.layout import Layout
-from fairlead.envoy.protobuf import Json, duration, packed
+from fairlead.envoy.protobuf import Json, duration, packed, text, with_texts
 from fairlead.ir import NEEDS, OTHER_PATHS, STREAMING, UNSAID, Arm, Gateway, ModelKind, Need, Plan, Route, Side, need_of
-
-READY_PATH = "/fairlead/ready"
-"""Answers 200 with the configuration's digest once routes and keys are there, 503 while draining; needs no key."""
-HEALTH_PATH = "/healthz"
-"""Says load balancers whether clients may come: 200, or 503 while the region is drained or the process drains; needs no
-key. Not a pod's readiness: a pod of a drained region serves."""
-GREETING = """{"message":"This is a model gateway. Its API is at /v1, and needs a key."}"""
-_READING = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
+from fairlead.memo import Memo
 
 ANSWERED_BY = {
     names.ANSWERED_BY_HEADER: logs.ROUTE,
@@ -52,10 +39,10 @@ IDLE_MARGIN_MS = 1000
 """What a stream's idle timer leaves to the attempts beside their own timers."""
 
 
-def render(gateway: Gateway, layout: Layout, *, digest: str) -> Json:
-    """Render the route configuration."""
+def render(gateway: Gateway, layout: Layout, memo: Memo, *, digest: str) -> str:
+    """Render the route configuration, as JSON."""
     told = _told(gateway)
-    return {
+    configuration = {
         **packed("envoy.config.route.v3.RouteConfiguration"),
         "name": names.ROUTE_CONFIGURATION,
         "vhost_header": names.ROUTE_HEADER,
@@ -63,84 +50,10 @@ def render(gateway: Gateway, layout: Layout, *, digest: str) -> Json:
         # Once for all routes, and taken back in virtual host `*`: a header's format is longer than a route's name.
         "response_headers_to_add": _answered_by(),
         "most_specific_header_mutations_wins": True,
-        "virtual_hosts": [
-            _own(gateway, layout, digest),
-            *(_virtual_host(route, gateway, layout, told) for route in gateway.routes),
-        ],
     }
-
-
-def _own(gateway: Gateway, layout: Layout, digest: str) -> Json:
-    """Answer what needs no provider, and all that comes before the request filter has chosen a route."""
-    ready = {
-        "name": "ready",
-        "match": {"path": READY_PATH},
-        "direct_response": {"status": 200, "body": {"inline_string": f'{{"digest":"{digest}"}}'}},
-        "typed_per_filter_config": _without_a_key(),
-    }
-    rest = {
-        "name": "gateway",
-        "match": {"prefix": "/"},
-        "direct_response": errors.direct_response(errors.UNKNOWN_URL),
-        "metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: _directory(gateway, layout)}},
-        **budgets.at_rest(gateway, layout),
-    }
-    return {
-        "name": "*",
-        "domains": ["*"],
-        "routes": [
-            *(
-                ready,
-                _health(gateway),
-                _greeting(),
-                *cors.routes(gateway),
-                held.route(),
-                *probe.routes(gateway, layout),
-            ),
-            *(budgets.usage_route(gateway, layout), rest),
-        ],
-        "response_headers_to_remove": sorted(ANSWERED_BY),
-    }
-
-
-def _health(gateway: Gateway) -> Json:
-    return {
-        "name": "health",
-        "match": {"path": HEALTH_PATH, "headers": [_READING]},
-        "direct_response": {
-            "status": 503 if gateway.drained else 200,
-            "body": {"inline_string": json.dumps({"region": gateway.region, "drained": gateway.drained})},
-        },
-        "typed_per_filter_config": _without_a_key(),
-    }
-
-
-def _greeting() -> Json:
-    """Answer who asks whether something is there, as coding agents do before their first request."""
-    return {
-        "name": "greeting",
-        "match": {"safe_regex": {"regex": "/(v1/?)?"}, "headers": [_READING]},
-        "direct_response": {"status": 200, "body": {"inline_string": GREETING}},
-        "typed_per_filter_config": _without_a_key(),
-    }
-
-
-def _without_a_key() -> Json:
-    """Let everybody in, past a key filter that is there: while it has no keys, Envoy answers 500 in its place."""
-    return {
-        names.API_KEY_FILTER: keys.open_to_all(),
-        names.DIRECTORY_NAMESPACE: packed("envoy.config.route.v3.FilterConfig", {"disabled": True}),
-    }
-
-
-def _directory(gateway: Gateway, layout: Layout) -> dict[str, str]:
-    entries = directory.render(gateway)
-    if gateway.budget is not None and budgets.server_of(gateway, layout) is not None:
-        # `Closed` promises that without an answer nobody passes, whoever has a budget: there everybody is checked.
-        entries[directory.BUDGETS] = directory.ALL if gateway.budget.fail_closed else directory.ASKED
-        if any(route.feedback for route in gateway.routes):
-            entries[directory.FEEDBACK] = directory.ASKED
-    return entries
+    mine = text(own.host(gateway, layout, digest, silent=sorted(ANSWERED_BY)))
+    hosts = (_written(route, gateway, layout, told.get(route.name, ()), memo) for route in gateway.routes)
+    return with_texts(configuration, "virtual_hosts", (mine, *hosts))
 
 
 def _told(gateway: Gateway) -> dict[str, list[Json]]:
@@ -161,8 +74,29 @@ def _answering(asked: Collection[str], gateway: Gateway) -> set[str]:
     return reached | {route.downgrade_to for route in gateway.routes if route.name in reached and route.downgrade_to}
 
 
-def _virtual_host(route: Route, gateway: Gateway, layout: Layout, told: Mapping[str, list[Json]]) -> Json:
-    forms = [*pinned.routes(route, idle_ms=_idle_ms(route)), *_forms(route, gateway)]
+def _written(route: Route, gateway: Gateway, layout: Layout, told: Sequence[Json], memo: Memo) -> str:
+    """Write a route's virtual host. What it is made of is what it is remembered by: of the gateway, these parts."""
+    ladders = [gateway.ladders_by_name[arm.ladder] for plan in route.plans for arm in plan.arms]
+    rungs = [rung for one in ladders for rung in one.rungs]
+    lasts = [one.last_resort for one in ladders] + [one.last_resort for plan in route.plans for one in plan.dialects]
+    given = (
+        route,
+        gateway.routes_by_name.get(route.downgrade_to or ""),
+        told,
+        layout,
+        gateway.limits.request_bytes,
+        cache.is_used(gateway),
+        *ladders,
+        *(gateway.targets_by_name[name] for name in rungs),
+        *(gateway.last_resorts_by_name[name] for name in lasts),
+        None if route.shadow is None else gateway.targets_by_name[route.shadow.target],
+    )
+    name = "virtual host", gateway.region, route.name
+    return memo.of(name, given, lambda: text(_virtual_host(route, gateway, layout, told)))
+
+
+def _virtual_host(route: Route, gateway: Gateway, layout: Layout, told: Sequence[Json]) -> Json:
+    forms = [*_pinned(route), *_forms(route, gateway)]
     if recorder.recording(route, layout) is not None:
         forms = [one for form in forms for one in (_drawn(form) if _MIRRORS in form["route"] else (form,))]
     return {
@@ -176,9 +110,9 @@ def _virtual_host(route: Route, gateway: Gateway, layout: Layout, told: Mapping[
     }
 
 
-def _told_clients(route: Route, gateway: Gateway, told: Mapping[str, list[Json]]) -> Json:
+def _told_clients(route: Route, gateway: Gateway, told: Sequence[Json]) -> Json:
     """Make the headers of all of a route's answers; the cache takes off the one that it reads."""
-    headers = list(told.get(route.name, ()))
+    headers = list(told)
     if route.cache is not None:
         headers += makers.told()["response_headers_to_add"]
     removed = cache.is_used(gateway) and route.cache is None
@@ -224,6 +158,35 @@ def _drawn(form: Json) -> tuple[Json, Json]:
 
 def _answered_by() -> list[Json]:
     return [filters.set_header(key, value)["append"] for key, value in ANSWERED_BY.items()]
+
+
+def _pinned(route: Route) -> Iterable[Json]:
+    """Make the routes of requests that go on from an answer which one endpoint keeps: it is asked, or nobody.
+
+    They stand before all others; there are none where no answer can be gone on from. The request filter names the
+    cluster. No copy goes to a shadow, which has no such answer, and no other route answers under a budget's pressure.
+    """
+    if not any(plan.pins for plan in route.plans):
+        return
+    timeouts = route.timeouts
+    for streamed in (True, False):
+        keys = (names.PINNED_KEY, *([names.STREAM_KEY] if streamed else []))
+        matched = [
+            {"filter": names.METADATA_NAMESPACE, "path": [{"key": key}], "value": {"bool_match": True}} for key in keys
+        ]
+        action: Json = {
+            "cluster_header": names.ladder_header(0),
+            "auto_host_rewrite": True,
+            "timeout": duration(timeouts.request_ms),
+            "idle_timeout": duration(_idle_ms(route)) if streamed else "0s",
+            "retry_policy": retries.connecting(timeouts.first_byte_ms if streamed else timeouts.response_ms),
+        }
+        form: Json = {
+            "name": route.name,
+            "match": {"path": "/v1/responses", "dynamic_metadata": matched},
+            "route": action,
+        }
+        yield form | (cascades.told(judged=False) if route.cascade is not None else {})
 
 
 def _forms(route: Route, gateway: Gateway) -> Iterable[Json]:

@@ -89,6 +89,11 @@ class Gateway:
         return frozenset(host.credential for host in hosts if host.aws_region and host.credential)
 
     @cached_property
+    def routes_by_name(self) -> Mapping[str, Route]:
+        """The same routes, as `ladders_by_name`."""
+        return {route.name: route for route in self.routes}
+
+    @cached_property
     def ladders_by_name(self) -> Mapping[str, Ladder]:
         """The same ladders. Once: who looks one up for each route has thousands to look through."""
         return {ladder.name: ladder for ladder in self.ladders}

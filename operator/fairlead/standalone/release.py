@@ -10,6 +10,7 @@ from fairlead.api.installation import Installation
 from fairlead.budget.exhaustion import Exhaustions
 from fairlead.compiler import Compiled, Manifest, Observed, SecretRef
 from fairlead.envoy import Layout
+from fairlead.memo import Memo
 from fairlead.rollout.machine import Shares
 from fairlead.runtime import stop
 from fairlead.runtime.snapshot import bound_keys, snapshot
@@ -72,10 +73,11 @@ def make(
     health: Mapping[str, int] = MappingProxyType({}),
     drained: frozenset[str] = frozenset(),
     rollouts: Mapping[str, Shares] = MappingProxyType({}),
+    memo: Memo | None = None,
 ) -> Release:
     """Compile and render. `layouts` has each region that is served here, `killed` the consumers that are stopped.
 
-    `health`, `drained` and `rollouts` are as in `Observed`.
+    `health`, `drained` and `rollouts` are as in `Observed`; `memo` is that of the release before.
     """
     inputs = _with_stops(inputs, killed, installation.namespace)
     compiled = compiler.compile(
@@ -88,6 +90,7 @@ def make(
             health=health,
             drained=drained,
             rollouts=rollouts,
+            memo=memo or Memo(),
         ),
     )
     pairs = bound_keys(compiled, inputs.values)

@@ -24,6 +24,7 @@ from fairlead.adapters.probe import HttpProbes, trust
 from fairlead.api import quantity
 from fairlead.api.installation import Installation
 from fairlead.errors import EnvoyError, FairleadError, StateError
+from fairlead.memo import Memo
 from fairlead.runtime.alarm import Alarm
 from fairlead.runtime.loops import Loops, first_of
 from fairlead.runtime.parallel import each
@@ -251,8 +252,8 @@ class Up:
         started = time.monotonic()
         installation = self._sources.installation(self._installation)
         inputs = await self._sources.settled(installation, self._memory, self._release.inputs)
-        new = await self._make(inputs, installation)
         old = self._release
+        new = await self._make(inputs, installation, old.compiled.memo)
         self._tell(new)
         lines = [
             *change.secrets(self._accepted, new.inputs),
@@ -290,7 +291,7 @@ class Up:
             return str(error)
         return None
 
-    async def _make(self, inputs: Inputs, installation: Installation) -> Release:
+    async def _make(self, inputs: Inputs, installation: Installation, memo: Memo | None = None) -> Release:
         killed = self._stops.read()
         state, budget = self._settings.state, self._accounts.addresses
         recorder = self._recorder.address_for(installation)
@@ -308,6 +309,7 @@ class Up:
             exhaustions=self._exhaustion.known,
             health=health.shares,
             drained=health.drained,
+            memo=memo,
         )
         return await self._rollouts.settled(lambda shares: asyncio.to_thread(make, rollouts=shares))
 

@@ -76,6 +76,12 @@ class Diagnostics:
         """Say what a user should know although nothing is wrong."""
         self.warnings.append(f"{path}: {message}")
 
+    def take(self, other: "Diagnostics") -> None:
+        """Say all that another says; it stays as it is."""
+        self.diagnostics.extend(other.diagnostics)
+        self.warnings.extend(other.warnings)
+        self.standing = max(self.standing, other.standing)
+
     def give_up(self) -> None:
         """Say that nothing of the version can serve."""
         self.standing = Standing.NOT_AT_ALL

@@ -7,12 +7,13 @@ from fairlead import ir
 from fairlead.api import quantity
 from fairlead.api.installation import FailurePolicy, Installation
 from fairlead.ir import word
+from fairlead.memo import Itself, Memo
 from fairlead.translate.budgets import Bounds, is_bounded
 from fairlead.translate.cache import cache, is_stored
 from fairlead.translate.classifiers import classifier
 from fairlead.translate.consumers import Consumer
 from fairlead.translate.downgrade import downgrade
-from fairlead.translate.plans import Planner
+from fairlead.translate.plans import Draft, Planner, planned
 from fairlead.translate.providers import Provider
 from fairlead.translate.references import References, SecretRef
 from fairlead.translate.routes import Route
@@ -54,6 +55,7 @@ def fleet(
     routes: Sequence[Route],
     consumers: Sequence[Consumer],
     bounds: Bounds,
+    memo: Memo,
 ) -> Fleet:
     """Make every gateway. Routes without candidates keep their names, which are then refused.
 
@@ -68,7 +70,7 @@ def fleet(
     presences: dict[str, list[Presence]] = {route.name: [] for route in routes}
     gateways = []
     for region in installation.served:
-        planner = Planner(region=region.name, geography=references.geography, providers=providers)
+        planner = Planner(region=region.name, geography=references.geography, providers=providers, memo=memo)
         entering = [route for route in routes if region.name in route.regions]
         answered = {route.name: _answered(route, planner) for route in entering}
         scopes = directory.scopes(answered, outcome)
@@ -88,6 +90,7 @@ def fleet(
                 budget=budget,
                 in_cluster=references.in_cluster,
                 budget_server=references.budget_server,
+                memo=memo,
             )
         )
         for route in entering:
@@ -142,19 +145,20 @@ def _gateway(
     budget: ir.BudgetCheck,
     in_cluster: bool,
     budget_server: bool,
+    memo: Memo,
 ) -> ir.Gateway:
     rendered: list[ir.Route] = []
     ladders: list[ir.Ladder] = []
     here = {route.name: route for route, _ in routes}
     for route, names in routes:
-        plans, found = planner.plans(route, names)
-        made = _route(route, plans, found, planner)
+        made, found = _planned(route, names, planner, memo)
         asked = classifier(route, here, in_cluster=in_cluster)
         ruled = rules(route, here, classified=asked is not None)
         needed = any(rule.conditions.category is not None for rule in ruled)
-        rendered.append(
-            replace(made, downgrade_to=downgrade(route, here), rules=ruled, classifier=asked if needed else None)
-        )
+        down = downgrade(route, here)
+        if down is not None or ruled or needed:
+            made = replace(made, downgrade_to=down, rules=ruled, classifier=asked if needed else None)
+        rendered.append(made)
         ladders.extend(found)
     keyed_probes = planner.keyed_probes()
     targets = planner.targets()
@@ -203,7 +207,9 @@ def _keeping(
     by_name = {ladder.name: ladder for ladder in ladders}
     known = {target.name: target for target in targets}
     return [
-        replace(
+        made
+        if written[made.name].cache is None
+        else replace(
             made,
             cache=cache(
                 written[made.name],
@@ -249,15 +255,22 @@ def _budget(installation: Installation, *, bounded: bool, told: bool) -> ir.Budg
     )
 
 
-def _route(
-    route: Route,
-    plans: tuple[ir.Plan, ...],
-    ladders: Sequence[ir.Ladder],
-    planner: Planner,
-) -> ir.Route:
-    rungs = max(len(ladder.rungs) for ladder in ladders) + 1
+def _planned(
+    route: Route, names: frozenset[str], planner: Planner, memo: Memo
+) -> tuple[ir.Route, tuple[ir.Ladder, ...]]:
+    """Return a route and its ladders, as far as they do not depend on other routes."""
+    drafts = planner.drafts(route, names)
     target = None if route.shadow is None else planner.shadow(route.shadow.candidate, route.residency)
-    return ir.Route(
+    own = Itself(route), target, *(one for keyed in drafts for one in keyed)
+    return memo.of(("planned", planner.region, route.name), own, lambda: _route(route, drafts, target))
+
+
+def _route(
+    route: Route, drafts: Sequence[tuple[str, Draft]], target: str | None
+) -> tuple[ir.Route, tuple[ir.Ladder, ...]]:
+    plans, ladders = planned(route.name, drafts)
+    rungs = max(len(ladder.rungs) for ladder in ladders) + 1
+    made = ir.Route(
         name=route.name,
         plans=plans,
         stickiness=route.stickiness,
@@ -270,6 +283,7 @@ def _route(
         max_output_tokens=route.max_output_tokens,
         feedback=route.feedback,
     )
+    return made, ladders
 
 
 def _with_absent(gateway: ir.Gateway, references: References) -> ir.Gateway:

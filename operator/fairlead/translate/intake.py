@@ -10,7 +10,8 @@ from fairlead.api.meta import ObjectKey
 from fairlead.api.problem import Problem
 from fairlead.api.resource import GROUP, Resource
 from fairlead.api.validation import nearest
-from fairlead.translate.diagnostics import Versions
+from fairlead.memo import Itself, Memo
+from fairlead.translate.diagnostics import Served, Versions
 from fairlead.translate.translation import Objects
 
 R = TypeVar("R", bound=Resource)
@@ -56,10 +57,16 @@ class Intake:
 class _Entry:
     manifest: Manifest
     decoded: Decoded
+    essence: Mapping[str, Any] | None
+    """None where it cannot be decoded."""
 
 
 def intake(
-    manifests: Iterable[Manifest], *, default_namespace: str, last_good: Mapping[ObjectKey, Mapping[str, Any]]
+    manifests: Iterable[Manifest],
+    *,
+    default_namespace: str,
+    last_good: Mapping[ObjectKey, Mapping[str, Any]],
+    memo: Memo,
 ) -> Intake:
     """Decode manifests. Total: whatever they are, the answer is a value."""
     entries: dict[ObjectKey, list[_Entry]] = {}
@@ -68,12 +75,12 @@ def intake(
     for manifest in manifests:
         for content in unpack(manifest.content):
             one = Manifest(content=content if isinstance(content, Mapping) else {}, source=manifest.source)
-            decoded = decode(content, default_namespace=default_namespace)
+            decoded, kept = _decoded(content, default_namespace, memo)
             key = decoded.key or probable_key(one.content, default_namespace)
             if isinstance(decoded.object, Namespace):
                 namespaces.append(decoded.object)
             elif key is not None and key.kind in _KINDS and not decoded.warnings:
-                entries.setdefault(key, []).append(_Entry(manifest=one, decoded=decoded))
+                entries.setdefault(key, []).append(_Entry(manifest=one, decoded=decoded, essence=kept))
             elif decoded.problems or decoded.warnings:
                 strays.append(_stray(one, key, decoded))
     essence: dict[ObjectKey, Mapping[str, Any]] = {}
@@ -96,6 +103,30 @@ def intake(
     )
 
 
+def standing(
+    taken: Intake, last_good: Mapping[ObjectKey, Mapping[str, Any]], chosen: Mapping[ObjectKey, Served]
+) -> Mapping[ObjectKey, Mapping[str, Any]]:
+    """Choose what to remember of each object that is still there: the version it stands by, else the last such one."""
+    kept = {}
+    for key, candidate in chosen.items():
+        if candidate is Served.CURRENT:
+            kept[key] = taken.essence[key]
+        elif key in last_good:
+            kept[key] = last_good[key]
+    return kept
+
+
+def _decoded(content: object, default_namespace: str, memo: Memo) -> tuple[Decoded, Mapping[str, Any] | None]:
+    """Decode a manifest, and say what of it is worth remembering; what stands there as before is not read again."""
+
+    def read() -> tuple[Decoded, Mapping[str, Any] | None]:
+        decoded = decode(content, default_namespace=default_namespace)
+        is_ours = isinstance(decoded.object, Resource) and isinstance(content, Mapping)
+        return decoded, _essence(content) if is_ours else None  # type: ignore[arg-type]  # a mapping, as is asked
+
+    return memo.of(("decoded", id(content)), (Itself(content), default_namespace), read)
+
+
 def _versions(
     key: ObjectKey, entries: list[_Entry], default_namespace: str, remembered: Mapping[str, Any] | None
 ) -> tuple[Versions[Any], Mapping[str, Any] | None]:
@@ -105,7 +136,7 @@ def _versions(
     current = first.decoded.object
     if any(entry.manifest.content != first.manifest.content for entry in entries[1:]):
         problems, current = (_twice(key, entries),), None
-    kept = None if not isinstance(current, Resource) else _essence(first.manifest.content)
+    kept = None if not isinstance(current, Resource) else first.essence
     return (
         Versions(
             key=key,
@@ -128,7 +159,7 @@ def _decoder(
     """Decode what is remembered, when it is asked for; nothing is decoded twice where it is the current version."""
 
     def last_good() -> Any:
-        if remembered == kept:
+        if remembered is kept or remembered == kept:
             return current
         decoded = decode(remembered, default_namespace=default_namespace)
         return decoded.object if decoded.key == key else None

@@ -1,12 +1,13 @@
 """What answers a route at one gateway: candidates become ladders, rung by rung, within residency."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from fairlead import ir
 from fairlead.api.route import Residency
 from fairlead.ir import word
+from fairlead.memo import Memo
 from fairlead.translate.candidates import Candidates, ModelReference
 from fairlead.translate.geography import Geography
 from fairlead.translate.providers import Endpoint, Provider
@@ -29,13 +30,43 @@ MAX_TOKENS = 4096
 
 LadderSet: TypeAlias = tuple[tuple[str, ...], ...]
 """One candidates at one gateway: the rungs of each arm. The last resort is the first rung of the first arm."""
+Sides: TypeAlias = tuple[tuple[ir.Side, LadderSet, int], ...]
+"""Stable first: each side's ladders and its share of the requests, in basis points."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A plan without what belongs to one route, its key and the names of its ladders: many routes share it."""
+
+    arms: tuple[tuple[ir.Side, tuple[str, ...], int], ...]
+    """Side, rungs and weight of each."""
+    last_resort: str
+    plan: ir.Plan
+    """Without key and arms."""
+
+
+def planned(route: str, drafts: Sequence[tuple[str, Draft]]) -> tuple[tuple[ir.Plan, ...], tuple[ir.Ladder, ...]]:
+    """Return a route's plans and ladders: drafts, by their keys, under names of its own."""
+    plans = []
+    ladders: list[ir.Ladder] = []
+    for key, draft in drafts:
+        stem = f"{route}/{key}" if key else route
+        arms = []
+        for number, (side, rungs, weight) in enumerate(draft.arms):
+            name = f"{stem}/{number}" if key else ir.ladder_name(stem, number, side)
+            ladders.append(ir.Ladder(name=name, rungs=rungs, last_resort=draft.last_resort))
+            arms.append(ir.Arm(ladder=name, weight=weight, side=side))
+        plans.append(replace(draft.plan, key=key, arms=tuple(arms)))
+    return tuple(plans), tuple(ladders)
 
 
 class Planner:
     """Makes plans for one gateway. Routes with the same candidates and residency share the work, not the ladders."""
 
-    def __init__(self, *, region: str, geography: Geography, providers: Mapping[str, Provider]) -> None:
+    def __init__(self, *, region: str, geography: Geography, providers: Mapping[str, Provider], memo: Memo) -> None:
         self.region = region
+        self._memo = memo
+        self._drafts: dict[tuple[ir.ModelKind, Sides], Draft] = {}
         self._geography = geography
         self._providers = providers
         self._rungs: dict[str, Rung] = {}
@@ -54,50 +85,57 @@ class Planner:
             self._ladder_sets[key] = arms or None
         return self._ladder_sets[key]
 
-    def plans(self, route: Route, names: frozenset[str]) -> tuple[tuple[ir.Plan, ...], tuple[ir.Ladder, ...]]:
-        """Return plans and ladders of the names that a route answers; at least one of them has a rung."""
-        plans = []
-        ladders: list[ir.Ladder] = []
+    def drafts(self, route: Route, names: frozenset[str]) -> tuple[tuple[str, Draft], ...]:
+        """Return a draft for each plan of a route, with its key, and keep what they use.
+
+        `names`: those that the route answers; at least one of them has a rung.
+        """
+        found = []
         for model, candidates in sorted(route.candidates.items(), key=lambda one: word.encode(one[0])):
             ladder_set = self.ladder_set(candidates, route.residency)
-            if ladder_set is None or (route.wildcard and model not in names):
-                continue
-            sides = [(ir.Side.STABLE, ladder_set, ALL)]
-            candidate = self._candidate(route)
-            if candidate is not None:
-                sides = [
-                    (ir.Side.STABLE, ladder_set, ALL - route.candidate_traffic),
-                    (ir.Side.CANDIDATE, candidate, route.candidate_traffic),
-                ]
-            first = self._rungs[ladder_set[0][0]]
-            last_resort = f"{first.endpoint.provider}/{first.endpoint.name}"
-            self._used_last_resorts[last_resort] = first.endpoint
-            key = word.encode(model)
-            stem = f"{route.name}/{key}" if key else route.name
-            arms: list[ir.Arm] = []
-            spread = [rungs for _, some, _ in sides for rungs in some]
-            for side, rungs, weight in _arms(sides):
-                name = f"{stem}/{len(arms)}" if key else ir.ladder_name(stem, len(arms), side)
-                ladder = ir.Ladder(name=name, rungs=rungs, last_resort=last_resort)
-                ladders.append(ladder)
-                arms.append(ir.Arm(ladder=ladder.name, weight=weight, side=side))
-                self._used_targets.update(rungs)
-            plans.append(
-                ir.Plan(
-                    key=key,
-                    kind=candidates.kind,
-                    arms=tuple(arms),
-                    last_model=word.encode(first.endpoint.wire_models[first.model]),
-                    last_target=ladder_set[0][0],
-                    translated=bool(self._translating(spread)),
-                    hints=self._hints(self._translating(spread)),
-                    pins=self._pins(spread) if candidates.kind is ir.ModelKind.CHAT else None,
-                    dialects=self._dialects(ladder_set[0], spread) if candidates.kind is ir.ModelKind.CHAT else (),
-                    converse=self._converse(spread),
-                    refused=self._refused(spread) if candidates.kind is ir.ModelKind.CHAT else None,
-                )
+            if ladder_set is not None and (not route.wildcard or model in names):
+                found.append((word.encode(model), self._draft(route, candidates, ladder_set)))
+        return tuple(found)
+
+    def _draft(self, route: Route, candidates: Candidates, ladder_set: LadderSet) -> Draft:
+        candidate = self._candidate(route)
+        sides: Sides = ((ir.Side.STABLE, ladder_set, ALL),)
+        if candidate is not None:
+            sides = (
+                (ir.Side.STABLE, ladder_set, ALL - route.candidate_traffic),
+                (ir.Side.CANDIDATE, candidate, route.candidate_traffic),
             )
-        return tuple(plans), tuple(ladders)
+        key = (candidates.kind, sides)
+        if key not in self._drafts:
+            drafted = self._drafted(candidates.kind, sides)
+            self._drafts[key] = self._memo.same(("draft", self.region, key), drafted)
+        return self._drafts[key]
+
+    def _drafted(self, kind: ir.ModelKind, sides: Sides) -> Draft:
+        declared = sides[0][1][0]
+        first = self._rungs[declared[0]]
+        last_resort = f"{first.endpoint.provider}/{first.endpoint.name}"
+        self._used_last_resorts[last_resort] = first.endpoint
+        spread = [rungs for _, some, _ in sides for rungs in some]
+        self._used_targets.update(rung for rungs in spread for rung in rungs)
+        chats = kind is ir.ModelKind.CHAT
+        return Draft(
+            arms=tuple(_arms(sides)),
+            last_resort=last_resort,
+            plan=ir.Plan(
+                key="",
+                kind=kind,
+                arms=(),
+                last_model=word.encode(first.endpoint.wire_models[first.model]),
+                last_target=declared[0],
+                translated=bool(self._translating(spread)),
+                hints=self._hints(self._translating(spread)),
+                pins=self._pins(spread) if chats else None,
+                dialects=self._dialects(declared, spread) if chats else (),
+                converse=self._converse(spread),
+                refused=self._refused(spread) if chats else None,
+            ),
+        )
 
     def _dialects(self, declared: tuple[str, ...], arms: Sequence[tuple[str, ...]]) -> tuple[ir.Dialect, ...]:
         """Return what requests meet that not every rung can answer, and keep their last resorts.
@@ -254,11 +292,12 @@ class Planner:
 
     def targets(self) -> tuple[ir.Target, ...]:
         """Return every target that a ladder or a shadow names."""
-        return tuple(self._target(name) for name in sorted(self._used_targets))
+        made = (self._target(name) for name in sorted(self._used_targets))
+        return tuple(self._memo.same(("target", self.region, one.name), one) for one in made)
 
     def last_resorts(self) -> tuple[ir.LastResort, ...]:
         """Return every last resort that a ladder names."""
-        return tuple(
+        made = (
             ir.LastResort(
                 name=name,
                 provider=endpoint.provider,
@@ -274,6 +313,7 @@ class Planner:
             )
             for name, endpoint in sorted(self._used_last_resorts.items())
         )
+        return tuple(self._memo.same(("last resort", self.region, one.name), one) for one in made)
 
     def credentials(self) -> tuple[ir.Credential, ...]:
         """Return every credential that a target or a last resort carries."""

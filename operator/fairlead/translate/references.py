@@ -87,6 +87,22 @@ class References:
     """By route, `namespace/name`, which targets may answer it and with which share; a route that is not named serves
     what is written."""
 
+    @property
+    def around(self) -> tuple[object, ...]:
+        """Everything but secrets and rollouts, for comparison."""
+        return (
+            self.home,
+            self.geography.regions,
+            self.namespace_labels,
+            self.home_secrets_readable,
+            self.absent,
+            self.anonymous,
+            self.budget_server,
+            self.prometheus,
+            self.recorder,
+            self.in_cluster,
+        )
+
     def labels_of(self, namespace: str) -> Mapping[str, str]:
         """Return a namespace's labels, its name included."""
         return {**self.namespace_labels.get(namespace, _NOTHING), NAMESPACE_NAME_LABEL: namespace}

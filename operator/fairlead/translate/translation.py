@@ -15,6 +15,7 @@ from fairlead.api.resource import Resource
 from fairlead.api.route import FeedbackPolicy, ModelRoute
 from fairlead.api.route_cache import CacheStore
 from fairlead.budget.configuration import BudgetConfiguration
+from fairlead.memo import Itself, Memo
 from fairlead.rollout.plan import Plan
 from fairlead.translate.audience import Caller
 from fairlead.translate.budget_configuration import configuration
@@ -69,15 +70,17 @@ def anonymous_of(installation: Installation) -> str | None:
     return ANONYMOUS if installation.anonymous is AnonymousPolicy.ALLOW else None
 
 
-def translate(objects: Objects, installation: Installation, references: References) -> Translation:
+def translate(objects: Objects, installation: Installation, references: References, memo: Memo) -> Translation:
     """Follow all references. Pure and total: whatever is wrong with an object is said in its report."""
+    around = memo.of("around", (installation, *references.around), object)
     providers = {
-        versions.key: resolve(versions, lambda written, diagnostics: provider(written, references, diagnostics))
+        versions.key: resolve(versions, _providing_as(versions, references, around, memo))
         for versions in _sorted(objects.providers)
     }
-    by_name = {p.name: p for p in (_value(r) for r in providers.values()) if p is not None}
+    found = {p.name: p for p in (_value(r) for r in providers.values()) if p is not None}
+    by_name = memo.of("providers", tuple(map(Itself, found.values())), lambda: found)
     routes = {
-        versions.key: resolve(versions, _routing_as(versions, references, by_name))
+        versions.key: resolve(versions, _routing_as(versions, references, by_name, around, memo))
         for versions in _sorted(objects.routes)
     }
     consumers = {
@@ -105,6 +108,7 @@ def translate(objects: Objects, installation: Installation, references: Referenc
         routes=standing,
         consumers=callers,
         bounds=bound,
+        memo=memo,
     )
     serving = {route.name: route for route in standing}
     for resolved in routes.values():
@@ -140,12 +144,44 @@ def translate(objects: Objects, installation: Installation, references: Referenc
     )
 
 
+def _providing_as(
+    versions: Versions[ModelProvider], references: References, around: object, memo: Memo
+) -> Callable[[ModelProvider, Diagnostics], Provider | None]:
+    """Return the meaning of a provider's versions; a value that is equal to the one before is that one."""
+
+    def meaning(written: ModelProvider, diagnostics: Diagnostics) -> Provider | None:
+        made = provider(written, references, diagnostics)
+        name = "provider", versions.key, written is versions.current
+        return memo.of(name, (Itself(written), made, around), lambda: made)
+
+    return meaning
+
+
 def _routing_as(
-    versions: Versions[ModelRoute], references: References, providers: Mapping[str, Provider]
+    versions: Versions[ModelRoute],
+    references: References,
+    providers: Mapping[str, Provider],
+    around: object,
+    memo: Memo,
 ) -> Callable[[ModelRoute, Diagnostics], Route | None]:
-    """Return the meaning of a route's versions: none may count its shadow otherwise than the one that served last."""
+    """Return the meaning of a route's versions: none may count its shadow otherwise than the one that served last.
+
+    `around` stands for what of the references routes depend on, rollouts aside.
+    """
     before = None if versions.last_good is None else versions.last_good()
-    return lambda written, diagnostics: route(written, references, providers, diagnostics, before)
+    shares = references.rollouts.get(f"{versions.key.namespace}/{versions.key.name}")
+
+    def meaning(written: ModelRoute, diagnostics: Diagnostics) -> Route | None:
+        def make() -> tuple[Route | None, Diagnostics]:
+            said = Diagnostics()
+            return route(written, references, providers, said, before), said
+
+        name = "route", versions.key, written is versions.current
+        value, said = memo.of(name, (Itself(written), Itself(before), Itself(providers), around, shares), make)
+        diagnostics.take(said)
+        return value
+
+    return meaning
 
 
 def _counting_on(

@@ -67,4 +67,4 @@ def test_a_list_of_one_namespace_leaves_the_others() -> None:
     other = _route(2)
     view.put({**other, "metadata": {**other["metadata"], "namespace": "team-b"}})
     assert view.replace("ModelRoute", [], asked_at=view.moment, namespace="team-b")
-    assert [found["metadata"]["namespace"] for found in view.objects()] == ["team-web"]
+    assert [found["metadata"]["namespace"] for found in view.written()] == ["team-web"]

@@ -43,7 +43,8 @@ GATEWAY = ir.Gateway(
 
 
 def rendered(gateway: ir.Gateway) -> dict[str, dict[str, Any]]:
-    return {one["name"]: one for one in clusters.render(gateway, trunks.crowded(gateway))}
+    ladders = (clusters.ladder(*one) for one in clusters.ladders(gateway))
+    return {one["name"]: one for one in (*clusters.render(gateway, trunks.crowded(gateway)), *ladders)}
 
 
 def endpoint(cluster: dict[str, Any]) -> dict[str, Any]:

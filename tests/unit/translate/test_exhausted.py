@@ -11,6 +11,7 @@ from fairlead import envoy, ir
 from fairlead.budget.exhaustion import Exhaustion
 from fairlead.compiler import Compiled, pod_layouts
 from fairlead.errors import TooLargeError
+from fairlead.memo import Memo
 
 FIVE = 5 * 10**9
 ONLY_A = {"names": ["a"]}
@@ -84,10 +85,10 @@ def test_where_they_have_no_room_everything_else_is_served_without_them(monkeypa
     without = _compiled(EACH)
     render = envoy.render
 
-    def small(gateway: ir.Gateway, layout: envoy.Layout) -> Mapping[str, bytes]:
+    def small(gateway: ir.Gateway, layout: envoy.Layout, memo: Memo) -> Mapping[str, bytes]:
         if any(consumer.endings for consumer in gateway.consumers):
             raise TooLargeError("no room")
-        return render(gateway, layout)
+        return render(gateway, layout, memo)
 
     monkeypatch.setattr(envoy, "render", small)
     assert _compiled(EACH, x=_ended("team-web/a")).gateways == without.gateways

@@ -4,6 +4,7 @@ import pytest
 
 from builders import HOME, budget, consumer, namespace, provider, route, target
 from fairlead.api.meta import ObjectKey
+from fairlead.memo import Memo
 from fairlead.translate.intake import Intake, Manifest, intake
 
 KEY = ObjectKey("ModelRoute", "team-web", "chat")
@@ -14,7 +15,7 @@ def run(*contents: Any, last_good: dict[ObjectKey, Any] | None = None) -> Intake
         one if isinstance(one, Manifest) else Manifest(content=one, source=f"file.yaml:{line}")
         for line, one in enumerate(contents)
     ]
-    return intake(manifests, default_namespace=HOME, last_good=last_good or {})
+    return intake(manifests, default_namespace=HOME, last_good=last_good or {}, memo=Memo())
 
 
 def test_objects_are_sorted_by_kind_and_key() -> None:
