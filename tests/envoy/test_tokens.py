@@ -218,6 +218,7 @@ EVENTS = st.sampled_from(
         (b'data:{"choices":[{"delta":{"content":"x"}}],"usage":null}', False),
         (b"data: " + UNASKED, True),
         (b'data: {"choices":[],\ndata: "usage":{"prompt_tokens":11,\ndata:"completion_tokens":22}}', True),
+        (b'data: {"choices":[],"usage":\ndata: {"prompt_tokens":11,\ndata:"completion_tokens":22\ndata:}}', True),
         (b'data: {"usage":{"completion_tokens":22,"prompt_tokens":11}}', True),
         (b'data: {"choices":null,"usage":{"completion_tokens":22,"prompt_tokens":11},"id":"c"}', True),
         (b'data: { "usage" : {"completion_tokens":22,"prompt_tokens":11} , "choices" : [ ] }', True),

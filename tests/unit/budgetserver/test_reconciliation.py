@@ -117,8 +117,8 @@ class World:
         self.store = MemoryStore()
         self.server = Server(self, self.store)
 
-    async def spent(self) -> tuple[int, int]:
-        (counter,) = await self.store.counters(["t/p|t/a|0"])
+    async def spent(self, policy: str = "t/p") -> tuple[int, int]:
+        (counter,) = await self.store.counters([f"{policy}|t/a|0"])
         return counter.spent, counter.reserved
 
     async def ask(self, *requests: str) -> None:
@@ -268,6 +268,28 @@ def test_a_reading_that_was_overtaken_books_nothing() -> None:
             version=known.version + 1, usage_counters={}, gateways=(), bookings=(), now_ms=world.now_ms
         )
         assert await world.store.write_usage_counters(update) is False
+
+    play(story)
+
+
+def test_what_only_reconciliation_finds_is_paid_by_policies_of_the_route_that_answered() -> None:
+    """Gateways count by the route that answered; only a report knows which one was asked."""
+    asked = replace(BOOK.policies[0], name="t/asked", routes=frozenset({"t/asked"}))
+    book = replace(BOOK, policies=(*BOOK.policies, asked), consumers={"t/a": ("t/p", "t/asked")})
+
+    async def story(world: World) -> None:
+        server = Server(world, world.store, book)
+        for request in ("r1", "r2"):
+            await server.service.check(descriptor.check(f"t/a {request} chat 100 t/chat 50 1 t/asked"))
+        await server.service.report(report("r1")._replace(asked_routes=("t/asked",)))
+        assert await world.spent("t/asked") == (COST, RESERVED)
+        world.gateway.requests = 2
+        for _ in range(2):
+            await server.read()
+        world.now_ms += 16 * 60_000
+        await world.store.expire(world.now_ms, 10)
+        assert await world.spent() == (2 * COST, 0)
+        assert await world.spent("t/asked") == (COST, 0)
 
     play(story)
 

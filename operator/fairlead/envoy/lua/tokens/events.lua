@@ -109,11 +109,16 @@ end
 local LARGE = 16384 -- bytes of an event that has not ended and is kept; a larger one is read as it comes
 local AT_ONCE = 2 -- events with usage that are read when they come; of more, as of running counts, the last one
 
+-- Whether an object comes behind the name that ends before i, in this line of an event's data or in its next.
+local function has_object(s, i)
+  return find(s, "^%s*:%s*{", i) or find(s, "^%s*:%s*[\r\n]data:%s*{", i)
+end
+
 -- Where the next `"usage":{` is in s, from `from` on (its u). `"usage":null` is none.
 local function seek(s, from)
   local at = find(s, WORD, from, true)
   while at do
-    if byte(s, at - 1) == 34 and find(s, "^%s*:%s*{", at + 6) then return at end
+    if byte(s, at - 1) == 34 and has_object(s, at + 6) then return at end
     at = find(s, WORD, at + 6, true)
   end
   return nil
