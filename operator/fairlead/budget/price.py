@@ -66,6 +66,8 @@ class Price:
     @property
     def is_free(self) -> bool:
         """Whether nothing costs anything, as the catalogue says."""
+        if self.input or self.output:  # nearly all: this is asked of each report
+            return False
         return self.known and not any(getattr(self, field.name) for field in fields(self) if field.name != "known")
 
     @property

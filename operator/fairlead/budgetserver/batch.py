@@ -1,6 +1,7 @@
 """Many callers, one round trip: a store's operations are collected while the last ones are under way.
 
-Under load a batch grows by itself and its cost is shared; alone, an operation waits for nobody.
+Under load a batch grows by itself and its cost is shared; alone, an operation waits for nobody. One that nobody hurries
+waits a moment for others to go with.
 """
 
 import asyncio
@@ -11,6 +12,10 @@ from fairlead.budgetserver.store import StoreError
 
 LARGEST = 512
 """Operations in one round trip: bounds how long the first of them waits for the last."""
+PATIENCE_S = 0.01
+"""How long an operation that nobody hurries waits for one that somebody does."""
+_MOST_PATIENT = 64
+"""More of them than that wait for nobody."""
 
 Operation = TypeVar("Operation")
 
@@ -29,24 +34,52 @@ class Batch(Generic[Operation]):
         self._lanes = lanes
         self._timeout_s = timeout_s
         self._waiting: list[tuple[Operation, asyncio.Future[Any]]] = []
+        self._patient: list[tuple[Operation, asyncio.Future[Any]]] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._busy = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def submit(self, operation: Operation) -> Any:
-        """Run one operation. Raises `StoreError`, also when there is no result in time."""
+    async def submit(self, operation: Operation, *, patient: bool = False) -> Any:
+        """Run one operation, a `patient` one with those that come next, before them, or after `PATIENCE_S`.
+
+        Raises `StoreError`, also when there is no result in time.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._waiting.append((operation, future))
-        if self._busy < self._lanes:
-            self._busy += 1
-            task = loop.create_task(self._drain())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if patient and len(self._patient) < _MOST_PATIENT:
+            self._patient.append((operation, future))
+            if self._timer is None:
+                self._timer = loop.call_later(PATIENCE_S, self._hurry)
+        else:
+            self._take_patient()
+            self._waiting.append((operation, future))
+            self._start()
         timer = loop.call_later(self._timeout_s, _give_up, future)
         try:
             return await future
         finally:
             timer.cancel()
+
+    def _hurry(self) -> None:
+        """Let those go that have waited."""
+        self._take_patient()
+        if self._waiting:
+            self._start()
+
+    def _take_patient(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._waiting += self._patient
+        self._patient = []
+
+    def _start(self) -> None:
+        """Begin a round trip, unless as many as may be are under way: those take along what waits."""
+        if self._busy < self._lanes:
+            self._busy += 1
+            task = asyncio.get_running_loop().create_task(self._drain())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _drain(self) -> None:
         """Empty the queue. A lane is given back in the step that found the queue empty, so nobody is left in it."""
@@ -76,6 +109,7 @@ class Batch(Generic[Operation]):
 
     async def close(self) -> None:
         """Wait for what is under way."""
+        self._hurry()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 

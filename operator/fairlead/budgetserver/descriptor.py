@@ -294,12 +294,16 @@ def _last(tried: str, wire: str, failed: str, duration: str) -> Attempt | None:
 
 def _lost(text: str) -> tuple[Attempt, ...]:
     """Read `<status>,<ms>,<target>`, one after the other with `;` between them; those with usage are `_judged`."""
+    if text == ABSENT:
+        return ()
     found = (_three(one) for one in text.split(";"))
     return tuple(_attempt(*one) for one in found if one[2] and "," not in one[2])
 
 
 def _judged(text: str) -> tuple[Judged, ...]:
     """Read those with `,<word>,<word>,...` of a usage behind them."""
+    if text == ABSENT:
+        return ()
     found = []
     for status, elapsed, rest in (_three(one) for one in text.split(";")):
         target, comma, usage = rest.partition(",")
@@ -335,7 +339,8 @@ def _claim(words: Sequence[str]) -> Claim:
         return NOTHING_SAID
     status, inputs, outputs, *parts = words[: len(USAGE)]
     units, image_in, *_ = (*words[len(USAGE) :], ABSENT, ABSENT)
-    cached, write, write_1h, audio_in, audio_out = (_number(part) or 0 for part in parts)
+    # Most are 0, and each report has them all.
+    cached, write, write_1h, audio_in, audio_out = [0 if part == "0" else _number(part) or 0 for part in parts]
     return Claim(
         said=True,
         input=_number(inputs),

@@ -107,11 +107,12 @@ class BudgetServer:
         await self._listen_http(
             "usage", self._settings.usage, usage_application(self.service, self._ratings, self._answers)
         )
-        operator = operator_application(self.service, self.metrics, self.health, self.is_whole)
-        await self._listen_http("http", self._settings.http, operator)
         port = await self._rpc.start(self._settings.rpc)
         if port:
             self.ports["rpc"] = port
+        # Last: who is told that all is well here may ask.
+        operator = operator_application(self.service, self.metrics, self.health, self.is_whole)
+        await self._listen_http("http", self._settings.http, operator)
         self._begin("configuration", self._file.watch(self.service.use))
         self._begin("backlog", self.service.backlog.run())
         self._begin("expire", self._every(_SWEEP_S, "expire", self._sweep))

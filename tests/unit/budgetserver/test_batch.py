@@ -95,3 +95,34 @@ def test_a_batch_has_a_largest_size() -> None:
         assert max(recorder.batches) == LARGEST
 
     asyncio.run(run())
+
+
+def test_what_nobody_hurries_goes_with_what_comes_next_and_before_it() -> None:
+    async def run() -> None:
+        recorder = Recorder()
+        batch = Batch(recorder, lanes=1, timeout_s=10)
+        patient = [asyncio.create_task(batch.submit(number, patient=True)) for number in (1, 2)]
+        await asyncio.sleep(0)
+        assert recorder.batches == []
+        assert await batch.submit(3) == 6
+        assert [task.done() for task in patient] == [True, True]
+        assert recorder.batches == [3]
+
+    asyncio.run(run())
+
+
+def test_what_nobody_hurries_goes_by_itself_when_many_wait_or_at_the_end() -> None:
+    async def run() -> None:
+        recorder = Recorder()
+        batch = Batch(recorder, lanes=1, timeout_s=10)
+        assert await batch.submit(1, patient=True) == 2
+        assert await asyncio.gather(*(batch.submit(number, patient=True) for number in range(100, 165))) == [
+            2 * number for number in range(100, 165)
+        ]
+        last = asyncio.create_task(batch.submit(5, patient=True))
+        await asyncio.sleep(0)
+        await batch.close()
+        assert await last == 10
+        assert recorder.batches == [1, 65, 1]
+
+    asyncio.run(run())
