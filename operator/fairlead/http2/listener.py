@@ -132,8 +132,9 @@ class _Link(asyncio.Protocol):
         self._timer = self._loop.call_later(_SLOW_S, self.abort)
 
     def resume_writing(self) -> None:
-        self._stop_timer()
-        self._transport.resume_reading()
+        if not self._closed:
+            self._stop_timer()
+            self._transport.resume_reading()
 
     def drain(self) -> None:
         """Ask the client to go, and close when it has all its answers."""
