@@ -3,12 +3,15 @@
 #   build.sh            builds what is missing (about 8 minutes, once) and prints the folder of the binaries
 #   build.sh parts      only installs the apt parts
 #   build.sh modules    only downloads the sources of what is missing
-# The folder lies outside the checkout and is named by the hash of the two go.sum, so that a clean checkout finds it.
+#   build.sh metrics    builds metrics-server (half a minute after the rest) and prints the archive of its image
+# The folder lies outside the checkout and is named by the hash of the two go.sum, so that a clean checkout finds it;
+# metrics-server has one of its own, since few tests need it.
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 STEP=${1:-all}
 KEY=$(cat "$HERE"/go/*/go.mod "$HERE"/go/*/go.sum "$HERE/pause.c" | sha256sum | cut -c1-16)
-BIN=${XDG_CACHE_HOME:-$HOME/.cache}/fairlead/e2e/$KEY/bin
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/fairlead/e2e
+BIN=$CACHE/$KEY/bin
 mkdir -p "$BIN"
 say() { echo "$*" >&2; }
 
@@ -84,17 +87,36 @@ commands() {
   build tools "-s -w"
 }
 
-pause() { # the process that holds a pod's namespaces: there is no registry to pull one from
+image() { # folder name archive: an image of one program, which lies in the folder by the image's name; there is no registry
+  local folder=$1 name=$2 archive=$3
+  printf 'FROM scratch\nCOPY %s /\nUSER 65535:65535\nENTRYPOINT ["/%s"]\n' "$name" "$name" >"$folder/Dockerfile"
+  store=(buildah --root "$folder/root" --runroot "$folder/run" --storage-driver vfs)
+  "${store[@]}" bud --isolation chroot -q -t "localhost/$name:local" "$folder" >&2
+  "${store[@]}" push -q "localhost/$name:local" "oci-archive:$folder/image.tar:localhost/$name:local" >&2
+  mv "$folder/image.tar" "$archive"
+}
+
+pause() { # the process that holds a pod's namespaces
   [ ! -e "$BIN/pause.tar" ] || return 0
   say "building pause"
   SCRATCH=$(mktemp -d)
   gcc -Os -static -o "$SCRATCH/pause" "$HERE/pause.c"
-  printf 'FROM scratch\nCOPY pause /pause\nUSER 65535:65535\nENTRYPOINT ["/pause"]\n' >"$SCRATCH/Dockerfile"
-  store=(buildah --root "$SCRATCH/root" --runroot "$SCRATCH/run" --storage-driver vfs)
-  "${store[@]}" bud --isolation chroot -q -t localhost/pause:local "$SCRATCH" >&2
-  "${store[@]}" push -q localhost/pause:local "oci-archive:$SCRATCH/pause.tar:localhost/pause:local" >&2
-  mv "$SCRATCH/pause.tar" "$BIN/pause.tar"
+  image "$SCRATCH" pause "$BIN/pause.tar"
   rm -rf "$SCRATCH"
+}
+
+metrics() { # its packages are Kubernetes' own, in the same versions and built by the same flags: Go has them in its cache
+  local archive
+  archive=$CACHE/metrics-$(cat "$HERE"/metrics/go.{mod,sum} | sha256sum | cut -c1-16).tar
+  if [ ! -e "$archive" ]; then
+    say "building metrics-server"
+    SCRATCH=$(mktemp -d)
+    (cd "$HERE/metrics" && CGO_ENABLED=0 GOFLAGS=-mod=readonly nice go build -buildvcs=false -trimpath -ldflags "-s -w" \
+      -o "$SCRATCH/metrics-server" sigs.k8s.io/metrics-server/cmd/metrics-server) >&2
+    image "$SCRATCH" metrics-server "$archive"
+    rm -rf "$SCRATCH"
+  fi
+  echo "$archive"
 }
 
 case $STEP in
@@ -106,8 +128,9 @@ case $STEP in
     ;;
   parts) parts ;;
   modules) modules ;;
+  metrics) parts && metrics ;;
   *)
-    say "step: got $STEP, want parts, modules or nothing"
+    say "step: got $STEP, want parts, modules, metrics or nothing"
     exit 1
     ;;
 esac

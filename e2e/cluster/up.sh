@@ -65,6 +65,7 @@ certificates() {
   }
   certificate apiserver /CN=kube-apiserver "DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:localhost,IP:127.0.0.1,IP:$SERVICES.1,IP:$NODE"
   certificate to-kubelet /O=system:masters/CN=kube-apiserver DNS:apiserver
+  certificate to-extensions /CN=front-proxy DNS:apiserver
   certificate admin /O=system:masters/CN=admin DNS:admin
   certificate kubelet "/O=system:nodes/CN=system:node:$NAME" "DNS:$NAME,IP:$NODE"
   certificate controller-manager /CN=system:kube-controller-manager DNS:controller-manager
@@ -120,13 +121,18 @@ CONF
     --kubelet-client-key=pki/to-kubelet.key --kubelet-certificate-authority=pki/ca.crt \
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file=pki/sa.key \
     --service-account-signing-key-file=pki/sa.key --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
+    --requestheader-client-ca-file=pki/ca.crt --requestheader-allowed-names=front-proxy \
+    --requestheader-username-headers=X-Remote-User --requestheader-group-headers=X-Remote-Group \
+    --requestheader-extra-headers-prefix=X-Remote-Extra- \
+    --proxy-client-cert-file=pki/to-extensions.crt --proxy-client-key-file=pki/to-extensions.key \
     --audit-policy-file=audit.yaml --audit-log-path="$D/log/audit.log" --audit-log-mode=blocking
   wait_for 180 api_ready
-  # An API server that is stopped for a minute is no dead node: hence the long grace period.
+  # An API server that is stopped for a minute is no dead node: hence the long grace period. An autoscaler looks at once
+  # at what metrics-server has.
   component controller-manager "$BIN/kube-controller-manager" --kubeconfig=controller-manager.conf \
     --authentication-kubeconfig=controller-manager.conf --authorization-kubeconfig=controller-manager.conf \
     --use-service-account-credentials --service-account-private-key-file=pki/sa.key --root-ca-file=pki/ca.crt \
-    --leader-elect=false --bind-address=127.0.0.1 --node-monitor-grace-period=180s
+    --leader-elect=false --bind-address=127.0.0.1 --node-monitor-grace-period=180s --horizontal-pod-autoscaler-sync-period=2s
   component scheduler "$BIN/kube-scheduler" --kubeconfig=scheduler.conf --authentication-kubeconfig=scheduler.conf \
     --authorization-kubeconfig=scheduler.conf --leader-elect=false --bind-address=127.0.0.1
 }
