@@ -92,9 +92,7 @@ def test_pods_come_and_go_and_no_request_is_lost(scaled: Cluster, team: Team, pr
     team.is_ready("modelroute", "chat")
     team.is_ready("modelconsumer", "alice")
     replicas = Watch(team.kubectl, "deployment", DEPLOYMENT, NAMESPACE, "{.spec.replicas}")
-    ready = Watch(
-        team.kubectl, "modelroute", "chat", team.namespace, '{.status.conditions[?(@.type=="Ready")].status}'
-    )
+    ready = Watch(team.kubectl, "modelroute", "chat", team.namespace, '{.status.conditions[?(@.type=="Ready")].status}')
     with replicas, ready, reach(scaled, REGION) as url, Load(url=url, key=key, model="chat", rate=3) as few:
         # Given one pod, when more is asked of it than it is to carry, then there are three
         eventually("one pod, of which there are metrics", lambda: len(used(scaled, NAMESPACE, LABELS)) == 1)

@@ -273,9 +273,10 @@ def _overload() -> list[Json]:
     path = {"header": {"name": ":path", "string_match": {"safe_regex": {"regex": ANTHROPIC_PATH}}}}
     later = {"headers_to_add": [{"header": {"key": "retry-after", "value": RETRY_S}, "append_action": OVERWRITE}]}
     anthropic = _anthropic(OVERLOADED.status, OVERLOADED.message).replace("api_error", "overloaded_error")
+    told = {"status_code": OVERLOADED.status, **later}  # of a body that is given up on its way Envoy says 500
     return [
-        {**_mapper(OVERLOADED.status, _text(anthropic), shed, {"header_filter": path}), **later},
-        {**_mapper(OVERLOADED.status, _text(OVERLOADED.body()), shed), **later},
+        {**_mapper(500, _text(anthropic), shed, {"header_filter": path}, op="GE"), **told},
+        {**_mapper(500, _text(OVERLOADED.body()), shed, op="GE"), **told},
     ]
 
 

@@ -11,13 +11,15 @@ from fairlead.ir import Limits
 
 MONITORS = "envoy.extensions.resource_monitors"
 HEAP, CONNECTIONS = "envoy.resource_monitors.fixed_heap", "envoy.resource_monitors.global_downstream_max_connections"
-REFRESH = "0.1s"
+REFRESH = "0.05s"
 
 BESIDE_PERCENT, BESIDE_BYTES = 20, 96 << 20
 """What is no heap, of all memory: the larger one; never more than half."""
-RELEASE_AT = 0.7
-SHED_FROM, SHED_ALL_AT = 0.75, 0.95
+RELEASE_AT = 0.65
+SHED_FROM, SHED_ALL_AT = 0.70, 0.80
 """Shares of the heap between which more and more requests are refused: those that were let in go on growing."""
+CUT_FROM, CUT_ALL_AT = 0.75, 0.85
+"""Shares between which bodies on their way over HTTP/1 are given up, each time that more of one comes."""
 RELEASED_BYTES, RELEASED_EVERY = 64 << 20, "5s"
 """How fast memory that nobody uses goes back, so that a flood leaves nothing behind."""
 TRACKED_FROM_POWER = 20
@@ -54,6 +56,7 @@ def bootstrap(limits: Limits, layout: Layout) -> Json:
                 # What HTTP/2 clients send only: of HTTP/1 Envoy does not know what a stream holds.
                 _action("reset_high_memory_stream", _between(SHED_ALL_AT, 1.0)),
             ],
+            "loadshed_points": [_point("http1_server_abort_dispatch", _between(CUT_FROM, CUT_ALL_AT))],
             "buffer_factory_config": {"minimum_account_to_track_power_of_two": TRACKED_FROM_POWER},
         },
         "memory_allocator_manager": {
@@ -135,6 +138,10 @@ def _connections(limits: Limits) -> Json:
 
 def _action(name: str, trigger: Json) -> Json:
     return {"name": f"envoy.overload_actions.{name}", "triggers": [{"name": HEAP, **trigger}]}
+
+
+def _point(name: str, trigger: Json) -> Json:
+    return {"name": f"envoy.load_shed_points.{name}", "triggers": [{"name": HEAP, **trigger}]}
 
 
 def _between(none: float, full: float) -> Json:
