@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Protocol
 
 from fairlead.errors import FairleadError
@@ -11,6 +12,8 @@ from fairlead.runtime.pause import GrowingPause
 
 LOOK_S = 1.0
 """Pause between two questions."""
+BUSY = 5
+"""How many times as patient we are with a process that works while it does not answer."""
 
 
 class Child(Protocol):
@@ -73,24 +76,51 @@ class Process(Protocol):
         """End it without asking."""
 
 
+def _never() -> bool:
+    return False
+
+
+def works(pid: int, processes: Path = Path("/proc")) -> Callable[[], bool]:
+    """Return what says whether a process's first thread took time of a CPU since it was asked last.
+
+    One that is stopped, or waits for a lock, takes none. It takes none that we know of either where `/proc` is missing.
+    """
+    file, before = processes / str(pid) / "task" / str(pid) / "stat", -1
+
+    def has_worked() -> bool:
+        nonlocal before
+        try:
+            taken = sum(map(int, file.read_text().rpartition(")")[2].split()[11:13]))  # utime and stime, in ticks
+        except (OSError, ValueError):
+            return False
+        known, before = before, taken
+        return 0 <= known < taken
+
+    return has_worked
+
+
 async def ended(
     process: Process,
     answers: Callable[[], Awaitable[bool]],
     *,
     patience: int,
     hangs: Callable[[], None],
+    busy: Callable[[], bool] = _never,
 ) -> int:
     """Wait until a process has ended, and return its exit code.
 
     `answers` asks it, and must be bounded in time. One that did not answer so many times in a row is said to hang,
-    by `hangs`, and killed. Questions are counted, not seconds: who was stopped himself has asked nobody.
+    by `hangs`, and killed; one of which `busy` says that it worked since the last question, after `BUSY` times as many.
+    Questions are counted, not seconds: who was stopped himself has asked nobody.
     """
     end = asyncio.ensure_future(process.wait())
     try:
-        silent = 0
+        silent = idle = 0
         while not (await asyncio.wait({end}, timeout=LOOK_S))[0]:
-            silent = 0 if await answers() else silent + 1
-            if silent >= patience:
+            answered, worked = await answers(), busy()
+            silent = 0 if answered else silent + 1
+            idle = 0 if answered or worked else idle + 1
+            if idle >= patience or silent >= patience * BUSY:
                 hangs()
                 process.kill()
                 return await end

@@ -15,7 +15,7 @@ from fairlead.adapters.envoy_admin import ClusterHealth, EnvoyAdmin
 from fairlead.adapters.envoy_process import EnvoyProcess
 from fairlead.errors import EnvoyError, FairleadError, StateError
 from fairlead.runtime import saved
-from fairlead.runtime.children import ended, keep_alive
+from fairlead.runtime.children import ended, keep_alive, works
 from fairlead.standalone import plan
 from fairlead.standalone.readback import NOTHING, SUBSCRIBED, Readback
 from fairlead.standalone.release import Serving, listeners_between
@@ -35,7 +35,7 @@ BACK_OFF_S = (0.1, 10.0)
 """First and longest pause before an Envoy that died is started again."""
 PATIENCE = 4
 """Questions to its admin interface without an answer after which an Envoy counts as hung: about twelve seconds. To take
-in a large file it pauses for one or two."""
+in a large file it pauses for one or two; on an overloaded machine for longer, so that one that works has a minute."""
 START_HUNG_S = 60.0
 """The same while it starts, when it reads all its files."""
 CALM_S = 30.0
@@ -289,7 +289,8 @@ class LocalGateway:
         """Wait until the Envoy ended, by itself or because it answered no more; return its exit code."""
         if self._process is None:
             raise EnvoyError(f"region `{self.name}`: got no Envoy to keep alive, want one that was started")
-        code = await ended(self._process, self._admin.answers, patience=PATIENCE, hangs=self._hangs)
+        busy = works(self._process.pid)
+        code = await ended(self._process, self._admin.answers, patience=PATIENCE, hangs=self._hangs, busy=busy)
         self._serving = False
         return code
 
@@ -321,7 +322,7 @@ class LocalGateway:
 
     def _hangs(self) -> None:
         self._log.error(
-            "envoy hangs", pid=self.pid, what=f"{self.name}: no answer to {PATIENCE} questions; it is ended"
+            "envoy hangs", pid=self.pid, what=f"{self.name}: no answer to {PATIENCE} questions or more; it is ended"
         )
 
     async def health(self) -> tuple[ClusterHealth, ...]:

@@ -1,9 +1,14 @@
 """Children that end are brought back, ever more slowly, until they are told to end."""
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from fairlead.errors import EnvoyError, FairleadError
-from fairlead.runtime.children import keep_alive
+from fairlead.runtime import children
+from fairlead.runtime.children import BUSY, ended, keep_alive, works
 
 
 class _Child:
@@ -56,3 +61,54 @@ def test_a_long_life_begins_anew() -> None:
 def test_an_end_that_was_wanted_is_none_to_mend() -> None:
     child = _lived(_Child(stops_while_it_runs=True), calm_s=1000)
     assert (child.slept, child.told) == ([], [])
+
+
+class _Silent:
+    """A process that runs until it is killed, and answers after so many questions."""
+
+    def __init__(self, *, answers_after: int = 10**6) -> None:
+        self._answers_after = answers_after
+        self._end = asyncio.Event()
+        self.asked = 0
+
+    async def wait(self) -> int:
+        await self._end.wait()
+        return -9
+
+    def kill(self) -> None:
+        self._end.set()
+
+    async def answers(self) -> bool:
+        self.asked += 1
+        if self.asked == self._answers_after:
+            self.kill()  # nothing more to see
+        return self.asked >= self._answers_after
+
+
+def _questions_until_it_hangs(busy: Callable[[], bool], *, answers_after: int = 10**6) -> int | None:
+    async def run() -> int | None:
+        process = _Silent(answers_after=answers_after)
+        hung: list[int] = []
+        await ended(process, process.answers, patience=4, hangs=lambda: hung.append(process.asked), busy=busy)
+        return hung[0] if hung else None
+
+    return asyncio.run(run())
+
+
+def test_what_works_without_an_answer_is_given_more_time_than_what_does_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(children, "LOOK_S", 0.001)
+    assert _questions_until_it_hangs(lambda: False) == 4
+    assert _questions_until_it_hangs(lambda: True) == 4 * BUSY
+    assert _questions_until_it_hangs(lambda: True, answers_after=4 * BUSY - 1) is None
+
+
+def test_whether_it_works_is_the_time_of_its_first_thread(tmp_path: Path) -> None:
+    stat = tmp_path / "7" / "task" / "7" / "stat"
+    busy = works(7, tmp_path)
+    assert not busy(), "it has ended"
+    stat.parent.mkdir(parents=True)
+    for user, system, worked in ((5, 1, False), (5, 1, False), (6, 1, True), (6, 2, True), (6, 2, False)):
+        stat.write_text(f"7 (env oy) R) R 1 7 7 0 -1 4194560 1 0 0 0 {user} {system} 0 0 20 0 9 0\n")
+        assert busy() is worked
