@@ -143,7 +143,7 @@ bench-start: install ## How long `fairlead up` takes to the first answer, withou
 bench-streams: install ## What an answer costs, in one piece, as a burst and event by event; writes docs/benchmarks.md (some minutes)
 	$(BIN)/python -m benchmarks.streams
 
-bench-check: install ## Fail where an answer costs two thirds more than docs/benchmarks.md says (a minute)
+bench-check: install ## Fail where an answer costs a third more than docs/benchmarks.md says, or the filter that reads it by half (a minute)
 	$(BIN)/python -m benchmarks.streams --check
 
 bench-cache: install ## What kept answers cost, hits and misses (a minute or two)
