@@ -5,7 +5,7 @@ import resource
 import statistics
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fairlead.api.installation import Installation, decode_installation
@@ -130,6 +130,10 @@ def _compile(routes: int, config_maps: str) -> None:
     again = Observed(last_good=compiled.last_good, layouts=context.layouts, home_secrets_readable=False)
     took, _ = _timed(lambda: compile(snapshot, context.installation, again), times=3)
     print(f"  the same with every last good version remembered: {took}")
+    edits = iter([_edited(snapshot, number) for number in range(3)])
+    after = replace(again, memo=compile(snapshot, context.installation, again).memo)
+    took, _ = _timed(lambda: compile(next(edits), context.installation, after), times=3)
+    print(f"  the same after one route was edited, with the compilation before at hand: {took}")
     took, objects = _timed(lambda: _render(compiled, context), times=3)
     planned = plan(objects, [], owner_uid="uid").apply
     took_plan, same = _timed(lambda: plan(objects, planned, owner_uid="uid"), times=3)
@@ -144,6 +148,13 @@ def _compile(routes: int, config_maps: str) -> None:
     largest = max(sizes, default=0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"  largest file {largest / 1024:.0f} KiB; peak memory of this process {peak:.0f} MB")
+
+
+def _edited(snapshot: Snapshot, turn: int) -> Snapshot:
+    """Give the first route another model; every other manifest stays the same object, as the operator keeps it."""
+    written = _route(0, primary={"provider": "p", "model": f"m-{turn + 1}"})
+    provider, _, *others = snapshot.manifests
+    return replace(snapshot, manifests=(provider, Manifest(content=written), *others))
 
 
 def _render(compiled: Compiled, context: Context) -> list[Mapping[str, Any]]:

@@ -68,7 +68,8 @@ class Changeover:
         self._settled = ""
         """The digest of what was wanted last, if no version is to come after the last one."""
         if there is not None and _is_whole(there):
-            self._note(Written(files=there, digest=envoy.digest(there)), leads_to=_names(there), now=now)
+            names = _names(there)
+            self._note(Written(files=there, digest=envoy.digest(there)), holds=names, leads_to=names, now=now)
 
     @property
     def is_between(self) -> bool:
@@ -87,9 +88,11 @@ class Changeover:
         if self._settled == digest:
             return self._versions[-1].written
         self._give_up_waiting(now)
-        written, leads_to = self._next(Written(files=wanted, digest=digest), _names(wanted), now)
+        names = _names(wanted)
+        written, leads_to = self._next(Written(files=wanted, digest=digest), names, now)
         self._settled = digest if written.again_in_s is None else ""
-        return self._note(written, leads_to=leads_to, now=now)
+        holds = names if written.files is wanted else _names(written.files)
+        return self._note(written, holds=holds, leads_to=leads_to, now=now)
 
     def _next(self, wanted: Written, names: frozenset[str], now: float) -> tuple[Written, frozenset[str]]:
         """Return the next version, and what its routes lead to. Files that have no room for two versions get one."""
@@ -109,11 +112,11 @@ class Changeover:
         waits = [until - now for until in lingers.values()] + [PATIENCE_S] * bool(led)
         return _made(files, again_in_s=min(waits)), names
 
-    def _note(self, written: Written, *, leads_to: frozenset[str], now: float) -> Written:
+    def _note(self, written: Written, *, holds: frozenset[str], leads_to: frozenset[str], now: float) -> Written:
         at = now
         if self._versions and self._versions[-1].written.digest == written.digest:
             at = self._versions.pop().at
-        self._versions.append(_Version(written=written, holds=_names(written.files), leads_to=leads_to, at=at))
+        self._versions.append(_Version(written=written, holds=holds, leads_to=leads_to, at=at))
         return written
 
     def _give_up_waiting(self, now: float) -> None:
