@@ -70,9 +70,10 @@ fuzz: install system ## A million bodies against parsers in five languages, 10,0
 		tests/attacks/test_parsers_agree.py tests/envoy/test_request_filter_fuzz.py tests/envoy/test_rules_fuzz.py \
 		tests/attacks/test_answers_fuzz.py tests/attacks/test_state_fuzz.py
 
-soak: install system ## Twenty minutes of load and edits take no more memory than five; then a thousand reloads, in an hour or less
+soak: install system ## Twenty minutes of load and edits take no more memory than five; a thousand reloads; the operator (root), on a cluster
 	FAIRLEAD_SOAK_S=$(SOAK_S) $(BIN)/pytest -q -s tests/standalone/test_soak.py
 	FAIRLEAD_RELOADS=$(RELOADS) $(BIN)/pytest -q tests/standalone/test_changes.py -k reloads_under_load
+	FAIRLEAD_SOAK_S=$(SOAK_S) $(MAKE) e2e E2E_OPTIONS='-s -k soak'
 
 SOAK_S ?= 1200
 RELOADS ?= 1000
