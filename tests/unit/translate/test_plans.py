@@ -6,9 +6,11 @@ import builders
 from builders import EU_CENTRAL, EU_WEST, US, decoded, endpoint, model, references, target
 from fairlead import ir
 from fairlead.api.route import Residency
+from fairlead.memo import Memo
 from fairlead.translate.candidates import ModelReference
 from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.plans import Planner
+from fairlead.translate.plans import planned as named
 from fairlead.translate.providers import Provider, provider
 from fairlead.translate.routes import Route, route
 
@@ -34,9 +36,9 @@ def planned(region: str, written: dict[str, Any], names: set[str] | None = None)
         providers[found.name] = found
     resolved: Route | None = route(decoded(written), around, providers, Diagnostics())
     assert resolved is not None
-    planner = Planner(region=region, geography=around.geography, providers=providers)
+    planner = Planner(region=region, geography=around.geography, providers=providers, memo=Memo())
     wanted = frozenset(names if names is not None else {claim.name for claim in resolved.claims})
-    return planner, planner.plans(resolved, wanted)
+    return planner, named(resolved.name, planner.drafts(resolved, wanted))
 
 
 CHAT = builders.route("chat", target("p", "small"), fallbacks=[target("q", "spare")])
