@@ -33,6 +33,7 @@ from fairlead.controller.rollout_orders import Orders, route_of
 from fairlead.controller.view import View
 from fairlead.envoy import ROUTES, directory
 from fairlead.errors import StateError
+from fairlead.manifests import configuration
 from fairlead.rollout import machine, transition
 from fairlead.rollout.machine import Shares
 from fairlead.rollout.state import State
@@ -47,8 +48,6 @@ Json = Mapping[str, Any]
 
 EVERY_S = 1.0
 """How often it is looked whether a verdict is due."""
-_SERVED_FILE = ROUTES.rpartition("/")[2]
-"""In a ConfigMap of what pods take."""
 _KEPT_EVERY_S = 30.0
 """How often counts of a step are written down, which a restart may lose; what moves traffic is at once."""
 
@@ -121,11 +120,12 @@ class Rollouts:
         """Return the stable target of each route by what pods serve; what is damaged tells nothing."""
         found: dict[str, str] = {}
         for one in self._live.of_kind("ConfigMap"):
-            name, content = one["metadata"]["name"], (one.get("data") or {}).get(_SERVED_FILE)
+            name = one["metadata"]["name"]
             try:
-                if isinstance(content, str):
-                    found |= saved.decoded(content.encode(), directory.stable_targets, name)
-            except StateError as error:
+                content = configuration.carried(one, ROUTES)
+                if content is not None:
+                    found |= saved.decoded(content, directory.stable_targets, name)
+            except (StateError, ValueError) as error:
                 self._log.warning("forgotten", what=f"ConfigMap {error}; it does not tell what gateways serve")
         return found
 

@@ -49,6 +49,19 @@ def carrying(maps: Collection[Mapping[str, Any]], files: Mapping[str, bytes]) ->
     return {one["metadata"]["name"]: {**_head(one), **found[_part(one)]} for one in maps}
 
 
+def carried(found: Mapping[str, Any], path: str) -> bytes | None:
+    """Return the content of a file that a ConfigMap carries, packed or not; None where it carries no such file.
+
+    Raises `ValueError` where what should be packed is not.
+    """
+    name = path.rpartition("/")[2]
+    plain = (found.get(_PLAIN) or {}).get(name)
+    if isinstance(plain, str):
+        return plain.encode()
+    packed = (found.get(_PACKED) or {}).get(f"{name}{PACKED_SUFFIX}")
+    return packing.unpack(packed, limit=LONGEST_FILE_BYTES) if isinstance(packed, str) else None
+
+
 def watched(found: Callable[[str], Mapping[str, Any] | None], name: str, *, packed: bool) -> Mapping[str, bytes] | None:
     """Return the files of `xds/` in the ConfigMaps of the gateway `name`; None = not everything is there, or whole.
 

@@ -8,6 +8,7 @@ import pytest
 
 from fairlead.adapters.kube import ForbiddenError, Object
 from fairlead.errors import ClusterError
+from fairlead.manifests import packing
 from operator_stage import NAME, until
 from rollout_stage import BY_HAND, LONG, PROVIDER, Site, chat, plays
 
@@ -32,6 +33,15 @@ def follower(first: Site) -> Site:
     second = Site(cluster=first.cluster, identity="next")
     second.clock.ahead(3600)
     return second
+
+
+def pack_routes(site: Site) -> None:
+    """Let gateways have their routes from ConfigMaps in gzip."""
+    plain = site.cluster.find("ConfigMap", f"{NAME}-routes") or {}
+    site.cluster.take("ConfigMap", f"{NAME}-routes")
+    content = packing.pack(plain["data"]["rds.json"].encode())
+    metadata = {**plain["metadata"], "name": f"{NAME}-packed-routes"}
+    site.cluster.put({**plain, "metadata": metadata, "data": {}, "binaryData": {"rds.json.gz": content}})
 
 
 async def to_awaiting(site: Site) -> None:
@@ -236,7 +246,8 @@ def test_what_was_kept_and_is_lost_goes_on_from_status(to: Any, damage: str) -> 
     ("to", "phase"),
     [(to_second_step, "AwaitingPromotion"), (to_progressing, "Progressing"), (to_aborted, "AwaitingPromotion")],
 )
-def test_where_status_is_lost_as_well_what_gateways_serve_is_stable(to: Any, phase: str) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_where_status_is_lost_as_well_what_gateways_serve_is_stable(to: Any, phase: str, packed: bool) -> None:
     first = Site()
 
     async def before() -> None:
@@ -247,6 +258,8 @@ def test_where_status_is_lost_as_well_what_gateways_serve_is_stable(to: Any, pha
     first.cluster.take("ConfigMap", KEPT)
     found = first.cluster.find("ModelRoute", "chat", "team-web") or {}
     first.cluster.put({**found, "status": {}})
+    if packed:
+        pack_routes(first)
     second = follower(first)
 
     async def after() -> None:
