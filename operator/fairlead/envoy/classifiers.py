@@ -19,13 +19,15 @@ MOST_ANSWER = 65_536
 _CONNECT_TIMEOUT = "0.25s"
 _HTTP = "envoy.extensions.filters.http"
 CARRIED = {
-    names.CONSUMER_HEADER: names.CONSUMER_KEY,
-    names.MODEL_HEADER: names.MODEL_KEY,
-    names.WAY_HEADER: names.WAY_KEY,
-    names.ASK_HEADER: names.ASK_KEY,
-    names.ASKED_HEADER: names.ASKED_ROUTE_KEY,
+    names.CONSUMER_HEADER: (names.METADATA_NAMESPACE, names.CONSUMER_KEY),
+    names.MODEL_HEADER: (names.METADATA_NAMESPACE, names.MODEL_KEY),
+    names.WAY_HEADER: (names.METADATA_NAMESPACE, names.WAY_KEY),
+    names.ASK_HEADER: (names.METADATA_NAMESPACE, names.ASK_KEY),
+    names.ASKED_HEADER: (names.METADATA_NAMESPACE, names.ASKED_ROUTE_KEY),
+    names.CHECK_HEADER: (names.CHECK_NAMESPACE, names.CHECK_KEY),
+    names.RESERVATION_HEADER: (names.RATE_LIMIT_FILTER, names.RESERVATION_KEY),
 }
-"""Headers of a question to a route, and the dynamic metadata that they become."""
+"""Headers of a question to a route, and the dynamic metadata that they become: namespace and key."""
 
 
 def render_listeners(gateway: Gateway, layout: Layout, *, per_attempt: list[Json], admission: str) -> list[Json]:
@@ -100,9 +102,9 @@ def _manager(gateway: Gateway, layout: Layout, *, per_attempt: list[Json], admis
         {
             "header": header,
             "remove": True,
-            "on_header_present": {"metadata_namespace": names.METADATA_NAMESPACE, "key": key, "type": "STRING"},
+            "on_header_present": {"metadata_namespace": namespace, "key": key, "type": "STRING"},
         }
-        for header, key in CARRIED.items()
+        for header, (namespace, key) in CARRIED.items()
     ]
     whole = [{"metadata_namespace": names.METADATA_NAMESPACE, "value": {names.STREAM_KEY: False}}]
     return {

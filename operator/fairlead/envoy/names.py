@@ -197,6 +197,7 @@ MODEL_HEADER = "x-fl-model"
 STREAM_HEADER = "x-fl-stream"
 """A shadow's copy has no metadata: these carry it over the hop. None of them is among what an attempt removes."""
 ASK_HEADER, ASKED_HEADER = "x-fl-ask", "x-fl-asked"
+CHECK_HEADER, RESERVATION_HEADER = "x-fl-check", "x-fl-reservation"
 """With `CONSUMER_HEADER`, `WAY_HEADER` and `MODEL_HEADER`, what the request filter says of a question to a classifier's
 route, which goes into that listener by `CLASSIFIER_CLUSTER`."""
 SHADOW_RECORD_HEADER = "x-fl-shadow-record"

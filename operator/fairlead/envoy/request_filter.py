@@ -110,7 +110,7 @@ from fairlead.ir import fold
 
 PARTS = (
     *("names", "said", "answers", "members", "references", "scan", "media", "edits", "units", "limits", "refusals"),
-    *("directory", "previous", "rules", "models", "verdicts", "checks", "feedback", "form", "decide"),
+    *("directory", "previous", "checks", "rules", "models", "verdicts", "feedback", "form", "decide"),
 )
 """The files of `lua/request/`, in the order in which they are joined: each sees the locals of those before it."""
 PROMPT_PARTS = ("prompt", "literals", "category")

@@ -170,7 +170,7 @@ local function to_service(classifier, text)
 end
 
 -- A request of the caller's own to a route, as this filter would send it on.
-local function to_route(question, text, directory, consumer)
+local function to_route(question, text, directory, consumer, id)
   local classifier = question.classifier
   local entry = directory:get("t:" .. classifier.route)
   entry = entry and entry_of(entry).dialects.OpenAI
@@ -183,7 +183,14 @@ local function to_route(question, text, directory, consumer)
     ["x-fl-consumer"] = consumer, ["x-fl-model"] = match(entry.route, "/(.*)$"), ["x-fl-asked"] = question.asked,
     ["x-fl-way"] = entry.way .. #body .. " " .. QUESTIONS_PATH,
   }
-  if directory:get("b") then headers["x-fl-ask"] = output .. " 1" end
+  if directory:get("b") then
+    local ask = output .. " 1"
+    local words = words_of_check(
+      directory, consumer, id, headers["x-fl-model"], #body, entry.route, ask, question.asked, false
+    )
+    headers["x-fl-ask"] = ask
+    headers[words and "x-fl-check" or "x-fl-reservation"] = words or "none"
+  end
   if directory:get("k") then headers["x-fl-bucket"] = bucket_of(consumer) end
   return headers, body
 end
@@ -191,14 +198,14 @@ end
 -- Sends the question and waits. Returns the status, the answer's body, and whether a budget had no room for it.
 local function send(h, question, consumer)
   local classifier, headers, body = question.classifier, nil, nil
+  local id = (h:headers():get("x-request-id") or "") .. "-classifier"
   if classifier.route then
-    headers, body = to_route(question, question.text, h:metadata(), consumer)
+    headers, body = to_route(question, question.text, h:metadata(), consumer, id)
   else
     headers, body = to_service(classifier, question.text)
   end
   if not headers then return "503", "" end
-  headers["content-type"] = "application/json"
-  headers["x-request-id"] = (h:headers():get("x-request-id") or "") .. "-classifier"
+  headers["content-type"], headers["x-request-id"] = "application/json", id
   local options = { timeout_ms = classifier.timeout, send_xff = false }
   -- A cluster that is not there yet is an error of Lua's.
   local ok, answered, said = pcall(h.httpCall, h, classifier.route and ROUTES or SERVICES, headers, body, options)

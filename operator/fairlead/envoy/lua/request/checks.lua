@@ -1,6 +1,6 @@
 -- The check ----------------------------------------------------------------------------------------------------------
 
-local note_check
+local words_of_check, note_check
 
 do -- a chunk of Lua has 200 locals at most
 
@@ -18,18 +18,25 @@ local function is_bounded(directory, consumer, route, asked)
   return false
 end
 
--- Leaves the words of a request that has to fit a budget or a limit in flight (and of all, where nobody may pass without
--- an answer). Any other has room without asking: what the budget server would answer stands there at once. `asked`: the
--- routes that led here, with commas.
+-- The words of a request that has to fit a budget or a limit in flight (and of all, where nobody may pass without an
+-- answer); nil of any other. `asked`: the routes that led here, with commas.
+function words_of_check(directory, consumer, id, model, bytes, route, ask, asked, stream)
+  if not is_bounded(directory, consumer, route, asked) then return nil end
+  return concat({
+    consumer, id, model, format("%d", bytes), route, ask, asked ~= "" and asked or "-", tostring(stream),
+  }, " ")
+end
+
+-- Leaves them. Where there are none, the request has room without asking: what the budget server would answer stands
+-- there at once.
 function note_check(h, metadata, directory, consumer, model, bytes, route, ask, asked, stream)
-  if not is_bounded(directory, consumer, route, asked) then
+  local id = h:headers():get("x-request-id")
+  local words = words_of_check(directory, consumer, id, model, bytes, route, ask, asked, stream)
+  if words then
+    metadata:set(CHECK, WORDS, words)
+  else
     metadata:set("envoy.filters.http.ratelimit", "reservation", "none")
-    return
   end
-  metadata:set(CHECK, WORDS, concat({
-    consumer, h:headers():get("x-request-id"), model, format("%d", bytes),
-    route, ask, asked ~= "" and asked or "-", tostring(stream),
-  }, " "))
 end
 
 end
