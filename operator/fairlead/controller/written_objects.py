@@ -209,7 +209,10 @@ class WrittenObjects:
         """Apply at the version that was compared; what has no stamp may be a creation that was not finished."""
         if _stamp(found) is None:
             kind, name = _key(found)
-            found = await self._adopt({**(await self._read(kind, name) or found), "kind": kind}, {})
+            now = await self._read(kind, name) or found
+            if _content(now) != _content(found):
+                raise ConflictError(f"apply {kind} {name}: somebody else finished it since it was compared")
+            found = await self._adopt({**now, "kind": kind}, {})
         metadata = {**manifest["metadata"], "resourceVersion": _version(found)}
         return await self._kube.apply({**self._scaled(manifest, found), "metadata": metadata})
 
