@@ -94,11 +94,11 @@ def test_a_key_of_anthropics_is_enough(start_in: Callable[..., RunningUp], tmp_p
     with SimulatedProvider(models=("claude",), keys=(CREDENTIAL,), header="x-api-key", anthropic=True) as claude:
         named = {"ANTHROPIC_API_KEY": CREDENTIAL, "ANTHROPIC_BASE_URL": claude.base_url.removesuffix("/v1")}
         port = _port(start_in(**{**NOBODY, **named}))
-        client = Anthropic(base_url=f"http://127.0.0.1:{port}", api_key=CREDENTIAL, max_retries=0)
         question: Any = [{"role": "user", "content": "Who are you?"}]
-        answer = client.messages.create(model="claude", max_tokens=9, messages=question)
-        assert answer.model == "claude"
-        assert client.messages.count_tokens(model="claude", messages=question).input_tokens > 0
+        with Anthropic(base_url=f"http://127.0.0.1:{port}", api_key=CREDENTIAL, max_retries=0) as client:
+            answer = client.messages.create(model="claude", max_tokens=9, messages=question)
+            assert answer.model == "claude"
+            assert client.messages.count_tokens(model="claude", messages=question).input_tokens > 0
         served = tmp_path / ".fairlead" / "_served"
         assert "  protocol: Anthropic\n" in (served / "resources" / "providers.yaml").read_text()
         told = subprocess.run(
