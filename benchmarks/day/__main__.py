@@ -6,6 +6,7 @@ docs/scale.md. Exit code 1 where a request got no answer, or a dollar is missing
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,7 @@ def main() -> None:
     times = Times(before=options.before, spike=options.spike, after=options.after)
     if not 5 <= times.whole <= 900:
         raise SystemExit(f"got {times.whole:.0f} s, want 5 to 900")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # all that runs here ends, too
     hour = trace.hour()
     with tempfile.TemporaryDirectory(prefix="fl-day-") as place:
         folder = Path(place)

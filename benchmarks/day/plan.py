@@ -80,7 +80,7 @@ def _needs(measured: Measured, times: int) -> list[str]:
         redis = rate * alone.redis / 1e6
         stores = math.ceil(redis / BUSY)
         most = BUSY * 1e6 / alone.redis
-        told = f"{stores:,} stores of at most {most:,.0f} requests/s"
+        told = f"{stores:,} {'store' if stores == 1 else 'stores'} of at most {most:,.0f} requests/s"
         rows.append(f"| Redis | {rate:,.0f}/s x {alone.redis:,.0f} us | {redis:,.1f} | {told} |")
     return rows
 
