@@ -120,12 +120,11 @@ class Rollouts:
         """Return the stable target of each route by what pods serve; what is damaged tells nothing."""
         found: dict[str, str] = {}
         for one in self._live.of_kind("ConfigMap"):
-            name = one["metadata"]["name"]
             try:
                 content = configuration.carried(one, ROUTES)
                 if content is not None:
-                    found |= saved.decoded(content, directory.stable_targets, name)
-            except (StateError, ValueError) as error:
+                    found |= saved.decoded(content, directory.stable_targets, one["metadata"]["name"])
+            except StateError as error:
                 self._log.warning("forgotten", what=f"ConfigMap {error}; it does not tell what gateways serve")
         return found
 

@@ -87,11 +87,6 @@ def _service_manager() -> Json:
     }
 
 
-def _no_more_than(size: int) -> Json:
-    """Bound what is held of a message: over HTTP/2 that is the stream's window, and not the listener's limit."""
-    return {"http2_protocol_options": {"initial_stream_window_size": size}}
-
-
 def _manager(gateway: Gateway, layout: Layout, *, per_attempt: list[Json], admission: str) -> Json:
     router = {
         "suppress_envoy_headers": True,

@@ -8,7 +8,7 @@ of other names: a pod that wants plain files keeps those that it has, until it i
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from fairlead.errors import TooLargeError
+from fairlead.errors import StateError, TooLargeError
 from fairlead.manifests import packing
 
 BOOTSTRAP = "bootstrap"
@@ -52,14 +52,21 @@ def carrying(maps: Collection[Mapping[str, Any]], files: Mapping[str, bytes]) ->
 def carried(found: Mapping[str, Any], path: str) -> bytes | None:
     """Return the content of a file that a ConfigMap carries, packed or not; None where it carries no such file.
 
-    Raises `ValueError` where what should be packed is not.
+    Raises:
+        StateError: what should be packed is not; the message names the ConfigMap.
+
     """
     name = path.rpartition("/")[2]
     plain = (found.get(_PLAIN) or {}).get(name)
     if isinstance(plain, str):
         return plain.encode()
     packed = (found.get(_PACKED) or {}).get(f"{name}{PACKED_SUFFIX}")
-    return packing.unpack(packed, limit=LONGEST_FILE_BYTES) if isinstance(packed, str) else None
+    if not isinstance(packed, str):
+        return None
+    try:
+        return packing.unpack(packed, limit=LONGEST_FILE_BYTES)
+    except ValueError as error:
+        raise StateError(f"{found['metadata']['name']}: {error}, want what Fairlead wrote") from None
 
 
 def watched(found: Callable[[str], Mapping[str, Any] | None], name: str, *, packed: bool) -> Mapping[str, bytes] | None:

@@ -9,10 +9,10 @@ import pytest
 from builders import US, compiled, endpoint, installation, provider, route, target
 from fairlead.compiler import CompiledGateway
 from fairlead.controller.context import Context
-from fairlead.errors import TooLargeError
+from fairlead.errors import StateError, TooLargeError
 from fairlead.manifests import OWNED_KINDS, REGION_LABEL, carrying, mounted_secrets, render, watched_files
 from fairlead.manifests import secrets as needed_secrets
-from fairlead.manifests.configuration import WATCHED_FILES, parts
+from fairlead.manifests.configuration import WATCHED_FILES, carried, parts
 from gateway_values import LABELS, settings
 
 OWNER = "6f1c0c5e-owner"
@@ -261,6 +261,20 @@ def test_damaged_packed_files_are_as_good_as_none(damage: Any) -> None:
     by_name = {key.partition("/")[2]: found for key, found in _objects(gateway, configMaps="Gzip").items()}
     by_name[f"{NAME}-packed-routes"] = {"binaryData": {"rds.json.gz": damage}}
     assert watched_files(by_name.get, values, US) is None
+
+
+@pytest.mark.parametrize("config_maps", ["Plain", "Gzip"])
+def test_one_file_is_found_where_it_is_carried_and_nowhere_else(config_maps: str) -> None:
+    gateway = _gateway(route("chat"))
+    maps = [one for one in _objects(gateway, configMaps=config_maps).values() if one["kind"] == "ConfigMap"]
+    found = [carried(one, "xds/rds.json") for one in maps]
+    assert [content for content in found if content is not None] == [gateway.files["xds/rds.json"]]
+
+
+def test_a_file_that_is_not_packed_as_it_should_be_is_named_by_its_config_map() -> None:
+    damaged = {"metadata": {"name": "gw-packed-routes"}, "binaryData": {"rds.json.gz": "bm8gZ3ppcA=="}}
+    with pytest.raises(StateError, match=r"^gw-packed-routes: got no gzip, want what Fairlead wrote$"):
+        carried(damaged, "xds/rds.json")
 
 
 def test_what_does_not_shrink_enough_is_refused_with_what_to_do() -> None:
