@@ -35,7 +35,13 @@ def gateway(speaker: Speaker, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "maxOutputTokens": LIMIT_TOKENS,
         "timeouts": {"response": "1s"},
     }
-    site.write("route.yaml", route("chat", "small", cascade={}, **fields), route("plain", "small", **fields))
+    rule = {"name": "greetings", "when": {"lastUserContains": ["hi"]}, "route": "chat"}
+    site.write(
+        "route.yaml",
+        route("chat", "small", cascade={}, **fields),
+        route("plain", "small", **fields),
+        route("led", "small", rules=[rule]),
+    )
     site.write("agent.yaml", consumer("agent", "k"), secret("agent", k=KEY))
     site.write("tight.yaml", consumer("tight", "k"), secret("tight", k=f"{KEY}-tight"))
     # A body of some 130 bytes and 100 tokens cost at most $0.00033 at the first model, $0.00099 at the second.
@@ -104,20 +110,25 @@ def test_the_reservation_is_the_sum_of_what_all_models_can_cost(gateway: Running
 
 
 def test_gateways_count_what_reports_bring(gateway: RunningUp, ask: Ask) -> None:
+    """Of what another route's rule led there, too, once more by that route: of a rejected answer as of the other."""
     from urllib.request import urlopen
 
     (url,) = (gateway.site.state / "_budget" / "gateways").read_text().split()
 
-    def counted(model: str) -> tuple[float, ...]:
+    def counted(kind: str, model: str) -> tuple[float, ...]:
         with urlopen(url, timeout=10) as response:  # noqa: S310 - ours
             text = response.read().decode()
         labels = {"consumer": "fairlead/agent", "route": "fairlead/chat", "target": f"sim/one/{model}"}
+        labels |= {"asked": "fairlead/led"} if kind == "moved" else {}
         names = ("requests", "input_tokens", "output_tokens")
-        return tuple(metric(text, f"envoy_fairlead_metered_{name}", **labels) for name in names)
+        return tuple(metric(text, f"envoy_fairlead_{kind}_{name}", **labels) for name in names)
 
-    small, large = counted("small"), counted("large")
-    ask(least=SMALL + LARGE, small=CUT)
-    one = (1, TOKENS_IN, TOKENS_OUT)
-    for model, before in (("small", small), ("large", large)):
-        wanted = tuple(map(sum, zip(before, one, strict=True)))
-        until(lambda model=model, wanted=wanted: counted(model) == wanted, f"{model}: {counted(model)}, not {wanted}")
+    series = [("metered", "small"), ("metered", "large"), ("moved", "small"), ("moved", "large")]
+    before = [counted(*one) for one in series]
+    for asked in ("chat", "led"):
+        ask(asked, least=SMALL + LARGE, small=CUT)
+    one, two = (1, TOKENS_IN, TOKENS_OUT), (2, 2 * TOKENS_IN, 2 * TOKENS_OUT)
+    wanted = [
+        tuple(map(sum, zip(old, new, strict=True))) for old, new in zip(before, (two, two, one, one), strict=True)
+    ]
+    until(lambda: [counted(*each) for each in series] == wanted, f"not {wanted}")

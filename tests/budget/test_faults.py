@@ -123,20 +123,27 @@ def test_where_the_policy_is_closed_nobody_passes_unchecked(site: Site, start: S
 
 
 def test_reports_that_are_lost_are_found_in_the_counters(site: Site, start: Start) -> None:
+    """Also for a policy of the route that was asked, where a rule led to another one."""
     site.write_config(budgets=SOON_GIVEN_UP)
-    site.write("budget.yaml", budget(usd="10"))
+    site.write("budget.yaml", budget(usd="10"), budget("asked", usd="30", routes=["asked"]))
+    rule = {"name": "greetings", "when": {"lastUserContains": ["hi"]}, "route": "small"}
+    site.write("asked.yaml", route("asked", "sparrow", rules=[rule]))
     running = start(site, before=READS_OFTEN).serving()
     (port,) = site.ports
-    assert chat(port).status == 200
+    moved = chat(port, "asked")
+    assert (moved.status, moved.headers["x-fairlead-route"]) == (200, "fairlead/small")
     pid = server_pid(running)
-    for _ in range(3):
+    for number in range(3):
         os.kill(server_pid(running), signal.SIGKILL)
         assert chat(port).status == 200, "nobody listens: unchecked, and its report is lost"
+        if number:
+            assert chat(port, "asked").status == 200
         running.wait_for("budget server is back")
     assert server_pid(running) != pid
-    exactly(port, 4)
+    exactly(port, 6)
     # Found, not guessed: the tokens are the gateway's.
-    assert usage(port)["budget"]["estimated"] == 0
+    spent = {one["name"]: (round(one["spent"] * 10**9), one["estimated"]) for one in usage(port)["budgets"]}
+    assert spent == {"fairlead/agents": (6 * COST, 0), "fairlead/asked": (3 * COST, 0)}
 
 
 def test_redis_under_a_gateway(site: Site, start: Start, own_redis: RedisServer) -> None:

@@ -97,6 +97,9 @@ class Player:
     def name(self, name: str) -> str:
         return f"{self._example}/{name}"
 
+    def key(self, route: str) -> UsageCounterKey:
+        return UsageCounterKey(gateway=f"g{self._example}", consumer="t/a", route=route, target="p/e/m")
+
     def postings(self, names: Sequence[str]) -> tuple[Posting, ...]:
         return tuple(self.posting(name) for name in names)
 
@@ -129,7 +132,7 @@ class Player:
                     now_ms=NOW + after,
                     reserved=reserved,
                 )
-                key = UsageCounterKey(gateway=f"g{self._example}", consumer="t/a", route="t/chat", target="p/e/m")
+                key = self.key("t/asked,t/led,t/chat" if tokens % 2 else "t/chat")
                 metered = (key, Count(requests=1, input=tokens, output=2 * tokens, cached=0)) if tokens else None
                 settled = await self._store.settle(settlement, metered)
                 return settled.cost, {
@@ -143,7 +146,7 @@ class Player:
 
     async def reconcile(self, requests: int, names: Sequence[str], *, stale: bool) -> Any:
         known = await self._store.read_usage_counters(NOW)
-        key = UsageCounterKey(gateway=f"g{self._example}", consumer="t/a", route="t/chat", target="p/e/m")
+        key = self.key("t/chat")
         update = UsageCounterUpdate(
             version=known.version - 1 if stale else known.version,
             usage_counters={key: UsageCounter(seen=Count(requests=requests), due=Count(input=3))},
@@ -164,7 +167,7 @@ class Player:
         return (
             written,
             after.usage_counters.get(key),
-            after.booked.get(key),
+            [after.booked.get(one) for one in (key, self.key("t/asked,t/led,t/chat"))],
             f"g{self._example}" in after.known_gateways,
         )
 

@@ -9,12 +9,16 @@ target. Three rules keep money from being booked twice:
 - a counter that went back is a gateway that started again: it counts from zero, and what it had counted since the last
   reading is forgiven (its reservations expire and book it).
 
+Of requests that were moved (by a rule, a downgrade) a gateway has such counters twice: by the route that answered, with
+all others, and by the routes that were asked as well. How much is missing only the former say; the latter say how much
+of it is paid by policies of the routes that were asked, too.
+
 The counters of a gateway that is older than the store, and was never read before, are taken as booked: a store that was
 lost must not turn a month of traffic into spend of today.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -24,7 +28,33 @@ class UsageCounterKey:
     gateway: str
     consumer: str
     route: str
+    """The one that answered; `joined` to those that were asked, where it counts what these moved there."""
     target: str
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """The routes that were asked, and the one that answered."""
+        return tuple(self.route.split(","))
+
+    @property
+    def answered(self) -> str:
+        """The route that answered."""
+        return self.routes[-1]
+
+    @property
+    def whole(self) -> "UsageCounterKey":
+        """The key that counts these requests with all others which the route answered; itself, where it is that one."""
+        return self if "," not in self.route else replace(self, route=self.answered)
+
+    @property
+    def counted(self) -> tuple["UsageCounterKey", ...]:
+        """The keys under which a request is counted."""
+        return (self,) if "," not in self.route else (self, self.whole)
+
+
+def joined(routes: Iterable[str]) -> str:
+    """Write the routes of a key: those that were asked, then the one that answered."""
+    return ",".join(routes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +149,23 @@ def observe(counter: UsageCounter, *, scraped: Count, booked: Count) -> tuple[Us
     ), bookings
 
 
+def observe_moved(
+    counter: UsageCounter | None, *, scraped: Count, booked: Count, grown: Count, found: Count
+) -> tuple[UsageCounter, Count]:
+    """Take a reading of one key of requests that were moved; return its new state and its part of `found`.
+
+    `grown` and `found`: by how much the counters of the whole grew since the last reading, and what of it is to be
+    booked now. `found` is never exceeded, nor `grown` by a key that is new: a server of the version before books
+    reports without this key, and reads gateways without it, so what seems to be missing here need not be. What was not
+    found stays missing, and may be found later.
+    """
+    known = UsageCounter(seen=scraped, due=least(scraped, grown)) if counter is None else counter
+    after, missing = observe(known, scraped=scraped, booked=booked)
+    part = least(missing, found)
+    left = missing - part
+    return replace(after, reconciled=after.reconciled - left, missing=after.missing + left), part
+
+
 def adopt(*, scraped: Count, booked: Count) -> UsageCounter:
     """Return the state of a key of a gateway that was never read before: all it counted is taken as booked."""
     return UsageCounter(seen=scraped, due=booked)
@@ -134,7 +181,8 @@ class Reading:
 
     usage_counters: dict[UsageCounterKey, UsageCounter]
     bookings: Mapping[UsageCounterKey, Count]
-    """What is missing for sure: to be booked, in the same step that stores `usage_counters`."""
+    """What is missing for sure: to be booked, in the same step that stores `usage_counters`. Each request once: what is
+    under a key of requests that were moved is not under the key of the whole."""
 
 
 def read(
@@ -150,21 +198,31 @@ def read(
     """
     after: dict[UsageCounterKey, UsageCounter] = {}
     bookings: dict[UsageCounterKey, Count] = {}
-    for key, count in sorted(scraped.items()):
+    for key, count in sorted(scraped.items(), key=_wholes_first):
         reported = booked.get(key, NOTHING)
-        if key not in usage_counters and key.gateway not in known_gateways:
+        whole, counter = key.whole, usage_counters.get(key)
+        if counter is None and key.gateway not in known_gateways:
             after[key] = adopt(scraped=count, booked=reported)
-            continue
-        after[key], found = observe(usage_counters.get(key, NEW), scraped=count, booked=reported)
-        if found:
-            bookings[key] = found
-    return Reading(usage_counters=after, bookings=bookings)
+        elif whole is key:
+            after[key], bookings[key] = observe(counter or NEW, scraped=count, booked=reported)
+        else:
+            grown = after[whole].due - usage_counters.get(whole, NEW).due if whole in after else NOTHING
+            left = bookings.get(whole, NOTHING)
+            after[key], part = observe_moved(counter, scraped=count, booked=reported, grown=grown, found=left)
+            bookings |= {key: part, whole: left - part}
+    return Reading(usage_counters=after, bookings={key: found for key, found in bookings.items() if found})
 
 
-def share_captured(usage_counters: Iterable[UsageCounter]) -> float:
+def _wholes_first(scraped: tuple[UsageCounterKey, Count]) -> tuple[bool, UsageCounterKey]:
+    key, _ = scraped
+    return key.whole is not key, key
+
+
+def share_captured(usage_counters: Mapping[UsageCounterKey, UsageCounter]) -> float:
     """Return which share of the tokens that gateways counted was booked by reports; 1 while nobody counted any."""
     due = missed = 0
-    for counter in usage_counters:
-        due += counter.due.tokens
-        missed += counter.reconciled.tokens
+    for key, counter in usage_counters.items():
+        if key.whole is key:
+            due += counter.due.tokens
+            missed += counter.reconciled.tokens
     return 1 - missed / due if due else 1

@@ -9,7 +9,7 @@ from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.budget.estimate import LARGEST
 from fairlead.budget.ledger import CORRECTABLE_MS, REMEMBERED_MS, Settlement
 from fairlead.budget.price import USD
-from fairlead.budget.reconciliation import Count, UsageCounterKey
+from fairlead.budget.reconciliation import Count, UsageCounterKey, joined
 from fairlead.budgetserver import kept_answers, savings, shadows
 from fairlead.budgetserver.charge import Bill, charge
 from fairlead.budgetserver.descriptor import ABSENT, Report
@@ -106,8 +106,9 @@ class Billing:
             self._metrics.count(self._metrics.unpriced, report.target, kind)
         metered = None
         if report.metered and report.gateway != ABSENT:
+            routes = report.routes if report.counts_asked else (report.route,)
             key = UsageCounterKey(
-                gateway=report.gateway, consumer=report.consumer, route=report.route, target=report.target
+                gateway=report.gateway, consumer=report.consumer, route=joined(routes), target=report.target
             )
             tokens = report.claim.tokens
             # A count that was not believed is not booked as tokens either: reconciliation drops it by the same rule.

@@ -24,7 +24,7 @@ REPORT = (
     *("consumer", "id", "model", "bytes", "route", "reservation", "target"),
     *("stream", "status", "flags", "attempts", "sent", "gateway"),
 )
-ATTEMPTS = ("wire", "duration", "tried", "failed", "lost", "asked", "cluster")
+ATTEMPTS = ("wire", "duration", "tried", "failed", "lost", "asked", "cluster", "counts")
 """The words behind those of `REPORT`."""
 _NO_ATTEMPTS = ("-",) * len(ATTEMPTS)
 USAGE = ("status", "input", "output", "cached", "cache_write", "cache_write_1h", "audio_input", "audio_output")
@@ -35,6 +35,8 @@ unit than tokens, and the tokens of images."""
 ABSENT = "-"
 GOES_ON = "+"
 """Behind the number of answers of a request that goes on from an answer which its provider keeps."""
+COUNTS_ASKED = "counts-asked"
+"""What a gateway counts besides: requests that were moved, by the routes that were asked."""
 FREE = "free"
 """What stands for the number of answers of a request that costs nothing."""
 NOTHING_RESERVED = "none"
@@ -160,6 +162,8 @@ class Report(NamedTuple):
     """Of a hit: what that said of its tokens."""
     asked: Asked | None = None
     """As in the check."""
+    counts_asked: bool = False
+    """The gateway counted it by the routes that were asked as well; one of the version before does not."""
 
     @property
     def ask(self) -> Ask:
@@ -247,7 +251,9 @@ def report(text: str) -> Report:
     words = known.split(" ")
     consumer, request, model, size, route, reservation, target = words[:7]
     stream, status, flags, attempts, sent, gateway = words[7 : len(REPORT)]
-    wire, duration, tried, failed, lost, asked, cluster = [*words[len(REPORT) :], *_NO_ATTEMPTS][: len(ATTEMPTS)]
+    wire, duration, tried, failed, lost, asked, cluster, counts = [*words[len(REPORT) :], *_NO_ATTEMPTS][
+        : len(ATTEMPTS)
+    ]
     limit, answers, *_ = (*ask.split(" "), ABSENT)
     claim = _claim(usage.split(" "))
     ended = flags in {ABSENT, ""}
@@ -281,6 +287,7 @@ def report(text: str) -> Report:
         kept_by="" if kept_by == ABSENT else kept_by,
         kept=_claim(kept),
         asked=_asked(limit),
+        counts_asked=counts == COUNTS_ASKED,
     )
 
 

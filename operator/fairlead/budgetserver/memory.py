@@ -58,7 +58,8 @@ class MemoryStore:
         self._apply(settlement.request, settlement.payer, step)
         if metered is not None and not step.covered:
             key, count = metered
-            self._booked[key] = self._booked.get(key, NOTHING) + count
+            for counted in key.counted:
+                self._booked[counted] = self._booked.get(counted, NOTHING) + count
         booked = step.entry.booked if step.entry is not None else 0
         return Settled(cost=booked, counters={name: counter.spent for name, counter in step.counters.items()})
 

@@ -365,10 +365,10 @@ class RateLimitService:
         """Count the requests of each consumer that are under way. Raises `StoreError`."""
         return await self._store.opened(consumers) if consumers else ()
 
-    def payers(self, consumer: str, route: str) -> tuple[Posting, ...]:
-        """Return the counters that pay now for a request of a consumer that this route answered."""
+    def payers(self, consumer: str, routes: tuple[str, ...]) -> tuple[Posting, ...]:
+        """Return the counters that pay now for a request of a consumer that the last of these routes answered."""
         now_ms = self.now_ms()
-        return self.terms(consumer, (route,), now_ms).postings or (unbudgeted_posting(consumer, now_ms),)
+        return self.terms(consumer, routes, now_ms).postings or (unbudgeted_posting(consumer, now_ms),)
 
     def now_ms(self) -> int:
         """Return the time by which windows are cut."""

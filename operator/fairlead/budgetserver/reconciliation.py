@@ -13,7 +13,7 @@ import structlog
 from fairlead.adapters.exposition import samples
 from fairlead.budget.estimate import LARGEST, believable
 from fairlead.budget.price import USD, Tokens, cost
-from fairlead.budget.reconciliation import NOTHING, Count, UsageCounterKey, read, share_captured
+from fairlead.budget.reconciliation import NOTHING, Count, UsageCounterKey, joined, read, share_captured
 from fairlead.budgetserver import savings
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
@@ -26,11 +26,17 @@ _GRACE_S = 0.2
 _OLDER_MS = 60_000
 """A gateway that began at most that long before the store is taken for one whose whole life the store knows."""
 SERIES: Mapping[str, str] = {
-    "envoy_fairlead_metered_requests": "requests",
-    "envoy_fairlead_metered_input_tokens": "input",
-    "envoy_fairlead_metered_output_tokens": "output",
-    "envoy_fairlead_metered_cached_tokens": "cached",
+    f"envoy_fairlead_{kind}_{name}": number
+    for kind in ("metered", "moved")
+    for name, number in {
+        "requests": "requests",
+        "input_tokens": "input",
+        "output_tokens": "output",
+        "cached_tokens": "cached",
+    }.items()
 }
+"""Series, and which number of a `Count` each is: of all requests, and once more of those that were moved, by the routes
+that were asked as well."""
 _UPTIME = "envoy_server_uptime"
 log = structlog.get_logger("fairlead.budget")
 
@@ -84,12 +90,12 @@ class UsageReconciliation:
         if await self._store.write_usage_counters(update):
             self._tell(reading.bookings, bookings)
             await self._tell_stages(bookings)
-            self._metrics.captured.set(share_captured((known.usage_counters | reading.usage_counters).values()))
+            self._metrics.captured.set(share_captured(known.usage_counters | reading.usage_counters))
         else:  # another server did, and booked what it found
-            self._metrics.captured.set(share_captured(known.usage_counters.values()))
+            self._metrics.captured.set(share_captured(known.usage_counters))
 
     def _booking(self, key: UsageCounterKey, count: Count, at_ms: int) -> Booking:
-        rung = self._service.configuration.rung(key.target, key.route, "")
+        rung = self._service.configuration.rung(key.target, key.answered, "")
         tokens = _tokens(count)
         true = rung is None or believable(rung, inputs=count.input, outputs=count.output, requests=count.requests)
         if not true:
@@ -99,7 +105,7 @@ class UsageReconciliation:
             # Nothing is waived for a count that cannot be true: what has no report is booked when it expires.
             requests=count.requests if true else 0,
             cost=min(LARGEST, cost(rung.price, tokens)) if true and rung is not None else 0,
-            postings=self._service.payers(key.consumer, key.route),
+            postings=self._service.payers(key.consumer, key.routes),
             at_ms=at_ms,
         )
 
@@ -108,7 +114,7 @@ class UsageReconciliation:
         return [
             more
             for (key, count), booking in zip(found.items(), booked, strict=True)
-            for more in savings.bookings(booking, key.route, _tokens(count), self._service.configuration)
+            for more in savings.bookings(booking, key.answered, _tokens(count), self._service.configuration)
         ]
 
     def _tell(self, missed: Mapping[UsageCounterKey, Count], bookings: Sequence[Booking]) -> None:
@@ -171,10 +177,11 @@ def counts(text: str, *, gateway: str) -> dict[UsageCounterKey, Count]:
     """Return what a gateway counted. `gateway` names it when its series carry no label `gateway`."""
     found: dict[UsageCounterKey, Count] = {}
     for sample in samples(text, SERIES):
+        asked = (sample.labels["asked"],) if "asked" in sample.labels else ()
         key = UsageCounterKey(
             gateway=sample.labels.get("gateway", gateway),
             consumer=sample.labels.get("consumer", "-"),
-            route=sample.labels.get("route", "-"),
+            route=joined((*asked, sample.labels.get("route", "-"))),
             target=sample.labels.get("target", "-"),
         )
         found[key] = found.get(key, NOTHING) + Count(**{SERIES[sample.name]: sample.value})

@@ -289,11 +289,11 @@ def _settle(
     _apply(connection, entry, step, _keep(settlement.postings, settlement.now_ms))
     if metered is not None and not step.covered:
         key, count = metered
-        connection.execute(
+        connection.executemany(
             "INSERT INTO booked VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
             " requests = requests + excluded.requests,"
             " input = input + excluded.input, output = output + excluded.output, cached = cached + excluded.cached",
-            (key_text(key), count.requests, count.input, count.output, count.cached),
+            [(key_text(one), count.requests, count.input, count.output, count.cached) for one in key.counted],
         )
     spent = {name: counter.spent for name, counter in step.counters.items()}
     return Settled(cost=step.entry.booked if step.entry else 0, counters=spent)

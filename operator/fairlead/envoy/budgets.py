@@ -4,7 +4,7 @@ The check must stand after the request filter: before it the route of the moment
 never limits. What the words of a check and of a report mean stands in `fairlead.budgetserver.descriptor`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from fairlead.envoy import cache, logs, names
@@ -172,8 +172,10 @@ ATTEMPTS = (
     logs.LATENCY_MS,
     *(logs.of_request(key) for key in (names.TRIED_KEY, names.FAILED_KEY, names.LOST_KEY, names.ASKED_ROUTE_KEY)),
     "%UPSTREAM_CLUSTER%",
+    "counts-asked",
 )
-"""The words of a report behind it. What bounds the request's cost follows, then its usage."""
+"""The words of a report behind it; the last says that `_moved` counts. What bounds the request's cost follows, then its
+usage."""
 
 
 def report(gateway: str, *, route: str = logs.ROUTE) -> tuple[str, ...]:
@@ -314,15 +316,31 @@ def stats_logger(gateway: Gateway, layout: Layout) -> list[Json]:
     It stands there while nobody has a budget, too, so that the listener stays the same when somebody gets one. Then it
     counts nothing: the request filter has not noted what it would ask.
     """
-    return _metered(gateway, layout)
+    return [*_metered(gateway, layout), *_moved(gateway, layout)]
 
 
 def rejected_logger(gateway: Gateway, layout: Layout) -> list[Json]:
     """Count the same of answers that a cascade rejected, behind its hop: the request's report brings them, too."""
-    return _metered(gateway, layout, logs.metadata_filter(names.REJECTED_KEY, value={"present_match": True}))
+    rejected = logs.metadata_filter(names.REJECTED_KEY, value={"present_match": True})
+    return [*_metered(gateway, layout, rejected), *_moved(gateway, layout, rejected)]
+
+
+def _moved(gateway: Gateway, layout: Layout, *only: Json) -> list[Json]:
+    """Count once more, by the routes that were asked, what another route answered: its series are the only ones more.
+
+    Beside the others and not as a label of theirs: series of other names would begin at zero, and a budget server of
+    the version before would take what they had counted for lost.
+    """
+    moved = logs.metadata_filter(names.ASKED_ROUTE_KEY, value={"present_match": True})
+    return _counted("moved", gateway, layout, {"asked": logs.of_request(names.ASKED_ROUTE_KEY)}, moved, *only)
 
 
 def _metered(gateway: Gateway, layout: Layout, *only: Json) -> list[Json]:
+    return _counted("metered", gateway, layout, {}, *only)
+
+
+def _counted(name: str, gateway: Gateway, layout: Layout, more: Mapping[str, str], *only: Json) -> list[Json]:
+    """Make the logger of `fairlead_<name>`; `more` are further labels."""
     if gateway.budget is None or layout.budget is None:
         return []
     tags = {
@@ -330,15 +348,16 @@ def _metered(gateway: Gateway, layout: Layout, *only: Json) -> list[Json]:
         "route": "%ROUTE_NAME%",
         "target": logs.TARGET,
         "gateway": instance(gateway, layout),
+        **more,
     }
     labels = [{"name": tag, "value_format": format_} for tag, format_ in tags.items()]
     logger = extension(
-        "metered",
+        name,
         "envoy.extensions.access_loggers.stats.v3.Config",
         {
             # A counter that is evicted, because nobody used it for a while, starts again at zero: the reader knows.
-            "stats_scope": {"prefix": "fairlead_metered", "max_counters": _SERIES, "enable_eviction": True},
-            "counters": [{"stat": {"name": name, "tags": labels}, **value} for name, value in logs.METERED.items()],
+            "stats_scope": {"prefix": f"fairlead_{name}", "max_counters": _SERIES, "enable_eviction": True},
+            "counters": [{"stat": {"name": stat, "tags": labels}, **value} for stat, value in logs.METERED.items()],
         },
     )
     asked = logs.metadata_filter(names.ASK_KEY, value={"present_match": True})

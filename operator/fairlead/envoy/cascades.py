@@ -203,6 +203,7 @@ def _attempts(route: Route, plan: Plan, apart: Need | None, gateway: Gateway) ->
 _CARRIED = {
     names.CONSUMER_HEADER: names.CONSUMER_KEY,
     names.CASCADE_ASK_HEADER: names.ASK_KEY,
+    names.ASKED_HEADER: names.ASKED_ROUTE_KEY,
     names.WAY_HEADER: names.WAY_KEY,
     names.MODEL_HEADER: names.MODEL_KEY,
     names.STREAM_HEADER: names.STREAM_KEY,

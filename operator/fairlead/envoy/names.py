@@ -162,7 +162,7 @@ CASCADE_LISTENER = "cascade"
 """The internal listener behind the rungs of cascades."""
 RUNG_HEADER, RETRIES_HEADER, JUDGE_HEADER, CASCADE_ASK_HEADER = "x-fl-rung", "x-fl-retries", "x-fl-judge", "x-fl-ask"
 """What goes along over a cascade's hop: the cluster of a model's own ladder, how often it retries, whether its answer
-is judged (`1`, or `-`), and `ASK_KEY`."""
+is judged (`1`, or `-`), and `ASK_KEY`; `ASKED_ROUTE_KEY` goes as with a question to a classifier."""
 BY_HEADER = "x-fl-by"
 """Behind that hop, on the way back: what the judge must know of whom the answer comes from."""
 JUDGED_HEADER = "x-fl-judged"

@@ -1,5 +1,7 @@
 """Reconciliation: what was missed is found, nothing is found twice."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from fairlead.budget.reconciliation import (
 )
 
 KEY = UsageCounterKey(gateway="eu-1", consumer="t/a", route="t/chat", target="p/e/m")
+MOVED = replace(KEY, route="t/asked,t/chat")
 
 
 def count(requests: int) -> Count:
@@ -114,9 +117,91 @@ def test_a_gateway_that_could_not_be_read_keeps_its_state() -> None:
 
 
 def test_the_share_that_reports_brought() -> None:
-    assert share_captured([]) == 1
+    assert share_captured({}) == 1
     counter, _ = observe(NEW, scraped=count(10), booked=count(8))
-    assert share_captured([counter]) == 1, "missing once may be on its way"
+    assert share_captured({KEY: counter}) == 1, "missing once may be on its way"
     counter, _ = observe(counter, scraped=count(10), booked=count(8))
-    assert share_captured([counter]) == 0.8
-    assert share_captured([counter, UsageCounter(due=count(30))]) == 0.95
+    assert share_captured({KEY: counter}) == 0.8
+    assert share_captured({KEY: counter, replace(KEY, target="p/e/n"): UsageCounter(due=count(30))}) == 0.95
+    assert share_captured({KEY: counter, MOVED: UsageCounter(due=count(30))}) == 0.8, "counted with the whole"
+
+
+class Gateway:
+    """Counts requests of a consumer: all of them, and again those that were moved; and what reports booked of both."""
+
+    def __init__(self) -> None:
+        self.usage_counters: dict[UsageCounterKey, UsageCounter] = {}
+        self.scraped = {KEY: 0, MOVED: 0}
+        self.booked = {KEY: 0, MOVED: 0}
+
+    def answers(self, *, direct: int = 0, moved: int = 0, lost: int = 0, lost_moved: int = 0) -> None:
+        """Answer requests; of the direct ones, and of those that were moved, so many reports are lost."""
+        self.scraped[KEY] += direct + moved
+        self.booked[KEY] += direct + moved - lost - lost_moved
+        self.scraped[MOVED] += moved
+        self.booked[MOVED] += moved - lost_moved
+
+    def read(self, *, by_the_version_before: bool = False) -> tuple[int, int]:
+        """Return what is booked: to policies of the route that answered alone, and to those of both."""
+        keys = [KEY] if by_the_version_before else [KEY, MOVED]
+        reading = read(
+            usage_counters=self.usage_counters,
+            known_gateways=frozenset({"eu-1"}),
+            scraped={key: count(self.scraped[key]) for key in keys if self.scraped[key]},
+            booked={key: count(self.booked[key]) for key in (KEY, MOVED)},
+        )
+        self.usage_counters |= reading.usage_counters
+        return tuple(reading.bookings.get(key, NOTHING).requests for key in (KEY, MOVED))  # type: ignore[return-value]
+
+
+def test_what_is_missing_is_told_apart_by_the_routes_that_were_asked() -> None:
+    gateway = Gateway()
+    gateway.answers(direct=5, moved=4, lost=2, lost_moved=3)
+    assert [gateway.read() for _ in range(3)] == [(0, 0), (2, 3), (0, 0)]
+    gateway.answers(direct=5, moved=4, lost_moved=1)
+    assert [gateway.read() for _ in range(3)] == [(0, 0), (0, 1), (0, 0)]
+
+
+def test_what_was_booked_without_the_routes_that_were_asked_is_not_booked_again() -> None:
+    """A budget server of the version before knows only the whole: its bookings, and its readings."""
+    gateway = Gateway()
+    gateway.answers(direct=5, moved=40)
+    gateway.booked[MOVED] = 0
+    assert gateway.read(by_the_version_before=True) == (0, 0)
+    gateway.answers(moved=1)
+    assert [gateway.read() for _ in range(3)] == [(0, 0)] * 3
+    gateway.answers(direct=5, lost=3)
+    assert [gateway.read() for _ in range(2)] == [(0, 0), (3, 0)], "none of the forty is taken for one of these"
+
+
+def test_what_servers_of_both_versions_booked_is_at_most_what_is_missing() -> None:
+    gateway = Gateway()
+    gateway.answers(moved=1)
+    gateway.read()
+    gateway.answers(moved=9)
+    gateway.booked[MOVED] -= 5
+    assert [gateway.read() for _ in range(3)] == [(0, 0)] * 3
+    gateway.answers(moved=7, lost_moved=7)
+    assert [gateway.read() for _ in range(3)] == [(0, 0), (0, 7), (0, 0)]
+
+
+def test_what_is_missing_of_the_whole_later_finds_what_was_missing_before() -> None:
+    gateway = Gateway()
+    gateway.answers(direct=3, moved=3, lost_moved=2)
+    gateway.booked[KEY] += 2  # two more reports came between the counters and the bookings
+    assert [gateway.read() for _ in range(2)] == [(0, 0), (0, 0)]
+    gateway.scraped[KEY] += 2
+    assert [gateway.read() for _ in range(3)] == [(0, 0), (0, 2), (0, 0)]
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 9)] * 4), min_size=1, max_size=8))
+def test_both_together_are_what_is_missing_of_the_whole(steps: list[tuple[int, int, int, int]]) -> None:
+    gateway, found, lost = Gateway(), [0, 0], [0, 0]
+    for direct, moved, lost_direct, lost_moved in steps:
+        dropped = (min(direct, lost_direct), min(moved, lost_moved))
+        gateway.answers(direct=direct, moved=moved, lost=dropped[0], lost_moved=dropped[1])
+        lost = [one + more for one, more in zip(lost, dropped, strict=True)]
+        found = [one + more for one, more in zip(found, gateway.read(), strict=True)]
+    for _ in range(2):
+        found = [one + more for one, more in zip(found, gateway.read(), strict=True)]
+    assert found == lost

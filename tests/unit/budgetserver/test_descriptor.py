@@ -37,6 +37,7 @@ TRIED = {
     "lost": "-",
     "asked": "-",
     "cluster": "@t/chat/0",
+    "counts": "counts-asked",
 }
 
 

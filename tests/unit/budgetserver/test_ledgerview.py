@@ -41,7 +41,7 @@ def shown(spent: int) -> list[str]:
         service = RateLimitService(store=store, configuration=configuration, clock=lambda: 1_000, metrics=metrics)
         await refresh(service, metrics)  # what was shown before is gone after the next
         posting = Posting(
-            counter=service.payers("team/a", "team/chat")[0].counter, cap=None, downgrade_at=None, keep_ms=None
+            counter=service.payers("team/a", ("team/chat",))[0].counter, cap=None, downgrade_at=None, keep_ms=None
         )
         await store.settle(
             Settlement(request="1", payer="team/a", cost=spent, estimated=False, postings=(posting,), now_ms=1_000),

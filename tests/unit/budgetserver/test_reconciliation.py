@@ -62,6 +62,8 @@ class Gateway:
         self.requests = 0
         self.cached = 0
         """Input tokens of each request that its provider found in its cache."""
+        self.moved: dict[str, int] = {}
+        """Asked routes -> of `requests`, those that were moved; empty at a gateway of the version before."""
         self.uptime_s = 1
         self.status = 200
 
@@ -69,6 +71,11 @@ class Gateway:
         labels = 'gateway="eu-1",consumer="t/a",route="t/chat",target="p/e/m"'
         counted = {"requests": 1, "input_tokens": 30, "output_tokens": 40, "cached_tokens": self.cached}
         lines = [f"envoy_fairlead_metered_{name}{{{labels}}} {each * self.requests}" for name, each in counted.items()]
+        lines += [
+            f'envoy_fairlead_moved_{name}{{{labels},asked="{asked}"}} {each * requests}'
+            for asked, requests in self.moved.items()
+            for name, each in counted.items()
+        ]
         return web.Response(text="\n".join([f"envoy_server_uptime{{}} {self.uptime_s}", *lines]), status=self.status)
 
 
@@ -272,24 +279,53 @@ def test_a_reading_that_was_overtaken_books_nothing() -> None:
     play(story)
 
 
-def test_what_only_reconciliation_finds_is_paid_by_policies_of_the_route_that_answered() -> None:
-    """Gateways count by the route that answered; only a report knows which one was asked."""
-    asked = replace(BOOK.policies[0], name="t/asked", routes=frozenset({"t/asked"}))
-    book = replace(BOOK, policies=(*BOOK.policies, asked), consumers={"t/a": ("t/p", "t/asked")})
+ASKED = replace(
+    BOOK,
+    policies=(*BOOK.policies, replace(BOOK.policies[0], name="t/asked", routes=frozenset({"t/asked"}))),
+    consumers={"t/a": ("t/p", "t/asked")},
+)
+
+
+@pytest.mark.parametrize("counts_asked", [True, False], ids=["this version", "gateways of the version before"])
+def test_what_was_moved_is_paid_by_policies_of_the_route_that_was_asked_too(*, counts_asked: bool) -> None:
+    """A gateway of the version before counts by the route that answered alone, whose policies pay."""
 
     async def story(world: World) -> None:
-        server = Server(world, world.store, book)
+        server = Server(world, world.store, ASKED)
         for request in ("r1", "r2"):
             await server.service.check(descriptor.check(f"t/a {request} chat 100 t/chat 50 1 t/asked"))
-        await server.service.report(report("r1")._replace(asked_routes=("t/asked",)))
+        await server.service.check(check("r3"))
+        await server.service.report(report("r1")._replace(asked_routes=("t/asked",), counts_asked=counts_asked))
         assert await world.spent("t/asked") == (COST, RESERVED)
-        world.gateway.requests = 2
-        for _ in range(2):
+        world.gateway.requests = 3
+        world.gateway.moved = {"t/asked": 2} if counts_asked else {}
+        for _ in range(3):
             await server.read()
         world.now_ms += 16 * 60_000
         await world.store.expire(world.now_ms, 10)
-        assert await world.spent() == (2 * COST, 0)
-        assert await world.spent("t/asked") == (COST, 0)
+        assert await world.spent() == (3 * COST, 0)
+        assert await world.spent("t/asked") == ((2 if counts_asked else 1) * COST, 0)
+        assert server.sample("fairlead_budget_share_captured") == pytest.approx(1 / 3)
+
+    play(story)
+
+
+def test_a_gateway_that_becomes_one_of_this_version_owes_nothing_for_what_was_before() -> None:
+    async def story(world: World) -> None:
+        server = Server(world, world.store, ASKED)
+        moved = report("-")._replace(asked_routes=("t/asked",), reserved=False)
+        for request in ("b1", "b2", "b3"):
+            await server.service.report(moved._replace(id=request))
+        world.gateway.requests = 3
+        for _ in range(2):
+            await server.read()
+        world.gateway.moved = {"t/asked": 2}
+        world.gateway.requests += 2
+        await server.service.report(moved._replace(id="r1", counts_asked=True))
+        for _ in range(3):
+            await server.read()
+        assert await world.spent() == (5 * COST, 0)
+        assert await world.spent("t/asked") == (5 * COST, 0), "one of five reports was lost, and found"
 
     play(story)
 

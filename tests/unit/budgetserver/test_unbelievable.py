@@ -131,7 +131,7 @@ def test_a_report_whose_gateway_gave_up_is_booked_when_the_store_answers() -> No
         store.go.set()
         await service.settled()
         assert (await store.read_usage_counters(1)).booked[KEY] == Count(requests=1, input=30, output=40)
-        names = [posting.counter for posting in service.payers("t/a", "t/chat")]
+        names = [posting.counter for posting in service.payers("t/a", ("t/chat",))]
         assert [counter.spent for counter in await store.counters(names)] == [70]
 
     asyncio.run(run())

@@ -28,6 +28,17 @@ def test_counts() -> None:
     }
 
 
+def test_what_was_moved_is_counted_by_the_routes_that_were_asked_too() -> None:
+    labels = 'consumer="t/a",route="t/chat",target="p/e/m",gateway="eu-1"'
+    text = (
+        f'envoy_fairlead_metered_requests{{{labels}}} 3\nenvoy_fairlead_moved_requests{{{labels},asked="t/a,t/b"}} 2\n'
+    )
+    whole = UsageCounterKey(gateway="eu-1", consumer="t/a", route="t/chat", target="p/e/m")
+    moved = UsageCounterKey(gateway="eu-1", consumer="t/a", route="t/a,t/b,t/chat", target="p/e/m")
+    assert counts(text, gateway="x") == {whole: Count(requests=3), moved: Count(requests=2)}
+    assert (moved.whole, moved.routes, moved.answered) == (whole, ("t/a", "t/b", "t/chat"), "t/chat")
+
+
 def test_uptime() -> None:
     assert uptime_s("a 1\nenvoy_server_uptime{} 42\nb 2\n") == 42
     assert uptime_s(TEXT) is None

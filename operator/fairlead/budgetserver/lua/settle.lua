@@ -1,5 +1,6 @@
 -- ARGV: request, payer, cost, estimated (0/1), remembered, now, reserved (0/1), gateway's usage counter (`-` = none), its
--- requests, input, output, cached, then for each posting: counter, keep.
+-- requests, input, output, cached, then for each posting: counter, keep. A usage counter whose route has others before it,
+-- with commas, is booked as the last of them as well.
 -- Returns: what is booked, then counter, spent for each that changed. Nothing for a repeated report.
 local request, payer, cost, estimated, remembered = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local RESERVED, USAGE_COUNTER, POSTINGS = 7, 8, 13
@@ -15,8 +16,10 @@ if phase == "open" then
 end
 for at = POSTINGS, #ARGV, 2 do check_counter(ARGV[at]) end
 for name in string.gmatch(names or "", "[^\n]+") do check_counter(name) end
-if ARGV[USAGE_COUNTER] ~= "-" then
-  local field = ARGV[USAGE_COUNTER]
+local fields = ARGV[USAGE_COUNTER] ~= "-" and { ARGV[USAGE_COUNTER] } or {}
+local before, last = string.match(ARGV[USAGE_COUNTER], "^([^|]*|[^|]*|)[^|]*,(.*)$")
+if before then fields[2] = before .. last end
+for _, field in ipairs(fields) do
   for _, number in pairs(redis.call("HMGET", BOOKED, field .. "n", field .. "i", field .. "o", field .. "c")) do
     if not whole(number) then damaged(BOOKED) end
   end
@@ -87,7 +90,9 @@ end
 if ARGV[USAGE_COUNTER] ~= "-" and not covered then
   for index, suffix in ipairs({ "n", "i", "o", "c" }) do
     local number = ARGV[USAGE_COUNTER + index]
-    if number ~= "0" or suffix == "n" then redis.call("HINCRBY", BOOKED, ARGV[USAGE_COUNTER] .. suffix, number) end
+    for _, field in ipairs(fields) do
+      if number ~= "0" or suffix == "n" then redis.call("HINCRBY", BOOKED, field .. suffix, number) end
+    end
   end
 end
 return reply

@@ -37,6 +37,7 @@ local function enter_rung(h, headers, line)
   headers:replace("x-fl-consumer", ours.consumer)
   headers:replace("x-fl-stream", "false")
   if ours.ask then headers:replace("x-fl-ask", ours.ask) end
+  if ours.asked then headers:replace("x-fl-asked", ours.asked) end
   return true
 end
 
