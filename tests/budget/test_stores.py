@@ -12,20 +12,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from budget.redis_server import RedisServer
-from fairlead.budget.ledger import EXPIRES_AFTER_MS, Counter, Hold, Plan, Posting, Settlement, Verdict
+from fairlead.budget.lease import unit_name
+from fairlead.budget.ledger import EXPIRES_AFTER_MS, Counter, Hold, Plan, Posting, Settlement, Verdict, Wish
 from fairlead.budget.reconciliation import Count, UsageCounter, UsageCounterKey
 from fairlead.budgetserver.damaged_keys import PREFIX
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.redisstore import RedisStore
 from fairlead.budgetserver.sqlite import SqliteStore
-from fairlead.budgetserver.store import Booking, Store, UsageCounterUpdate
+from fairlead.budgetserver.store import Booking, Settled, Store, UsageCounterUpdate
 
 NOW = 1_800_000_000_000
 PAYER = "t/a"
 PAYERS = (PAYER, "t/b")
 EXAMPLES = count()
 BIG = 3_000_000_000 * 10**9  # three billion dollars: far above 2 ** 53 nano-dollars
-CAPS = {"a": 100, "b": 60, "c": None, "big": BIG + 7}
+CAPS = {"a": 100, "b": 60, "c": None, "big": BIG + 7, "rich": 20_000}
 TIMEOUT_S = 10.0
 AT_ONCE = 7
 
@@ -33,6 +34,8 @@ COUNTERS = st.sampled_from(sorted(CAPS))
 REQUESTS = st.integers(0, 7)
 AMOUNTS = st.one_of(st.integers(0, 40), st.sampled_from([BIG, BIG + 1, BIG + 7, BIG + 8, 2**53 + 1]))
 POSTINGS = st.lists(COUNTERS, min_size=1, max_size=3, unique=True)
+UNITS = st.tuples(REQUESTS, st.sampled_from([1, 4, 5, 32]))
+"""Of the lease that this request got, if it did."""
 STEPS = st.lists(
     st.one_of(
         st.tuples(
@@ -42,6 +45,7 @@ STEPS = st.lists(
             POSTINGS,
             st.none() | st.tuples(st.integers(0, 5), POSTINGS),
             st.sampled_from([2, 100]),
+            st.none() | st.tuples(st.integers(1, 40), st.sampled_from([0, 1, 3, 20, 10**9, 2**53 + 1])),
         ),
         st.tuples(
             st.just("settle"),
@@ -53,6 +57,8 @@ STEPS = st.lists(
             st.sampled_from([-1, 1]),
             st.booleans(),
         ),
+        st.tuples(st.just("settle unit"), UNITS, AMOUNTS, POSTINGS, st.booleans(), st.sampled_from([-1, 1])),
+        st.tuples(st.just("give back"), st.lists(UNITS, max_size=3)),
         st.tuples(st.just("expire"), st.booleans()),
         st.tuples(st.just("reconcile"), st.integers(0, 3), POSTINGS, st.booleans()),
     ),
@@ -86,7 +92,7 @@ class Player:
     def __init__(self, store: Store, example: int) -> None:
         self._store = store
         self._example = example
-        self._version: int | None = None
+        self._leases: set[int] = set()
 
     def posting(self, name: str) -> Posting:
         downgrade_at = {"a": 50, "big": BIG}.get(name)
@@ -107,12 +113,17 @@ class Player:
         """Two of them: what one has open is not the other's."""
         return self.name(PAYERS[request % len(PAYERS)])
 
+    def lease(self, request: int) -> str:
+        return f"{self._example}-{request}"
+
     async def opened(self) -> list[int]:
         return list(await self._store.opened([self.name(payer) for payer in (*PAYERS, "nobody")]))
 
     async def play(self, step: tuple[Any, ...]) -> Any:
         match step:
-            case ("reserve", request, amount, names, smaller, most_open):
+            case ("reserve", request, amount, names, smaller, most_open, wished):
+                new = wished and request not in self._leases  # the name of a lease is never used again
+                wish = Wish(lease=self.lease(request), units=wished[0], amount=wished[1]) if new else None
                 hold = Hold(
                     request=self.name(f"r{request}"),
                     payer=self.payer(request),
@@ -120,8 +131,29 @@ class Player:
                     downgrade=Plan(amount=smaller[0], postings=self.postings(smaller[1])) if smaller else None,
                     now_ms=NOW,
                     most_open=most_open,
+                    wish=wish,
                 )
-                return await self._store.reserve(hold)
+                admission = await self._store.reserve(hold)
+                if admission.units:
+                    self._leases.add(request)
+                return admission
+            case ("settle unit", (request, number), cost, names, estimated, after):
+                settlement = Settlement(
+                    request=unit_name(self.lease(request), number),
+                    payer=self.payer(request),
+                    cost=cost,
+                    estimated=estimated,
+                    postings=self.postings(names),
+                    now_ms=NOW + after,
+                    reserved=True,
+                )
+                (settled,) = await self._store.settle_all([(settlement, None)])
+                assert isinstance(settled, Settled)
+                return settled.cost, {name for name, spent in settled.counters.items() if spent < 2**53}
+            case ("give back", units):
+                return await self._store.give_back(
+                    [unit_name(self.lease(request), number) for request, number in units], NOW
+                )
             case ("settle", request, cost, names, estimated, tokens, after, reserved):
                 settlement = Settlement(
                     request=self.name(f"r{request}"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairlead.budget.lease import expire, names_of, release, reserve, unit_name
 from fairlead.budget.ledger import (
     EMPTY,
     EXPIRES_AFTER_MS,
@@ -19,8 +20,7 @@ from fairlead.budget.ledger import (
     Settlement,
     Step,
     Verdict,
-    expire,
-    reserve,
+    Wish,
     settle,
 )
 from ledger_steps import NOW, PAYER, posting, report
@@ -37,6 +37,7 @@ class Books:
         self.counters |= step.counters
         if step.entry is not None:
             self.entries[request] = step.entry
+        self.entries |= {unit.request: unit for unit in step.units}
 
     def reserve(self, ask: Hold) -> Admission:
         admission, step = reserve(ask, self.entries.get(ask.request), self.counters)
@@ -50,19 +51,29 @@ class Books:
         if entry := self.entries.get(request):
             self.apply(request, expire(entry, self.counters, now_ms=now_ms, waiver=NO_WAIVER))
 
+    def give_back(self, unit: str) -> None:
+        if entry := self.entries.get(unit):
+            self.apply(unit, release(entry, self.counters, now_ms=NOW))
 
-NAMES = ("a", "b", "c")
-CAPS: Mapping[str, int | None] = {"a": 100, "b": 60, "c": None}
-REQUESTS = st.sampled_from([f"r{number}" for number in range(8)])
+
+NAMES = ("a", "b", "c", "rich")
+CAPS: Mapping[str, int | None] = {"a": 100, "b": 60, "c": None, "rich": 20_000}
+ASKING = [f"r{number}" for number in range(8)]
+UNITS = [unit_name(request, number) for request in ASKING[:3] for number in (1, 4, 5)]
+REQUESTS = st.sampled_from(ASKING)
+ANY = st.sampled_from([*ASKING, *UNITS])
 POSTINGS = st.sets(st.sampled_from(NAMES), min_size=1).map(
     lambda names: tuple(posting(name, CAPS[name], 50 if name == "a" else None) for name in sorted(names))
 )
 PLANS = st.builds(Plan, amount=st.integers(0, 40), postings=POSTINGS)
+WISHES = st.tuples(st.integers(1, 40), st.integers(0, 20))
+"""Units, and the amount of each."""
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("reserve"), REQUESTS, PLANS, st.none() | PLANS),
-        st.tuples(st.just("settle"), REQUESTS, st.integers(0, 60), POSTINGS, st.booleans()),
-        st.tuples(st.just("expire"), REQUESTS, st.booleans()),
+        st.tuples(st.just("reserve"), REQUESTS, PLANS, st.none() | PLANS, st.none() | WISHES),
+        st.tuples(st.just("settle"), ANY, st.integers(0, 60), POSTINGS, st.booleans()),
+        st.tuples(st.just("expire"), ANY, st.booleans()),
+        st.tuples(st.just("give back"), st.sampled_from(UNITS)),
     ),
     max_size=40,
 )
@@ -70,8 +81,13 @@ STEPS = st.lists(
 
 def play(books: Books, step: tuple) -> Admission | None:
     match step:
-        case ("reserve", request, plan, smaller):
-            return books.reserve(Hold(request=request, payer=PAYER, plan=plan, downgrade=smaller, now_ms=NOW))
+        case ("reserve", request, plan, smaller, wished):
+            new = wished and not any(name.startswith(names_of(request)) for name in books.entries)
+            wish = Wish(lease=request, units=wished[0], amount=wished[1]) if new else None
+            hold = Hold(request=request, payer=PAYER, plan=plan, downgrade=smaller, now_ms=NOW, wish=wish)
+            return books.reserve(hold)
+        case ("give back", unit):
+            books.give_back(unit)
         case ("settle", request, cost, postings, estimated):
             books.settle(report(cost, *postings, estimated=estimated, request=request))
         case ("expire", request, ripe):
@@ -107,7 +123,7 @@ def test_an_admission_never_passes_a_cap(steps: list[tuple]) -> None:
         admission = play(books, step)
         if admission is None or admission.verdict is not Verdict.GRANTED:
             continue
-        _, request, plan, smaller = step
+        _, request, plan, smaller, _ = step
         for part in (smaller if admission.downgraded else plan).postings:
             counter = books.counters[part.counter]
             assert part.cap is None or counter.spent + counter.reserved <= part.cap, request
@@ -132,10 +148,10 @@ def reserved_first(steps: list[tuple]) -> set[str]:
     """Return the requests whose reservation was granted before anything else was heard of them."""
     books, first = Books(), set()
     for step in steps:
-        known = step[1] in books.entries
+        known = set(books.entries)
         admission = play(books, step)
-        if admission is not None and admission.verdict is Verdict.GRANTED and not known:
-            first.add(step[1])
+        if admission is not None and admission.verdict is Verdict.GRANTED:
+            first |= set(books.entries) - known
     return first
 
 

@@ -9,6 +9,8 @@
 A report may wait at a server whose way to the store is cut, while reconciliation finds its tokens missing and books
 them: then it only releases the reservation (`covered`).
 
+Units of leases go by the same steps, but for their expiry: `fairlead.budget.lease`.
+
 Every transition is a pure function from the request's entry and the counters that it names to their new values, and
 every store applies it atomically. Laws, which the property tests hold for all stores:
 
@@ -41,7 +43,7 @@ class Phase(StrEnum):
     OPEN = "open"
     """Its reservation holds."""
     EXPIRED = "expired"
-    """No report came; the reservation was booked in full."""
+    """No report came; the reservation was booked in full, or released: a unit of a lease."""
     WAIVED = "waived"
     """No report came, but reconciliation had booked its tokens: nothing was booked again."""
     SETTLED = "settled"
@@ -84,6 +86,17 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A request asks for a lease (`fairlead.budget.lease`), too: room for requests like it that come next."""
+
+    lease: str
+    """Its name, never used before."""
+    units: int
+    amount: int
+    """What each of these requests can cost at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """A request asks for room."""
 
@@ -97,6 +110,7 @@ class Hold:
     now_ms: int
     most_open: int = MOST_OPEN
     """How many reservations of the payer may be open, this one included."""
+    wish: Wish | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +180,8 @@ class Admission:
     downgraded: bool
     counters: tuple[Counter, ...]
     """The counters of the plan that was judged, in the order of its postings, after the step."""
+    units: int = 0
+    """How many units of a lease were reserved besides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +192,8 @@ class Step:
     """The request's new entry; None = nothing to remember."""
     counters: Counters
     """New values of the counters that change."""
+    units: tuple[Entry, ...] = ()
+    """New entries of the units of a lease."""
     waived: int = 0
     """By how much the payer's count of requests booked by reconciliation changes."""
     covered: bool = False

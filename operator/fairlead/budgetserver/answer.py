@@ -41,12 +41,21 @@ NOTED: bytes = Response(overall_code=OK).SerializeToString()
 """The answer to a report."""
 
 
-def granted(request: str, remaining: int | None, downgrade: str | None) -> bytes:
-    """Return the answer for a request that has room; its reservation travels back with the report."""
+def left(remaining: int) -> str:
+    """Return the dollars that are left, as clients are told."""
+    return exact(max(0, remaining))
+
+
+def granted(request: str, remaining: int | None, downgrade: str | None, lease: str | None = None) -> bytes:
+    """Return the answer for a request that has room; its reservation travels back with the report.
+
+    `lease`: what the gateway is told of the lease that it got besides.
+    """
     answer = NOTED + _metadata(_RESERVATION, request)
+    if lease is not None:
+        answer += _metadata(_LEASE, lease)
     if remaining is not None:
-        value = exact(max(0, remaining))
-        answer += _field(_RESPONSE_HEADERS, _REMAINING + _field(_VALUE, value.encode()))
+        answer += _field(_RESPONSE_HEADERS, _REMAINING + _field(_VALUE, left(remaining).encode()))
     if downgrade is not None:
         answer += _field(_REQUEST_HEADERS, _DOWNGRADE + _field(_VALUE, downgrade.encode()))
     return answer
@@ -79,6 +88,7 @@ def _metadata(key: bytes, text: str) -> bytes:
 
 
 _RESERVATION = _field(_KEY, b"reservation")
+_LEASE = _field(_KEY, b"lease")
 _CLOSED = _field(_KEY, b"closed")
 _REFUSED = _field(_KEY, b"refused")
 _REMAINING = _field(_KEY, REMAINING.encode())

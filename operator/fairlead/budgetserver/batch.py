@@ -44,19 +44,27 @@ class Batch(Generic[Operation]):
 
         Raises `StoreError`, also when there is no result in time.
         """
+        (result,) = await self.submit_all((operation,), patient=patient)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    async def submit_all(self, operations: Sequence[Operation], *, patient: bool = False) -> list[Any]:
+        """Run operations as `submit` does, in their order; return the result of each, or the exception in its place."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        if patient and len(self._patient) < _MOST_PATIENT:
-            self._patient.append((operation, future))
+        futures: list[asyncio.Future[Any]] = [loop.create_future() for _ in operations]
+        asked = list(zip(operations, futures, strict=True))
+        if patient and len(self._patient) + len(asked) <= _MOST_PATIENT:
+            self._patient += asked
             if self._timer is None:
                 self._timer = loop.call_later(PATIENCE_S, self._hurry)
         else:
             self._take_patient()
-            self._waiting.append((operation, future))
+            self._waiting += asked
             self._start()
-        timer = loop.call_later(self._timeout_s, _give_up, future)
+        timer = loop.call_later(self._timeout_s, _give_up, futures)
         try:
-            return await future
+            return await asyncio.gather(*futures, return_exceptions=True)
         finally:
             timer.cancel()
 
@@ -113,6 +121,7 @@ class Batch(Generic[Operation]):
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _give_up(future: asyncio.Future[Any]) -> None:
-    if not future.done():
-        future.set_exception(StoreError("the store did not answer in time"))
+def _give_up(futures: Sequence[asyncio.Future[Any]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_exception(StoreError("the store did not answer in time"))

@@ -40,6 +40,8 @@ class Billing:
 
     def bills(self, report: Report) -> Iterator[Bill]:
         """Make the bill of the answer, and one of the attempts before it that may be billed, if there are such."""
+        if report.unit:
+            self._metrics.count(self._metrics.units, "used")
         bill = self._copy(report) if report.shadow else self._bill(report)
         yield bill
         judged = [self._judged(report, number) for number in range(len(report.judged))]
@@ -121,7 +123,7 @@ class Billing:
                 ),
             )
         settlement = Settlement(
-            request=f"{report.consumer}|{report.id}",
+            request=report.unit or f"{report.consumer}|{report.id}",
             payer=report.consumer,
             cost=charged.cost,
             estimated=charged.estimated,

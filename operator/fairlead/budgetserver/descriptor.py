@@ -7,6 +7,7 @@ check says of the request's bounds, and `USAGE` (one entry, because each costs b
 gateway that keeps answers adds a third: what became of this one, who made it, and `USAGE` when it was made. `-` stands
 for what the gateway does not know; what cannot be read as a number is treated the same. Later versions may add words at
 the end. No word has a space in it: names have grammars, and the gateway makes the request's id itself.
+The last words of a check, and of a report's `ATTEMPTS`, are of leases: `fairlead.budgetserver.lease_words`.
 `fairlead.envoy.budgets` writes them; a test holds both against each other.
 """
 
@@ -17,15 +18,19 @@ from fairlead.budget.attempt import Attempt
 from fairlead.budget.belief import NOTHING_SAID, Claim
 from fairlead.budget.estimate import Ask
 from fairlead.budget.unit import Asked, Unit
+from fairlead.budgetserver import lease_words
+from fairlead.budgetserver.lease_words import Want
 
-CHECK = ("consumer", "id", "model", "bytes", "route", "limit", "answers", "asked", "stream")
+CHECK = ("consumer", "id", "model", "bytes", "route", "limit", "answers", "asked", "stream", "want", "back")
 SHADOW_CHECK = ("consumer", "id", "model", "bytes", "route", "target", "limit", "answers")
 REPORT = (
     *("consumer", "id", "model", "bytes", "route", "reservation", "target"),
     *("stream", "status", "flags", "attempts", "sent", "gateway"),
 )
-ATTEMPTS = ("wire", "duration", "tried", "failed", "lost", "asked", "cluster", "counts")
+ATTEMPTS = ("wire", "duration", "tried", "failed", "lost", "asked", "cluster", "counts", "back")
 """The words behind those of `REPORT`."""
+_BEFORE_LEASES = 3
+"""Words of a check behind its limit before those of leases."""
 _NO_ATTEMPTS = ("-",) * len(ATTEMPTS)
 USAGE = ("status", "input", "output", "cached", "cache_write", "cache_write_1h", "audio_input", "audio_output")
 """The words of the last group; a `-` alone where no provider said anything."""
@@ -86,6 +91,10 @@ class Check(NamedTuple):
     """What it asks for by another unit than tokens: a letter and a number where the limit stands elsewhere."""
     goes_on: bool = False
     """It goes on from an answer that its provider keeps: to the model that made it, or to nobody."""
+    want: Want | None = None
+    """The lease that it asks for besides."""
+    back: tuple[str, ...] = ()
+    """Units of leases that nobody used, whoever's they are, by their names in the ledger."""
 
     @property
     def ask(self) -> Ask:
@@ -164,6 +173,10 @@ class Report(NamedTuple):
     """As in the check."""
     counts_asked: bool = False
     """The gateway counted it by the routes that were asked as well; one of the version before does not."""
+    unit: str = ""
+    """The unit of a lease that was reserved for it, by its name in the ledger; empty: it had its own check."""
+    back: tuple[str, ...] = ()
+    """As in the check."""
 
     @property
     def ask(self) -> Ask:
@@ -220,6 +233,7 @@ def check(text: str) -> Check:
     The last words are one `-` for a moment: when a gateway's first budget comes, its check does before its directory.
     """
     consumer, request, model, size, route, limit, *more = text.split(" ")
+    more, leases = more[:_BEFORE_LEASES], (*more[_BEFORE_LEASES:], ABSENT, ABSENT)
     stream = more.pop() == _TRUE if more and more[-1] in {_TRUE, _FALSE} else False
     goes_on = bool(more) and more[0].endswith(GOES_ON)
     if goes_on:
@@ -241,6 +255,8 @@ def check(text: str) -> Check:
         stream=stream,
         asked=_asked(limit),
         goes_on=goes_on,
+        want=lease_words.want(leases[0]),
+        back=lease_words.returned(leases[1]),
     )
 
 
@@ -251,7 +267,7 @@ def report(text: str) -> Report:
     words = known.split(" ")
     consumer, request, model, size, route, reservation, target = words[:7]
     stream, status, flags, attempts, sent, gateway = words[7 : len(REPORT)]
-    wire, duration, tried, failed, lost, asked, cluster, counts = [*words[len(REPORT) :], *_NO_ATTEMPTS][
+    wire, duration, tried, failed, lost, asked, cluster, counts, back = [*words[len(REPORT) :], *_NO_ATTEMPTS][
         : len(ATTEMPTS)
     ]
     limit, answers, *_ = (*ask.split(" "), ABSENT)
@@ -288,6 +304,8 @@ def report(text: str) -> Report:
         kept=_claim(kept),
         asked=_asked(limit),
         counts_asked=counts == COUNTS_ASKED,
+        unit=lease_words.unit(reservation),
+        back=lease_words.returned(back),
     )
 
 

@@ -4,6 +4,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Sequence
 
+from fairlead.budget.lease import expire, is_unit, release, reserve
 from fairlead.budget.ledger import (
     EMPTY,
     NO_WAIVER,
@@ -16,12 +17,18 @@ from fairlead.budget.ledger import (
     Settlement,
     Step,
     Waiver,
-    expire,
-    reserve,
     settle,
 )
 from fairlead.budget.reconciliation import NOTHING, Count, UsageCounter, UsageCounterKey
-from fairlead.budgetserver.store import FORGET_GATEWAY_MS, Expired, Settled, UsageCounters, UsageCounterUpdate
+from fairlead.budgetserver.store import (
+    FORGET_GATEWAY_MS,
+    Expired,
+    Metered,
+    Settled,
+    StoreError,
+    UsageCounters,
+    UsageCounterUpdate,
+)
 
 
 class MemoryStore:
@@ -47,7 +54,7 @@ class MemoryStore:
         self._apply(hold.request, hold.payer, step)
         return admission
 
-    async def settle(self, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None) -> Settled:
+    async def settle(self, settlement: Settlement, metered: Metered) -> Settled:
         """See `Store`."""
         self._forget(settlement.now_ms)
         before = self._entries.get(settlement.request)
@@ -63,6 +70,26 @@ class MemoryStore:
         booked = step.entry.booked if step.entry is not None else 0
         return Settled(cost=booked, counters={name: counter.spent for name, counter in step.counters.items()})
 
+    async def settle_all(self, settlements: Sequence[tuple[Settlement, Metered]]) -> Sequence[Settled | StoreError]:
+        """See `Store`."""
+        found: list[Settled | StoreError] = []
+        for settlement, metered in settlements:
+            try:
+                found.append(await self.settle(settlement, metered))
+            except StoreError as error:  # of a store that a test makes of this one
+                found.append(error)
+        return found
+
+    async def give_back(self, units: Sequence[str], now_ms: int) -> int:
+        """See `Store`."""
+        released = 0
+        for name in units:
+            entry = self._entries.get(name)
+            if entry is not None and entry.phase is Phase.OPEN:
+                self._apply(name, entry.payer, release(entry, self._counters, now_ms=now_ms))
+                released += 1
+        return released
+
     async def expire(self, now_ms: int, limit: int) -> Sequence[Expired]:
         """See `Store`."""
         expired: list[Expired] = []
@@ -73,7 +100,8 @@ class MemoryStore:
                 continue
             step = expire(entry, self._counters, now_ms=now_ms, waiver=self._waivers.get(entry.payer, NO_WAIVER))
             self._apply(entry.request, entry.payer, step)
-            expired.append(Expired(payer=entry.payer, booked=step.entry.booked if step.entry else 0))
+            booked = step.entry.booked if step.entry else 0
+            expired.append(Expired(payer=entry.payer, booked=booked, leased=is_unit(request)))
         return expired
 
     async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
@@ -138,6 +166,10 @@ class MemoryStore:
             self._entries[request] = step.entry
             heap = self._open if step.entry.phase is Phase.OPEN else self._done
             heapq.heappush(heap, (step.entry.due_ms, request))
+        for unit in step.units:
+            self._entries[unit.request] = unit
+            heapq.heappush(self._open, (unit.due_ms, unit.request))
+        self._opened[payer] += len(step.units)
         if step.waived:
             waiver = self._waivers.get(payer, NO_WAIVER)
             self._waivers[payer] = Waiver(requests=waiver.requests + step.waived, at_ms=waiver.at_ms)

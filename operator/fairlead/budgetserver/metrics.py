@@ -15,6 +15,7 @@ class Metrics:
         self.refused_in_flight = self._counter(
             "in_flight_refused", "Requests beyond a consumer's `maxInFlight`", "consumer"
         )
+        self.leases, self.units = self._of_leases()
         self.reports = self._counter("reports", "Requests that ended", "kind")
         self.malformed = self._counter("malformed", "Messages that a gateway of another version sent")
         self.broken_connections = self._counter(
@@ -26,7 +27,7 @@ class Metrics:
             ("consumer", "route", "budgeted"),
             registry=self.registry,
         )
-        self.shadow_checks = self._counter("shadow_checks", "Copies for shadows that asked for room", "verdict")
+        self.shadow_checks = self._of_copies()
         self.shadow_spent = Counter(
             "fairlead_shadow_spend_usd",
             "Dollars booked for copies that went to shadows; no part of anybody's budget",
@@ -87,7 +88,6 @@ class Metrics:
             *("granted", "rejected", "downgraded", "unbudgeted", "killed", "crowded", TOO_MANY_IN_FLIGHT),
             "unavailable",
         )
-        _begin_at_zero(self.shadow_checks, "granted", "rejected", "crowded", "unavailable")
         _begin_at_zero(self.reports, "metered", "unchecked", "estimated", "released", "rejected", "ignored")
         _begin_at_zero(self.doubts, *(doubt.value for doubt in Doubt))
         _begin_at_zero(self.expired, "booked", "waived")
@@ -122,6 +122,19 @@ class Metrics:
 
     def _of_feedback(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"fairlead_feedback_{name}", text, labels, registry=self.registry)
+
+    def _of_copies(self) -> Counter:
+        checks = self._counter("shadow_checks", "Copies for shadows that asked for room", "verdict")
+        _begin_at_zero(checks, "granted", "rejected", "crowded", "unavailable")
+        return checks
+
+    def _of_leases(self) -> tuple[Counter, Counter]:
+        """Make the series of leases, and of their units: each is room for one request that needs no check."""
+        leases = self._counter("leases", "Leases that checks asked for", "outcome")
+        units = self._counter("lease_units", "Room for requests without a check", "outcome")
+        _begin_at_zero(leases, "granted", "refused")
+        _begin_at_zero(units, "granted", "used", "returned", "expired")
+        return leases, units
 
     def _of_answers(self) -> tuple[Counter, Counter, Gauge]:
         """Make the series of answers that gateways share: what they asked for, what they left, how much there is."""

@@ -4,7 +4,6 @@ The rules are those of `fairlead.budget`; the store makes them atomic. Nothing h
 """
 
 import asyncio
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,22 +22,21 @@ from fairlead.budget.ledger import (
     Posting,
     Verdict,
 )
-from fairlead.budget.price import USD
 from fairlead.budgetserver import answer, shadows
 from fairlead.budgetserver.backlog import Backlog
 from fairlead.budgetserver.billing import Billing
-from fairlead.budgetserver.charge import Bill, Kind
+from fairlead.budgetserver.charge import Bill
 from fairlead.budgetserver.descriptor import TOO_MANY_IN_FLIGHT, Check, Report
+from fairlead.budgetserver.leases import Leases
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.refusals import Refusals
+from fairlead.budgetserver.settling import Settling
+from fairlead.budgetserver.stages import Stages
 from fairlead.budgetserver.store import RefusedError, Store, StoreError
 from fairlead.budgetserver.terms import Terms, terms_of, unbudgeted_posting
 
 _REMEMBERED_TERMS = 20_000
 """Consumers times routes whose policies are kept worked out."""
-
-_SETTLING = 10_000
-"""Reports on their way to the store at a time; more wait in the backlog."""
 
 _ON_ITS_WAY_S = 0.02
 """How long a request that finds its consumer's limit in flight reached waits before it asks once more: the report of
@@ -87,14 +85,14 @@ class RateLimitService:
         self._configuration = configuration
         self._terms: dict[tuple[str, tuple[str, ...]], Terms] = {}
         self._bounds: dict[tuple[str, str, str, bool], tuple[tuple[Bound, ...], ...]] = {}
-        self._thresholds: dict[str, tuple[int, ...]] = {}
         self.outage = Outage()
         """Of the store."""
-        self._settling: set[asyncio.Task[None]] = set()
         self._billing = Billing(self, metrics)
+        self._leases = Leases(metrics)
         self.refusals = Refusals()
         """Who found no room, for people to be told."""
-        self.backlog: Backlog[Bill] = Backlog(self._settle, metrics)
+        self._stages = Stages(self, metrics)
+        self._settling = Settling(store=store, clock=clock, stages=self._stages, metrics=metrics)
 
     @property
     def configuration(self) -> BudgetConfiguration:
@@ -106,10 +104,12 @@ class RateLimitService:
         self._configuration = configuration
         self._terms.clear()
         self._bounds.clear()
-        self._thresholds.clear()
+        self._stages.forget()
 
     async def check(self, check: Check) -> bytes:
         """Return the answer to a check. Raises `StoreError` when nobody knows whether there is room."""
+        if check.back:
+            await self._settling.give_back(check.back)
         if check.consumer in self._configuration.killed:
             self._metrics.count(self._metrics.checks, "killed")
             return answer.killed(check.consumer)
@@ -183,8 +183,14 @@ class RateLimitService:
             return answer.rejected(lacking, plan.amount, hold.now_ms, self._verdict(check, standings, plan.amount))
         downgrade = smaller.route if admission.downgraded and smaller is not None else None
         self._metrics.count(self._metrics.checks, "downgraded" if downgrade else "granted")
-        left = judged.remaining(admission.counters) if judged.policies else None
-        return answer.granted(check.id, left, downgrade)
+        if not judged.policies:
+            return answer.granted(check.id, None, downgrade)
+        left = judged.remaining(admission.counters) or 0
+        lease = None
+        if hold.wish is not None:
+            revision = self._configuration.revision_of(check.consumer)
+            lease = self._leases.told(check, hold, admission, terms, revision=revision, remaining=answer.left(left))
+        return answer.granted(check.id, left, downgrade, lease)
 
     def _crowded(self, consumer: str) -> bytes:
         most = self._configuration.in_flight.get(consumer)
@@ -219,7 +225,11 @@ class RateLimitService:
             downgrade=less,
             now_ms=now_ms,
             most_open=self._configuration.in_flight.get(check.consumer, MOST_OPEN),
+            wish=self._leases.wish(check, terms, self._configuration.in_flight, now_ms, amount=self._asked_amount),
         )
+
+    def _asked_amount(self, check: Check) -> int:
+        return self._amount(check, check.route)
 
     def _amount(self, check: Check, route: str) -> int:
         """Return what is reserved when `route` answers; the limit on output is that of the route that was asked."""
@@ -264,91 +274,28 @@ class RateLimitService:
 
     async def report(self, report: Report) -> None:
         """Book a report; while the store is away it waits."""
+        if report.back:
+            await self._settling.give_back(report.back)
         if report.rejected:
             self._metrics.count(self._metrics.reports, "rejected")
             return
         if not report.reserved and _NAMED not in report.route:
             self._metrics.count(self._metrics.reports, "ignored")
             return
-        # All of them are on their way before one is waited for: the gateway may cancel its call at any time.
-        for task in [self._take(bill) for bill in self._billing.bills(report)]:
-            if task is not None:
-                await asyncio.shield(task)
-
-    def _take(self, bill: Bill) -> "asyncio.Task[None] | None":
-        """Send a bill on its way to the store, or into the backlog."""
-        if len(self.backlog) or len(self._settling) >= _SETTLING:
-            self.backlog.put(bill)
-            return None
-        task = asyncio.get_running_loop().create_task(self._settle_or_keep(bill))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
-        return task
+        await self._settling.take(list(self._billing.bills(report)))
 
     async def settled(self) -> None:
         """Wait until no report is on its way to the store; a store that hangs is waited for until its time-out."""
-        while self._settling:
-            await asyncio.wait(set(self._settling))
+        await self._settling.settled()
 
-    async def _settle_or_keep(self, bill: Bill) -> None:
-        """Settle now, or put it into the backlog.
-
-        A task of its own: a gateway that gives up waiting cancels its call, not the booking.
-        """
-        try:
-            await self._settle(bill)
-        except RefusedError as error:
-            self.backlog.lose(error)
-        except StoreError as error:
-            self._metrics.store_errors.labels("settle").inc()
-            log.warning("budget.report_waits", error=str(error))
-            self.backlog.put(bill)
-
-    async def _settle(self, bill: Bill) -> None:
-        settled = await self._store.settle(bill.settlement, bill.metered)
-        if settled.cost == 0:
-            return
-        match bill.kind:
-            case Kind.SHADOW:
-                self._metrics.count(self._metrics.shadow_spent, bill.route, bill.shadow, by=settled.cost / USD)
-                return
-            case Kind.SPENT | Kind.COUNT:
-                return
-            case Kind.SAVED:
-                self._metrics.count(self._metrics.cache_saved, bill.route, by=settled.cost / USD)
-                return
-            case Kind.BASELINE:
-                self._metrics.count(self._metrics.baseline, bill.route, by=settled.cost / USD)
-                return
-            case Kind.REQUEST:
-                pass
-        consumer = bill.settlement.payer
-        budgeted = "true" if bill.budgeted else "false"
-        self._metrics.count(self._metrics.spent, consumer, bill.route, budgeted, by=settled.cost / USD)
-        for name, spent in settled.counters.items():
-            self.note_stage(name, consumer, before=spent - settled.cost, after=spent)
+    @property
+    def backlog(self) -> Backlog[Bill]:
+        """What waits for the store."""
+        return self._settling.backlog
 
     def note_stage(self, name: str, consumer: str, *, before: int, after: int) -> None:
         """Tell, once, that a counter passed into another stage."""
-        policy = self._configuration.policy(name.split("|", 1)[0])
-        if policy is None:
-            return
-        thresholds = self._thresholds.get(policy.name)
-        if thresholds is None:
-            thresholds = self._thresholds[policy.name] = policy.thresholds
-        if bisect_right(thresholds, before) == bisect_right(thresholds, after):
-            return
-        stage = policy.reached(after)
-        if stage is not None and stage != policy.reached(before):
-            self._metrics.stages.labels(policy.name, stage.action.value).inc()
-            log.info(
-                "budget.stage",
-                policy=policy.name,
-                consumer=consumer,
-                action=stage.action.value,
-                spent_usd=answer.exact(after),
-                limit_usd=answer.exact(policy.limit),
-            )
+        self._stages.note(name, consumer, before=before, after=after)
 
     async def standings(self, consumer: str) -> tuple[Standing, ...]:
         """Return where every policy of a consumer stands now."""

@@ -20,19 +20,15 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from fairlead.budget.ledger import (
-    CORRECTABLE_MS,
-    EXPIRES_AFTER_MS,
+    REMEMBERED_MS,
     Admission,
     Counter,
     Hold,
     Phase,
-    Plan,
     Posting,
     Settlement,
-    Verdict,
 )
-from fairlead.budget.reconciliation import NOTHING, Count, UsageCounterKey
-from fairlead.budgetserver import redis_fields
+from fairlead.budgetserver import redis_fields, redis_words
 from fairlead.budgetserver.batch import Batch
 from fairlead.budgetserver.damaged_keys import (
     PREFIX,
@@ -48,6 +44,7 @@ from fairlead.budgetserver.damaged_keys import (
 from fairlead.budgetserver.store import (
     FORGET_GATEWAY_MS,
     Expired,
+    Metered,
     RefusedError,
     Settled,
     StoreError,
@@ -57,12 +54,8 @@ from fairlead.budgetserver.store import (
 
 T = TypeVar("T")
 
-_NONE = "-"
-_FORGET_OPEN_MS = 30 * 24 * 60 * 60 * 1000
-"""An open entry outlives any outage of all budget servers that somebody would leave so."""
 _LANES = 1
 """Round trips under way at a time. One makes the largest batches, and a batch costs more than what is in it."""
-_FIELDS = 3
 _ATTEMPTS = 4
 """What cannot be read may be a key, some of its fields, and their names."""
 _OLDEST = 200
@@ -84,7 +77,7 @@ def _script(name: str) -> str:
     return "".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in ("money", name))
 
 
-_SCRIPTS = {name: _script(name) for name in ("reserve", "settle", "expire", "reconcile", "keep", "mend")}
+_SCRIPTS = {name: _script(name) for name in ("reserve", "settle", "give_back", "expire", "reconcile", "keep", "mend")}
 _DIGESTS = {name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in _SCRIPTS.items()}
 
 
@@ -109,53 +102,29 @@ class RedisStore:
 
     async def reserve(self, hold: Hold) -> Admission:
         """See `Store`."""
-        arguments = [hold.request, hold.payer, hold.now_ms, EXPIRES_AFTER_MS, _FORGET_OPEN_MS, hold.most_open]
-        counters: list[str] = []
-        for plan in (hold.plan, hold.downgrade):
-            if plan is not None:
-                arguments += _plan(plan)
-                counters += (posting.counter for posting in plan.postings)
-        touched = Touched((hold.request,), tuple(counters))
-        verdict, downgraded, *numbers = await self._batch.submit(Command("reserve", tuple(arguments), touched))
-        return Admission(
-            verdict=Verdict(verdict),
-            downgraded=downgraded == "1",
-            counters=tuple(
-                Counter(spent=int(numbers[at]), reserved=int(numbers[at + 1]), estimated=int(numbers[at + 2]))
-                for at in range(0, len(numbers), _FIELDS)
-            ),
-        )
+        plans = (hold.plan, *((hold.downgrade,) if hold.downgrade is not None else ()))
+        touched = Touched((hold.request,), tuple(name for plan in plans for name in _names(plan.postings)))
+        return redis_words.admission(await self._batch.submit(Command("reserve", redis_words.hold(hold), touched)))
 
-    async def settle(self, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None) -> Settled:
+    async def settle(self, settlement: Settlement, metered: Metered) -> Settled:
         """See `Store`."""
-        key, count = (redis_fields.field(metered[0]), metered[1]) if metered else (_NONE, NOTHING)
-        arguments = [
-            settlement.request,
-            settlement.payer,
-            settlement.cost,
-            int(settlement.estimated),
-            settlement.remembered_ms,
-            settlement.now_ms,
-            int(settlement.reserved),
-            key,
-            count.requests,
-            count.input,
-            count.output,
-            count.cached,
-        ]
-        for posting in settlement.postings:
-            arguments += [posting.counter, _NONE if posting.keep_ms is None else posting.keep_ms]
-        touched = Touched((settlement.request,), _names(settlement.postings))
-        reply = await self._batch.submit(Command("settle", tuple(arguments), touched))
-        if not reply:
-            return Settled(cost=0, counters={})
-        spent = {reply[at]: int(reply[at + 1]) for at in range(1, len(reply), 2)}
-        return Settled(cost=int(reply[0]), counters=spent)
+        return redis_words.settled(await self._batch.submit(_settling(settlement, metered)))
+
+    async def settle_all(self, settlements: Sequence[tuple[Settlement, Metered]]) -> Sequence[Settled | StoreError]:
+        """See `Store`."""
+        replies = await self._batch.submit_all([_settling(*one) for one in settlements])
+        return [reply if isinstance(reply, StoreError) else redis_words.settled(reply) for reply in replies]
+
+    async def give_back(self, units: Sequence[str], now_ms: int) -> int:  # noqa: ARG002 - the server counts by itself
+        """See `Store`."""
+        released: int = await self._batch.submit(
+            Command("give_back", (REMEMBERED_MS, *units), Touched(requests=tuple(units)))
+        )
+        return released
 
     async def expire(self, now_ms: int, limit: int) -> Sequence[Expired]:
         """See `Store`."""
-        reply = await self._batch.submit(Command("expire", (now_ms, limit, EXPIRES_AFTER_MS, CORRECTABLE_MS)))
-        return [Expired(payer=reply[at], booked=int(reply[at + 1])) for at in range(0, len(reply), 2)]
+        return redis_words.expired(await self._batch.submit(Command("expire", redis_words.due(now_ms, limit))))
 
     async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
         """See `Store`."""
@@ -184,10 +153,8 @@ class RedisStore:
 
     async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:  # noqa: ARG002 - the server counts by itself
         """See `Store`."""
-        arguments: list[Any] = []
-        for posting in postings:
-            arguments += [posting.counter, _NONE if posting.keep_ms is None else posting.keep_ms]
-        await self._batch.submit(Command("keep", tuple(arguments), Touched(counters=_names(postings))))
+        words = tuple(redis_words.kept(postings))
+        await self._batch.submit(Command("keep", words, Touched(counters=_names(postings))))
 
     async def read_usage_counters(self, now_ms: int) -> UsageCounters:
         """See `Store`."""
@@ -221,8 +188,7 @@ class RedisStore:
         arguments += [len(update.gateways), *update.gateways]
         for booking in update.bookings:
             arguments += [booking.payer, booking.requests, booking.cost, booking.at_ms, len(booking.postings)]
-            for posting in booking.postings:
-                arguments += [posting.counter, _NONE if posting.keep_ms is None else posting.keep_ms]
+            arguments += redis_words.kept(booking.postings)
         touched = Touched(counters=tuple(name for one in update.bookings for name in _names(one.postings)))
         written: bool = await self._batch.submit(Command("reconcile", tuple(arguments), touched)) == 1
         if written:
@@ -231,7 +197,7 @@ class RedisStore:
 
     async def ping(self) -> None:
         """See `Store`."""
-        await self._batch.submit(Command("expire", (0, 1, EXPIRES_AFTER_MS, CORRECTABLE_MS)))
+        await self._batch.submit(Command("expire", redis_words.due(0, 1)))
 
     async def close(self) -> None:
         """See `Store`."""
@@ -325,7 +291,7 @@ class RedisStore:
             await self._again(commands, results, lambda result: isinstance(result, NoScriptError))
         if any(map(is_damage, results)):
             met = [command.touched for command, result in zip(commands, results, strict=True) if is_damage(result)]
-            if any(command.script in {"expire", "settle"} for command in commands):
+            if any(command.script in {"expire", "settle", "give_back"} for command in commands):
                 met.append(await self._guard(lambda: self._entries(met)))
             await self._mend(suspects(met))
             await self._again(commands, results, is_damage)
@@ -372,11 +338,6 @@ def _names(postings: Sequence[Posting]) -> tuple[str, ...]:
     return tuple(posting.counter for posting in postings)
 
 
-def _plan(plan: Plan) -> list[Any]:
-    arguments: list[Any] = [plan.amount, len(plan.postings)]
-    for posting in plan.postings:
-        arguments.append(posting.counter)
-        arguments += [
-            _NONE if number is None else number for number in (posting.cap, posting.downgrade_at, posting.keep_ms)
-        ]
-    return arguments
+def _settling(settlement: Settlement, metered: Metered) -> Command:
+    touched = Touched((settlement.request,), _names(settlement.postings))
+    return Command("settle", redis_words.settlement(settlement, metered), touched)

@@ -209,6 +209,9 @@ class BudgetServer:
         while True:
             expired = await self._store.expire(self.service.now_ms(), _SWEPT)
             for gone in expired:
+                if gone.leased:
+                    self.metrics.units.labels("expired").inc()
+                    continue
                 self.metrics.expired.labels("booked" if gone.booked else "waived").inc()
                 self.metrics.expired_usd.inc(gone.booked / USD)
             if len(expired) < _SWEPT:

@@ -6,7 +6,6 @@ the last transactions, never the file.
 """
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,23 +15,14 @@ from typing import Any
 
 from fairlead.budget.ledger import (
     EMPTY,
-    MOST_OPEN,
-    NO_WAIVER,
     Admission,
     Counter,
-    Entry,
     Hold,
-    Phase,
     Posting,
     Settlement,
-    Step,
-    Waiver,
-    expire,
-    reserve,
-    settle,
 )
-from fairlead.budget.reconciliation import Count, UsageCounterKey
-from fairlead.budgetserver import database_file
+from fairlead.budget.reconciliation import Count
+from fairlead.budgetserver import database_file, ledger_rows
 from fairlead.budgetserver.batch import Batch
 from fairlead.budgetserver.database import Database
 from fairlead.budgetserver.rows import (
@@ -40,7 +30,6 @@ from fairlead.budgetserver.rows import (
     check_whole,
     key_of,
     key_text,
-    names_of,
     state_text,
     usage_counter_of,
 )
@@ -48,6 +37,7 @@ from fairlead.budgetserver.store import (
     FORGET_GATEWAY_MS,
     LARGEST_SUM,
     Expired,
+    Metered,
     RefusedError,
     Settled,
     StoreError,
@@ -55,17 +45,8 @@ from fairlead.budgetserver.store import (
     UsageCounterUpdate,
 )
 
-_CLOSED = tuple(phase.value for phase in Phase if phase is not Phase.OPEN)
-_FORGET = 200
-"""Rows that one transaction may clean up: keeps it short."""
 _FORGET_EVERY_MS = 50
-"""So 4,000 rows a second go, more than come."""
-FORGET_ENTRIES = (  # phases by equality, so that the index finds them: `!=` reads all
-    "DELETE FROM entry WHERE request IN (SELECT request FROM entry WHERE phase IN (?, ?, ?) AND due_ms <= ? LIMIT ?)"
-)
-FORGET_COUNTERS = "DELETE FROM counter WHERE name IN (SELECT name FROM counter WHERE gone_ms < ? LIMIT ?)"
-EXPIRING = "SELECT request FROM entry WHERE phase = ? AND due_ms <= ? ORDER BY due_ms, request LIMIT ?"
-OPENED = "SELECT count(*) FROM (SELECT 1 FROM entry WHERE phase = 'open' AND payer = ? LIMIT ?)"
+"""So 4,000 rows a second are forgotten, more than come."""
 _WRONG = (OverflowError, ValueError, TypeError, sqlite3.IntegrityError, sqlite3.DataError)
 """What an operation raises for its own values; any other error is the store's."""
 
@@ -88,34 +69,42 @@ class SqliteStore:
         forget = abs(hold.now_ms - self._forgot_ms) >= _FORGET_EVERY_MS
         if forget:
             self._forgot_ms = hold.now_ms
-        admission: Admission = await self._batch.submit(partial(_reserve, hold=hold, forget=forget))
+        admission: Admission = await self._batch.submit(partial(ledger_rows.reserve, hold=hold, forget=forget))
         return admission
 
-    async def settle(self, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None) -> Settled:
+    async def settle(self, settlement: Settlement, metered: Metered) -> Settled:
         """See `Store`."""
         # Nobody's answer waits for it, and what is read or reserved next goes behind it. Booked is what is committed.
-        booking = partial(_settle, settlement=settlement, metered=metered)
-        settled: Settled = await self._batch.submit(booking, patient=True)
+        settled: Settled = await self._batch.submit(_booking(settlement, metered), patient=True)
         return settled
+
+    async def settle_all(self, settlements: Sequence[tuple[Settlement, Metered]]) -> Sequence[Settled | StoreError]:
+        """See `Store`."""
+        return await self._batch.submit_all([_booking(*one) for one in settlements], patient=True)
+
+    async def give_back(self, units: Sequence[str], now_ms: int) -> int:
+        """See `Store`."""
+        released: int = await self._batch.submit(partial(ledger_rows.give_back, units=units, now_ms=now_ms))
+        return released
 
     async def expire(self, now_ms: int, limit: int) -> Sequence[Expired]:
         """See `Store`."""
-        expired: Sequence[Expired] = await self._batch.submit(partial(_expire, now_ms=now_ms, limit=limit))
+        expired: Sequence[Expired] = await self._batch.submit(partial(ledger_rows.expire, now_ms=now_ms, limit=limit))
         return expired
 
     async def counters(self, names: Sequence[str]) -> Sequence[Counter]:
         """See `Store`."""
-        found: Mapping[str, Counter] = await self._batch.submit(partial(_counters, names=names))
+        found: Mapping[str, Counter] = await self._batch.submit(partial(ledger_rows.read_counters, names=names))
         return [found.get(name, EMPTY) for name in names]
 
     async def opened(self, payers: Sequence[str]) -> Sequence[int]:
         """See `Store`."""
-        found: Sequence[int] = await self._batch.submit(partial(_opened, payers=payers))
+        found: Sequence[int] = await self._batch.submit(partial(ledger_rows.count_open, payers=payers))
         return found
 
     async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:
         """See `Store`."""
-        await self._batch.submit(partial(_keep_longer, keep=_keep(postings, now_ms)))
+        await self._batch.submit(partial(ledger_rows.keep_longer, keep=ledger_rows.kept_until(postings, now_ms)))
 
     async def read_usage_counters(self, now_ms: int) -> UsageCounters:
         """See `Store`."""
@@ -175,148 +164,12 @@ class SqliteStore:
         return result
 
 
+def _booking(settlement: Settlement, metered: Metered) -> Operation:
+    return partial(ledger_rows.settle, settlement=settlement, metered=metered)
+
+
 def _ping(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE version SET number = number")
-
-
-def _counters(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, Counter]:
-    found = {}
-    for name in names:
-        row = connection.execute("SELECT spent, reserved, estimated FROM counter WHERE name = ?", (name,)).fetchone()
-        if row is not None:
-            check_whole(row)
-            found[name] = Counter(spent=row[0], reserved=row[1], estimated=row[2])
-    return found
-
-
-def _entry(connection: sqlite3.Connection, request: str) -> Entry | None:
-    row = connection.execute(
-        "SELECT payer, phase, amount, booked, estimated, downgraded, counters, due_ms FROM entry WHERE request = ?",
-        (request,),
-    ).fetchone()
-    if row is None:
-        return None
-    check_whole((*row[2:6], row[7]))
-    try:
-        phase, counters = Phase(row[1]), names_of(row[6])
-    except ValueError as error:
-        raise UnreadableRowError(str(error)) from error
-    return Entry(
-        request=request,
-        payer=row[0],
-        phase=phase,
-        amount=row[2],
-        booked=row[3],
-        estimated=bool(row[4]),
-        downgraded=bool(row[5]),
-        counters=counters,
-        due_ms=row[7],
-    )
-
-
-def _waiver(connection: sqlite3.Connection, payer: str) -> Waiver:
-    row = connection.execute("SELECT requests, at_ms FROM waiver WHERE payer = ?", (payer,)).fetchone()
-    if row is None:
-        return NO_WAIVER
-    check_whole(row)
-    return Waiver(requests=row[0], at_ms=row[1])
-
-
-def _apply(connection: sqlite3.Connection, before: Entry | None, step: Step, keep: Mapping[str, int | None]) -> None:
-    for name, counter in step.counters.items():
-        connection.execute(
-            "INSERT INTO counter VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
-            " spent = excluded.spent, reserved = excluded.reserved, estimated = excluded.estimated",
-            (name, counter.spent, counter.reserved, counter.estimated, keep.get(name)),
-        )
-    entry = step.entry
-    if entry is not None and entry is not before:
-        connection.execute(
-            "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                entry.request,
-                entry.payer,
-                entry.phase.value,
-                entry.amount,
-                entry.booked,
-                entry.estimated,
-                entry.downgraded,
-                json.dumps(entry.counters),
-                entry.due_ms,
-            ),
-        )
-        if step.waived:
-            connection.execute("UPDATE waiver SET requests = requests + ? WHERE payer = ?", (step.waived, entry.payer))
-
-
-def _keep(postings: Sequence[Posting], now_ms: int) -> dict[str, int | None]:
-    return {posting.counter: None if posting.keep_ms is None else now_ms + posting.keep_ms for posting in postings}
-
-
-def _keep_longer(connection: sqlite3.Connection, keep: Mapping[str, int | None]) -> None:
-    """Put off when counters go; one that is kept forever stays so."""
-    connection.executemany(
-        "UPDATE counter SET gone_ms = max(gone_ms, ?) WHERE name = ? AND gone_ms IS NOT NULL",  # max of NULL is NULL
-        [(gone_ms, name) for name, gone_ms in keep.items()],
-    )
-
-
-def _reserve(connection: sqlite3.Connection, hold: Hold, *, forget: bool) -> Admission:
-    if forget:
-        _forget(connection, hold.now_ms)
-    postings = (*hold.plan.postings, *(hold.downgrade.postings if hold.downgrade else ()))
-    counters = _counters(connection, [posting.counter for posting in postings])
-    entry = _entry(connection, hold.request)
-    (opened,) = _opened(connection, [hold.payer], most=hold.most_open)
-    admission, step = reserve(hold, entry, counters, opened)
-    _apply(connection, entry, step, _keep(postings, hold.now_ms))
-    return admission
-
-
-def _opened(connection: sqlite3.Connection, payers: Sequence[str], *, most: int = MOST_OPEN) -> list[int]:
-    return [connection.execute(OPENED, (payer, most)).fetchone()[0] for payer in payers]
-
-
-def _settle(
-    connection: sqlite3.Connection, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None
-) -> Settled:
-    entry = _entry(connection, settlement.request)
-    if entry is not None and entry.phase is Phase.SETTLED:
-        return Settled(cost=0, counters={})
-    names = entry.counters if entry is not None else [posting.counter for posting in settlement.postings]
-    waiver = NO_WAIVER if metered is None else _waiver(connection, settlement.payer)
-    step = settle(settlement, entry, _counters(connection, names), waiver)
-    _apply(connection, entry, step, _keep(settlement.postings, settlement.now_ms))
-    if metered is not None and not step.covered:
-        key, count = metered
-        connection.executemany(
-            "INSERT INTO booked VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
-            " requests = requests + excluded.requests,"
-            " input = input + excluded.input, output = output + excluded.output, cached = cached + excluded.cached",
-            [(key_text(one), count.requests, count.input, count.output, count.cached) for one in key.counted],
-        )
-    spent = {name: counter.spent for name, counter in step.counters.items()}
-    return Settled(cost=step.entry.booked if step.entry else 0, counters=spent)
-
-
-def _expire(connection: sqlite3.Connection, now_ms: int, limit: int) -> list[Expired]:
-    rows = connection.execute(EXPIRING, (Phase.OPEN.value, now_ms, limit)).fetchall()
-    expired = []
-    for (request,) in rows:
-        entry = _entry(connection, request)
-        if entry is None:
-            continue
-        counters = _counters(connection, entry.counters)
-        step = expire(entry, counters, now_ms=now_ms, waiver=_waiver(connection, entry.payer))
-        _apply(connection, entry, step, {})
-        expired.append(Expired(payer=entry.payer, booked=step.entry.booked if step.entry else 0))
-    return expired
-
-
-def _forget(connection: sqlite3.Connection, now_ms: int) -> None:
-    """Drop a few rows that nobody needs any more."""
-    connection.execute(FORGET_ENTRIES, (*_CLOSED, now_ms, _FORGET))
-    connection.execute(FORGET_COUNTERS, (now_ms, _FORGET))
 
 
 def _read_usage_counters(connection: sqlite3.Connection, now_ms: int) -> UsageCounters:
@@ -352,7 +205,7 @@ def _write_usage_counters(connection: sqlite3.Connection, update: UsageCounterUp
     )
     connection.executemany("INSERT OR REPLACE INTO gateway VALUES (?, ?)", [(name, now_ms) for name in update.gateways])
     for booking in update.bookings:
-        spent = _counters(connection, [posting.counter for posting in booking.postings])
+        spent = ledger_rows.read_counters(connection, [posting.counter for posting in booking.postings])
         for posting in booking.postings:
             # SQLite would turn a sum beyond 64 bits into a float and say nothing.
             if not 0 <= booking.cost <= LARGEST_SUM - spent.get(posting.counter, EMPTY).spent:

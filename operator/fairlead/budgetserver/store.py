@@ -28,6 +28,9 @@ class RefusedError(StoreError):
 LARGEST_SUM = 2**63 - 1
 """Nano-dollars that a counter can hold in every store."""
 
+Metered = tuple[UsageCounterKey, Count] | None
+"""What a settlement adds to what reports booked; None = nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
@@ -48,6 +51,8 @@ class Expired:
     payer: str
     booked: int
     """0 when reconciliation had booked the request."""
+    leased: bool = False
+    """A unit of a lease: nothing is booked for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +99,14 @@ class Store(Protocol):
     async def reserve(self, hold: Hold) -> Admission:
         """Judge a request and hold its amount."""
 
-    async def settle(self, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None) -> Settled:
+    async def settle(self, settlement: Settlement, metered: Metered) -> Settled:
         """Book a request; `metered` is added to what reports booked, once per request."""
+
+    async def settle_all(self, settlements: Sequence[tuple[Settlement, Metered]]) -> Sequence[Settled | StoreError]:
+        """Settle several, each a step of its own; return what that did, or why it failed, in their order."""
+
+    async def give_back(self, units: Sequence[str], now_ms: int) -> int:
+        """Release these units of leases, by their names; return how many were still open."""
 
     async def expire(self, now_ms: int, limit: int) -> Sequence[Expired]:
         """Expire at most `limit` open reservations that are due."""

@@ -9,6 +9,7 @@ from fairlead.budget.belief import NOTHING_SAID, Claim
 from fairlead.budget.estimate import Ask
 from fairlead.budgetserver import descriptor
 from fairlead.budgetserver.descriptor import Check, Report, check
+from fairlead.budgetserver.lease_words import Want
 from fairlead.budgetserver.messages import Request
 
 WORDS = {
@@ -38,6 +39,7 @@ TRIED = {
     "asked": "-",
     "cluster": "@t/chat/0",
     "counts": "counts-asked",
+    "back": "-",
 }
 
 
@@ -246,3 +248,54 @@ def test_a_check_says_whether_a_stream_is_wanted() -> None:
     assert check(f"{words} - false") == check(f"{words} -")
     early = check("t/a r1 chat 9 t/large - t/chat true")
     assert (early.output_limit, early.choices, early.stream) == (None, 1, True)
+
+
+def test_a_check_asks_for_a_lease_and_gives_back_others() -> None:
+    words = "t/a r1 chat 9 t/large 50 1 t/chat true"
+    found = check(f"{words} 8,4096,900,2 a1:3-5;b2:32-32")
+    assert found == check(words)._replace(
+        want=Want(units=8, body_bytes=4096, output_limit=900, choices=2),
+        back=("lease|a1.3", "lease|a1.4", "lease|a1.5", "lease|b2.32"),
+    )
+    assert check(f"{words} 99,1,-,1 -").want == Want(units=32, body_bytes=1, output_limit=None, choices=1)
+    assert check(f"{words} - -") == check(words)
+
+
+NOT_BACK = [
+    ("a1:3", "no end"),
+    ("a1:5-3", "backwards"),
+    ("a1:0-3", "numbers begin at 1"),
+    ("A1:1-3", "no name that a server makes"),
+    ("a1:1-300", "more than any lease has"),
+    ("|x:1-2", "another's reservation"),
+    (";;", "nothing"),
+]
+
+
+@pytest.mark.parametrize(("word", "why"), NOT_BACK, ids=[case[-1] for case in NOT_BACK])
+def test_what_is_not_understood_is_not_given_back(word: str, why: str) -> None:
+    words = "t/a r1 chat 9 t/large 50 1 t/chat true -"
+    assert check(f"{words} {word}").back == (), why
+    assert check(f"{words} {word};c3:1-1").back == ("lease|c3.1",), "each stands for itself"
+
+
+def test_what_is_given_back_is_bounded() -> None:
+    word = ";".join(f"a{number}:1-99" for number in range(20))
+    assert len(report(back=word).back) == 8 * 32
+    assert report(back="a1:1-2;a1:2-3").back == ("lease|a1.1", "lease|a1.2", "lease|a1.3")
+
+
+UNITS = [
+    ("a1.3", "lease|a1.3", "a unit"),
+    ("3f6b8c1e-0000-4000-8000-000000000000", "", "a check of its own"),
+    ("none", "", "nothing is reserved"),
+    ("-", "", "nobody answered"),
+    ("a1.0", "", "numbers begin at 1"),
+    ("a1.3.4", "", "not two of them"),
+    ("t/a|x.3", "", "not of this form"),
+]
+
+
+@pytest.mark.parametrize(("word", "unit", "why"), UNITS, ids=[case[-1] for case in UNITS])
+def test_a_report_names_its_unit(word: str, unit: str, why: str) -> None:
+    assert report(reservation=word).unit == unit, why

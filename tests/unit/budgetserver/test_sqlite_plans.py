@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.budgetserver import sqlite
+from fairlead.budgetserver import ledger_rows, sqlite
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +25,10 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
 @pytest.mark.parametrize(
     ("statement", "index", "arguments"),
     [
-        pytest.param(sqlite.FORGET_ENTRIES, "entry_due", 5, id="forget entries"),
-        pytest.param(sqlite.FORGET_COUNTERS, "counter_gone", 2, id="forget counters"),
-        pytest.param(sqlite.OPENED, "entry_open", 2, id="open reservations"),
-        pytest.param(sqlite.EXPIRING, "entry_due", 3, id="expire"),
+        pytest.param(ledger_rows.FORGET_ENTRIES, "entry_due", 5, id="forget entries"),
+        pytest.param(ledger_rows.FORGET_COUNTERS, "counter_gone", 2, id="forget counters"),
+        pytest.param(ledger_rows.OPENED, "entry_open", 2, id="open reservations"),
+        pytest.param(ledger_rows.EXPIRING, "entry_due", 3, id="expire"),
     ],
 )
 def test_an_index_is_used(connection: sqlite3.Connection, statement: str, index: str, arguments: int) -> None:

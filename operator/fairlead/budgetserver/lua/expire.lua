@@ -1,5 +1,5 @@
 -- ARGV: now, limit, expires after, correctable.
--- Returns: payer, booked for each reservation that was given up.
+-- Returns: payer, booked, whether it is a unit of a lease (0/1) for each reservation that was given up.
 local now, after = ARGV[1], tonumber(ARGV[3])
 local reply = {}
 check_shared()
@@ -16,18 +16,19 @@ for _, request in ipairs(redis.call("ZRANGEBYSCORE", OPEN, "-inf", now, "LIMIT",
     local amount, payer = found[2], found[4]
     local left = tonumber(redis.call("HGET", WAIVERS, payer) or "0")
     local at = tonumber(redis.call("HGET", WAIVERS, payer .. "\n") or "0")
-    local waived = left > 0 and tonumber(found[5]) - after <= at
-    local booked = waived and "0" or amount
+    local unit = is_unit(request)
+    local waived = not unit and left > 0 and tonumber(found[5]) - after <= at
+    local booked = (waived or unit) and "0" or amount
     for name in string.gmatch(found[3], "[^\n]+") do add(name, booked, minus(amount), booked, nil) end
     closes(payer)
     if waived then redis.call("HINCRBY", WAIVERS, payer, -1) end
-    redis.call("HSET", key, "p", waived and "waived" or "expired", "b", booked, "g", "1")
+    redis.call("HSET", key, "p", waived and "waived" or "expired", "b", booked, "g", unit and "0" or "1")
     redis.call("PEXPIRE", key, ARGV[4])
-    reply[#reply + 1], reply[#reply + 2] = payer, booked
+    reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = payer, booked, unit and 1 or 0
   elseif not PHASES[found[1]] then
     -- Its entry is gone, or set aside. Its name says whose it was: nobody's limit is used up by what is no more.
     local payer = string.match(request, "^(.+)|[^|]+$")
-    if payer then
+    if payer and not is_unit(request) then
       check_field(OPENS, payer)
       closes(payer)
     end

@@ -17,6 +17,18 @@ local function plus(a, b, c, d)
   return high, low
 end
 
+-- A small whole number of times an amount: below 2 ^ 53 in both parts.
+local function times(a, b, number)
+  local low = b * number
+  local carry = math.floor(low / 1000000000)
+  return a * number + carry, low - carry * 1000000000
+end
+
+local function text_of(a, b)
+  if a == 0 then return string.format("%.0f", b) end
+  return string.format("%.0f%09.0f", a, b)
+end
+
 local function less(a, b, c, d) return a < c or (a == c and b < d) end
 
 local PREFIX = KEYS[1]
@@ -68,6 +80,9 @@ local function check_payer(payer)
   check_field(WAIVERS, payer)
   check_field(WAIVERS, payer .. "\n")
 end
+
+-- Tells a unit of a lease by its name (`fairlead.budget.lease`).
+local function is_unit(request) return string.sub(request, 1, 6) == "lease|" end
 
 -- One reservation of a payer is no longer open.
 local function closes(payer)

@@ -1,6 +1,7 @@
--- ARGV: request, payer, now, expires after, forget after, most open, then one or two plans: amount, number of postings, and for each
+-- ARGV: request, payer, now, expires after, forget after, most open, what the names of a lease's units begin with (`-` = no
+-- lease), how many units, amount of one, fewest, share, then one or two plans: amount, number of postings, and for each
 -- posting: counter, cap, downgrade at, keep (`-` = none).
--- Returns: verdict, downgraded, then spent, reserved and estimated of each posting of the plan that was judged.
+-- Returns: verdict, downgraded, units, then spent, reserved and estimated of each posting of the plan that was judged.
 local request, payer, now, after, forget = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 
 local function plan_at(at)
@@ -15,7 +16,7 @@ local function plan_at(at)
   return plan, at
 end
 
-local direct, at = plan_at(7)
+local direct, at = plan_at(12)
 local smaller = plan_at(at)
 
 local function read(plan)
@@ -27,8 +28,8 @@ local function read(plan)
   end
 end
 
-local function answer(verdict, downgraded, plan)
-  local reply = { verdict, downgraded }
+local function answer(verdict, downgraded, plan, units)
+  local reply = { verdict, downgraded, units or 0 }
   for _, posting in ipairs(plan.postings) do
     reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = posting.spent, posting.reserved, posting.estimated
   end
@@ -70,20 +71,67 @@ for _, posting in ipairs(plan.postings) do
   end
 end
 
+-- Whether so many units fit: what is left pays for `share` times as many, and at most half of what is not spent is reserved.
+-- `fairlead.budget.lease` says the same.
+local wish, unit = ARGV[7], ARGV[9]
+local function units_fit(number)
+  local unit_high, unit_low = split(unit)
+  for _, posting in ipairs(plan.postings) do
+    local bars = { posting.cap, smaller and posting.downgrade or "-" }
+    for _, bar in ipairs(bars) do
+      if bar ~= "-" then
+        local bar_high, bar_low = split(bar)
+        local spent_high, spent_low = split(posting.spent)
+        local held_high, held_low = split(posting.reserved)
+        held_high, held_low = plus(held_high, held_low, amount_high, amount_low)
+        local high, low = times(unit_high, unit_low, number * tonumber(ARGV[11]))
+        high, low = plus(high, low, held_high, held_low)
+        high, low = plus(high, low, spent_high, spent_low)
+        if less(bar_high, bar_low, high, low) then return false end
+        high, low = times(unit_high, unit_low, number)
+        high, low = plus(high, low, held_high, held_low)
+        high, low = times(high, low, 2)
+        high, low = plus(high, low, spent_high, spent_low)
+        if less(bar_high, bar_low, high, low) then return false end
+      end
+    end
+  end
+  return true
+end
+
+local units = 0
+if wish ~= "-" and downgraded == "0" then
+  local open = tonumber(redis.call("HGET", OPENS, payer) or "0") + 1
+  local most = math.min(tonumber(ARGV[8]), math.floor(tonumber(ARGV[6]) / 2) - open)
+  for number = most, tonumber(ARGV[10]), -1 do
+    if units_fit(number) then
+      units = number
+      break
+    end
+  end
+end
+local unit_high, unit_low = split(unit)
+local all = text_of(plus(amount_high, amount_low, times(unit_high, unit_low, units)))
+
 for _, posting in ipairs(plan.postings) do
-  if not holds(posting.counter, "r", plan.amount) then return refused(posting.counter, plan.amount) end
+  if not holds(posting.counter, "r", all) then return refused(posting.counter, all) end
 end
 local names = {}
 for index, posting in ipairs(plan.postings) do
   names[index] = posting.counter
   local key = counter_key(posting.counter)
-  redis.call("HINCRBY", key, "r", plan.amount)
+  redis.call("HINCRBY", key, "r", all)
   posting.reserved = redis.call("HGET", key, "r")
   if posting.new and posting.keep ~= "-" then redis.call("PEXPIRE", key, posting.keep) end
 end
-redis.call("HSET", entry_key(request), "p", "open", "y", payer, "a", plan.amount, "b", "0", "g", "0", "d", downgraded,
-  "k", table.concat(names, "\n"), "t", string.format("%d", now + after))
-redis.call("PEXPIRE", entry_key(request), forget)
-redis.call("ZADD", OPEN, now + after, request)
-redis.call("HINCRBY", OPENS, payer, 1)
-return answer("granted", downgraded, plan)
+local counters, due = table.concat(names, "\n"), string.format("%d", now + after)
+local function open_entry(name, amount)
+  local key = entry_key(name)
+  redis.call("HSET", key, "p", "open", "y", payer, "a", amount, "b", "0", "g", "0", "d", downgraded, "k", counters, "t", due)
+  redis.call("PEXPIRE", key, forget)
+  redis.call("ZADD", OPEN, due, name)
+end
+open_entry(request, plan.amount)
+for number = 1, units do open_entry(wish .. number, unit) end
+redis.call("HINCRBY", OPENS, payer, 1 + units)
+return answer("granted", downgraded, plan, units)

@@ -1,0 +1,66 @@
+"""Leases that checks ask for: what is wished of the store, and what the gateway is told.
+
+How many units there are, and when a lease ends, is `fairlead.budget.lease`'s to say.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from itertools import count
+
+from fairlead.budget import lease
+from fairlead.budget.ledger import Admission, Hold, Verdict, Wish
+from fairlead.budgetserver.descriptor import ABSENT, Check
+from fairlead.budgetserver.metrics import Metrics
+from fairlead.budgetserver.terms import Terms
+
+Amount = Callable[[Check], int]
+"""What is reserved for a request."""
+
+
+class Leases:
+    """Names leases, and counts them."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._own = secrets.token_hex(6)
+        """So that no two servers, and no two lives of one, give the same name."""
+        self._numbers = count(1)
+
+    def wish(
+        self, check: Check, terms: Terms, in_flight: Mapping[str, int], now_ms: int, *, amount: Amount
+    ) -> Wish | None:
+        """Return what a check wants of a lease; None where it wants none, or cannot have one.
+
+        A limit in flight counts what is under way, and a unit is not. What costs nothing, and what is not bounded by
+        its size alone, has no most that it can cost.
+        """
+        wanted = check.want
+        if wanted is None or not terms.policies or check.consumer in in_flight:
+            return None
+        if check.free or check.goes_on or check.asked is not None or check.body_bytes is None:
+            return None
+        if lease.end_s(now_ms, terms.until_ms) is None:
+            return None
+        like_it = check._replace(body_bytes=wanted.body_bytes, output_limit=wanted.output_limit, choices=wanted.choices)
+        return Wish(lease=f"{self._own}{next(self._numbers):x}", units=wanted.units, amount=amount(like_it))
+
+    def told(
+        self, check: Check, hold: Hold, admission: Admission, terms: Terms, *, revision: str, remaining: str
+    ) -> str | None:
+        """Write what a gateway is told of its lease; None where it got none.
+
+        The words: the lease's name, how many units it has, the Unix second at which it ends, the size of the requests
+        that it is for (bytes, limit on the output, answers), the revision of the caller's policies, and the dollars
+        that are left beside it, as they stand in the answer's header.
+        """
+        wish, wanted = hold.wish, check.want
+        if wish is None or wanted is None or admission.verdict is not Verdict.GRANTED:
+            return None
+        self._metrics.count(self._metrics.leases, "granted" if admission.units else "refused")
+        if not admission.units:
+            return None
+        self._metrics.count(self._metrics.units, "granted", by=admission.units)
+        limit = ABSENT if wanted.output_limit is None else wanted.output_limit
+        end_s = lease.end_s(hold.now_ms, terms.until_ms)
+        size = f"{wanted.body_bytes} {limit} {wanted.choices}"
+        return f"{wish.lease} {admission.units} {end_s} {size} {revision} {remaining}"
