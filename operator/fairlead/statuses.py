@@ -154,14 +154,24 @@ def meaning(status: int) -> Meaning | None:
     return MEANINGS.get(str(status)) or MEANINGS.get(f"{status // 100}xx")
 
 
-def pattern(*, ejecting: bool) -> str:
-    """Write as a regular expression what leads to the next rung, or what counts towards an ejection.
+def codes() -> tuple[int, ...]:
+    """List what leads to the next rung, without those of which the whole class does."""
+    return tuple(sorted(int(status) for status in MEANINGS if status.isdecimal()))
 
-    Statuses that differ in the last digit stand together: each route has it twice, and a region's routes one file.
+
+def classes() -> tuple[int, ...]:
+    """List the first digits of the statuses that lead to the next rung whatever the others are."""
+    return tuple(sorted(int(status[0]) for status in MEANINGS if not status.isdecimal()))
+
+
+def pattern() -> str:
+    """Write as a regular expression what counts towards an ejection.
+
+    Statuses that differ in the last digit stand together: each ladder has it, and those of a region are in one file.
     """
     last: dict[str, str] = {}
     for status, one in MEANINGS.items():
-        if one.ejects or not ejecting:
+        if one.ejects:
             last[status[:2]] = last.get(status[:2], "") + status[2]
     joined = (first + (digits if len(digits) == 1 else f"[{digits}]") for first, digits in last.items())
     return "|".join(joined).replace("x", ".")

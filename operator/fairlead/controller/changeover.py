@@ -106,8 +106,10 @@ class Changeover:
                 return _made(files, is_between=True, again_in_s=PATIENCE_S), last.leads_to
         led = last.holds & _all(version.leads_to for version in self._versions) - names
         lingers = {name: until for name, until in self._lingers.items() if name in last.holds - names}
+        if not (led or lingers):
+            return wanted, names
         files = _beside(wanted.files, last.written.files, only=led | lingers.keys())
-        if not (led or lingers) or not self._fits(files):
+        if not self._fits(files):
             return wanted, names
         waits = [until - now for until in lingers.values()] + [PATIENCE_S] * bool(led)
         return _made(files, again_in_s=min(waits)), names

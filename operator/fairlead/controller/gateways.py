@@ -123,11 +123,7 @@ class Gateways:
         planned = self._written.compare(
             [
                 *ours,
-                *(
-                    one
-                    for region, version in versions.items()
-                    for one in manifests.carrying(compiled.gateways[region].manifests, version.files)
-                ),
+                *(one for region, version in versions.items() for one in _carrying(compiled.gateways[region], version)),
             ],
             keep=keep,
         )
@@ -297,6 +293,11 @@ class Gateways:
 
 def _region_of(found: Object) -> str:
     return str(found["metadata"].get("labels", {}).get(REGION_LABEL, ""))
+
+
+def _carrying(gateway: CompiledGateway, version: Written) -> Sequence[Object]:
+    """Return a region's objects with the files of a version, which mostly are those that they carry already."""
+    return gateway.manifests if version.files is gateway.files else manifests.carrying(gateway.manifests, version.files)
 
 
 def _lane(manifest: Object) -> str:

@@ -20,7 +20,7 @@ ENVOYS_CONSECUTIVE_5XX = 5
 """Envoy's default, left out of cds.json."""
 MANY = 100_000
 """A circuit limit that is never reached: an overflow at a target would be a 503 that is not retried."""
-FAILURE = statuses.pattern(ejecting=True)
+FAILURE = statuses.pattern()
 """Statuses that count against a target."""
 
 
