@@ -1,6 +1,7 @@
 """Images, speech, orders and moderations: the official client at a real gateway, booked to the nano-dollar."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import openai
@@ -12,6 +13,10 @@ from budget.conftest import IN_TIME, KEY
 from fairlead.demo.provider import SimulatedProvider
 from fairlead.demo.provider.beside import IMAGE_TOKENS, SOUND
 from fairlead.demo.provider.form import WORDS
+from fairlead.runtime import requests
+from fairlead.runtime.requests import Wanted
+from fairlead.standalone import request_logs
+from fairlead.standalone.state import StateFolder
 
 pytestmark = pytest.mark.envoy
 USD = 10**9
@@ -46,7 +51,7 @@ def sim() -> Iterator[SimulatedProvider]:
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory, sim: SimulatedProvider) -> Iterator[int]:
+def site(tmp_path_factory: pytest.TempPathFactory, sim: SimulatedProvider) -> Iterator[Site]:
     site = Site(tmp_path_factory.mktemp("site"))
     site.write_config(budgets=IN_TIME)
     made = provider(sim.base_url, "m", name="p")
@@ -59,7 +64,12 @@ def port(tmp_path_factory: pytest.TempPathFactory, sim: SimulatedProvider) -> It
     site.write("budget.yaml", budget(usd="10", window=window_with_room()))
     with RunningUp(site) as running:
         running.serving()
-        yield site.ports[0]
+        yield site
+
+
+@pytest.fixture(scope="module")
+def port(site: Site) -> int:
+    return site.ports[0]
 
 
 @pytest.fixture
@@ -278,6 +288,35 @@ def test_models_of_another_type_are_refused(client: openai.OpenAI) -> None:
         client.moderations.create(model="m", input="a")
     with pytest.raises(openai.NotFoundError, match="`tts-1` is a model of speech"):
         client.chat.completions.create(model="tts-1", messages=[])
+
+
+def test_log_lines_have_the_units_and_what_they_cost(
+    client: openai.OpenAI, port: int, site: Site, booked: Callable[[int], None]
+) -> None:
+    client.images.generate(model="dall-e-3", prompt="a boat", n=2)
+    client.images.edit(model="gpt-image-1", image=("a.png", AUDIO, "image/png"), prompt="a boat")
+    client.audio.speech.create(model="tts-1", voice="alloy", input="Grüße")
+    client.audio.speech.create(model="gpt-4o-mini-tts", voice="alloy", input="one", extra_body={"stream_format": "sse"})
+    client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", AUDIO))
+    client.audio.transcriptions.create(model="gpt-4o-transcribe", file=("a.mp3", AUDIO))
+    request(port, "POST", "/v1/rerank", {"model": "rerank-v3-5", "query": "boats", "documents": ["a"] * 101})
+    folder = StateFolder(root=site.state)
+    prices = request_logs.prices(folder)
+
+    def logged() -> list[dict[str, Any]]:
+        found = request_logs.newest(folder, Wanted(), count=7)
+        return [requests.document(one, prices) for one in found if one.line is not None]
+
+    until(lambda: [one["model"] for one in logged()][-1:] == ["rerank-v3-5"] and len(logged()) == 7)
+    images, edit, speech, streamed, minutes, by_tokens, searches = logged()
+    assert [images["units"], images["usd"]] == [{"unit": "image", "count": 2}, "0.08"]
+    assert [speech["units"], speech["usd"]] == [{"unit": "character", "count": 5}, "0.000075"]
+    assert [searches["units"], searches["usd"]] == [{"unit": "search", "count": 2}, "0.004"]
+    assert [minutes["units"], minutes["usd"]] == [{"unit": "millisecond", "count": 3000}, "0.0003"]
+    assert requests.lines(minutes, whole=False)[0].count("  3 s of audio  $0.0003  ") == 1
+    assert streamed["units"] == {"unit": "character", "count": 3}
+    assert None not in (edit["usd"], streamed["usd"], by_tokens["usd"])
+    booked(sum(int(Decimal(one["usd"]) * USD) for one in logged()))
 
 
 def test_what_a_provider_keeps_is_refused_by_name(client: openai.OpenAI) -> None:

@@ -165,7 +165,7 @@ def encode(configuration: BudgetConfiguration) -> bytes:
                 "input": rung.price.input,
                 "output": rung.price.output,
                 "cachedInput": rung.price.cached_input,
-                **_own_prices(rung.price),
+                **own_prices(rung.price),
                 **({} if rung.price.known else {"known": False}),
                 "maxOutputTokens": rung.max_output_tokens,
                 "contextWindow": rung.context_window,
@@ -193,8 +193,8 @@ def _consumers_document(consumers: Mapping[str, Collection[str]]) -> dict[str, l
     return {consumer: sorted(names) for consumer, names in consumers.items()}
 
 
-def _own_prices(price: Price) -> dict[str, int]:
-    """Write the prices that a catalogue names beside those that every model has."""
+def own_prices(price: Price) -> dict[str, int]:
+    """Write the prices that a catalogue names beside those that every model has, in nano-dollars."""
     named = {
         "cacheWrite": price.cache_write,
         "cacheWrite1h": price.cache_write_1h,

@@ -15,7 +15,6 @@ from fairlead.adapters import disk, lock
 from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.gateway_metrics import HttpGatewayMetrics
 from fairlead.api import quantity
-from fairlead.budget.price import Price
 from fairlead.cli import cluster, drain, options
 from fairlead.errors import ClusterError, StateError
 from fairlead.health.region import DrainKind, DrainOrder
@@ -34,6 +33,7 @@ from fairlead.runtime.rehearsal import Drill, read, report
 from fairlead.standalone import drains, status
 from fairlead.standalone.state import StateFolder
 from fairlead.standalone.status_document import Document
+from fairlead.standalone.target_prices import prices_in
 
 if TYPE_CHECKING:
     from fairlead.adapters.kube import Kube
@@ -229,12 +229,7 @@ class _Drill:
             if endpoint in self._concerned
         }
         self._gateways = tuple(region["metrics"] for region in document["regions"])
-        self._prices = {
-            target["name"]: Price(input=price["input"], output=price["output"], cached_input=price["cachedInput"])
-            for region in document["regions"]
-            for target in region["targets"]
-            if (price := target["price"]) is not None
-        }
+        self._prices = prices_in(document)
         return "" if forced else why
 
     def refused(self, why: str) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
 from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.kube import ForbiddenError, Kube, NotFoundError, Object, UnreachableError
 from fairlead.api import quantity
+from fairlead.api.model import TOKENS, prices_in
 from fairlead.budget.price import Price
 from fairlead.envoy.log_lines import Line, decoded
 from fairlead.errors import ClusterError
@@ -25,38 +26,48 @@ PODS_S = 10.0
 """How often new pods are looked for."""
 QUEUED = 10_000
 """Lines that wait to be looked at: who comes later waits."""
-_OTHER_UNITS = ("usdPerImage", "usdPerMinute", "usdPerMillionCharacters", "usdPerThousandSearches")
 _PART = {"app.kubernetes.io/part-of": "fairlead"}
 
 
 async def prices(kube: Kube, *, namespace: str) -> Mapping[str, Price]:
-    """Return what targets cost by tokens alone, by the providers' catalogues; empty where they may not be read.
-
-    What other units cost is not known from log lines, which have no count of them.
-    """
+    """Return what targets cost, by the providers' catalogues; empty where they may not be read."""
     with suppress(ClusterError):
         return dict(_priced(await kube.list("ModelProvider", namespace=namespace)))
     return {}
 
 
-def _priced(providers: Sequence[Object]) -> list[tuple[str, Price]]:
-    found = []
+def _priced(providers: Sequence[Object]) -> Iterator[tuple[str, Price]]:
     for provider in providers:
-        for model in provider["spec"].get("models", ()):
-            cost = model.get("usdPerMillionTokens")
-            if cost is None or any(name in model for name in _OTHER_UNITS):
-                continue
-            fresh = quantity.nanodollars(cost["input"])
-            price = Price(
-                input=fresh,
-                output=quantity.nanodollars(cost.get("output", "0")),
-                cached_input=quantity.nanodollars(cost["cachedInput"]) if "cachedInput" in cost else fresh,
-            )
-            found += [
-                (f"{provider['metadata']['name']}/{endpoint['name']}/{model['name']}", price)
-                for endpoint in provider["spec"].get("endpoints", ())
-            ]
-    return found
+        for endpoint in provider["spec"].get("endpoints", ()):
+            own = {one["name"]: one for one in endpoint.get("models", ()) if prices_in(one)}
+            for model in provider["spec"].get("models", ()):
+                written = own.get(model["name"], model)
+                if prices_in(written):
+                    yield f"{provider['metadata']['name']}/{endpoint['name']}/{model['name']}", _price(written)
+
+
+def _price(model: Object) -> Price:
+    tokens = model.get(TOKENS, {"input": "0"})
+
+    def of(written: Object, name: str) -> int | None:
+        return quantity.nanodollars(written[name]) if name in written else None
+
+    fresh = quantity.nanodollars(tokens["input"])
+    cached = of(tokens, "cachedInput")
+    return Price(
+        input=fresh,
+        output=of(tokens, "output") or 0,
+        cached_input=fresh if cached is None else cached,
+        cache_write=of(tokens, "cacheWrite"),
+        cache_write_1h=of(tokens, "cacheWrite1h"),
+        audio_input=of(tokens, "audioInput"),
+        audio_output=of(tokens, "audioOutput"),
+        image_input=of(tokens, "imageInput"),
+        image=of(model, "usdPerImage"),
+        minute=of(model, "usdPerMinute"),
+        million_characters=of(model, "usdPerMillionCharacters"),
+        thousand_searches=of(model, "usdPerThousandSearches"),
+    )
 
 
 async def newest(kube: Kube, wanted: Wanted, *, namespace: str, count: int) -> Sequence[Request]:

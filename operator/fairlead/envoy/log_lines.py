@@ -55,6 +55,16 @@ class Line(BaseModel):
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     cached_tokens: Count | None = None
+    cache_write_tokens: Count = 0
+    """This and the next four are in a line where there is one of them."""
+    cache_write_1h_tokens: Count = 0
+    audio_input_tokens: Count = 0
+    audio_output_tokens: Count = 0
+    image_input_tokens: Count = 0
+    units: Count | None = None
+    """What was billed by another unit than tokens; None where nobody counted."""
+    unit: Name = ""
+    """`image`, `millisecond` (of audio), `character` or `search`."""
     rule: Name = ""
     """The rule of a route that led to the one that answers; `none`, where none applied; empty for a route without."""
     asked_route: Name = ""

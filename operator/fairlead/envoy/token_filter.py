@@ -17,7 +17,9 @@ comes. So there is no length, and no number of events, at which usage is lost.
 - `status`: 1 = both sides are known, 2 = one side or none, 3 = they contradict their own total, or one is no whole
   number up to 10^9, 4 = as 1, of what may be billed by other units, which the counters for reconciliation do not have;
 - `model`: what the provider says, as a word (`fairlead.ir.word`);
-- `log`: members of a log line; `report`: `REPORT`, words with a space between, and up to two more. The first where
+- `log`: members of a log line: counts, and where there are any, further kinds of tokens, and units with what they are;
+  of speech in one piece, which has no usage, that alone;
+- `report`: `REPORT`, words with a space between, and up to two more. The first where
   units were counted: images in `data`, Cohere's `search_units`, milliseconds of a `usage` or a `duration` in seconds;
   the second where images went in: their tokens, behind a `-` for units that nobody counted.
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairlead.budget.attempt import Attempt as Uncounted
-from fairlead.budget.price import Price, Tokens, cost, decimal
+from fairlead.budget.price import NO_TOKENS, Price, Tokens, cost, decimal
+from fairlead.budget.unit import Unit
 from fairlead.envoy.log_lines import Line
 from fairlead.health import attempts
 from fairlead.ir.classifier import NO_CATEGORY
@@ -15,6 +16,9 @@ Json = dict[str, Any]
 COMPLETE = frozenset({1, 4})
 """`usage_status` of an answer whose provider counted both sides."""
 _ERROR = 400
+_UNITS = {unit.name.lower(): unit for unit in Unit}
+"""By the word of a line."""
+_SECOND_MS = 1000
 _BY_FLAG = {
     "DC": "the client left",
     "DR": "the client left",
@@ -137,10 +141,10 @@ def document(request: Request, prices: Mapping[str, Price]) -> Json:
     Dollars are strings, and null where nobody counted, or no price is known.
     """
     line = request.line
-    served = line.target if line is not None and line.usage_status is not None else ""
+    counted = line is not None and (line.usage_status is not None or line.units is not None)
+    served = line.target if line is not None and counted else ""
     made = request.attempts
-    tokens = _tokens(line) if line is not None else None
-    usd = _usd(served, tokens, prices)
+    used = _used(line, prices)
     number = max((index for index, one in enumerate(made) if one.target == served), default=-1)
     return {
         "requestID": request.id,
@@ -158,21 +162,16 @@ def document(request: Request, prices: Mapping[str, Price]) -> Json:
         "milliseconds": line.latency_ms if line is not None else None,
         "firstByteMilliseconds": line.first_byte_ms if line is not None else None,
         "target": (line.target or None) if line is not None else None,
-        "tokens": _counted(tokens),
-        "usd": usd,
+        **used,
         "attempts": [
-            _attempt(one, index, tokens if index == number else None, usd if index == number else None, made)
+            _attempt(one, index, used if index == number else _used(None, prices), made)
             for index, one in enumerate(made)
         ],
-        "shadows": [
-            {"target": one.target, "status": one.status, "tokens": _counted(_tokens(one))}
-            | {"usd": _usd(one.target, _tokens(one), prices)}
-            for one in request.shadows
-        ],
+        "shadows": [{"target": one.target, "status": one.status, **_used(one, prices)} for one in request.shadows],
     }
 
 
-def _attempt(one: Line, index: int, tokens: Tokens | None, usd: str | None, made: Sequence[Line]) -> Json:
+def _attempt(one: Line, index: int, used: Json, made: Sequence[Line]) -> Json:
     failure = attempts.failure((one.status, one.flags))
     refused = failure is Failure.CONNECTION_FAILED
     unmade = Uncounted(target=one.target, status=one.status, elapsed_ms=one.latency_ms)
@@ -186,9 +185,8 @@ def _attempt(one: Line, index: int, tokens: Tokens | None, usd: str | None, made
         "failure": failure.value if failure is not None else None,
         "why": why(one),
         "next": made[index + 1].target if index + 1 < len(made) else None,
-        "tokens": _counted(tokens),
-        "usd": usd,
-        "possiblyBilled": usd is None and not refused and unmade.is_possibly_billed,
+        **used,
+        "possiblyBilled": used["usd"] is None and not refused and unmade.is_possibly_billed,
     }
 
 
@@ -219,19 +217,47 @@ def _ending(request: Request) -> str | None:
     return _BY_FLAG.get(line.flags) or _OWN.get(line.status) or f"the gateway's own answer: {line.details or '-'}"
 
 
+def _used(line: Line | None, prices: Mapping[str, Price]) -> Json:
+    """Say what a line counts, and what that costs."""
+    tokens = _tokens(line) if line is not None else None
+    units = _units(line) if line is not None else None
+    price = prices.get(line.target) if line is not None else None
+    nano = None if price is None else _cost(price, tokens, units)
+    return {
+        "tokens": None if tokens is None else {name: getattr(tokens, name) for name in ("input", "output", "cached")},
+        "units": None if units is None else {"unit": units[0].name.lower(), "count": units[1]},
+        "usd": None if nano is None else decimal(nano),
+    }
+
+
 def _tokens(line: Line) -> Tokens | None:
     if line.usage_status not in COMPLETE or line.prompt_tokens is None or line.completion_tokens is None:
         return None
-    return Tokens(input=line.prompt_tokens, output=line.completion_tokens, cached=line.cached_tokens or 0)
+    return Tokens(
+        input=line.prompt_tokens,
+        output=line.completion_tokens,
+        cached=line.cached_tokens or 0,
+        cache_write=line.cache_write_tokens,
+        cache_write_1h=line.cache_write_1h_tokens,
+        audio_input=line.audio_input_tokens,
+        audio_output=line.audio_output_tokens,
+        image_input=line.image_input_tokens,
+    )
 
 
-def _counted(tokens: Tokens | None) -> Json | None:
-    return None if tokens is None else {"input": tokens.input, "output": tokens.output, "cached": tokens.cached}
+def _units(line: Line) -> tuple[Unit, int] | None:
+    unit = _UNITS.get(line.unit)
+    return (unit, line.units) if unit is not None and line.units else None
 
 
-def _usd(target: str, tokens: Tokens | None, prices: Mapping[str, Price]) -> str | None:
-    price = prices.get(target)
-    return None if tokens is None or price is None else decimal(cost(price, tokens))
+def _cost(price: Price, tokens: Tokens | None, units: tuple[Unit, int] | None) -> int | None:
+    """Return nano-dollars; None where something that costs was not counted."""
+    if price.by_units and units is None:
+        return None
+    unit, count = units if units is not None and price.of(units[0]) is not None else (None, 0)
+    if price.by_tokens or unit is None:
+        return None if tokens is None else cost(price, tokens, unit, count)
+    return cost(price, NO_TOKENS, unit, count)
 
 
 def lines(described: Json, *, whole: bool) -> list[str]:
@@ -285,7 +311,18 @@ def _ms(value: int | None) -> str:
 
 
 def _spent(one: Json) -> str:
-    tokens = one["tokens"]
-    if not tokens:
-        return f"${one['usd']}" if one["usd"] is not None else ""
-    return f"{tokens['input']}+{tokens['output']} tokens" + (f"  ${one['usd']}" if one["usd"] is not None else "")
+    tokens, usd = one["tokens"], one["usd"]
+    counted = f"{tokens['input']}+{tokens['output']} tokens" if tokens else ""
+    parts = (counted, _made(one["units"]), f"${usd}" if usd is not None else "")
+    return "  ".join(part for part in parts if part)
+
+
+def _made(units: Json | None) -> str:
+    """Say how many units: `3 images`, `2.5 s of audio`."""
+    if units is None:
+        return ""
+    count = units["count"]
+    if units["unit"] == Unit.MILLISECOND.name.lower():
+        return f"{count / _SECOND_MS:g} s of audio"
+    word = {"search": "searches"}.get(units["unit"], f"{units['unit']}s")
+    return f"{count} {units['unit'] if count == 1 else word}"

@@ -12,6 +12,7 @@ from fairlead.runtime.request_stream import RequestStream
 from fairlead.runtime.requests import Request, Wanted, gathered
 from fairlead.standalone import status
 from fairlead.standalone.state import StateFolder
+from fairlead.standalone.target_prices import prices_in
 
 WINDOWS = (2 << 20, 16 << 20, 256 << 20)
 """How many bytes of each log are looked at: more where fewer did not hold enough."""
@@ -19,17 +20,9 @@ LOOK_S = 0.3
 
 
 def prices(folder: StateFolder) -> Mapping[str, Price]:
-    """Return what targets cost by tokens alone, as `fairlead up` last said; empty where it never said anything.
-
-    What other units cost is not known from log lines, which have no count of them.
-    """
+    """Return what targets cost, as `fairlead up` last said; empty where it never said anything."""
     document = status.read(folder)
-    return {
-        target["name"]: Price(input=price["input"], output=price["output"], cached_input=price["cachedInput"])
-        for region in (document["regions"] if document is not None else ())
-        for target in region["targets"]
-        if (price := target["price"]) is not None and not price.get("byUnits", False)
-    }
+    return {} if document is None else prices_in(document)
 
 
 def newest(folder: StateFolder, wanted: Wanted, *, count: int) -> Sequence[Request]:

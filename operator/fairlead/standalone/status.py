@@ -8,6 +8,7 @@ from typing import Any
 from fairlead import envoy, ir
 from fairlead.adapters import disk
 from fairlead.adapters.envoy_admin import ClusterHealth
+from fairlead.budget.configuration import own_prices
 from fairlead.budget.price import FREE, Price
 from fairlead.compiler import CompiledGateway
 from fairlead.envoy import names
@@ -204,8 +205,9 @@ def _target(target: ir.Target, price: Price) -> Json:
 
 
 def _price(price: Price) -> Json:
+    by_units = {"byUnits": True} if price.by_units else {}
     tokens = {"input": price.input, "output": price.output, "cachedInput": price.cached_input}
-    return {**tokens, "byUnits": True} if price.by_units else tokens
+    return {**tokens, **own_prices(price), **by_units}
 
 
 def _endpoint(one: EndpointStanding) -> Json:

@@ -42,6 +42,16 @@ class Price(TypedDict):
     input: int
     output: int
     cachedInput: int
+    cacheWrite: NotRequired[int]
+    cacheWrite1h: NotRequired[int]
+    audioInput: NotRequired[int]
+    audioOutput: NotRequired[int]
+    imageInput: NotRequired[int]
+    image: NotRequired[int]
+    """What an image costs; the others below are named by what they are for."""
+    minute: NotRequired[int]
+    millionCharacters: NotRequired[int]
+    thousandSearches: NotRequired[int]
     byUnits: NotRequired[bool]
     """True: images, or other units than tokens, cost something, too."""
 

@@ -1,12 +1,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from builders import endpoint, model, provider
 from fairlead.adapters.kube import ForbiddenError
+from fairlead.budget.price import FREE
 from fairlead.controller import request_logs
 from fairlead.errors import ClusterError
 from fairlead.runtime.requests import Request, Wanted
@@ -88,14 +90,17 @@ def test_following_tells_what_comes() -> None:
 
 
 def test_prices_are_the_catalogues() -> None:
+    own = [{"name": "m", "usdPerMillionTokens": {"input": "0.2", "output": "0.3"}}, {"name": "picture"}]
     found = provider(
         "p",
-        endpoints=[endpoint("us", "us-east-1")],
+        endpoints=[endpoint("us", "us-east-1"), {**endpoint("eu", "eu-west-1"), "models": own}],
         models=[
             model("m") | {"usdPerMillionTokens": {"input": "0.18", "output": "0.25"}},
-            model("picture", type="Image", usdPerImage="0.04"),
+            {"name": "picture", "type": "Image", "usdPerImage": "0.04"},
         ],
     )
     prices = asyncio.run(request_logs.prices(MemoryCluster(found), namespace="fairlead"))
-    assert set(prices) == {"p/us/m"}, "log lines have no images"
+    assert set(prices) == {"p/us/m", "p/us/picture", "p/eu/m", "p/eu/picture"}
     assert prices["p/us/m"].input == prices["p/us/m"].cached_input == 180_000_000
+    assert prices["p/eu/m"].input == 200_000_000, "the endpoint's own"
+    assert prices["p/us/picture"] == prices["p/eu/picture"] == replace(FREE, image=40_000_000)

@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from fairlead.budget.price import Price
+from fairlead.budget.price import FREE, Price
 from fairlead.envoy.log_lines import Line, decoded
 from fairlead.runtime.request_stream import PATIENCE_MS, RequestStream
 from fairlead.runtime.requests import Wanted, document, gathered, lines
@@ -84,6 +85,41 @@ def test_why_the_next_rung(fields: dict[str, Any], why: str, *, billed: bool) ->
 def test_an_answer_that_was_not_counted_has_no_dollars() -> None:
     found = described(attempt(1), end(usage_status=2, completion_tokens=None))
     assert (found["usd"], found["tokens"]) == (None, None)
+
+
+IMAGES = {"units": 3, "unit": "image"}
+UNITS_ALONE = {"usage_status": 2, "prompt_tokens": None, "completion_tokens": None, **IMAGES}
+
+
+@pytest.mark.parametrize(
+    ("price", "fields", "usd", "why"),
+    [
+        ({"image": 40_000_000}, UNITS_ALONE, "0.12", "tokens cost nothing"),
+        ({"image": 40_000_000}, {**UNITS_ALONE, "usage_status": None}, "0.12", "nor does anybody need to say anything"),
+        ({"image": 40_000_000}, {**UNITS_ALONE, "units": None}, None, "nobody counted"),
+        ({"image": 40_000_000}, {**UNITS_ALONE, "units": 0}, None, "nothing cannot be true"),
+        ({"image": 40_000_000}, {**UNITS_ALONE, "unit": "smell"}, None, "of a later version"),
+        ({"image": 40_000_000, "input": 10**9}, IMAGES, "0.121", "both"),
+        ({"image": 40_000_000, "input": 10**9}, UNITS_ALONE, None, "of two prices one was not counted"),
+        ({"input": 10**9}, IMAGES, "0.001", "images cost nothing by themselves"),
+        ({"input": 10**9, "image_input": 2 * 10**9}, {**IMAGES, "image_input_tokens": 400}, "0.0014", "images went in"),
+        ({"input": 10**9, "audio_input": 2 * 10**9}, {"audio_input_tokens": 400}, "0.0014", "audio"),
+        ({"input": 10**9, "cache_write_1h": 2 * 10**9}, {"cache_write_1h_tokens": 400}, "0.0014", "cache writes"),
+        ({"minute": 6_000_000}, {"units": 61_500, "unit": "millisecond"}, "0.00615", "minutes by the millisecond"),
+    ],
+    ids=lambda one: one if isinstance(one, str) and " " in one else "",
+)
+def test_what_is_billed_by_units(price: dict[str, int], fields: dict[str, Any], usd: str | None, why: str) -> None:
+    prices = {"p/us/m": replace(FREE, cached_input=price.get("input", 0), **price)}
+    (request,) = gathered([attempt(1), end(**fields)])
+    found = document(request, prices)
+    assert (found["usd"], found["attempts"][0]["usd"]) == (usd, usd), why
+
+
+def test_units_in_words() -> None:
+    for unit, count, words in (("search", 2, "2 searches"), ("search", 1, "1 search"), ("image", 3, "3 images")):
+        found = described(attempt(1), end(**{**UNITS_ALONE, "unit": unit, "units": count}))
+        assert f"  {words}  r1" in lines(found, whole=False)[0]
 
 
 def test_a_last_resort_is_the_attempt_that_served_and_not_the_first_of_its_name() -> None:

@@ -103,6 +103,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
     problem = cap_output(s, endpoint.own, entry.cap, entry.most)
     if problem then return problem end
   end
+  if endpoint.unit == "characters" then metadata:set(NAMESPACE, "spoken", count_spoken(s)) end
   local budgets, ask = nil, nil
   if directory:get("b") and endpoint.free then
     ask = "0 free" -- it costs nothing

@@ -1,6 +1,6 @@
 -- Units: what a request asks for that may be billed otherwise than by tokens, as words of a check -----------------------
 
-local units_of
+local units_of, count_spoken
 
 do -- a chunk of Lua has 200 locals at most
 
@@ -51,6 +51,9 @@ local COUNTS = {
     return format("q%.0f.%.0f", count, #s + (count - 1) * #query)
   end,
 }
+
+-- The characters of `input`; 0 of what is no string.
+function count_spoken(s) return tonumber(sub(COUNTS.characters(s), 2)) end
 
 function units_of(s, unit, answers, judged) return COUNTS[unit](s, answers, judged) end
 

@@ -135,7 +135,7 @@ function envoy_on_response(h)
   if kept and kept.saved then return end -- from before: its usage was read then
   local is_stream = find(kind, "text/event-stream", 1, true)
   if not is_stream and find(kind, "json", 1, true) then return read_answer(h) end
-  if find(kind, "^audio/") or find(kind, "^image/") then return end
+  if find(kind, "^audio/") or find(kind, "^image/") then return log_spoken(h) end
   local ours = metadata:get("fairlead")
   -- Some servers name no type, or `text/plain`, for the stream that they were asked for.
   if not is_stream and not (ours and tostring(ours.stream) == "true") then return read_answer(h) end

@@ -119,6 +119,39 @@ local COMPLETE, INCOMPLETE, IMPOSSIBLE, APART = 1, 2, 3, 4
 local WORDLESS = { Embedding = true, Rerank = true, Moderation = true } -- kinds without an output
 local BY_UNITS = { Image = true, Audio = true, Speech = true, Transcription = true, Rerank = true } -- kinds that may be billed by other units than tokens
 
+-- What an answer of a kind is billed by besides; of speech it is what the request filter counted.
+local UNITS = { Image = "image", Transcription = "millisecond", Audio = "millisecond", Rerank = "search" }
+local SPOKEN = { Audio = true, Speech = true }
+
+local function spoken_by(h)
+  local ours = h:streamInfo():dynamicMetadata():get("fairlead")
+  return ours and ours.spoken
+end
+
+local function units_logged(count, unit) return count and unit and ',"units":' .. count .. ',"unit":"' .. unit .. '"' or "" end
+
+-- Further members of a log line: kinds of tokens that there are, and units.
+local function more_logged(h, kind, record, made, made_1h, audio_in, audio_out, seen)
+  local text = ""
+  if made + made_1h + audio_in + audio_out + seen > 0 then
+    text = ',"cache_write_tokens":' .. made .. ',"cache_write_1h_tokens":' .. made_1h .. ',"audio_input_tokens":' .. audio_in
+      .. ',"audio_output_tokens":' .. audio_out .. ',"image_input_tokens":' .. seen
+  end
+  local spoken = SPOKEN[kind] and spoken_by(h)
+  if spoken then return text .. units_logged(spoken, "character") end
+  return text .. units_logged(record.units, UNITS[kind])
+end
+
+-- Of speech in one piece, which has no usage, a line says what it is billed by.
+local function log_spoken(h)
+  local spoken = SPOKEN[h:filterContext():get("kind")] and spoken_by(h)
+  if not spoken then return end
+  h:streamInfo():dynamicMetadata():set("fairlead", "usage", {
+    log = '"prompt_tokens":null,"completion_tokens":null,"cached_tokens":null,"usage_status":null,"model_served":""'
+      .. units_logged(spoken, "character"),
+  })
+end
+
 -- Publishes what is known: as numbers, as members of a log line, and as the words of a report.
 local function publish(h, record, partial)
   local kind = h:filterContext():get("kind")
@@ -130,7 +163,8 @@ local function publish(h, record, partial)
   local made_1h = record.made_1h or 0
   local made = record.made and record.made - made_1h or 0
   if made < 0 then made = 0 end
-  local parts = cached .. " " .. made .. " " .. made_1h .. " " .. (record.audio_in or 0) .. " " .. (record.audio_out or 0)
+  local audio_in, audio_out = record.audio_in or 0, record.audio_out or 0
+  local parts = cached .. " " .. made .. " " .. made_1h .. " " .. audio_in .. " " .. audio_out
   local seen = record.image_in or 0
   local more = record.units and " " .. word(record.units) or ""
   if seen > 0 then more = " " .. word(record.units) .. " " .. word(seen) end
@@ -141,7 +175,8 @@ local function publish(h, record, partial)
     status = status,
     model = model,
     log = '"prompt_tokens":' .. written(input) .. ',"completion_tokens":' .. written(output) .. ',"cached_tokens":'
-      .. written(cached) .. ',"usage_status":' .. status .. ',"model_served":"' .. model .. '"',
+      .. written(cached) .. ',"usage_status":' .. status .. ',"model_served":"' .. model .. '"'
+      .. more_logged(h, kind, record, made, made_1h, audio_in, audio_out, seen),
     report = status .. " " .. word(input) .. " " .. word(output) .. " " .. parts .. more,
   })
   record.changed = partial
