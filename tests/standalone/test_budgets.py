@@ -51,6 +51,7 @@ def test_without_a_policy_it_says_so_and_what_everybody_spent(site: Site, start:
     assert ask(site.ports[0])[0] == 200
     (anonymous,) = until(lambda: told(site)["unbudgeted"])
     assert (anonymous["consumer"], anonymous["spent"]) == ("fairlead/anonymous", pytest.approx(0.000025))
+    assert anonymous["spentUSD"] == "0.000025"
     assert "  $0.000025\n" in say("budgets", "-c", site.config).stdout
     assert say("kill", "-c", site.config, "--undo", "fairlead/nobody").returncode == 1
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fairlead.budget.admission import Standing, tightest
-from fairlead.budget.price import USD
+from fairlead.budget.price import USD, decimal
 
 _SECOND_MS = 1000
 
@@ -44,6 +44,15 @@ def _budget(standing: Standing) -> dict[str, Any]:
 def dollars(nanodollars: int) -> float:
     """Return nano-dollars as dollars for people to read: the nearest float."""
     return nanodollars / USD
+
+
+def amounts(**nanodollars: int) -> dict[str, float | str]:
+    """Return each amount as `dollars`, and beside it, as `<name>USD`, exactly: a decimal string."""
+    return {
+        name: value
+        for one, amount in nanodollars.items()
+        for name, value in ((one, dollars(amount)), (f"{one}USD", decimal(amount)))
+    }
 
 
 def moment(unix_ms: int) -> str:

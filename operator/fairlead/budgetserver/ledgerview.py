@@ -14,7 +14,7 @@ from fairlead.budget.ledger import Counter
 from fairlead.budget.policy import SHARED, Policy, Scope, counter, unbudgeted
 from fairlead.budget.shadow import ShadowAccount, shown
 from fairlead.budget.unpriced import unpriced, used
-from fairlead.budget.usage import dollars, moment
+from fairlead.budget.usage import amounts, dollars, moment
 from fairlead.budget.window import span
 from fairlead.budgetserver.answer import exact
 from fairlead.budgetserver.metrics import Metrics
@@ -125,7 +125,8 @@ async def in_flight(service: RateLimitService) -> list[tuple[str, int, int]]:
 async def overview(service: RateLimitService) -> dict[str, Any]:
     """Return the document of `/v1/budgets`."""
     policies: dict[str, dict[str, Any]] = {}
-    for who, standing in await standings(service):
+    found = await standings(service)
+    for who, standing in sorted(found, key=lambda one: (-one[1].counter.spent, one[0])):
         policy, window = standing.policy, standing.span
         stage = policy.reached(standing.counter.spent)
         entry = policies.setdefault(
@@ -133,7 +134,7 @@ async def overview(service: RateLimitService) -> dict[str, Any]:
             {
                 "name": policy.name,
                 "scope": policy.scope.value,
-                "limit": dollars(policy.limit),
+                **amounts(limit=policy.limit),
                 "window_started_at": None if window.end_ms is None else moment(window.start_ms),
                 "resets_at": None if window.end_ms is None else moment(window.end_ms),
                 "consumers": [],
@@ -142,21 +143,21 @@ async def overview(service: RateLimitService) -> dict[str, Any]:
         entry["consumers"].append(
             {
                 "consumer": who,
-                "spent": dollars(standing.counter.spent),
-                "estimated": dollars(standing.counter.estimated),
-                "reserved": dollars(standing.counter.reserved),
-                "remaining": dollars(standing.remaining),
+                **amounts(
+                    spent=standing.counter.spent,
+                    estimated=standing.counter.estimated,
+                    reserved=standing.counter.reserved,
+                    remaining=standing.remaining,
+                ),
                 "stage": None if stage is None else stage.action.value,
             }
         )
-    for entry in policies.values():
-        entry["consumers"].sort(key=lambda consumer: (-consumer["spent"], consumer["consumer"]))
     configuration = service.configuration
     return {
         "object": "budgets",
         "policies": [policies[name] for name in sorted(policies)],
         "unbudgeted": [
-            {"consumer": consumer, "spent": dollars(found.spent)} for consumer, found in await unmatched(service)
+            {"consumer": consumer, **amounts(spent=counter.spent)} for consumer, counter in await unmatched(service)
         ],
         "in_flight": [
             {"consumer": consumer, "in_flight": under_way, "most": most}

@@ -11,7 +11,7 @@ import click
 from fairlead.adapters import budget_server, lock
 from fairlead.adapters.gateway_metrics import HttpGatewayMetrics
 from fairlead.budget import baseline, cached, shadow
-from fairlead.budget.price import USD
+from fairlead.budget.usage import amounts
 from fairlead.cli import cluster, options, watching
 from fairlead.cli.greeting import some
 from fairlead.cli.watching import View
@@ -104,7 +104,7 @@ def _of_nobody(folder: StateFolder, said: Document) -> Json:
         "store": None,
         "policies": [],
         "unbudgeted": [
-            {"consumer": consumer, "spent": nano / USD}
+            {"consumer": consumer, **amounts(spent=nano)}
             for consumer, nano in sorted(spent.items(), key=lambda one: (-one[1], one[0]))
         ],
         "unpriced": sorted(

@@ -1,6 +1,7 @@
-"""What gauges show of budgets."""
+"""What gauges show of budgets, and what `fairlead budgets` does."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -9,12 +10,50 @@ from fairlead.budget.ledger import Posting, Settlement
 from fairlead.budget.policy import Action, Policy, Scope, Stage
 from fairlead.budget.price import USD
 from fairlead.budget.window import Forever
-from fairlead.budgetserver.ledgerview import refresh
+from fairlead.budgetserver.ledgerview import overview, refresh
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
 
 NAME = "team/agents"
+
+
+MUCH = 2**53 + 1
+"""Nano-dollars: nine million dollars and a last one, which no float has."""
+
+
+def test_dollars_are_exact_as_strings_beside_the_numbers() -> None:
+    policy = Policy(name=NAME, scope=Scope.PER_CONSUMER, limit=MUCH + 2, window=Forever(), stages=(), routes=None)
+    book = BudgetConfiguration(
+        fail_closed=False,
+        request_bytes=1,
+        policies=(policy,),
+        consumers={"team/a": (NAME,), "team/b": (NAME,), "team/c": ()},
+        killed=frozenset(),
+        routes={},
+        targets={},
+    )
+
+    async def run() -> dict[str, Any]:
+        store = MemoryStore()
+        service = RateLimitService(store=store, configuration=book, clock=lambda: 1_000, metrics=Metrics())
+        for payer, cost in (("team/a", MUCH - 1), ("team/b", MUCH), ("team/c", 1)):
+            postings = service.payers(payer, ("team/chat",))
+            one = Settlement(request=payer, payer=payer, cost=cost, estimated=True, postings=postings, now_ms=1_000)
+            await store.settle(one, None)
+        return await overview(service)
+
+    found = asyncio.run(run())
+    (told,) = found["policies"]
+    assert (told["limit"], told["limitUSD"]) == (9007199.254740994, "9007199.254740995")
+    assert [one["consumer"] for one in told["consumers"]] == ["team/b", "team/a"], "by the amounts, not by the numbers"
+    assert [one["spentUSD"] for one in told["consumers"]] == ["9007199.254740993", "9007199.254740992"]
+    assert {name: told["consumers"][0][f"{name}USD"] for name in ("estimated", "reserved", "remaining")} == {
+        "estimated": "9007199.254740993",
+        "reserved": "0.00",
+        "remaining": "0.000000002",
+    }
+    assert found["unbudgeted"] == [{"consumer": "team/c", "spent": 1e-09, "spentUSD": "0.000000001"}]
 
 
 def shown(spent: int) -> list[str]:
