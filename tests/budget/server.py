@@ -14,7 +14,16 @@ import grpc
 import preloaded
 from preloaded import Forked
 
-from fairlead.budgetserver.messages import METHOD, SERVICE, Request, Response
+from fairlead.budgetserver.messages import (
+    EXPORT,
+    LOGS,
+    METHOD,
+    SERVICE,
+    ExportRequest,
+    ExportResponse,
+    Request,
+    Response,
+)
 from ports import free_port
 
 PATIENCE_S = 30
@@ -85,6 +94,12 @@ class Server:
         self.stop(signal.SIGKILL)
 
 
+def told(request: str, reservation: str, *, consumer: str = "t/a", back: str = "-") -> str:
+    """Write a report."""
+    known = f"{consumer} {request} chat 100 t/chat {reservation} p/e/m false 200 - 1 500 eu-1"
+    return f"{known} - - - - - - - - {back} ; 50 1 ; 1 30 40 0 0 0 0 0"
+
+
 class Gateway:
     """Asks and reports as Envoy does."""
 
@@ -95,6 +110,11 @@ class Gateway:
             request_serializer=Request.SerializeToString,
             response_deserializer=Response.FromString,
         )
+        self._export = self._channel.unary_unary(
+            f"/{LOGS}/{EXPORT}",
+            request_serializer=ExportRequest.SerializeToString,
+            response_deserializer=ExportResponse.FromString,
+        )
 
     async def check(self, request: str, *, consumer: str = "t/a", patience_s: float = CALL_S) -> Any:
         return await self.send("check", f"{consumer} {request} chat 100 t/chat 50 1", patience_s)
@@ -102,10 +122,19 @@ class Gateway:
     async def report(
         self, request: str, *, consumer: str = "t/a", checked: bool = True, patience_s: float = CALL_S
     ) -> None:
-        reservation = request if checked else "-"
-        known = f"{consumer} {request} chat 100 t/chat {reservation} p/e/m false 200 - 1 500 eu-1"
-        words = f"{known} ; 50 1 ; 1 30 40 0 0 0 0 0"
-        await self.send("report", words, patience_s)
+        await self.send("report", told(request, request if checked else "-", consumer=consumer), patience_s)
+
+    async def lease(self, request: str, *, units: int = 8, back: str = "-", consumer: str = "t/a") -> str:
+        """Check a request, and return the name of the lease that it got besides; empty where it got none."""
+        words = f"{consumer} {request} chat 100 t/chat 50 1 - false {units},100,50,1 {back}"
+        answer = await self.send("check", words)
+        return str(answer.dynamic_metadata.fields["lease"].string_value.partition(" ")[0])
+
+    async def export(self, *bodies: str | bytes, patience_s: float = CALL_S) -> Any:
+        """Send the bodies of records in one message."""
+        records = [{"body": {"text": body.encode() if isinstance(body, str) else body}} for body in bodies]
+        request = ExportRequest(resources=[{"scopes": [{"records": records}]}])
+        return await self._export(request, timeout=patience_s)
 
     async def send(self, key: str, value: str, patience_s: float = CALL_S) -> Any:
         request = Request(domain="fairlead")

@@ -146,7 +146,7 @@ async def _ours(port: int) -> None:
         Request.FromString(message)
         return ANSWER
 
-    await Listener(Service(path=PATH, handle=handle, broken=print)).start(f"127.0.0.1:{port}")
+    await Listener(Service(handlers={PATH: handle}, broken=print)).start(f"127.0.0.1:{port}")
     await asyncio.Event().wait()
 
 

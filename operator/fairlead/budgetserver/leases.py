@@ -9,10 +9,12 @@ from itertools import count
 
 from fairlead.budget import lease
 from fairlead.budget.ledger import Admission, Hold, Verdict, Wish
-from fairlead.budgetserver.descriptor import ABSENT, Check
+from fairlead.budgetserver.descriptor import ABSENT, Check, Report
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.terms import Terms
 
+_REMEMBERED = 1_000
+"""Requests that asked for a lease: a report of one that was abandoned comes at once."""
 Amount = Callable[[Check], int]
 """What is reserved for a request."""
 
@@ -25,6 +27,8 @@ class Leases:
         self._own = secrets.token_hex(6)
         """So that no two servers, and no two lives of one, give the same name."""
         self._numbers = count(1)
+        self._asked: dict[tuple[str, str], tuple[str, int]] = {}
+        """Who asked for a lease lately, by consumer and request, and the lease and units that it may have got."""
 
     def wish(
         self, check: Check, terms: Terms, in_flight: Mapping[str, int], now_ms: int, *, amount: Amount
@@ -42,7 +46,19 @@ class Leases:
         if lease.end_s(now_ms, terms.until_ms) is None:
             return None
         like_it = check._replace(body_bytes=wanted.body_bytes, output_limit=wanted.output_limit, choices=wanted.choices)
-        return Wish(lease=f"{self._own}{next(self._numbers):x}", units=wanted.units, amount=amount(like_it))
+        name = f"{self._own}{next(self._numbers):x}"
+        if len(self._asked) >= _REMEMBERED:
+            del self._asked[next(iter(self._asked))]
+        self._asked[check.consumer, check.id] = name, wanted.units
+        return Wish(lease=name, units=wanted.units, amount=amount(like_it))
+
+    def abandoned(self, report: Report) -> tuple[str, ...]:
+        """Return the units of the lease that a request asked for whose check's answer reached nobody, as it reports.
+
+        Another server, or one that has forgotten, knows of none: they are released when they expire.
+        """
+        name, units = self._asked.pop((report.consumer, report.id), ("", 0))
+        return tuple(lease.unit_name(name, number) for number in range(1, units + 1))
 
     def told(
         self, check: Check, hold: Hold, admission: Admission, terms: Terms, *, revision: str, remaining: str

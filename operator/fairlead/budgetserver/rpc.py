@@ -1,11 +1,29 @@
-"""The gRPC side: `envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit`."""
+"""The gRPC side: checks and reports one by one, and reports in batches.
+
+One by one is `envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit`; in batches, OpenTelemetry's
+`LogsService/Export`: the body of each record is a report, in the same words.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
 
 import structlog
 
 from fairlead.budgetserver import descriptor
 from fairlead.budgetserver.answer import NOTED, oversized
 from fairlead.budgetserver.descriptor import OversizedError, Report
-from fairlead.budgetserver.messages import METHOD, SERVICE, DecodeError, Request
+from fairlead.budgetserver.messages import (
+    EXPORT,
+    EXPORTED,
+    LOGS,
+    METHOD,
+    SERVICE,
+    DecodeError,
+    ExportRequest,
+    ExportResponse,
+    Request,
+)
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.ratelimit import RateLimitService
 from fairlead.budgetserver.ratings import Ratings
@@ -15,13 +33,18 @@ from fairlead.http2.unary import CallError, Status
 
 _REASONS = 10
 """Each reason for which a message is not understood is logged once, so many at most: they come as often as requests."""
+_MOST_RECORDS = 4_096
+"""Reports in one batch: gateways send them every tenth of a second."""
+_LONGEST = 200
+"""Characters of an error that a gateway is told."""
 log = structlog.get_logger("fairlead.budget")
 
 
 def make_listener(service: RateLimitService, ratings: Ratings, metrics: Metrics) -> Listener:
     """Make a listener that asks the service, and tells of answers; it listens nowhere yet."""
     calls = _Calls(service, ratings, metrics)
-    return Listener(Service(path=f"/{SERVICE}/{METHOD}", handle=calls.should_rate_limit, broken=calls.broken))
+    handlers = {f"/{SERVICE}/{METHOD}": calls.should_rate_limit, f"/{LOGS}/{EXPORT}": calls.export}
+    return Listener(Service(handlers=handlers, broken=calls.broken))
 
 
 class _Calls:
@@ -57,6 +80,32 @@ class _Calls:
             (self._metrics.shadow_checks if asked.shadow else self._metrics.checks).labels("unavailable").inc()
             raise CallError(Status.FAILED_PRECONDITION, str(error)) from error
 
+    async def export(self, message: bytes) -> bytes:
+        """Take reports; one that cannot be read hurts none of the others. Raises `CallError`."""
+        try:
+            request = ExportRequest.FromString(message)
+        except DecodeError as error:
+            raise self._malformed("got no ExportLogsServiceRequest") from error
+        reports, rejected, problem = [], 0, ""
+        for text in islice(_bodies(request), _MOST_RECORDS):
+            try:
+                reports.append(descriptor.report(text.decode()))
+            except ValueError as error:
+                rejected, problem = rejected + 1, str(error)
+        beyond = sum(1 for _ in islice(_bodies(request), _MOST_RECORDS, None))
+        if beyond:
+            rejected, problem = rejected + beyond, f"got more than {_MOST_RECORDS} records"
+        for report in reports:
+            self._ratings.note(report)
+        self._metrics.batched.inc(len(reports))
+        await self._service.report_all(reports)
+        if not rejected:
+            return EXPORTED
+        self._metrics.malformed.inc(rejected)
+        self._tell("budget.malformed", problem)
+        answer: bytes = ExportResponse(rejected={"records": rejected, "error": problem[:_LONGEST]}).SerializeToString()
+        return answer
+
     def broken(self, reason: str) -> None:
         """Count a connection that sent no HTTP/2."""
         self._metrics.broken_connections.inc()
@@ -76,3 +125,10 @@ class _Calls:
         if reason not in self._told and len(self._told) < _REASONS:
             self._told.add(reason)
             log.warning(event, error=reason)
+
+
+def _bodies(request: Any) -> Iterator[bytes]:
+    for resource in request.resources:
+        for scope in resource.scopes:
+            for record in scope.records:
+                yield record.body.text

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -32,15 +32,14 @@ Handler = Callable[[bytes], Awaitable[bytes]]
 class Service:
     """What is answered."""
 
-    path: str
-    """`/<service>/<method>`."""
-    handle: Handler
+    handlers: Mapping[str, Handler]
+    """By `/<service>/<method>`."""
     broken: Callable[[str], None]
     """Told why a connection was closed that sent what no client may send."""
 
 
 class Listener:
-    """Answers the calls of one service on one address."""
+    """Answers calls on one address."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -160,7 +159,8 @@ class _Link(asyncio.Protocol):
     async def _serve(self, request: Request) -> None:
         body, trailers = b"", unary.OK_TRAILERS
         try:
-            body = unary.framed(await self._service.handle(unary.message(request, self._service.path)))
+            message = unary.message(request, self._service.handlers)
+            body = unary.framed(await self._service.handlers[request.head.path](message))
         except CallError as error:
             trailers = unary.failure(error)
         except Exception:

@@ -1,5 +1,6 @@
 """gRPC's unary call in HTTP/2: one message there, one back, a status behind it (gRPC over HTTP2, in grpc's docs)."""
 
+from collections.abc import Collection
 from enum import IntEnum
 from typing import Final
 from urllib.parse import quote
@@ -38,14 +39,14 @@ OK_HEAD: Final = block(200, {"content-type": _CONTENT_TYPE})
 OK_TRAILERS: Final = block(None, {"grpc-status": "0"})
 
 
-def message(request: Request, path: str) -> bytes:
-    """Return what the caller says to `path`. Raises `CallError` for what is no such call."""
+def message(request: Request, paths: Collection[str]) -> bytes:
+    """Return what the caller says to one of `paths`. Raises `CallError` for what is no such call."""
     head, body = request.head, request.body
     if head.method != "POST" or not head.content_type.startswith(_CONTENT_TYPE):
         what = f"got {head.method[:20]} with `{head.content_type[:100]}`, want POST with {_CONTENT_TYPE}"
         raise CallError(Status.INTERNAL, what)
-    if head.path != path:
-        raise CallError(Status.UNIMPLEMENTED, f"got {head.path[:100]}, want {path}")
+    if head.path not in paths:
+        raise CallError(Status.UNIMPLEMENTED, f"got {head.path[:100]}, want {' or '.join(paths)}")
     if body is None:
         raise CallError(Status.RESOURCE_EXHAUSTED, f"got a message of more than {LARGEST_BODY} bytes")
     if len(body) < _PREFIX_BYTES or int.from_bytes(body[1:_PREFIX_BYTES]) != len(body) - _PREFIX_BYTES:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -124,5 +125,20 @@ def test_what_nobody_hurries_goes_by_itself_when_many_wait_or_at_the_end() -> No
         await batch.close()
         assert await last == 10
         assert recorder.batches == [1, 65, 1]
+
+    asyncio.run(run())
+
+
+def test_several_at_once_keep_their_order_and_fail_each_for_itself() -> None:
+    async def run() -> None:
+        async def execute(operations: Sequence[int]) -> Sequence[Any]:
+            return [StoreError("odd") if operation % 2 else operation * 10 for operation in operations]
+
+        batch: Batch[int] = Batch(execute, lanes=1, timeout_s=5)
+        zero, one, two = await batch.submit_all([0, 1, 2], patient=True)
+        assert (zero, two) == (0, 20)
+        assert isinstance(one, StoreError)
+        assert await batch.submit_all([]) == []
+        await batch.close()
 
     asyncio.run(run())

@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from budget_world import HOUR, World, configuration, ended, policy
 from fairlead.budget.ledger import CORRECTABLE_MS, EXPIRES_AFTER_MS
 from fairlead.budget.policy import Action, Stage
 from fairlead.budget.window import Every
-from fairlead.budgetserver import descriptor
+from fairlead.budgetserver import billing, descriptor, leases
 from fairlead.budgetserver.answer import REMAINING
 from fairlead.budgetserver.messages import OK, Response
 from fairlead.budgetserver.store import StoreError
@@ -168,3 +169,45 @@ def test_a_store_that_is_away_does_not_keep_a_check_from_its_answer() -> None:
     assert check(made, "r2", want="-", back=f"{name}:1-8").overall_code == OK
     assert made.sample("fairlead_budget_store_errors_total", step="give_back") == 1
     assert made.spent("t/p") == (0, 10 * UNIT), "they expire"
+
+
+def test_a_report_that_cannot_be_priced_hurts_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = world()
+    name, *_ = lease_of(check(made))
+    good, bad = ended("q1", reservation=f"{name}.1"), ended("q2", reservation=f"{name}.2", target="p/e/odd")
+    price = billing.charge
+
+    def charge(report: descriptor.Report, *arguments: Any) -> Any:
+        if report.target == "p/e/odd":
+            raise RuntimeError("a bug")
+        return price(report, *arguments)
+
+    monkeypatch.setattr(billing, "charge", charge)
+    with capture_logs() as logs:
+        asyncio.run(made.service.report_all([bad, good, bad]))
+    assert [line["event"] for line in logs] == ["budget.report_failed"] * 2
+    assert made.spent("t/p") == (70, 8 * UNIT)
+    assert made.sample("fairlead_budget_malformed_total") == 2
+    with pytest.raises(RuntimeError):
+        asyncio.run(made.service.report(bad))
+
+
+def test_a_lease_whose_check_was_given_up_is_released_by_the_report() -> None:
+    made = world()
+    check(made)
+    check(made, "r2")
+    made.report("r1", reservation="-", status="0", flags="DC", attempts="0", usage="-", target="-")
+    assert made.spent("t/p") == (0, 9 * UNIT)
+    made.report("r1", reservation="-", status="0", flags="DC", attempts="0", usage="-", target="-")
+    made.report("r2")
+    assert made.spent("t/p") == (70, 8 * UNIT), "its check was answered"
+
+
+def test_who_asks_for_leases_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "_REMEMBERED", 3)
+    made = world()
+    for number in range(5):
+        check(made, f"r{number}", want="4,1,1,1")
+    for number, returned in ((1, 0), (4, 4), (3, 8)):
+        made.report(f"r{number}", reservation="-", status="0", attempts="0", usage="-", target="-")
+        assert outcomes(made)["returned"] == returned, "what is forgotten expires"

@@ -31,7 +31,7 @@ class Serving:
 
     def __init__(self, handle: Handler) -> None:
         self.broken: list[str] = []
-        self.listener = Listener(Service(path=PATH, handle=handle, broken=self.broken.append))
+        self.listener = Listener(Service(handlers={PATH: handle}, broken=self.broken.append))
 
     async def start(self, address: str = "127.0.0.1:0") -> str:
         port = await self.listener.start(address)
