@@ -22,6 +22,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 MOST_BYTES = 1 << 20
+NOTHING = Path(os.devnull)
+PROVIDER = ("-m", "fairlead.demo.provider")
+"""What a command's words begin with that is no `fairlead`, but `python` with these: a simulated provider."""
 
 
 class Forked:
@@ -79,7 +82,8 @@ class Parent:
         """Run `fairlead` with these words, and read what it says; `before`: what is to be done first, as Python."""
         (out, told), (err, complained) = os.pipe(), os.pipe()
         try:
-            pid = self._fork(words, environment, cwd, before, told, complained)
+            with NOTHING.open() as nothing:
+                pid = self._fork(words, environment, cwd, before, nothing.fileno(), told, complained)
         finally:
             os.close(told)
             os.close(complained)
@@ -87,7 +91,15 @@ class Parent:
 
     def start_with_log(self, words: Sequence[str], log: BinaryIO, *, environment: Mapping[str, str]) -> Forked:
         """Run it, and let all that it says stand in a file."""
-        return Forked(self, self._fork(words, environment, None, "", log.fileno(), log.fileno()))
+        with NOTHING.open() as nothing:
+            pid = self._fork(words, environment, None, "", nothing.fileno(), log.fileno(), log.fileno())
+        return Forked(self, pid)
+
+    def start_with_files(
+        self, words: Sequence[str], files: Sequence[int], *, environment: Mapping[str, str], cwd: Path
+    ) -> Forked:
+        """Run it with these files as its input, its output and what it complains to."""
+        return Forked(self, self._fork(words, environment, cwd, "", *files))
 
     def _fork(
         self, words: Sequence[str], environment: Mapping[str, str], cwd: Path | None, before: str, *files: int
@@ -130,7 +142,7 @@ def _serve() -> None:
     asking = socket.socket(fileno=os.dup(0))
     asking.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BYTES)
     while True:
-        content, ancillary, _, _ = asking.recvmsg(MOST_BYTES, socket.CMSG_LEN(2 * array.array("i").itemsize))
+        content, ancillary, _, _ = asking.recvmsg(MOST_BYTES, socket.CMSG_LEN(3 * array.array("i").itemsize))
         if not content:
             return
         files = array.array("i", b"".join(one[2] for one in ancillary))
@@ -148,22 +160,28 @@ def _serve() -> None:
         asking.send(json.dumps(pid).encode())
 
 
-def _become(asked: Mapping[str, Any], out: int, err: int) -> NoReturn:
+def _become(asked: Mapping[str, Any], *files: int) -> NoReturn:
     """Be the command."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for file, number in ((nothing, 0), (out, 1), (err, 2)):
+    for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False), encoding="utf-8")  # noqa: SIM115
     sys.stderr = io.TextIOWrapper(open(2, "wb", closefd=False), encoding="utf-8", line_buffering=True)  # noqa: SIM115
     os.environ.clear()
     os.environ.update(asked["environment"])
     os.chdir(asked["cwd"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = ["fairlead", *asked["words"]]
+    words = tuple(asked["words"])
+    provides = words[: len(PROVIDER)] == PROVIDER
+    sys.argv = ["fairlead", *(words[len(PROVIDER) :] if provides else words)]
     code: Any = 0
     try:
         exec(asked["before"], {})  # noqa: S102  the test's own
+        if provides:
+            from fairlead.demo.provider.__main__ import main as provide
+
+            provide()
         from fairlead.cli import main
 
         main()
@@ -185,9 +203,17 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import fairlead.budgetserver.server
     import fairlead.cli.budget_server
+    import fairlead.cli.budgets
+    import fairlead.cli.check
+    import fairlead.cli.explain
     import fairlead.cli.journal
+    import fairlead.cli.kill
+    import fairlead.cli.logs
+    import fairlead.cli.rollout
+    import fairlead.cli.status
     import fairlead.cli.up
     import fairlead.cli.zero_files
+    import fairlead.demo.provider.__main__
     import fairlead.standalone.context
     import fairlead.standalone.up  # noqa: F401
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
+from forks import Forks
 from running_up import CREDENTIAL, PATIENCE_S
 
 from documents import ROOT, Block
@@ -53,13 +54,14 @@ class Reader:
         claims = self._stack.enter_context(PortClaims())
         self._ports = claims.claim({int(port) for port in PORT.findall(text)})
         self._provider = self._stack.enter_context(SimulatedProvider(models=_models(self._blocks), keys=(CREDENTIAL,)))
+        forks = self._stack.enter_context(Forks(self._folder / ".forks"))
         self._shell = subprocess.Popen(
             ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail"],
             cwd=self._folder,
             env={
                 **os.environ,
                 "HOME": str(self._folder),
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "PATH": f"{forks.folder}:{Path(sys.executable).parent}:{os.environ['PATH']}",
                 "OPENAI_BASE_URL": self._provider.base_url,
                 "OPENROUTER_API_KEY": "",
             },
