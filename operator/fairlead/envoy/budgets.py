@@ -7,7 +7,7 @@ never limits. What the words of a check and of a report mean stands in `fairlead
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from fairlead.envoy import cache, logs, names
+from fairlead.envoy import batches, cache, logs, names
 from fairlead.envoy.clusters import circuit_limits
 from fairlead.envoy.layout import BudgetServer, Layout
 from fairlead.envoy.protobuf import Json, duration, extension, packed
@@ -71,10 +71,10 @@ def per_request(gateway: Gateway, layout: Layout, *, admission: str) -> list[Jso
     """
     if gateway.budget is None or layout.budget is None:
         return []
-    reported = _entry("report", (*report(instance(gateway, layout)), *cache.report_words(gateway)))
+    reported = _entry("report", _words(gateway, layout))
     lua = {"default_source_code": {"inline_string": admission}}
     return [
-        *_rate_limits(gateway.budget, check=_CHECK, report=reported),
+        *_rate_limits(gateway.budget, check=_CHECK, report=reported, hits={"format": batches.HITS}),
         extension(_ADMISSION, "envoy.extensions.filters.http.lua.v3.Lua", lua),
     ]
 
@@ -89,17 +89,29 @@ def per_shadow(gateway: Gateway, layout: Layout) -> list[Json]:
         return []
     budget = replace(gateway.budget, fail_closed=True)
     reported = _entry("shadow_report", report(instance(gateway, layout), route=logs.SHADOW_ROUTE))
-    return _rate_limits(budget, check=_entry("shadow_check", SHADOW_CHECK), report=reported)
+    return _rate_limits(budget, check=_entry("shadow_check", SHADOW_CHECK), report=reported, hits={"number": 1})
 
 
-def _rate_limits(budget: BudgetCheck, *, check: Json, report: Json) -> list[Json]:
+def _words(gateway: Gateway, layout: Layout) -> tuple[str, ...]:
+    """Return the words of a request's report."""
+    return (*report(instance(gateway, layout)), *cache.report_words(gateway))
+
+
+def batch_logger(gateway: Gateway, layout: Layout) -> list[Json]:
+    """Report what a call does not: requests under a lease whose answers were counted."""
+    if gateway.budget is None or layout.budget is None:
+        return []
+    return [batches.logger(" ".join(_words(gateway, layout)))]
+
+
+def _rate_limits(budget: BudgetCheck, *, check: Json, report: Json, hits: Json) -> list[Json]:
     """Make the filter that reports at a request's end and the one that checks at its beginning.
 
     They are two: one whose check is under way when the client leaves cancels it and reports nothing
     (`Filter::onDestroy` in `source/extensions/filters/http/ratelimit/ratelimit.cc`), and what the server has reserved
     would stand until it expires. One that only reports has no check under way, and always does.
     """
-    reports = {"apply_on_stream_done": True, "hits_addend": {"number": 1}, "actions": [report]}
+    reports = {"apply_on_stream_done": True, "hits_addend": hits, "actions": [report]}
     checks = {"hits_addend": {"number": 0}, "actions": [check]}
     return [
         _filter(_REPORT, budget, reports, timeout_ms=_REPORT_MS),
@@ -173,9 +185,10 @@ ATTEMPTS = (
     *(logs.of_request(key) for key in (names.TRIED_KEY, names.FAILED_KEY, names.LOST_KEY, names.ASKED_ROUTE_KEY)),
     "%UPSTREAM_CLUSTER%",
     "counts-asked",
+    batches.BACK,
 )
-"""The words of a report behind it; the last says that `_moved` counts. What bounds the request's cost follows, then its
-usage."""
+"""The words of a report behind it; the last but one says that `_moved` counts. What bounds the request's cost follows,
+then its usage."""
 
 
 def report(gateway: str, *, route: str = logs.ROUTE) -> tuple[str, ...]:
@@ -205,6 +218,11 @@ def clusters(gateway: Gateway, layout: Layout) -> list[Json]:
     usage = {"explicit_http_config": {"http_protocol_options": {}}, "http_filters": [codec]}
     return [
         {**_cluster(names.BUDGET_CLUSTER, server.rpc, rpc), **_ejects(server.rpc)},
+        {
+            **_cluster(names.BATCHES_CLUSTER, server.rpc, rpc),
+            "circuit_breakers": circuit_limits(batches.MOST_UNDER_WAY, retries=batches.MOST_UNDER_WAY),
+            **_ejects(server.rpc),
+        },
         _cluster(names.USAGE_CLUSTER, server.usage, usage),
         *_answers(gateway, server.usage, usage),
     ]

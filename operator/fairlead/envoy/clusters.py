@@ -129,9 +129,10 @@ def _cluster(name: str, lb_endpoint: Json) -> Json:
     }
 
 
-def circuit_limits(requests: int) -> Json:
-    """Envoy's circuit breakers with this limit for everything that they count."""
-    return {"thresholds": [{"max_connections": requests, "max_pending_requests": requests, "max_requests": requests}]}
+def circuit_limits(requests: int, *, retries: int | None = None) -> Json:
+    """Envoy's circuit breakers with this limit for everything that they count; of retries at a time Envoy allows 3."""
+    counted: Json = {"max_connections": requests, "max_pending_requests": requests, "max_requests": requests}
+    return {"thresholds": [counted if retries is None else {**counted, "max_retries": retries}]}
 
 
 def is_ip(host: str) -> bool:

@@ -60,6 +60,7 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
             *cache.stats_loggers(gateway),
             *cache.of_asked(gateway, telemetry.loggers(gateway)),
             *budgets.stats_logger(gateway, layout),
+            *budgets.batch_logger(gateway, layout),
         ],
         "local_reply_config": errors.local_reply_config(
             limited=budgets.limits_in_flight(gateway, layout),

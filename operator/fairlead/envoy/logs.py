@@ -33,15 +33,15 @@ def literal(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _first_of(*operators: tuple[str, str]) -> str:
-    """Take the first of the operators (command, parameter) that has a value."""
+def first_of(*operators: tuple[str, str]) -> str:
+    """Take the first of these operators (command, parameter) that has a value."""
     listed = [{"command": command, "param": parameter} if parameter else command for command, parameter in operators]
     return f"%COALESCE({json.dumps({'operators': listed}, separators=(',', ':'))})%"
 
 
 def _of_host_or_last_resort(key: str, last_key: str) -> str:
     """Read the host's metadata; a last resort's host knows no model, there the upstream filter has written it down."""
-    return _first_of(("UPSTREAM_METADATA", f"{_NAMESPACE}:{key}"), ("DYNAMIC_METADATA", f"{_NAMESPACE}:{last_key}"))
+    return first_of(("UPSTREAM_METADATA", f"{_NAMESPACE}:{key}"), ("DYNAMIC_METADATA", f"{_NAMESPACE}:{last_key}"))
 
 
 CONSUMER = of_request(names.CONSUMER_KEY)
@@ -54,10 +54,10 @@ TARGET_MODEL = _of_host_or_last_resort(names.MODEL_KEY, names.LAST_MODEL_KEY)
 MODEL_SENT = _of_host_or_last_resort(names.WIRE_KEY, names.LAST_WIRE_KEY)
 PROVIDER = _of_host_or_last_resort(names.PROVIDER_KEY, names.LAST_PROVIDER_KEY)
 REGION = _of_host_or_last_resort(names.REGION_KEY, names.LAST_REGION_KEY)
-MADE = _first_of(("UPSTREAM_METADATA", f"{_NAMESPACE}:{names.MADE_KEY}"), ("RESP", names.MADE_HEADER))
+MADE = first_of(("UPSTREAM_METADATA", f"{_NAMESPACE}:{names.MADE_KEY}"), ("RESP", names.MADE_HEADER))
 """What made an answer; a host that is a hop does not know, and what stands behind it has said so."""
 ATTEMPTS = "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"
-ALL_ATTEMPTS = _first_of(
+ALL_ATTEMPTS = first_of(
     ("DYNAMIC_METADATA", f"{_NAMESPACE}:{names.ATTEMPTS_KEY}"), ("UPSTREAM_REQUEST_ATTEMPT_COUNT", "")
 )
 """Of a request: on a cascade those of all models together."""
@@ -82,17 +82,17 @@ NO_USAGE = '"prompt_tokens":null,"completion_tokens":null,"cached_tokens":null,"
 _CONSTANTS = {"none": "null", "no_attempt": '"attempt":null', "no_usage": NO_USAGE, "zero": 0, "bypass": "bypass"}
 LISTENER_METADATA: Json = {"filter_metadata": {_NAMESPACE: _CONSTANTS}}
 """Of listeners that log: what stands for what there is not. A format knows no constants of its own."""
-_NONE, _NO_ATTEMPT, _NO_USAGE, _ZERO, _BYPASS = (("METADATA", f"LISTENER:{_NAMESPACE}:{key}") for key in _CONSTANTS)
+_NONE, _NO_ATTEMPT, _NO_USAGE, ZERO, _BYPASS = (("METADATA", f"LISTENER:{_NAMESPACE}:{key}") for key in _CONSTANTS)
 
-CASCADE = _first_of(("DYNAMIC_METADATA", f"{_NAMESPACE}:{names.CASCADE_KEY}"), _BYPASS)
+CASCADE = first_of(("DYNAMIC_METADATA", f"{_NAMESPACE}:{names.CASCADE_KEY}"), _BYPASS)
 """What became of each model that a cascade asked; where none was asked, that no cascade applies."""
-ATTEMPT_TARGET = _first_of(("UPSTREAM_METADATA", f"{_NAMESPACE}:{names.TARGET_KEY}"), ("REQ", names.LAST_TARGET_HEADER))
+ATTEMPT_TARGET = first_of(("UPSTREAM_METADATA", f"{_NAMESPACE}:{names.TARGET_KEY}"), ("REQ", names.LAST_TARGET_HEADER))
 """An attempt's target, as its router's log knows it."""
 ATTEMPT_MEMBERS = f'"attempt":{ATTEMPTS},"consumer":"{CONSUMER}","model":"{MODEL_ASKED}","stream":{STREAM}'
 """What only filters know: a router's upstream log sees neither dynamic metadata nor the count of attempts. The upstream
 filter leaves these members of the line in a header that is not sent."""
 
-USAGE_MEMBERS = _first_of(("DYNAMIC_METADATA", _of_usage("log")), _NO_USAGE)
+USAGE_MEMBERS = first_of(("DYNAMIC_METADATA", _of_usage("log")), _NO_USAGE)
 """The token filter's members of a line."""
 
 _ANSWERED: Json = {
@@ -243,16 +243,16 @@ def attempt_loggers(path: str, region: str) -> list[Json]:
     fields = {
         **_answer(region, "attempt"),
         "target": ATTEMPT_TARGET,
-        "model_sent": _first_of(
+        "model_sent": first_of(
             ("UPSTREAM_METADATA", f"{_NAMESPACE}:{names.WIRE_KEY}"), ("REQ", names.LAST_WIRE_HEADER)
         ),
         "route": ROUTE,
-        "first_byte_ms": _first_of(("RESPONSE_DURATION", ""), _NONE),
+        "first_byte_ms": first_of(("RESPONSE_DURATION", ""), _NONE),
         "bytes_in": "%BYTES_SENT%",  # seen from the provider's side of the gateway
         "bytes_out": "%BYTES_RECEIVED%",
         "details": "",
     }
-    made = _first_of(("REQ", f"{names.ATTEMPT_HEADER}?{names.HOP_ATTEMPT_HEADER}"), _NO_ATTEMPT)
+    made = first_of(("REQ", f"{names.ATTEMPT_HEADER}?{names.HOP_ATTEMPT_HEADER}"), _NO_ATTEMPT)
     failed = {**fields, "details": _plain("upstream.transport_failure_reason")}
     return [
         _text_logger(path, fields, only=all_of(NOT_COPIES, *WELL), members=made),
@@ -293,7 +293,7 @@ METERED: Mapping[str, Json] = {
 
 def token_counts(place: str = f"{_NAMESPACE}:{names.USAGE_KEY}") -> dict[str, str]:
     """Read the tokens by name; 0 where there is no usage. `place`: of the dynamic metadata that has them."""
-    return {name: _first_of(("DYNAMIC_METADATA", f"{place}:{key}"), _ZERO) for name, key in _TOKENS.items()}
+    return {name: first_of(("DYNAMIC_METADATA", f"{place}:{key}"), ZERO) for name, key in _TOKENS.items()}
 
 
 def _json_logger(path: str, fields: Json, *, only: Json) -> Json:

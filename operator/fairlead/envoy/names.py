@@ -239,6 +239,16 @@ RESERVATION_KEY = "reservation"
 CHECK_NAMESPACE, CHECK_KEY = "fairlead.check", "words"
 """Dynamic metadata apart from the rest, since each value that is added there costs a merge: what the check says. It is
 there for requests that have to fit a budget or a limit in flight; no other is checked, unless all are."""
+REMAINING_KEY, LEASE_KEY = "remaining", "lease"
+"""There, too: of a request that took a unit of a lease, what remained when that was granted; of one that was checked,
+the lease that came with the answer."""
+LEASE_NAMESPACE = "fairlead.lease"
+BATCHED_KEY = "batched"
+"""Dynamic metadata apart from the rest: that the report of a request is in a batch; else it is a call."""
+BACK_KEY, UNLEARNED_KEY = "back", "unlearned"
+"""There, too, what a report gives back of leases that have ended; and what stands for it until the request filter has
+learned the lease that came with this request's check: the whole of it. `key` is what that is learned by, `lost` that
+an attempt was."""
 CLOSED_KEY = "closed"
 """Metadata of `RATE_LIMIT_FILTER`: the budget server's verdict that nothing fits, for the request filter to remember.
 Of `METADATA_NAMESPACE`: the refusal of a request that is asked about although a verdict is known."""
@@ -247,6 +257,7 @@ REFUSED_KEY, TOO_MANY_IN_FLIGHT = "refused", "too_many_in_flight"
 BUDGET_CLUSTER = "!budget"
 USAGE_CLUSTER = "!usage"
 ANSWERS_CLUSTER = "!answers"
+BATCHES_CLUSTER = "!reports"
 """The budget server's clusters."""
 RATE_LIMIT_FILTER = "envoy.filters.http.ratelimit"
 """Name of the filter, and of the metadata where it keeps what the server's answer carries."""

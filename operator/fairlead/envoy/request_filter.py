@@ -41,7 +41,9 @@ It runs once per request, after api_key_auth and before everything that needs to
 - with budgets, too, dynamic metadata `names.CHECK_NAMESPACE`: the words of the check (`descriptor.CHECK`), for a
   request that a policy counts on its route, or on one that led there, for a caller with a limit in flight, and for all
   where nobody may pass without an answer. Any other has room without asking: metadata of `names.RATE_LIMIT_FILTER` says
-  what the budget server would;
+  what the budget server would. So has one that takes a unit of a lease: `names.RESERVATION_KEY` is the unit's name, and
+  `names.REMAINING_KEY` what its answer says to be left. Who asks for a lease, what it covers, and what is given back
+  stands in `lua/request/leases.lua`; a lease is learned from the answer's metadata `names.LEASE_KEY`;
 - for messages and chat/completions on a plan with rungs that want other words: dynamic metadata `names.WORDS_NAMESPACE`
   with those words, `left_out`, or `unsaid`, see `fairlead.envoy.words`;
 - `content-length`, the bytes that were read, for a body that came without;
@@ -110,7 +112,7 @@ from fairlead.ir import fold
 
 PARTS = (
     *("names", "said", "answers", "members", "references", "scan", "media", "edits", "units", "limits", "refusals"),
-    *("directory", "previous", "checks", "rules", "models", "verdicts", "feedback", "form", "decide"),
+    *("directory", "previous", "leases", "checks", "rules", "models", "verdicts", "feedback", "form", "decide"),
 )
 """The files of `lua/request/`, in the order in which they are joined: each sees the locals of those before it."""
 PROMPT_PARTS = ("prompt", "literals", "category")

@@ -31,6 +31,9 @@ An answer to a request for a stream is one, unless its type is JSON: some server
 It sets `names.FINISH_KEY` at the end of an answer that says why it ended: `stop`, `length`, `tool_calls`,
 `content_filter` or `other`, whatever the API calls it.
 
+It sets `names.BATCHED_KEY` at the end of an answer whose `status` is 1, of a request that took a unit of a lease and
+lost no attempt.
+
 It sets `names.BROKEN_KEY` for a stream that begins with an error, or ends with nothing in it.
 
 **It takes out** of a stream of `names.UNASKED_KEY` the events without choices whose own usage is not null,

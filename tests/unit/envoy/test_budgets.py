@@ -38,7 +38,7 @@ def test_a_report_has_the_words_that_the_server_reads() -> None:
 
 
 def test_what_a_report_says_of_attempts_is_what_the_server_reads() -> None:
-    for format_, name in zip(budgets.ATTEMPTS, descriptor.ATTEMPTS, strict=False):
+    for format_, name in zip(budgets.ATTEMPTS, descriptor.ATTEMPTS, strict=True):
         assert name in format_.lower()
 
 

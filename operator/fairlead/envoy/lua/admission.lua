@@ -4,6 +4,9 @@
 -- budget is at its end, and bounds the rate of the others. What it knows of the former is what the request filter sends
 -- along (it remembers verdicts), and what came back for others in the same moment.
 --
+-- A lease that came with the check is known to the request filter when the answer comes. Until then it stands beside the
+-- request, to be given back by its report: there may be no answer.
+--
 -- Where the check asked for it, another route answers: the one that the asked route's metadata names, with the last
 -- resort of that route. The body stays as the request filter wrote it, so the word for the id in it stays as well: each
 -- attempt swaps it.
@@ -45,7 +48,10 @@ end
 
 function envoy_on_request(h)
   local metadata = h:streamInfo():dynamicMetadata()
-  if not metadata:get(RATE_LIMIT) then
+  local said = metadata:get(RATE_LIMIT)
+  local id, units = match(said and said.lease or "", "^(%S+) (%d+) ")
+  if id then metadata:set("fairlead.lease", "unlearned", id .. ":1-" .. units) end
+  if not said then
     local own = metadata:get(NAMESPACE)
     if own and own.ask and refuses(h, own) then return end
   end

@@ -36,16 +36,6 @@ local function refusal(status, code, message, param)
   }
 end
 
-local ANTHROPIC_TYPES = {
-  ["401"] = "authentication_error", ["404"] = "not_found_error", ["429"] = "rate_limit_error", ["500"] = "api_error",
-}
-
--- The same answer in the shape of Anthropic's API.
-local function anthropic_error(answer)
-  return '{"type":"error","error":{"type":"' .. (ANTHROPIC_TYPES[answer.status] or "invalid_request_error")
-    .. '","message":' .. quote(answer.message) .. "}}"
-end
-
 local NO_KEY = refusal("401", "invalid_api_key", "No valid API key was provided.")
 local EXPIRED = refusal("401", "expired_api_key", "This API key has expired.")
 local FOREIGN_PAGE = refusal("403", "origin_not_allowed", "Pages of this origin may not call this gateway without a key;"
@@ -89,10 +79,26 @@ local function no_quota(message, headers)
   }
 end
 
+local anthropic_error, stopped
+
+do -- a chunk of Lua has 200 locals at most
+
+local ANTHROPIC_TYPES = {
+  ["401"] = "authentication_error", ["404"] = "not_found_error", ["429"] = "rate_limit_error", ["500"] = "api_error",
+}
+
+-- The same answer in the shape of Anthropic's API.
+function anthropic_error(answer)
+  return '{"type":"error","error":{"type":"' .. (ANTHROPIC_TYPES[answer.status] or "invalid_request_error")
+    .. '","message":' .. quote(answer.message) .. "}}"
+end
+
 local NO_RETRY = { ["x-should-retry"] = "false", ["x-fairlead-budget-remaining"] = "0" }
 
-local function stopped(consumer)
+function stopped(consumer)
   return no_quota("`" .. consumer .. "` was stopped by hand; ask whoever runs this gateway.", NO_RETRY)
+end
+
 end
 
 local LONGEST_SHOWN = 100

@@ -7,6 +7,7 @@ do -- a chunk of Lua has 200 locals at most
 -- What the budget server is asked, in the words that `fairlead.budgetserver.descriptor.CHECK` names. Where they are not,
 -- the filter behind this one asks nobody.
 local CHECK, WORDS = "fairlead.check", "words"
+local RATE_LIMIT, LEASE = "envoy.filters.http.ratelimit", "fairlead.lease"
 
 local function is_bounded(directory, consumer, route, asked)
   if directory:get("b") == "*" or directory:get("m:" .. consumer) or budgets_of(directory, consumer, route) then
@@ -28,15 +29,21 @@ function words_of_check(directory, consumer, id, model, bytes, route, ask, asked
 end
 
 -- Leaves them. Where there are none, the request has room without asking: what the budget server would answer stands
--- there at once.
-function note_check(h, metadata, directory, consumer, model, bytes, route, ask, asked, stream)
+-- there at once. So it does for a request that takes a unit of a lease. `revision`: of the policies that bound it, or nil.
+function note_check(h, metadata, directory, consumer, model, bytes, route, ask, asked, stream, revision)
   local id = h:headers():get("x-request-id")
   local words = words_of_check(directory, consumer, id, model, bytes, route, ask, asked, stream)
-  if words then
-    metadata:set(CHECK, WORDS, words)
-  else
-    metadata:set("envoy.filters.http.ratelimit", "reservation", "none")
+  if not words then return metadata:set(RATE_LIMIT, "reservation", "none") end
+  local unit, more, key
+  if revision and not directory:get("m:" .. consumer) then
+    unit, more, key = leases.take(consumer, model, bytes, route, ask, asked, stream, revision)
   end
+  if unit then
+    metadata:set(RATE_LIMIT, "reservation", unit)
+    return metadata:set(RATE_LIMIT, "remaining", more)
+  end
+  if key then metadata:set(LEASE, "key", key) end
+  metadata:set(CHECK, WORDS, concat({ words, more or "-", leases.back() or "-" }, " "))
 end
 
 end

@@ -1,5 +1,9 @@
 -- The decision ------------------------------------------------------------------------------------------------------
 
+local word
+
+do -- a chunk of Lua has 200 locals at most
+
 -- Says the request in words that some rungs want, and leaves that beside it; false, and what cannot be said.
 local function leave_said(say, s, terms, metadata, key, hints)
   local said, rest = say(s, terms)
@@ -20,7 +24,7 @@ end
 
 -- Leaves the request in other words beside it, for rungs that want those. What one of them cannot say passes over the rungs
 -- that want these, or is refused.
-local function word(h, s, endpoint, entry, metadata)
+function word(h, s, endpoint, entry, metadata)
   local api = endpoint.worded
   local terms, conversed = entry.translated[api], entry.converse[api]
   local says, converses, rest, unsaid = false, false, nil, nil
@@ -35,6 +39,8 @@ local function word(h, s, endpoint, entry, metadata)
   metadata:set(NAMESPACE, need == endpoint.as_it_is and "unsaid" or "unsaid:" .. (need or ""), true)
   if not need then return unsayable(rest or unsaid, api, not rest) end
   return nil, entry.dialects[need]
+end
+
 end
 
 -- Reads the body, writes it anew for the entry it finds, and returns nil, the entry and the body's bytes; or the answer;
@@ -130,7 +136,8 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   end
   if ask then
     local led = asked and metadata:get(NAMESPACE).asked or ""
-    note_check(h, metadata, directory, consumer, model, bytes, entry.route, ask, led, stream)
+    local revision = budgets and budgets.revision
+    note_check(h, metadata, directory, consumer, model, bytes, entry.route, ask, led, stream, revision)
   end
   if body then buffer:setBytes(body) end
   return nil, entry, bytes, body == nil

@@ -8,7 +8,7 @@ do -- a chunk of Lua has 200 locals at most
 -- until when. Such a request is refused without asking, also while checks fail. Now and then one of them asks all the
 -- same, since a correction can make room again; its refusal goes along, for the filter after the check to give where
 -- nobody answers. So does that of a smaller request whose budget is at its end: it passes only where somebody says so.
-local RATE_LIMIT = "envoy.filters.http.ratelimit"
+local RATE_LIMIT, LEASE = "envoy.filters.http.ratelimit", "fairlead.lease"
 local EVERY_ROUTE = "*"
 local ASKED_EVERY = 10 -- seconds between two that ask
 local LONGEST_ANSWER = 600 -- seconds after which the answer to one that asked is not waited for
@@ -25,6 +25,7 @@ local function remember(text)
   local words, limit, left, dollars, message = match(text, "^([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$")
   local consumer, what, ends, back, revision, bytes, output, answers, at_end = match(words or "", WORDS)
   if not consumer then return end
+  leases.void(consumer)
   if closings >= KEPT then closed, closings = {}, 0 end
   local all = closed[consumer]
   if not all then
@@ -112,11 +113,17 @@ end
 
 -- Learns from the budget server's answers, which no provider can forge: they are metadata.
 local function learn(h)
-  if h:headers():get(":status") ~= "429" and asking < now() then return end
+  if h:headers():get(":status") ~= "429" and asking < now() and not leases.watched() then return end
   local metadata = h:streamInfo():dynamicMetadata()
   local said = metadata:get(RATE_LIMIT)
   if not said then return end
   if said.closed then return remember(said.closed) end
+  -- What a check that is answered says to the client; this request has not asked.
+  if said.remaining then h:headers():replace("x-fairlead-budget-remaining", said.remaining) end
+  if said.lease then leases.learn(metadata:get(LEASE).key, said.lease) end
+  local back = said.reservation and leases.back()
+  -- Where no answer comes, what the filter behind the check has left there is given back: the whole lease.
+  if back or said.lease then metadata:set(LEASE, "back", back or "-") end
   local own = said.reservation and metadata:get(NAMESPACE)
   if own and own.closed then closed[own.consumer] = nil end -- this one asked, and found room
 end

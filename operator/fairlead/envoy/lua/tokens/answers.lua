@@ -49,6 +49,7 @@ local function finish(h, state)
   end
   if record.later then read_event(h, record, record.later) end
   if record.changed then publish(h, record, false) end
+  note_batched(h, record)
   publish_reason(h, record)
 end
 
@@ -123,6 +124,7 @@ local function read_answer(h)
   local kind = h:filterContext():get("kind")
   read_object({ s = "", i = 1, more = more }, member, { record = record, units = UNITS_OF[kind] })
   if record.changed then publish(h, record, false) end
+  note_batched(h, record)
   publish_reason(h, record)
 end
 

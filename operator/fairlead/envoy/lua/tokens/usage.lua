@@ -179,5 +179,16 @@ local function publish(h, record, partial)
       .. more_logged(h, kind, record, made, made_1h, audio_in, audio_out, seen),
     report = status .. " " .. word(input) .. " " .. word(output) .. " " .. parts .. more,
   })
-  record.changed = partial
+  record.changed, record.status = partial, status
+end
+
+-- At the end of an answer: whether its report needs no call of its own. It may be one of a batch where the request took a
+-- unit of a lease and all was counted, so that what is lost of a batch is found in the counters of this gateway.
+local function note_batched(h, record)
+  if record.status ~= COMPLETE then return end
+  local metadata = h:streamInfo():dynamicMetadata()
+  local said = metadata:get("envoy.filters.http.ratelimit")
+  if not (said and said.remaining) then return end
+  local lease = metadata:get("fairlead.lease")
+  if not (lease and lease.lost) then metadata:set("fairlead.lease", "batched", "batched") end
 end

@@ -64,7 +64,10 @@ local function leave_rung(h, headers, said)
   metadata:set(NAMESPACE, "last_model", model)
   metadata:set(NAMESPACE, "last_wire", wire)
   metadata:set(NAMESPACE, "attempts", format("%d", (tonumber(ours.attempts) or 0) + (tonumber(attempts) or 0)))
-  if lost ~= "" then metadata:set(NAMESPACE, "lost", ours.lost and ours.lost .. ";" .. lost or lost) end
+  if lost ~= "" then
+    metadata:set(NAMESPACE, "lost", ours.lost and ours.lost .. ";" .. lost or lost)
+    metadata:set("fairlead.lease", "lost", "1")
+  end
   local began = is_good and match(ours.tried or "", "^%d+,%d+,")
   metadata:set(NAMESPACE, "tried", began and began .. target or "")
   if not is_good and rejected == "" then metadata:set(NAMESPACE, "failed", status) end

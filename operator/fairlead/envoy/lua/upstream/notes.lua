@@ -11,6 +11,7 @@ local function note_attempt(h, target, sent, log)
     if began and tonumber(sent) > tonumber(before) then
       local one = format("%d,%.0f,%s", tonumber(ours.failed) or 0, math.max(0, now - began), other)
       metadata:set(NAMESPACE, "lost", ours.lost and ours.lost .. ";" .. one or one)
+      metadata:set("fairlead.lease", "lost", "1")
     end
     if ours.failed then metadata:set(NAMESPACE, "failed", "") end
   end
