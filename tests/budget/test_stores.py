@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from budget.redis_server import RedisServer
-from fairlead.budget.lease import unit_name
+from fairlead.budget.lease import SHARE, unit_name
 from fairlead.budget.ledger import EXPIRES_AFTER_MS, Counter, Hold, Plan, Posting, Settlement, Verdict, Wish
 from fairlead.budget.reconciliation import Count, UsageCounter, UsageCounterKey
 from fairlead.budgetserver.damaged_keys import PREFIX
@@ -217,6 +217,96 @@ def test_a_store_does_what_the_model_does(runner: asyncio.Runner, store: Store, 
             pass
         real, model = Player(store, example), Player(MemoryStore(), example)
         for step in steps:
+            assert await real.play(step) == await model.play(step), step
+            assert await real.counters() == await model.counters(), step
+            assert await real.opened() == await model.opened(), step
+
+    runner.run(run())
+
+
+Room = tuple[int, int, int, int | None, bool, int]
+
+
+def _rooms() -> list[Room]:
+    """Cap, what is spent and reserved before, a stage that downgrades, whether it does, a unit: around each bar."""
+    found: list[Room] = []
+    for unit, units in product([1, 10**9 + 7, 10**14 + 999_999_937], [4, 7, 32]):
+        room = unit * (units * SHARE + 1)  # a request of the same size beside them
+        for off in (-1, 0, 1):
+            found.append((room + 11 + off, 11, 0, None, False, unit))
+            found.append((10 * room, 11, 0, room + 11 + off, off < 1, unit))
+            # Half of what is not spent is reserved with the last unit, or would be.
+            found.append((11 + 2 * (room + unit * (units + 1)) + off, 11, room, None, False, unit))
+    return found
+
+
+def test_a_store_grants_the_units_that_the_model_does(runner: asyncio.Runner, store: Store) -> None:
+    async def granted(where: Store, name: str, room: Room) -> tuple[Any, ...]:
+        cap, spent, reserved, downgrade_at, smaller, unit = room
+        posting = Posting(counter=name, cap=cap, downgrade_at=downgrade_at, keep_ms=None)
+        other = Posting(counter=f"{name}/c", cap=None, downgrade_at=None, keep_ms=None)
+        before = Settlement(
+            request=f"{name}/s", payer=name, cost=spent, estimated=False, postings=(posting,), now_ms=NOW
+        )
+        held = Hold(
+            request=f"{name}/h", payer=name, plan=Plan(amount=reserved, postings=(posting,)), downgrade=None, now_ms=NOW
+        )
+        plan = Plan(amount=unit, postings=(other, posting))
+        ask = replace(
+            held,
+            request=f"{name}/r",
+            plan=plan,
+            downgrade=replace(plan, amount=0) if smaller else None,
+            wish=Wish(lease=name, units=32, amount=unit),
+        )
+        await asyncio.gather(where.settle(before, None), where.reserve(held))
+        answer = await where.reserve(ask)
+        return answer, list(await where.counters([name, f"{name}/c"])), list(await where.opened([name]))
+
+    async def run() -> None:
+        example, model, units = next(EXAMPLES), MemoryStore(), set()
+        for number, room in enumerate(_rooms()):
+            name = f"{example}-{number}"
+            found = await granted(store, name, room)
+            assert found == await granted(model, name, room), room
+            units.add(found[0].units)
+        assert units >= {0, 4, 6, 7, 31, 32}, "on both sides of each bar"
+
+    runner.run(run())
+
+
+UNITS_LIFE: Sequence[tuple[Any, ...]] = (
+    ("reserve", 0, 10, ["rich", "c"], None, 100, (8, 5)),
+    ("reserve", 0, 10, ["rich", "c"], None, 100, None),
+    ("reserve", 2, 10, ["rich"], None, 30, (8, 5)),
+    ("reserve", 4, 10, ["rich"], None, 30, (8, 5)),
+    ("reserve", 6, 10, ["c"], (0, ["c"]), 100, None),
+    ("settle unit", (0, 1), 7, ["rich"], False, 1),
+    ("settle unit", (0, 1), 7, ["rich"], False, 1),
+    ("settle unit", (0, 2), 70, ["rich"], True, 1),
+    ("give back", [(0, 2), (0, 3), (0, 4), (0, 3), (0, 9), (5, 1)]),
+    ("give back", [(0, 3), (0, 5)]),
+    ("settle unit", (0, 3), 9, ["rich"], False, 1),
+    ("settle unit", (0, 4), 9, ["rich"], True, 1),
+    ("settle unit", (7, 1), 9, ["rich"], False, 1),
+    ("reconcile", 5, ["rich"], False),
+    ("settle unit", (0, 6), 9, ["rich"], False, -1),
+    *[("expire", True)] * 8,
+    ("settle", 8, 3, ["rich"], False, 5, -1, False),  # the fifth that reconciliation booked: no unit took its place
+    ("settle unit", (0, 7), 9, ["rich"], False, 1),
+    ("settle unit", (0, 7), 9, ["rich"], False, 1),
+    ("give back", [(0, 7), (0, 8)]),
+    ("reconcile", 0, ["rich"], False),
+)
+
+
+def test_a_unit_has_the_life_of_the_model_s(runner: asyncio.Runner, store: Store) -> None:
+    async def run() -> None:
+        example = next(EXAMPLES)
+        while await store.expire(NOW + 10 * EXPIRES_AFTER_MS, 100):
+            pass
+        real, model = Player(store, example), Player(MemoryStore(), example)
+        for step in UNITS_LIFE:
             assert await real.play(step) == await model.play(step), step
             assert await real.counters() == await model.counters(), step
             assert await real.opened() == await model.opened(), step
