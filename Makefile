@@ -144,6 +144,10 @@ bench-start: install ## How long `fairlead up` takes to the first answer, withou
 bench-streams: install ## What an answer costs, in one piece, as a burst and event by event; writes docs/benchmarks.md (some minutes)
 	$(BIN)/python -m benchmarks.streams
 
+.PHONY: bench-floods
+bench-floods: install ## What gateways of 256 MiB, 512 MiB and 1 GiB stand, each flood for ten seconds (root; ten minutes)
+	$(BIN)/python -m benchmarks.floods $(if $(MEMORY),--memory $(MEMORY)) $(if $(FLOOD),--only '$(FLOOD)')
+
 bench-check: install ## Fail where an answer costs a third more than docs/benchmarks.md says, or the filter that reads it by half (a minute)
 	$(BIN)/python -m benchmarks.streams --check
 

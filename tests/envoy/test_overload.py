@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from running import CHAT, KEY, Gateway, simple, target
+from running import CHAT, KEY, ROUTE, Gateway, gateway, plan, route, simple, target
+from wire import WireProvider
 
 from fairlead import ir
 from fairlead.demo.provider import SimulatedProvider
@@ -24,6 +25,8 @@ UPLOADS = 40
 CONNECTIONS = 24
 SHORT = ir.Limits(request_bytes=1 << 20, request_timeout_ms=1500, idle_timeout_ms=1000, connections=CONNECTIONS)
 GAP_MS = 250
+LARGE = 4_000_000
+READERS = 20
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +36,24 @@ def provider() -> Iterator[SimulatedProvider]:
 
 
 @pytest.fixture(scope="module")
-def small(provider: SimulatedProvider) -> Iterator[Gateway]:
+def large() -> Iterator[WireProvider]:
+    """Run a provider of large answers."""
+    told = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % LARGE
+    with WireProvider(raw=told + b'{"choices":[' + b" " * (LARGE - 14) + b"]}") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def small(provider: SimulatedProvider, large: WireProvider) -> Iterator[Gateway]:
     """Run a gateway with little memory."""
+    chat, much = target("a/e/m", provider), target("b/e/m", large)  # type: ignore[arg-type]  # asked for its port
+    routes = {
+        "chat": route(ROUTE, plan(f"{ROUTE}/0", last=chat)),
+        "large": route("team/large", plan("team/large/0", last=much)),
+    }
+    ladders = {f"{ROUTE}/0": (chat,), "team/large/0": (much,)}
     limits = ir.Limits(request_bytes=16 << 20, memory_bytes=MEMORY)
-    with Gateway(replace(simple(target("a/e/m", provider)), limits=limits)) as running:
+    with Gateway(gateway(routes, ladders, limits=limits)) as running:
         yield running
 
 
@@ -149,6 +166,57 @@ def test_who_comes_while_memory_runs_out_is_told_in_the_words_of_the_api(small: 
             ]
 
         wait_until(is_refused_by_words)
+
+
+def chunked(gateway: Gateway, path: str, *, size: int) -> tuple[int, dict[str, str], Any]:
+    """Ask with a body that does not say its length, and get the answer when all of it is sent."""
+    body = json.dumps({"model": "chat", "max_tokens": 9, "messages": [{"role": "user", "content": "a" * size}]})
+    with connected(gateway) as asking:
+        asking.sendall(head("transfer-encoding: chunked", path) + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body.encode()))
+        answer = http.client.HTTPResponse(asking)
+        answer.begin()
+        headers = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, headers, json.loads(answer.read())
+
+
+def test_bodies_of_unknown_length_are_counted_when_they_have_come(small: Gateway, wait_until: Wait) -> None:
+    wait_until(lambda: small.envoy.counters("fixed_heap.pressure$").popitem()[1] < 50)
+    size = 4_000_000
+    assert chunked(small, CHAT, size=size)[0] == 200
+    with ExitStack() as stack:
+
+        def full() -> bool:
+            if is_refused(small, size):
+                return True
+            upload = stack.enter_context(connected(small))
+            upload.sendall(head(f"content-length: {size}"))
+            return False
+
+        wait_until(full)
+        status, headers, said = chunked(small, CHAT, size=size)
+        assert (status, headers["retry-after"], said["error"]["code"]) == (503, "2", "overloaded")
+        status, headers, said = chunked(small, "/v1/messages", size=size)
+        assert (status, headers["retry-after"], said["error"]["type"]) == (503, "2", "overloaded_error")
+        assert chunked(small, CHAT, size=100_000)[0] == 200, "small ones are not counted"
+    wait_until(lambda: chunked(small, CHAT, size=size)[0] == 200)
+
+
+def test_who_does_not_read_an_answer_holds_little_of_it(small: Gateway, wait_until: Wait) -> None:
+    asked = json.dumps({"model": "large", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    seen: list[int] = []
+
+    def stands_still() -> bool:
+        seen.append(sum(small.envoy.counters(r"^cluster\.b/e/m\.upstream_cx_rx_bytes_total$").values()))
+        return len(seen) > READERS and len(set(seen[-READERS:])) == 1
+
+    with ExitStack() as stack:
+        for _ in range(READERS):
+            reader = stack.enter_context(connected(small))
+            reader.sendall(head(f"content-length: {len(asked)}") + asked)
+            assert reader.recv(15) == b"HTTP/1.1 200 OK"
+        wait_until(stands_still)
+        assert READERS * 65_536 < seen[-1] < READERS * LARGE / 4
+        assert at_once(small)[0] == 200
 
 
 @pytest.mark.parametrize("size", [1_500_000, 4_000_000, 9_000_000])

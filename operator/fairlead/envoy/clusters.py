@@ -23,6 +23,8 @@ MANY = 100_000
 FAILURE = statuses.pattern()
 """Statuses that count against a target."""
 
+CONNECTION_BYTES = 65_536
+"""What is read of a provider's connection at once, and no more while the client does not take what was read before."""
 
 Addresses = frozenset[tuple[str, int]]
 """Host and port."""
@@ -124,6 +126,7 @@ def _cluster(name: str, lb_endpoint: Json) -> Json:
     return {
         **packed(CLUSTER),
         "name": name,
+        "per_connection_buffer_limit_bytes": CONNECTION_BYTES,
         "circuit_breakers": circuit_limits(MANY),
         "load_assignment": {"cluster_name": "-", "endpoints": [{"lb_endpoints": [lb_endpoint]}]},
     }

@@ -118,6 +118,9 @@ TIMEOUT = ApiError(
 LOCAL = (UNAUTHORIZED, REQUEST_TIMEOUT, TOO_LARGE, NO_BACKEND, TIMEOUT)
 """Errors that Envoy itself makes up, told apart by status."""
 
+NO_CLUSTER = "NC"
+"""The response flag of a request for which no route was chosen."""
+
 NO_HTTP = "UPE"
 """The response flag of a provider that speaks no HTTP."""
 
@@ -243,6 +246,8 @@ def local_reply_config(*, limited: bool = False, worded: bool = False, pinned: b
         *([_mapper(AWAY.status, _text(AWAY.body()), _pinned())] if pinned else []),
     ]
     mappers += [_mapper(error.status, _text(error.body())) for error in LOCAL]
+    nowhere = {"response_flag_filter": {"flags": [NO_CLUSTER]}}
+    mappers.append(_mapper(UNKNOWN_URL.status, _text(UNKNOWN_URL.body()), nowhere))
     mappers += [_mapper(status, _text("%LOCAL_REPLY_BODY%")) for status in DIRECT]
     for least, kind, code in OTHERS:
         error = {"message": OTHER_MESSAGE, "type": kind, "param": None, "code": code}
@@ -274,10 +279,18 @@ def _overload() -> list[Json]:
     later = {"headers_to_add": [{"header": {"key": "retry-after", "value": RETRY_S}, "append_action": OVERWRITE}]}
     anthropic = _anthropic(OVERLOADED.status, OVERLOADED.message).replace("api_error", "overloaded_error")
     told = {"status_code": OVERLOADED.status, **later}  # of a body that is given up on its way Envoy says 500
+    any_path = {"header": {"name": ":path", "present_match": True}}
     return [
         {**_mapper(500, _text(anthropic), shed, {"header_filter": path}, op="GE"), **told},
-        {**_mapper(500, _text(OVERLOADED.body()), shed, op="GE"), **told},
+        {**_mapper(500, _text(OVERLOADED.body()), shed, {"header_filter": any_path}, op="GE"), **told},
+        {**_mapper(500, _text(_for_anybody()), shed, op="GE"), **told},
     ]
+
+
+def _for_anybody() -> str:
+    """Write what clients of both APIs read, for a request of which nothing was read: the members of both."""
+    error = {"message": OVERLOADED.message, "type": "overloaded_error", "param": None, "code": OVERLOADED.code}
+    return json.dumps({"type": "error", "error": error}, separators=(",", ":"))
 
 
 def _budgets() -> list[Json]:

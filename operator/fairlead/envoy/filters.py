@@ -69,12 +69,13 @@ def per_request(gateway: Gateway, layout: Layout, *, probed: Sequence[str]) -> l
                 "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth"],
             },
         },
-        # Large bodies, of those who may call at all: so many at once.
-        *overload.at_once(gateway.limits, layout),
         # Bodies in an encoding become what was encoded, for those who may call at all.
         _encoded(),
         _small(),
         *(_decompressor(encoding) for encoding in ENCODINGS),
+        # Large bodies, of those who may call at all: so many at once. Behind those, which take content-length away.
+        overload.sized(gateway.limits),
+        *overload.at_once(gateway.limits, layout),
         # What is asked; chooses the route. Needs the consumer.
         extension(
             names.DIRECTORY_NAMESPACE,

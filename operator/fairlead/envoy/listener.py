@@ -40,6 +40,7 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
             "idle_timeout": f"{gateway.limits.idle_timeout_ms / 1000:g}s",
         },
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "fairlead"},
+        "http2_protocol_options": overload.windows(),
         "stream_error_on_invalid_http_message": True,  # keep the connection after a 400 of the request filter
         "stream_idle_timeout": "60s",  # until a route is chosen: a client that stalls its upload
         "request_headers_timeout": "10s",
@@ -72,7 +73,7 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
     return {
         **_listener("data", layout.listen, manager),
         **overload.waiting(gateway.limits),
-        "per_connection_buffer_limit_bytes": gateway.limits.request_bytes,
+        **overload.connection(),
         "metadata": logs.LISTENER_METADATA,
     }
 

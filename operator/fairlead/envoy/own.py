@@ -6,7 +6,7 @@ It carries the directory, which that filter reads.
 import json
 from collections.abc import Sequence
 
-from fairlead.envoy import budgets, cors, directory, errors, held, keys, names, probe
+from fairlead.envoy import budgets, cors, directory, held, keys, names, probe
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, packed
 from fairlead.ir import Gateway
@@ -31,13 +31,15 @@ def host(gateway: Gateway, layout: Layout, digest: str, *, silent: Sequence[str]
     rest = {
         "name": "gateway",
         "match": {"prefix": "/"},
-        "direct_response": errors.direct_response(errors.UNKNOWN_URL),
+        # No direct response: of those Envoy does not take how long a body may be.
+        "route": {"cluster": names.NOWHERE, "cluster_not_found_response_code": "NOT_FOUND"},
         "metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: _directory(gateway, layout)}},
         **budgets.at_rest(gateway, layout),
     }
     return {
         "name": "*",
         "domains": ["*"],
+        "request_body_buffer_limit": gateway.limits.request_bytes,
         "routes": [
             *(
                 ready,
