@@ -1,5 +1,6 @@
 """Images, speech, orders and moderations: the official client at a real gateway, booked to the nano-dollar."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -10,12 +11,14 @@ from running_up import CREDENTIAL, RunningUp, Site, consumer, provider, route, s
 
 from budget.client import budget, request, spent, usage, window_with_room
 from budget.conftest import IN_TIME, KEY
+from fairlead.adapters.gateway_metrics import HttpGatewayMetrics
 from fairlead.demo.provider import SimulatedProvider
 from fairlead.demo.provider.beside import IMAGE_TOKENS, SOUND
 from fairlead.demo.provider.form import WORDS
-from fairlead.runtime import requests
+from fairlead.runtime import rehearsal, requests
+from fairlead.runtime.rehearsal import Counted, between
 from fairlead.runtime.requests import Wanted
-from fairlead.standalone import request_logs
+from fairlead.standalone import request_logs, status
 from fairlead.standalone.state import StateFolder
 
 pytestmark = pytest.mark.envoy
@@ -293,22 +296,27 @@ def test_models_of_another_type_are_refused(client: openai.OpenAI) -> None:
 def test_log_lines_have_the_units_and_what_they_cost(
     client: openai.OpenAI, port: int, site: Site, booked: Callable[[int], None]
 ) -> None:
-    client.images.generate(model="dall-e-3", prompt="a boat", n=2)
-    client.images.edit(model="gpt-image-1", image=("a.png", AUDIO, "image/png"), prompt="a boat")
-    client.audio.speech.create(model="tts-1", voice="alloy", input="Grüße")
-    client.audio.speech.create(model="gpt-4o-mini-tts", voice="alloy", input="one", extra_body={"stream_format": "sse"})
-    client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", AUDIO))
-    client.audio.transcriptions.create(model="gpt-4o-transcribe", file=("a.mp3", AUDIO))
-    request(port, "POST", "/v1/rerank", {"model": "rerank-v3-5", "query": "boats", "documents": ["a"] * 101})
     folder = StateFolder(root=site.state)
     prices = request_logs.prices(folder)
+    before = counted_by_gateways(folder)
+    client.images.generate(model="dall-e-3", prompt="a boat", n=2)
+    client.audio.speech.create(model="tts-1", voice="alloy", input="Grüße")
+    client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", AUDIO))
+    request(port, "POST", "/v1/rerank", {"model": "rerank-v3-5", "query": "boats", "documents": ["a"] * 101})
+    span = between(before, counted_by_gateways(folder), prices)
+    assert (span.nanodollars, span.uncounted) == (80_000_000 + 75_000 + 300_000 + 4_000_000, 0)
+    client.images.edit(model="gpt-image-1", image=("a.png", AUDIO, "image/png"), prompt="a boat")
+    client.audio.transcriptions.create(model="gpt-4o-transcribe", file=("a.mp3", AUDIO))
+    client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", AUDIO), response_format="vtt")
+    client.audio.speech.create(model="gpt-4o-mini-tts", voice="alloy", input="one", extra_body={"stream_format": "sse"})
+    assert between(before, counted_by_gateways(folder), prices).uncounted == 1
 
     def logged() -> list[dict[str, Any]]:
-        found = request_logs.newest(folder, Wanted(), count=7)
+        found = request_logs.newest(folder, Wanted(), count=8)
         return [requests.document(one, prices) for one in found if one.line is not None]
 
-    until(lambda: [one["model"] for one in logged()][-1:] == ["rerank-v3-5"] and len(logged()) == 7)
-    images, edit, speech, streamed, minutes, by_tokens, searches = logged()
+    until(lambda: [one["model"] for one in logged()][-1:] == ["gpt-4o-mini-tts"] and len(logged()) == 8)
+    images, speech, minutes, searches, edit, by_tokens, subtitles, streamed = logged()
     assert [images["units"], images["usd"]] == [{"unit": "image", "count": 2}, "0.08"]
     assert [speech["units"], speech["usd"]] == [{"unit": "character", "count": 5}, "0.000075"]
     assert [searches["units"], searches["usd"]] == [{"unit": "search", "count": 2}, "0.004"]
@@ -316,7 +324,21 @@ def test_log_lines_have_the_units_and_what_they_cost(
     assert requests.lines(minutes, whole=False)[0].count("  3 s of audio  $0.0003  ") == 1
     assert streamed["units"] == {"unit": "character", "count": 3}
     assert None not in (edit["usd"], streamed["usd"], by_tokens["usd"])
-    booked(sum(int(Decimal(one["usd"]) * USD) for one in logged()))
+    assert (subtitles["units"], subtitles["usd"]) == (None, None), "nobody counted: a budget estimates it"
+    estimated = -(-len(AUDIO) * 1000 // 2000) * 100
+    booked(estimated + sum(int(Decimal(one["usd"]) * USD) for one in logged() if one["usd"]))
+
+
+def counted_by_gateways(folder: StateFolder) -> Counted:
+    document = status.read(folder)
+    assert document is not None
+    places = [region["metrics"] for region in document["regions"]]
+
+    async def read() -> Counted:
+        async with HttpGatewayMetrics() as metrics:
+            return await rehearsal.read(metrics, places)
+
+    return asyncio.run(read())
 
 
 def test_what_a_provider_keeps_is_refused_by_name(client: openai.OpenAI) -> None:

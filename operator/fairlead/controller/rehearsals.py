@@ -33,6 +33,7 @@ from fairlead.health.rehearsal import (
     returned,
     words,
 )
+from fairlead.ir import word
 from fairlead.runtime.readings import GatewayPlace
 from fairlead.runtime.rehearsal import Drill, read, report
 from fairlead.status import Happening
@@ -300,7 +301,8 @@ def _clusters(compiled: Compiled, endpoints: Collection[str]) -> Mapping[str, st
 
 
 def _prices(compiled: Compiled) -> Mapping[str, Price]:
-    return {name: rung.price for name, rung in decode_configuration(compiled.configuration).targets.items()}
+    targets = decode_configuration(compiled.configuration).targets
+    return {word.decode(name): rung.price for name, rung in targets.items()}
 
 
 # As a person

@@ -58,6 +58,7 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
             ),
             *cache.of_asked(gateway, [*stats.requests(), *stats.rules(gateway), *stats.answers()]),
             *stats.categories(gateway),
+            *stats.units(gateway),
             *cache.stats_loggers(gateway),
             *cache.of_asked(gateway, telemetry.loggers(gateway)),
             *budgets.stats_logger(gateway, layout),

@@ -291,6 +291,12 @@ METERED: Mapping[str, Json] = {
 """Counters of what was counted completely, by name."""
 
 
+UNITS = f"%DYNAMIC_METADATA({_of_usage('units')})%"
+UNIT = f"%DYNAMIC_METADATA({_of_usage('unit')})%"
+"""What was counted of an answer by another unit than tokens, where `COUNTED_APART`."""
+COUNTED_APART = metadata_filter(names.USAGE_KEY, "unit", value={"present_match": True})
+
+
 def token_counts(place: str = f"{_NAMESPACE}:{names.USAGE_KEY}") -> dict[str, str]:
     """Read the tokens by name; 0 where there is no usage. `place`: of the dynamic metadata that has them."""
     return {name: first_of(("DYNAMIC_METADATA", f"{place}:{key}"), ZERO) for name, key in _TOKENS.items()}

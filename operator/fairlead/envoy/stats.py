@@ -2,12 +2,14 @@
 
 from fairlead.envoy import logs, names
 from fairlead.envoy.protobuf import Json, extension
-from fairlead.ir import Gateway
+from fairlead.ir import Gateway, ModelKind
 
 SERIES = 5000
 """Counters, and as many histograms, at most; those that nobody used for an interval make room."""
 
 _FLAGS = "%RESPONSE_FLAGS%"
+_APART = frozenset({ModelKind.IMAGE, ModelKind.AUDIO, ModelKind.SPEECH, ModelKind.TRANSCRIPTION, ModelKind.RERANK})
+"""Kinds that may be billed by other units than tokens."""
 
 
 def _tags(labels: dict[str, str]) -> list[Json]:
@@ -57,6 +59,21 @@ def questions() -> list[Json]:
     """Count questions to classifiers' routes: `envoy_fairlead_classifier_*`; clients' requests are none of them."""
     labels = {"consumer": logs.CONSUMER, "route": logs.ROUTE, **_who()}
     return _loggers("fairlead_classifier", labels, every={}, served=logs.SERVED)
+
+
+def units(gateway: Gateway) -> list[Json]:
+    """Count what answers have of other units than tokens, and those answers: `envoy_fairlead_units`, `_unit_answers`.
+
+    By `unit`: `image`, `millisecond` of audio, `character`, `search`.
+    """
+    if not any(plan.kind in _APART for route in gateway.routes for plan in route.plans):
+        return []
+    who = {"consumer": logs.CONSUMER, "route": logs.ROUTE, "target": logs.TARGET, "unit": logs.UNIT}
+    counters: list[Json] = [
+        {"stat": {"name": "units", "tags": _tags(who)}, "value_format": logs.UNITS},
+        {"stat": {"name": "unit_answers", "tags": _tags(who)}, "value_fixed": 1},
+    ]
+    return [_logger("fairlead", counters, [], only=logs.all_of(logs.SERVED, logs.COUNTED_APART))]
 
 
 def attempts() -> list[Json]:

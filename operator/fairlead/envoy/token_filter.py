@@ -16,6 +16,8 @@ comes. So there is no length, and no number of events, at which usage is lost.
   `cached`: input from the cache; numbers;
 - `status`: 1 = both sides are known, 2 = one side or none, 3 = they contradict their own total, or one is no whole
   number up to 10^9, 4 = as 1, of what may be billed by other units, which the counters for reconciliation do not have;
+- `units`, `unit`: what was counted by another unit than tokens; absent where nothing was, and alone of speech in one
+  piece, which has no usage: its characters are the request filter's count;
 - `model`: what the provider says, as a word (`fairlead.ir.word`);
 - `log`: members of a log line: counts, and where there are any, further kinds of tokens, and units with what they are;
   of speech in one piece, which has no usage, that alone;

@@ -55,6 +55,8 @@ class Span:
     first_bytes: Mapping[int, int] = field(default_factory=dict)
     """How many began within how many milliseconds and not sooner."""
     nanodollars: int = 0
+    uncounted: int = 0
+    """Answers that cost something which nobody counted: images, audio, characters or searches."""
     served: Mapping[str, int] = field(default_factory=dict)
     """Requests by the endpoint that answered."""
 
@@ -162,11 +164,16 @@ def _unseen(seen: Watched, bounds: Bounds) -> str:
 
 
 def notes(seen: Watched) -> tuple[str, ...]:
-    """Say what was not looked at for want of requests, and who was served by the region all the same."""
+    """Say what was not looked at for want of requests or of counts, and who was served by the region all the same."""
     found = []
     if (number := min(_streams(seen.before), _streams(seen.during))) < ENOUGH:
         found.append(
             f"the first byte's p95 was not compared: {number} requests, want {ENOUGH} before and while drained"
+        )
+    if uncounted := seen.before.uncounted + seen.during.uncounted + (seen.after.uncounted if seen.after else 0):
+        found.append(
+            f"in dollars a minute {uncounted} answers are missing: nobody counted the images, audio, characters or"
+            " searches by which they are billed"
         )
     if seen.stranded:
         found.append(f"{seen.stranded} requests were answered by the region itself: nobody else did")

@@ -7,19 +7,25 @@ from typing import Any
 
 from fairlead.adapters.exposition import Sample, samples
 from fairlead.adapters.gateway_metrics import GatewayMetrics
-from fairlead.budget.price import FREE, Price, Tokens, cost, decimal
+from fairlead.budget.price import FREE, NO_TOKENS, Price, Tokens, cost, decimal
+from fairlead.budget.unit import Unit
 from fairlead.errors import EnvoyError
 from fairlead.health.rehearsal import SETTLE_S, Bounds, Outcome, Span, Watched, is_error, notes
 from fairlead.ir import word
 
 _ONLY = (
-    r"^fairlead\.(requests|first_byte_ms|prompt_tokens|completion_tokens|cached_tokens)"
+    r"^fairlead\.(requests|first_byte_ms|prompt_tokens|completion_tokens|cached_tokens|units|unit_answers)"
     r"|^cluster\..*\.upstream_rq_active$"
 )
 _REQUESTS, _FIRST_BYTES = "envoy_fairlead_requests", "envoy_fairlead_first_byte_ms_bucket"
 _TOKENS = {f"envoy_fairlead_{name}_tokens": name for name in ("prompt", "completion", "cached")}
+_MADE, _MADE_ANSWERS = "envoy_fairlead_units", "envoy_fairlead_unit_answers"
+_UNITS = {unit.name.lower(): unit for unit in Unit}
+"""By the label of a series."""
 _ACTIVE = "envoy_cluster_upstream_rq_active"
-_NAMES = frozenset({_REQUESTS, _FIRST_BYTES, _ACTIVE, *_TOKENS})
+_NAMES = frozenset({_REQUESTS, _FIRST_BYTES, _ACTIVE, _MADE, _MADE_ANSWERS, *_TOKENS})
+_WELL = 2
+"""Hundreds of a status that says so."""
 Series = tuple[str, str, tuple[tuple[str, str], ...]]
 """Gateway, name and labels."""
 
@@ -75,6 +81,7 @@ def between(before: Counted, now: Counted, prices: Mapping[str, Price]) -> Span:
         errors=sum(one.value for one in requests if is_error(_status(one), one.labels.get("target", ""))),
         first_bytes=_buckets(grown),
         nanodollars=_spent(grown, prices),
+        uncounted=_uncounted(grown, prices),
         served=dict(sorted(served.items())),
     )
 
@@ -83,12 +90,17 @@ def spent_by_consumer(now: Counted, prices: Mapping[str, Price]) -> dict[str, in
     """Return nano-dollars by consumer since the gateways began to count, at the prices of now."""
     counted: dict[str, list[Sample]] = {}
     for (_, name, labels), value in now.series.items():
-        if name in _TOKENS:
+        if name in _TOKENS or name == _MADE:
             found = dict(labels)
             counted.setdefault(word.decode(found.get("consumer", "")), []).append(
                 Sample(name=name, labels=found, value=value)
             )
     return {consumer: _spent(found, prices) for consumer, found in counted.items() if consumer not in {"", "-"}}
+
+
+def _target(sample: Sample) -> str:
+    """Return the name that people know, by which prices are found."""
+    return word.decode(sample.labels.get("target", ""))
 
 
 def _status(sample: Sample) -> int:
@@ -122,7 +134,7 @@ def _spent(grown: Iterable[Sample], prices: Mapping[str, Price]) -> int:
     tokens: dict[str, dict[str, int]] = {}
     for one in grown:
         if one.name in _TOKENS:
-            counts = tokens.setdefault(one.labels.get("target", ""), {})
+            counts = tokens.setdefault(_target(one), {})
             counts[_TOKENS[one.name]] = counts.get(_TOKENS[one.name], 0) + one.value
     return sum(
         cost(
@@ -130,7 +142,31 @@ def _spent(grown: Iterable[Sample], prices: Mapping[str, Price]) -> int:
             Tokens(input=counts.get("prompt", 0), output=counts.get("completion", 0), cached=counts.get("cached", 0)),
         )
         for target, counts in tokens.items()
-    )
+    ) + sum(cost(prices.get(target, FREE), NO_TOKENS, unit, count) for (target, unit), count in _made(grown).items())
+
+
+def _made(grown: Iterable[Sample]) -> dict[tuple[str, Unit], int]:
+    """Sum up what targets made by other units than tokens."""
+    made: dict[tuple[str, Unit], int] = {}
+    for one in grown:
+        unit = _UNITS.get(one.labels.get("unit", ""))
+        if one.name == _MADE and unit is not None:
+            key = (_target(one), unit)
+            made[key] = made.get(key, 0) + one.value
+    return made
+
+
+def _uncounted(grown: Iterable[Sample], prices: Mapping[str, Price]) -> int:
+    """Count the answers of targets that are billed by other units than tokens, too, and of which nobody counted any."""
+    left: dict[str, int] = {}
+    for one in grown:
+        target = _target(one)
+        if prices.get(target, FREE).by_units:
+            if one.name == _REQUESTS and _status(one) // 100 == _WELL:
+                left[target] = left.get(target, 0) + one.value
+            elif one.name == _MADE_ANSWERS:
+                left[target] = left.get(target, 0) - one.value
+    return sum(max(0, count) for count in left.values())
 
 
 @dataclass(slots=True, kw_only=True)

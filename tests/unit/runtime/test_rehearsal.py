@@ -1,11 +1,13 @@
 """From gateways' metrics to what clients met."""
 
 import asyncio
+from dataclasses import replace
 
 from fairlead.adapters.gateway_metrics import HttpGatewayMetrics
-from fairlead.budget.price import USD, Price
+from fairlead.budget.price import FREE, USD, Price
 from fairlead.errors import EnvoyError
-from fairlead.runtime.rehearsal import Counted, Drill, between, read
+from fairlead.health.rehearsal import Watched, notes
+from fairlead.runtime.rehearsal import Counted, Drill, between, read, spent_by_consumer
 
 PRICES = {"p/a/m": Price(input=1 * USD, output=2 * USD, cached_input=0)}
 
@@ -50,6 +52,30 @@ def test_what_came_between_two_readings_is_summed() -> None:
     assert (span.requests, span.errors) == (3 + 2 + 1 + 2, 1)
     assert span.served == {"p/a": 4, "q/b": 2}
     assert span.nanodollars == 2 * USD, "a million tokens that came from the cache are free, and a million of output"
+
+
+def media(*, answers: int, images: int, asked: int) -> str:
+    labels = 'consumer="c",route="r",target="p/a/big%20pictures"'
+    return f"""\
+envoy_fairlead_requests{{{labels},code="200"}} {asked}
+envoy_fairlead_requests{{{labels},code="503"}} {asked}
+envoy_fairlead_prompt_tokens{{{labels}}} {10 * asked}
+envoy_fairlead_units{{{labels},unit="image"}} {images}
+envoy_fairlead_units{{{labels},unit="smell"}} {images}
+envoy_fairlead_unit_answers{{{labels},unit="image"}} {answers}
+"""
+
+
+def test_what_is_billed_by_units_is_in_the_dollars_and_what_nobody_counted_is_said() -> None:
+    price = replace(FREE, image=40_000_000, input=10**9)
+    prices = {"p/a/big pictures": price}
+    before, after = media(answers=2, images=4, asked=5), media(answers=5, images=14, asked=10)
+    span = between(counted(one=before), counted(one=after), prices)
+    assert (span.nanodollars, span.uncounted) == (10 * 40_000_000 + 50 * 1000, 2)
+    (note,) = [one for one in notes(Watched(before=span, during=span)) if "nobody counted" in one]
+    assert "4 answers are missing" in note
+    assert between(counted(one=before), counted(one=after), {"p/a/big pictures": FREE}).uncounted == 0
+    assert spent_by_consumer(counted(one=after), prices) == {"c": 14 * 40_000_000 + 100 * 1000}
 
 
 def test_first_bytes_above_all_bounds_count_at_the_last() -> None:

@@ -128,27 +128,34 @@ local function spoken_by(h)
   return ours and ours.spoken
 end
 
-local function units_logged(count, unit) return count and unit and ',"units":' .. count .. ',"unit":"' .. unit .. '"' or "" end
+local function units_logged(count, unit) return count and ',"units":' .. count .. ',"unit":"' .. unit .. '"' or "" end
+
+-- What was counted of an answer by another unit than tokens, and the unit; nil where nothing was.
+local function counted_apart(h, kind, record)
+  local spoken = SPOKEN[kind] and spoken_by(h)
+  if spoken then return spoken, "character" end
+  if record.units and UNITS[kind] then return record.units, UNITS[kind] end
+end
 
 -- Further members of a log line: kinds of tokens that there are, and units.
-local function more_logged(h, kind, record, made, made_1h, audio_in, audio_out, seen)
-  local text = ""
+local function more_logged(made, made_1h, audio_in, audio_out, seen, units, unit)
+  local text = units_logged(units, unit)
   if made + made_1h + audio_in + audio_out + seen > 0 then
-    text = ',"cache_write_tokens":' .. made .. ',"cache_write_1h_tokens":' .. made_1h .. ',"audio_input_tokens":' .. audio_in
+    return text .. ',"cache_write_tokens":' .. made .. ',"cache_write_1h_tokens":' .. made_1h .. ',"audio_input_tokens":' .. audio_in
       .. ',"audio_output_tokens":' .. audio_out .. ',"image_input_tokens":' .. seen
   end
-  local spoken = SPOKEN[kind] and spoken_by(h)
-  if spoken then return text .. units_logged(spoken, "character") end
-  return text .. units_logged(record.units, UNITS[kind])
+  return text
 end
 
 -- Of speech in one piece, which has no usage, a line says what it is billed by.
 local function log_spoken(h)
-  local spoken = SPOKEN[h:filterContext():get("kind")] and spoken_by(h)
-  if not spoken then return end
+  local units, unit = counted_apart(h, h:filterContext():get("kind"), {})
+  if not units then return end
   h:streamInfo():dynamicMetadata():set("fairlead", "usage", {
+    units = units,
+    unit = unit,
     log = '"prompt_tokens":null,"completion_tokens":null,"cached_tokens":null,"usage_status":null,"model_served":""'
-      .. units_logged(spoken, "character"),
+      .. units_logged(units, unit),
   })
 end
 
@@ -165,7 +172,7 @@ local function publish(h, record, partial)
   if made < 0 then made = 0 end
   local audio_in, audio_out = record.audio_in or 0, record.audio_out or 0
   local parts = cached .. " " .. made .. " " .. made_1h .. " " .. audio_in .. " " .. audio_out
-  local seen = record.image_in or 0
+  local seen, units, unit = record.image_in or 0, counted_apart(h, kind, record)
   local more = record.units and " " .. word(record.units) or ""
   if seen > 0 then more = " " .. word(record.units) .. " " .. word(seen) end
   h:streamInfo():dynamicMetadata():set("fairlead", "usage", {
@@ -174,9 +181,11 @@ local function publish(h, record, partial)
     cached = cached,
     status = status,
     model = model,
+    units = units,
+    unit = unit,
     log = '"prompt_tokens":' .. written(input) .. ',"completion_tokens":' .. written(output) .. ',"cached_tokens":'
       .. written(cached) .. ',"usage_status":' .. status .. ',"model_served":"' .. model .. '"'
-      .. more_logged(h, kind, record, made, made_1h, audio_in, audio_out, seen),
+      .. more_logged(made, made_1h, audio_in, audio_out, seen, units, unit),
     report = status .. " " .. word(input) .. " " .. word(output) .. " " .. parts .. more,
   })
   record.changed, record.status = partial, status
