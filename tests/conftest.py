@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, settings
 
 from documents import census
 
+gc.disable()  # until all is collected: nearly nothing of what is made until then is ever given back
+
 settings.register_profile(
     "default",
     derandomize=True,  # the same examples in every run: a red build is a red build
@@ -58,6 +60,7 @@ def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what stays for good: it is most of what there is, and looked at each time."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,7 +1,7 @@
 """The CRDs keep Kubernetes' rules for structural schemas, and ours: everything bounded, everything documented."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -38,17 +38,34 @@ def _nodes(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
         yield from _nodes(schema["additionalProperties"], f"{path}{{}}")
 
 
-NODES = [pytest.param(node, id=path) for kind, root in SCHEMAS.items() for path, node in _nodes(root, kind)]
-FIELDS = [
-    pytest.param(part, id=f"{path}.{name}")
-    for kind, root in SCHEMAS.items()
-    for path, node in _nodes(root, kind)
+NODES = {path: node for kind, root in SCHEMAS.items() for path, node in _nodes(root, kind)}
+FIELDS = {
+    f"{path}.{name}": part
+    for path, node in NODES.items()
     for name, part in node.get("properties", {}).items()
     if name != "metadata"
-]
+}
 
 
-@pytest.mark.parametrize("node", NODES)
+def of_each(nodes: Mapping[str, Schema]) -> Callable[[Callable[[Schema], None]], Callable[[], None]]:
+    """Judge node by node, and say where it failed: a test for each of thousands costs more than what it does."""
+
+    def decorated(judge: Callable[[Schema], None]) -> Callable[[], None]:
+        def test() -> None:
+            assert nodes
+            for path, node in nodes.items():
+                try:
+                    judge(node)
+                except Exception as error:
+                    error.add_note(f"at {path}")
+                    raise
+
+        return test
+
+    return decorated
+
+
+@of_each(NODES)
 def test_every_node_is_structural_and_bounded(node: Schema) -> None:
     assert not FORBIDDEN & node.keys()
     match node["type"]:
@@ -71,30 +88,30 @@ def test_every_node_is_structural_and_bounded(node: Schema) -> None:
             raise AssertionError(other)
 
 
-@pytest.mark.parametrize("node", [n for n in NODES if "pattern" in n.values[0]])
+@of_each({path: node for path, node in NODES.items() if "pattern" in node})
 def test_every_pattern_is_anchored(node: Schema) -> None:
     # The API server searches: without both anchors, `x$(rm)` would contain a good name.
     assert node["pattern"].startswith("^")
     assert node["pattern"].endswith("$")
 
 
-@pytest.mark.parametrize("node", [n for n in NODES if n.values[0].get("x-kubernetes-list-type") == "map"])
+@of_each({path: node for path, node in NODES.items() if node.get("x-kubernetes-list-type") == "map"})
 def test_every_list_map_key_is_required_or_has_a_default(node: Schema) -> None:
     for key in node["x-kubernetes-list-map-keys"]:
         assert key in node["items"]["required"] or "default" in node["items"]["properties"][key]
 
 
-@pytest.mark.parametrize("node", [n for n in NODES if n.values[0].get("x-kubernetes-list-type") == "set"])
+@of_each({path: node for path, node in NODES.items() if node.get("x-kubernetes-list-type") == "set"})
 def test_every_set_holds_scalars(node: Schema) -> None:
     assert node["items"]["type"] == "string"
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@of_each(FIELDS)
 def test_every_field_says_what_it_means(field: Schema) -> None:
     assert re.fullmatch(r"\S.*[.)]", field["description"])
 
 
-@pytest.mark.parametrize("field", [f for f in FIELDS if "default" in f.values[0]])
+@of_each({path: node for path, node in FIELDS.items() if "default" in node})
 def test_every_default_is_complete_and_keeps_the_rules(field: Schema) -> None:
     # At creation the API server runs CEL on a default as it is written, without the defaults of its parts.
     default = field["default"]
@@ -105,17 +122,17 @@ def test_every_default_is_complete_and_keeps_the_rules(field: Schema) -> None:
 SWITCHES = (".cascade",)
 """What is on where it is written, be it empty."""
 NEITHER = (".spec", ".status", *SWITCHES)
-OPTIONAL = [f for f in FIELDS if "properties" in f.values[0] and not str(f.id).endswith(NEITHER)]
+OPTIONAL = {path: node for path, node in FIELDS.items() if "properties" in node and not path.endswith(NEITHER)}
 
 
-@pytest.mark.parametrize("field", [f for f in OPTIONAL if not f.values[0].get("required")])
+@of_each({path: node for path, node in OPTIONAL.items() if not node.get("required")})
 def test_an_object_of_which_a_part_has_a_default_has_one_itself(field: Schema) -> None:
     # Otherwise the default would depend on whether an empty mapping is written.
     if any("default" in part for part in field["properties"].values()):
         assert "default" in field
 
 
-@pytest.mark.parametrize("node", [n for n in NODES if "x-kubernetes-validations" in n.values[0]])
+@of_each({path: node for path, node in NODES.items() if "x-kubernetes-validations" in node})
 def test_every_rule_says_what_to_do_and_names_a_field_that_exists(node: Schema) -> None:
     for rule in node["x-kubernetes-validations"]:
         assert re.fullmatch(r"(got .*, )?want .*, .*[^.]", rule["message"])

@@ -1,13 +1,10 @@
 from zoneinfo import ZoneInfo
 
-import pytest
-
 from fairlead.api.timezone import TIME_ZONES
 
 
-@pytest.mark.parametrize("name", sorted(TIME_ZONES))
-def test_every_name_can_be_loaded(name: str) -> None:
-    assert ZoneInfo(name).key == name
+def test_every_name_can_be_loaded() -> None:
+    assert [name for name in TIME_ZONES if ZoneInfo(name).key != name] == []
 
 
 def test_the_machine_s_own_zone_is_no_name() -> None:
