@@ -149,6 +149,7 @@ FLOODS: dict[str, Work] = {
     "300 who do not read 8 MB": readers(300, stream=False),
     "300 who do not read a stream": readers(300, stream=True),
     "5,000 idle connections": idlers(5000),
+    "10,000 idle connections": idlers(10_000),
 }
 
 

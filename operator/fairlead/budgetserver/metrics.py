@@ -18,9 +18,7 @@ class Metrics:
         self.leases, self.units, self.batched = self._of_leases()
         self.reports = self._counter("reports", "Requests that ended", "kind")
         self.malformed = self._counter("malformed", "Messages that a gateway of another version sent")
-        self.broken_connections = self._counter(
-            "broken_connections", "Connections that were closed, since what came was no HTTP/2"
-        )
+        self.broken_connections, self.crowded_connections = self._of_connections()
         self.spent = Counter(
             "fairlead_spend_usd",
             "Dollars booked by reports",
@@ -127,6 +125,12 @@ class Metrics:
         checks = self._counter("shadow_checks", "Copies for shadows that asked for room", "verdict")
         _begin_at_zero(checks, "granted", "rejected", "crowded", "unavailable")
         return checks
+
+    def _of_connections(self) -> tuple[Counter, Counter]:
+        return (
+            self._counter("broken_connections", "Connections that were closed, since what came was no HTTP/2"),
+            self._counter("crowded_connections", "Connections that were closed, since there were too many at once"),
+        )
 
     def _of_leases(self) -> tuple[Counter, Counter, Counter]:
         """Make the series of leases, of their units (each is room for a request without a check), and of batches."""

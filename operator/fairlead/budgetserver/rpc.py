@@ -44,7 +44,7 @@ def make_listener(service: RateLimitService, ratings: Ratings, metrics: Metrics)
     """Make a listener that asks the service, and tells of answers; it listens nowhere yet."""
     calls = _Calls(service, ratings, metrics)
     handlers = {f"/{SERVICE}/{METHOD}": calls.should_rate_limit, f"/{LOGS}/{EXPORT}": calls.export}
-    return Listener(Service(handlers=handlers, broken=calls.broken))
+    return Listener(Service(handlers=handlers, broken=calls.broken, crowded=calls.crowded))
 
 
 class _Calls:
@@ -110,6 +110,11 @@ class _Calls:
         """Count a connection that sent no HTTP/2."""
         self._metrics.broken_connections.inc()
         self._tell("budget.connection_broken", reason)
+
+    def crowded(self) -> None:
+        """Count a connection that too many others left no room for."""
+        self._metrics.crowded_connections.inc()
+        self._tell("budget.connections_crowded", "too many connections at once")
 
     def _malformed(self, reason: str) -> CallError:
         """Count a message of a gateway of another version, until it has its new configuration.

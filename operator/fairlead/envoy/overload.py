@@ -28,6 +28,8 @@ first, from 2^24 bytes on: as much as a body may usually have."""
 CONNECTION_BYTES = 65_536
 """What is read of a connection at once, and what waits in this process for a client that reads slowly. It is
 not how long a body may be: that says the route, `request_body_buffer_limit`."""
+WAITING_BYTES = 65_536
+"""What a connection takes whose request waits for its provider, at both ends. One that is idle takes an eighth."""
 UNSENT_BYTES = 131_072
 """What the kernel may hold of answers beyond what it has sent: without it megabytes for each slow reader."""
 STREAM_WINDOW, STREAMS_WINDOW = 262_144, 1 << 20
@@ -52,14 +54,14 @@ def bootstrap(limits: Limits, layout: Layout) -> Json:
     """Make the parts of the bootstrap: who is watched, and what is done."""
     memory = memory_bytes(limits, layout)
     if memory is None:
-        return {"overload_manager": {"refresh_interval": REFRESH, "resource_monitors": [_connections(limits)]}}
+        return {"overload_manager": {"refresh_interval": REFRESH, "resource_monitors": [_connections(limits, memory)]}}
     heap = heap_bytes(memory)
     return {
         "overload_manager": {
             "refresh_interval": REFRESH,
             "resource_monitors": [
                 extension(HEAP, f"{MONITORS}.fixed_heap.v3.FixedHeapConfig", {"max_heap_size_bytes": heap}),
-                _connections(limits),
+                _connections(limits, memory),
             ],
             "actions": [
                 _action("shrink_heap", {"threshold": {"value": RELEASE_AT}}),
@@ -164,9 +166,10 @@ def waiting(limits: Limits) -> Json:
     }
 
 
-def _connections(limits: Limits) -> Json:
-    most = {"max_active_downstream_connections": limits.connections}
-    return extension(CONNECTIONS, f"{MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig", most)
+def _connections(limits: Limits, memory: int | None) -> Json:
+    most = limits.connections if memory is None else min(limits.connections, heap_bytes(memory) // WAITING_BYTES)
+    fields = {"max_active_downstream_connections": most}
+    return extension(CONNECTIONS, f"{MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig", fields)
 
 
 def _action(name: str, trigger: Json) -> Json:

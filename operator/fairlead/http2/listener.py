@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import itertools
+import resource
 import socket
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -22,6 +25,10 @@ _SLOW_S = 30.0
 """How long a client may read nothing of what waits for it. Meanwhile nothing is read of what it sends."""
 _LARGEST_BACKLOG = 1 << 20
 """Bytes of answers that wait for a client, above which it counts as slow."""
+MOST_CONNECTIONS = 4_096
+"""Connections at once, or half of what this process may open. A worker of a gateway has one or two."""
+_LOOKED_AT = 64
+"""Connections that are looked at, to find one that nobody needs."""
 log = structlog.get_logger("fairlead.http2")
 
 Handler = Callable[[bytes], Awaitable[bytes]]
@@ -36,14 +43,20 @@ class Service:
     """By `/<service>/<method>`."""
     broken: Callable[[str], None]
     """Told why a connection was closed that sent what no client may send."""
+    crowded: Callable[[], None] = lambda: None
+    """Told of each connection that was closed to make room, or that there was no room for."""
 
 
 class Listener:
-    """Answers calls on one address."""
+    """Answers calls on one address.
 
-    def __init__(self, service: Service) -> None:
+    Where there are too many connections, a new one takes the place of that which was silent the longest, of those that
+    are owed no answer: a client that opens many and says nothing loses its own. Where all are owed one, it is closed.
+    """
+
+    def __init__(self, service: Service, *, most: int = MOST_CONNECTIONS) -> None:
         self._service = service
-        self._links: set[_Link] = set()
+        self._links = _Links(min(most, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
         self._server: asyncio.Server | None = None
         self._emptied = asyncio.Event()
 
@@ -64,24 +77,59 @@ class Listener:
         """Take no more calls, answer those under way, and close all connections, at the latest after this time."""
         if self._server is not None:
             self._server.close()
-        for link in tuple(self._links):
+        for link in self._links.all():
             link.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 while self._links:
                     self._emptied.clear()
                     await self._emptied.wait()
-        for link in tuple(self._links):
+        for link in self._links.all():
             link.abort()
 
     def _link(self) -> "_Link":
         return _Link(self._service, self._links, self._emptied)
 
 
+class _Links:
+    """The connections that are open; those that were silent the longest are first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: OrderedDict[_Link, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def all(self) -> "tuple[_Link, ...]":
+        """Return them all."""
+        return tuple(self._open)
+
+    def add(self, link: "_Link") -> "_Link | None":
+        """Add one; return which has to go for it, itself where all others are needed."""
+        gone = None
+        if len(self._open) >= self._most:
+            idle = (one for one in itertools.islice(self._open, _LOOKED_AT) if one.is_idle)
+            gone = next(idle, link)
+            self._open.pop(gone, None)
+        if gone is not link:
+            self._open[link] = None
+        return gone
+
+    def spoke(self, link: "_Link") -> None:
+        """Note that one is not silent."""
+        if link in self._open:
+            self._open.move_to_end(link)
+
+    def discard(self, link: "_Link") -> None:
+        """Forget one that is closed."""
+        self._open.pop(link, None)
+
+
 class _Link(asyncio.Protocol):
     """One connection, between its transport and its state."""
 
-    def __init__(self, service: Service, links: set["_Link"], emptied: asyncio.Event) -> None:
+    def __init__(self, service: Service, links: _Links, emptied: asyncio.Event) -> None:
         self._service = service
         self._links = links
         self._emptied = emptied
@@ -100,7 +148,12 @@ class _Link(asyncio.Protocol):
         transport.set_write_buffer_limits(high=_LARGEST_BACKLOG)
         # A client whose machine is gone says no goodbye; idle ones are welcome.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._links.add(self)
+        gone = self._links.add(self)
+        if gone is not None:
+            self._service.crowded()
+            gone.abort()
+        if self._closed:
+            return
         self._timer = self._loop.call_later(_GREETING_S, self.abort)
         self._flush()
 
@@ -113,6 +166,7 @@ class _Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closed:
             return
+        self._links.spoke(self)
         greeted = self._connection.is_greeted
         try:
             for request in self._connection.receive(data):
@@ -126,6 +180,11 @@ class _Link(asyncio.Protocol):
             self._stop_timer()
         self._flush()
         self._end_if_drained()
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether the client waits for nothing."""
+        return not self._running and self._connection.is_idle
 
     def pause_writing(self) -> None:
         """Stop listening to a client that does not read."""

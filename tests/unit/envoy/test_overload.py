@@ -67,6 +67,14 @@ def test_bodies_that_are_too_large_anyway_have_no_class() -> None:
     }
 
 
+@pytest.mark.parametrize(("memory", "most"), [(256, 2560), (512, 6553), (1024, 9000)])
+def test_connections_have_room_all_together(memory: int, most: int) -> None:
+    limits = Limits(request_bytes=MB, connections=9000)
+    made = overload.bootstrap(limits, replace(LAYOUT, memory_bytes=memory * MB))
+    _, monitor = made["overload_manager"]["resource_monitors"]
+    assert monitor["typed_config"]["max_active_downstream_connections"] == most
+
+
 def test_without_a_limit_only_connections_are_bounded() -> None:
     made = overload.bootstrap(LIMITS, LAYOUT)
     assert overload.at_once(LIMITS, LAYOUT) == []

@@ -29,9 +29,14 @@ def call(stream: int, message: bytes) -> bytes:
 class Serving:
     """A listener on a port of its own, and what it was told."""
 
-    def __init__(self, handle: Handler) -> None:
+    def __init__(self, handle: Handler, *, most: int = 100) -> None:
         self.broken: list[str] = []
-        self.listener = Listener(Service(handlers={PATH: handle}, broken=self.broken.append))
+        self.crowded = 0
+        service = Service(handlers={PATH: handle}, broken=self.broken.append, crowded=self._note_crowd)
+        self.listener = Listener(service, most=most)
+
+    def _note_crowd(self) -> None:
+        self.crowded += 1
 
     async def start(self, address: str = "127.0.0.1:0") -> str:
         port = await self.listener.start(address)
@@ -245,5 +250,50 @@ def test_a_port_that_is_taken_is_an_error() -> None:
         with pytest.raises(OSError, match="in use"):
             await Serving(echo).start(address)
         await serving.listener.stop(1)
+
+    run(story)
+
+
+def test_a_new_connection_takes_the_place_of_the_longest_silent() -> None:
+    async def story() -> None:
+        serving = Serving(echo, most=2)
+        host, _, port = (await serving.start()).partition(":")
+        first, second = [await asyncio.open_connection(host, int(port)) for _ in range(2)]
+        for reader, writer in (second, first):
+            writer.write(HELLO + call(1, b"m"))
+            while b"m" not in await reader.read(1_000):
+                pass
+        third = await asyncio.open_connection(host, int(port))
+        await is_cut(second[0])
+        assert serving.crowded == 1
+        for reader, writer, stream in ((*first, 3), (*third, 1)):
+            writer.write((HELLO if stream == 1 else b"") + call(stream, b"again"))
+            while b"again" not in await reader.read(1_000):
+                pass
+        for _, writer in (first, second, third):
+            writer.close()
+        await serving.listener.stop(1)
+
+    run(story)
+
+
+def test_no_connection_that_is_owed_an_answer_makes_room() -> None:
+    async def story() -> None:
+        serving = Serving(lambda _: asyncio.get_running_loop().create_future(), most=1)
+        host, _, port = (await serving.start()).partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(HELLO + call(1, b"m"))
+        answered = frames.FrameReader()
+        while not any(
+            one.kind == frames.SETTINGS and one.flags & frames.ACK for one in answered.read(await reader.read(100))
+        ):
+            pass
+        late = await asyncio.open_connection(host, int(port))
+        await is_cut(late[0])
+        assert serving.crowded == 1
+        assert not reader.at_eof()
+        for one in (writer, late[1]):
+            one.close()
+        await serving.listener.stop(0.05)
 
     run(story)
