@@ -4,8 +4,8 @@
 
 An open loop at a fixed rate, counted from the moment a request was due. They take turns; what is added is the
 median over the rounds of the difference of a round's two medians. Gateway and load have a core each, as in
-`benchmarks.gateways`; the budget server takes what is free. That every request was checked, in time, is read from the
-server's own counters, else the figure would be that of a gateway which gives up.
+`benchmarks.gateways`; the budget server takes what is free. That every request was checked in time, or took a unit of a
+lease, is read from the server's own counters, else the figure would be that of a gateway which gives up.
 """
 
 import argparse
@@ -88,6 +88,13 @@ def _start(stack: ExitStack, folder: Path, server: Server) -> dict[str, Running]
     }
 
 
+def _asked(server: Server) -> tuple[float, float]:
+    """Count the checks that were granted, and the units that were reported."""
+    text = server.metrics()
+    checked = metric(text, "fairlead_budget_checks_total", verdict="granted")
+    return checked, metric(text, "fairlead_budget_lease_units_total", outcome="used")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -111,7 +118,7 @@ def main() -> None:
         running = _start(stack, folder, server)
         began = {name: one.cpu_seconds() for name, one in running.items()}
         asked: dict[str, float] = {}
-        before = metric(server.metrics(), "fairlead_budget_checks_total", verdict="granted")
+        before = _asked(server)
         figures: dict[str, list[tuple[float, float]]] = {name: [] for name in running}
         for _ in range(options.rounds):
             for name, one in running.items():
@@ -121,7 +128,7 @@ def main() -> None:
                     raise SystemExit(f"{found.lost} requests got no 200")
                 figures[name].append((found.p50, found.p99))
                 asked[name] = asked.get(name, 0) + cpu_s(server.process.pid) - before_round
-        granted = metric(server.metrics(), "fairlead_budget_checks_total", verdict="granted") - before
+        checked, leased = (after - earlier for after, earlier in zip(_asked(server), before, strict=True))
         sent = options.rounds * options.seconds * options.rate
         cpu = {name: (one.cpu_seconds() - began[name]) / sent for name, one in running.items()}
         cpu |= {f"budget server {name}": seconds / sent for name, seconds in asked.items() if name != "without"}
@@ -134,7 +141,7 @@ def main() -> None:
         added = (asked[0] - plain[0] for plain, asked in zip(figures["without"], figures[name], strict=True))
         low, middle, high = statistics.quantiles(added, n=4)
         print(f"added p50 {name}: {middle:.2f} ms (quartiles {low:.2f} to {high:.2f})")
-    print(f"{granted:.0f} of {sent} were checked")
+    print(f"{checked:.0f} of {sent} were checked, {leased:.0f} took units of leases")
 
 
 if __name__ == "__main__":

@@ -49,8 +49,10 @@ end
 function envoy_on_request(h)
   local metadata = h:streamInfo():dynamicMetadata()
   local said = metadata:get(RATE_LIMIT)
-  local id, units = match(said and said.lease or "", "^(%S+) (%d+) ")
-  if id then metadata:set("fairlead.lease", "unlearned", id .. ":1-" .. units) end
+  if said and said.lease then
+    local id, units = match(said.lease, "^(%S+) (%d+) ")
+    if id then metadata:set("fairlead.lease", "unlearned", id .. ":1-" .. units) end
+  end
   if not said then
     local own = metadata:get(NAMESPACE)
     if own and own.ask and refuses(h, own) then return end
