@@ -2,11 +2,13 @@
 
 import http.client
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from running import CHAT, KEY, ROUTE, Gateway, gateway, plan, route, simple, target
@@ -14,6 +16,7 @@ from wire import WireProvider
 
 from fairlead import ir
 from fairlead.demo.provider import SimulatedProvider
+from fairlead.envoy import names
 
 pytestmark = pytest.mark.envoy
 
@@ -47,11 +50,13 @@ def large() -> Iterator[WireProvider]:
 def small(provider: SimulatedProvider, large: WireProvider) -> Iterator[Gateway]:
     """Run a gateway with little memory."""
     chat, much = target("a/e/m", provider), target("b/e/m", large)  # type: ignore[arg-type]  # asked for its port
+    limited = replace(much, name="b/e/limited", max_in_flight=100)
     routes = {
         "chat": route(ROUTE, plan(f"{ROUTE}/0", last=chat)),
         "large": route("team/large", plan("team/large/0", last=much)),
+        "limited": route("team/limited", plan("team/limited/0", last=limited)),
     }
-    ladders = {f"{ROUTE}/0": (chat,), "team/large/0": (much,)}
+    ladders = {f"{ROUTE}/0": (chat,), "team/large/0": (much,), "team/limited/0": (limited,)}
     limits = ir.Limits(request_bytes=16 << 20, memory_bytes=MEMORY)
     with Gateway(gateway(routes, ladders, limits=limits)) as running:
         yield running
@@ -201,12 +206,20 @@ def test_bodies_of_unknown_length_are_counted_when_they_have_come(small: Gateway
     wait_until(lambda: chunked(small, CHAT, size=size)[0] == 200)
 
 
-def test_who_does_not_read_an_answer_holds_little_of_it(small: Gateway, wait_until: Wait) -> None:
-    asked = json.dumps({"model": "large", "messages": [{"role": "user", "content": "hi"}]}).encode()
+@pytest.mark.parametrize(
+    ("model", "cluster"),
+    [("large", names.cluster("b/e/m")), ("limited", names.limited_cluster("b/e/limited"))],
+    ids=["from a provider", "through a hop"],
+)
+def test_who_does_not_read_an_answer_holds_little_of_it(
+    small: Gateway, wait_until: Wait, model: str, cluster: str
+) -> None:
+    asked = json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}]}).encode()
     seen: list[int] = []
 
     def stands_still() -> bool:
-        seen.append(sum(small.envoy.counters(r"^cluster\.b/e/m\.upstream_cx_rx_bytes_total$").values()))
+        counter = f"^cluster.{re.escape(cluster)}.upstream_cx_rx_bytes_total$"
+        seen.append(sum(small.envoy.counters(quote(counter)).values()))
         return len(seen) > READERS and len(set(seen[-READERS:])) == 1
 
     with ExitStack() as stack:

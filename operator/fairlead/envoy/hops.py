@@ -170,7 +170,7 @@ def into(listener: str, name: str, gateway: Gateway, *, hostname: str, host: Jso
             {"transport_socket": raw},
         ),
         "typed_extension_protocol_options": clusters.http_options(
-            {"explicit_http_config": {"http2_protocol_options": {}}}
+            {"explicit_http_config": {"http2_protocol_options": overload.hop_windows()}}
         ),
     }
 
@@ -192,6 +192,7 @@ def _bulkhead_manager(gateway: Gateway) -> Json:
     made = manager("bulkhead", {"cluster_header": names.HOP_HEADER, "timeout": "0s"}, used=BULKHEAD_HEADERS)
     return {
         **made,
+        "http2_protocol_options": overload.hop_windows(),
         "route_config": {**made["route_config"], **makers.told_by_hop(gateway)},
         "http_filters": [router([])],
         "local_reply_config": errors.hop_reply_config(),

@@ -35,6 +35,8 @@ UNSENT_BYTES = 131_072
 STREAM_WINDOW, STREAMS_WINDOW = 262_144, 1 << 20
 """What a client of HTTP/2 may send unasked on one stream, and on all of a connection's. The former also waits in this
 process at most for one that reads slowly."""
+_NO_WINDOW = (1 << 31) - 1
+"""RFC 9113, 6.9.1: the largest."""
 _TCP, _NOT_SENT_LOW_WATER = 6, 25
 """Linux' numbers: `setsockopt(2)`, `tcp(7)`."""
 
@@ -145,6 +147,14 @@ def connection() -> Json:
 def windows() -> Json:
     """Make the options of HTTP/2 that bound a client's streams."""
     return {"initial_stream_window_size": STREAM_WINDOW, "initial_connection_window_size": STREAMS_WINDOW}
+
+
+def hop_windows() -> Json:
+    """Make the options of HTTP/2 on the way into a hop: what waits there of an answer whose client reads slowly.
+
+    All streams together are not bounded: some that nobody reads would hold up all others.
+    """
+    return {"initial_stream_window_size": STREAM_WINDOW, "initial_connection_window_size": _NO_WINDOW}
 
 
 def exempt() -> Json:
