@@ -2,7 +2,9 @@
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Callable, Mapping
+import threading
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from fairlead.adapters.kube import FIELD_MANAGER, Changed, ConflictError, Listed, Object
@@ -19,6 +21,8 @@ class MemoryCluster:
         self._objects: dict[Key, dict[str, Any]] = {}
         self._applied: dict[Key, Object] = {}
         self._version = 0
+        self._telling = threading.Lock()
+        self._listeners: list[Callable[[Changed], None]] = []
         self._watches: list[tuple[Callable[[Object], bool], asyncio.Queue[Changed]]] = []
         self.writes: list[tuple[str, str, str]] = []
         """Verb, kind, name."""
@@ -63,11 +67,40 @@ class MemoryCluster:
         return [copy.deepcopy(found) for key, found in sorted(self._objects.items()) if key[0] == kind]
 
     def _tell(self, changed: Changed, before: Object | None = None) -> None:
+        with self._telling:
+            for hear in self._listeners:
+                hear(changed)
         for wants, queue in self._watches:
             if wants(changed.object):
                 queue.put_nowait(changed)
             elif before is not None and wants(before):  # what leaves a selection is told as deleted
                 queue.put_nowait(Changed(object=changed.object, deleted=True))
+
+    @contextmanager
+    def told(self, kinds: Collection[str], listener: Callable[[Object, bool], None]) -> Iterator[None]:
+        """Tell somebody what there is of these kinds, and each change at once, with whether it was deleted.
+
+        A kind whose watches are refused is not told.
+        """
+        heard = []
+        for kind in kinds:
+            with suppress(ClusterError):
+                self._check("watch", kind)
+                heard.append(kind)
+
+        def hear(changed: Changed) -> None:
+            if changed.object["kind"] in heard:
+                listener(changed.object, changed.deleted)
+
+        with self._telling:
+            self._listeners.append(hear)
+            for kind in heard:
+                for found in self.all(kind):
+                    listener(found, False)
+        try:
+            yield
+        finally:
+            self._listeners.remove(hear)
 
     # As `fairlead.adapters.kube.Kube`
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -30,7 +29,7 @@ from fairlead.errors import BudgetConfigurationError, BudgetServerError, EnvoyEr
 from fairlead.manifests import COMPONENT_LABEL, REGION_LABEL
 from fairlead.manifests.settings import BudgetSettings
 from fairlead.statuses import Failure
-from fast_clock import FASTER, FastClock
+from fast_clock import FASTER, FastClock, leave_out_waits
 from gateway_values import LABELS, settings
 from memory_cluster import MemoryCluster
 
@@ -262,18 +261,20 @@ class Stage:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    """Wait for a condition, some seconds of real time at most."""
-    deadline = time.monotonic() + WITHIN_S
+    """Wait for a condition, some seconds of the loop's time at most."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + WITHIN_S
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert loop.time() < deadline, "waited in vain"
         await asyncio.sleep(0.005)
 
 
 async def while_it_runs(stage: Stage, story: Callable[[], Awaitable[None]]) -> None:
-    running = asyncio.create_task(stage.operator.run())
-    try:
-        await story()
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+    with leave_out_waits():
+        running = asyncio.create_task(stage.operator.run())
+        try:
+            await story()
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running

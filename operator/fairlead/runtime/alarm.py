@@ -27,11 +27,16 @@ class Alarm:
         """Let whoever waits begin in so many seconds; of several moments the earliest counts."""
         loop = asyncio.get_running_loop()
         due = loop.time() + seconds
-        if self._timer is not None and not self._timer.cancelled() and loop.time() < self._timer.when() <= due:
+        if self._timer is not None and self._timer.when() <= due:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = loop.call_at(due, self._rings.set)
+        self._timer = loop.call_at(due, self._come)
+
+    def _come(self) -> None:
+        # A loop may call a nanosecond early: that it has come is told by the call, not by the clock.
+        self._timer = None
+        self._rings.set()
 
     def silence(self) -> None:
         """Take note: what was to be done is being done. A moment that is set stays set."""

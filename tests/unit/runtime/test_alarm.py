@@ -57,3 +57,22 @@ def test_a_moment_stays_set_when_it_is_silenced() -> None:
         assert await alarm.within(None)
 
     _with(story)
+
+
+def test_a_moment_that_came_a_moment_early_is_none_that_is_still_to_come() -> None:
+    async def story(alarm: Alarm) -> None:
+        loop = asyncio.get_running_loop()
+        early = 5e-10  # less than what the loop tells apart
+        now = loop.time()
+        loop.time = lambda: now  # type: ignore[method-assign]
+        alarm.ring_in(early)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert alarm.rings
+        alarm.silence()
+        alarm.ring_in(early)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert alarm.rings
+
+    _with(story)

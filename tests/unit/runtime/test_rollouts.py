@@ -64,7 +64,7 @@ class World:
     def look(self, *, well: int = 0, failed: int = 0, ground: Ground = GROUND) -> tuple[Change, ...]:
         self.metrics.well += well
         self.metrics.failed += failed
-        asyncio.run(self.clock.sleep(30))
+        self.clock.ahead(30)
         return asyncio.run(self.watch.look(self.metrics, ground))
 
     def started(self) -> None:
@@ -219,7 +219,7 @@ def measured(said: float | str | None, plan: Plan = MEASURED) -> tuple[World, St
     world.ask(OLD)
     world.ask(plan)
     world.look()
-    asyncio.run(world.clock.sleep(60))
+    world.clock.ahead(60)
     world.look(well=50)
     expected = (SOURCE.url, 'avg(thumbs{model="new",of="{{other}}"})', 2.0)
     assert set(prometheus.asked) <= {expected}
