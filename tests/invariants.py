@@ -167,9 +167,8 @@ def check_files(files: Mapping[str, bytes], gateway: ir.Gateway) -> None:
     """Every cluster that is named exists, and the files name no Secret that the gateway does not carry."""
     whole = envoy.static(files)
     clusters = {cluster["name"] for cluster in whole["static_resources"]["clusters"]}
-    assert envoy.names.NOWHERE not in clusters
     for name in _cluster_names(whole["static_resources"]):
-        assert name in clusters or name == envoy.names.NOWHERE, name
+        assert name in clusters, name
     for ladder in gateway.ladders:
         assert envoy.names.ladder_cluster(ladder.name) in clusters
     mounted = {f"{credential.secret_name}/{credential.key}" for credential in gateway.credentials}

@@ -1,6 +1,6 @@
 """Flood gateways that may take 256, 512 and 1,024 MiB, each flood against a gateway of its own. Root only.
 
-python -m benchmarks.floods [--memory MIB ...] [--only WORDS] [--seconds S]
+python -m benchmarks.floods [--memory MIB ...] [--only WORDS] [--seconds S] [--workers N]
 """
 
 import argparse
@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--memory", type=int, nargs="*", default=[256, 512, 1024], metavar="MIB")
     parser.add_argument("--only", default="")
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
@@ -29,7 +30,7 @@ def main() -> None:
     for memory in options.memory:
         for name in clients.FLOODS:
             if options.only in name:
-                print(run(name, memory * MIB, options.seconds, limits), flush=True)
+                print(run(name, memory * MIB, options.seconds, limits, options.workers), flush=True)
     print(f"load {os.getloadavg()[0]:.1f}")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import time
 from collections.abc import Callable, Coroutine
 
@@ -20,12 +21,12 @@ def body(size: int, seed: int, *, stream: bool = False) -> bytes:
     return said + b"a" * max(1, size - len(said) - len(end)) + end
 
 
-def head(length: int | None) -> bytes:
+def head(length: int | None, encoding: str = "") -> bytes:
     """Make the head of a request; without a length its body is sent in chunks."""
     how = "transfer-encoding: chunked" if length is None else f"content-length: {length}"
     return (
         f"POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {CLIENT_KEY}\r\n"
-        f"content-type: application/json\r\n{how}\r\n\r\n"
+        f"content-type: application/json\r\n{encoding}{how}\r\n\r\n"
     ).encode()
 
 
@@ -52,7 +53,7 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[str, bool]:
     return answer.split(" ", 2)[1], "\r\nretry-after:" in answer
 
 
-async def sender(port: int, outcome: Outcome, until: float, asked: bytes, *, chunked: bool) -> None:
+async def sender(port: int, outcome: Outcome, until: float, asked: bytes, *, chunked: bool, encoding: str = "") -> None:
     """Send a body on HTTP/1.1, as fast as it is taken, again and again."""
     view = memoryview(asked)
     while time.monotonic() < until:
@@ -60,7 +61,9 @@ async def sender(port: int, outcome: Outcome, until: float, asked: bytes, *, chu
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                writing = asyncio.create_task(_write(writer, view, chunked=chunked))
+                writing = asyncio.create_task(
+                    _write(writer, view, head(None if chunked else len(view), encoding), chunked=chunked)
+                )
                 try:
                     said, later = await _answer(reader)
                 finally:
@@ -72,10 +75,10 @@ async def sender(port: int, outcome: Outcome, until: float, asked: bytes, *, chu
         await asyncio.sleep(PAUSE_S if said != "200" else 0)
 
 
-async def _write(writer: asyncio.StreamWriter, view: memoryview, *, chunked: bool) -> None:
-    writer.write(head(None if chunked else len(view)))
-    for first in range(0, len(view), PART):
-        part = view[first : first + PART]
+async def _write(writer: asyncio.StreamWriter, view: memoryview, first: bytes, *, chunked: bool) -> None:
+    writer.write(first)
+    for at in range(0, len(view), PART):
+        part = view[at : at + PART]
         if chunked:
             writer.write(b"%x\r\n" % len(part))
         writer.write(part)
@@ -118,6 +121,15 @@ def bodies(count: int, size: int, *, chunked: bool) -> Work:
     return lambda port, outcome, until: [sender(port, outcome, until, asked, chunked=chunked) for _ in range(count)]
 
 
+def packed(count: int, size: int) -> Work:
+    """Send so many bodies at once, in gzip, where they are a thousandth of their size."""
+    asked = gzip.compress(body(size, 4), 9)
+    said = "content-encoding: gzip\r\n"
+    return lambda port, outcome, until: [
+        sender(port, outcome, until, asked, chunked=False, encoding=said) for _ in range(count)
+    ]
+
+
 def streams(connections: int, count: int, size: int, *, unknown: bool) -> Work:
     """Send so many bodies at once on each of some connections of HTTP/2."""
     asked = body(size, 4)
@@ -141,6 +153,8 @@ FLOODS: dict[str, Work] = {
     "one body of 16 MiB": bodies(1, (16 << 20) - 4096, chunked=False),
     "300 x 8 MB of unknown length": bodies(300, 8_000_000, chunked=True),
     "300 x 8 MB": bodies(300, 8_000_000, chunked=False),
+    "300 x 8 MB in gzip": packed(300, 8_000_000),
+    "100 x 16 MB of unknown length": bodies(100, 16_000_000, chunked=True),
     "1,000 x 0.9 MB of unknown length": bodies(1000, 900_000, chunked=True),
     "1,000 x 0.9 MB": bodies(1000, 900_000, chunked=False),
     "HTTP/2, 100 x 8 MB": streams(1, 100, 8_000_000, unknown=False),

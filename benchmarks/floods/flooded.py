@@ -19,7 +19,6 @@ from benchmarks.gateways.fairlead_gateway import command
 from benchmarks.streams.running import Running, ready
 from fairlead import ir
 
-WORKERS = 2
 MIB = 1 << 20
 
 
@@ -51,7 +50,7 @@ def _beside(stack: ExitStack, work: Callable[..., None], *arguments: object) -> 
     return mine
 
 
-def run(name: str, memory: int, seconds: float, limits: ir.Limits) -> str:
+def run(name: str, memory: int, seconds: float, limits: ir.Limits, workers: int) -> str:
     """Flood one gateway, and say what was seen in a row of a table."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fl-flood-")))
@@ -59,7 +58,7 @@ def run(name: str, memory: int, seconds: float, limits: ir.Limits) -> str:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         provider = _beside(stack, _provide).recv()
-        started = command(port, provider, folder, limits=limits, memory_bytes=memory, workers=WORKERS)
+        started = command(port, provider, folder, limits=limits, memory_bytes=memory, workers=workers)
         log = stack.enter_context((folder / "envoy.log").open("wb"))
         process = subprocess.Popen(started, preexec_fn=group.join, stdout=log, stderr=log)  # noqa: PLW1509
         stack.callback(process.wait)

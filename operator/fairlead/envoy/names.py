@@ -15,8 +15,8 @@ Envoy finds *no* virtual host for a request without this header, not even `*` (s
 picks the first route before the first HTTP filter runs. So an early header mutation sets it to `NO_ROUTE`.
 """
 NO_ROUTE = "-"
-NOWHERE = "nowhere"
-"""The cluster of requests for which no route was chosen: there is none."""
+NOWHERE_HEADER = "x-fl-nowhere"
+"""Names the cluster of requests for which no route was chosen: nobody writes it, and there is none."""
 """`ROUTE_HEADER` before the request filter has decided: no route is called so, which leads to virtual host `*`."""
 
 CONSUMER_HEADER = "x-fl-consumer"

@@ -32,7 +32,7 @@ def host(gateway: Gateway, layout: Layout, digest: str, *, silent: Sequence[str]
         "name": "gateway",
         "match": {"prefix": "/"},
         # No direct response: of those Envoy does not take how long a body may be.
-        "route": {"cluster": names.NOWHERE, "cluster_not_found_response_code": "NOT_FOUND"},
+        "route": {"cluster_header": names.NOWHERE_HEADER, "cluster_not_found_response_code": "NOT_FOUND"},
         "metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: _directory(gateway, layout)}},
         **budgets.at_rest(gateway, layout),
     }
