@@ -2,11 +2,12 @@
 
     python -m benchmarks.budgets.cost [--requests 1000] [--rounds 15]
 
-A request is a check and a report: two calls. Servers take turns within each round, on the same machine, from one
-client; what is compared is the CPU time that the server's process took (a core does one second of it per second), so
-the client may be slower than the server. For the constant server calls are counted, for the others requests: 0.5 would
-be a server that does its work for nothing. The ratio is the median over the rounds of a round's own ratio, so that a
-noisy machine is noisy for all. Redis' own CPU is not the budget server's, and not counted.
+A request is a check and a report: two calls. With leases, one in 32 is checked, and gets room for 31 others, whose
+reports come together. Servers take turns within each round, on the same machine, from one client; what is compared is
+the CPU time that the server's process took (a core does one second of it per second), so the client may be slower than
+the server. For the constant server calls are counted, for the others requests: 0.5 would be a server that does its work
+for nothing. The ratio is the median over the rounds of a round's own ratio, so that a noisy machine is noisy for all.
+Redis' own CPU is not the budget server's, and not counted.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ import grpc
 
 from budget import configurations
 from budget.redis_server import BINARY, RedisServer
-from budget.server import Gateway, Server
+from budget.server import Gateway, Server, told
+from fairlead.budget.lease import MOST
 from fairlead.budgetserver.messages import METHOD, OK, SERVICE, Request, Response
 from ports import free_port
 
@@ -93,6 +96,24 @@ async def _requests(port: int, count: int, label: str) -> int:
     return count
 
 
+async def _leased(port: int, count: int, label: str) -> int:
+    """Let each check ask for as many units as a lease has, but one; all of them are used, and reported together."""
+    gateway = Gateway(port)
+
+    async def one(number: int) -> None:
+        name = f"{label}-{number}"
+        lease = await gateway.lease(name, units=MOST - 1)
+        if not lease:
+            raise RuntimeError("no lease")
+        await gateway.report(name, patience_s=30)
+        await gateway.export(*(told(f"{name}-{unit}", f"{lease}.{unit}") for unit in range(1, MOST)), patience_s=30)
+
+    leases = -(-count // MOST)
+    await _drive(leases, one)
+    await gateway.close()
+    return leases * MOST
+
+
 async def _calls(port: int, count: int) -> int:
     gateway = Gateway(port)
     await _drive(2 * count, lambda number: gateway.check(f"r{number}", patience_s=30))
@@ -109,11 +130,13 @@ async def _measure(count: int, rounds: int, folder: Path, stores: dict[str, str]
     rows: Rows = {}
     try:
         for turn in range(rounds + 1):
-            for name, server in (constants | servers).items():
+            works = [(name, server, partial(_calls, server.rpc, count)) for name, server in constants.items()]
+            for name, server in servers.items():
+                works.append((name, server, partial(_requests, server.rpc, count, f"{turn}")))
+                works.append((f"{name}, leases", server, partial(_leased, server.rpc, count, f"{turn}-leased")))
+            for name, server, work in works:
                 before, began = cpu_s(server.process.pid), time.perf_counter()
-                done = await (
-                    _calls(server.rpc, count) if name in constants else _requests(server.rpc, count, f"{turn}")
-                )
+                done = await work()
                 seconds, used = time.perf_counter() - began, cpu_s(server.process.pid) - before
                 if turn:  # the first round warms up
                     rows.setdefault(name, []).append((done / used, done / seconds))

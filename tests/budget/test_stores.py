@@ -314,6 +314,60 @@ def test_a_unit_has_the_life_of_the_model_s(runner: asyncio.Runner, store: Store
     runner.run(run())
 
 
+def test_of_several_that_are_settled_at_once_each_is_settled_for_itself(runner: asyncio.Runner, store: Store) -> None:
+    async def settled(where: Store, name: str, *, wrong: bool) -> tuple[Any, ...]:
+        posting = Posting(counter=name, cap=None, downgrade_at=None, keep_ms=10**9)
+        key = UsageCounterKey(gateway=name, consumer="t/a", route="t/asked,t/chat", target="p/e/m")
+        hold = Hold(
+            request=f"{name}|0",
+            payer=name,
+            plan=Plan(amount=40, postings=(posting,)),
+            downgrade=None,
+            now_ms=NOW,
+            wish=Wish(lease=name, units=4, amount=30),
+        )
+        one = Settlement(
+            request=hold.request, payer=name, cost=7, estimated=False, postings=(posting,), now_ms=NOW, reserved=True
+        )
+        metered = key, Count(requests=1, input=3, output=4)
+        all_ = [
+            (one, metered),
+            (replace(one, request=f"{name}|new", reserved=False, cost=5), None),
+            *[(replace(one, request=unit_name(name, number), cost=number), metered) for number in (1, 2, 1, 3)],
+            (replace(one, request=f"{name}|forgotten"), metered),
+            (replace(one, request=f"{name}|wrong", cost=2**64, reserved=False), None),
+            (replace(one, request=unit_name(name, 4), cost=50, estimated=True), metered),
+        ]
+        known = await where.read_usage_counters(NOW)
+        booking = Booking(payer=name, requests=2, cost=1, postings=(posting,), at_ms=NOW)
+        update = UsageCounterUpdate(
+            version=known.version, usage_counters={}, gateways=(name,), bookings=(booking,), now_ms=NOW
+        )
+        await where.reserve(hold)
+        await where.write_usage_counters(update)
+        after = [(replace(one, now_ms=NOW + (number > 0)), of) for number, (one, of) in enumerate(all_)]
+        found = await where.settle_all([(one, of) for one, of in after if wrong or one.cost < 2**64])
+        told = [repr(result) if isinstance(result, Settled) else "refused" for result in found]
+        booked = (await where.read_usage_counters(NOW)).booked
+        counted = [booked.get(one) for one in key.counted]
+        return told, counted, list(await where.counters([name])), list(await where.opened([name]))
+
+    async def run() -> None:
+        name = f"{next(EXAMPLES)}-x"
+        model = await settled(MemoryStore(), name, wrong=False)
+        assert await settled(store, name, wrong=False) == model
+        assert model[2:] == ([Counter(spent=1 + 5 + 1 + 2 + 3 + 30, estimated=30)], [0])
+        (told, *rest), (_, *others) = await settled(store, f"{name}y", wrong=True), model
+        assert told.pop(-2) == "refused"
+        assert rest[1:] == others[1:], "of the wrong one nothing is booked, and of the others all"
+        assert list(map(_cost, told)) == list(map(_cost, model[0]))
+
+    def _cost(text: str) -> str:
+        return text.partition(",")[0]
+
+    runner.run(run())
+
+
 def test_many_at_once_never_pass_the_cap(runner: asyncio.Runner, store: Store) -> None:
     async def run() -> None:
         name = f"{next(EXAMPLES)}/burst"

@@ -22,9 +22,9 @@ from fairlead.budget.ledger import (
     Step,
     Waiver,
 )
-from fairlead.budget.reconciliation import Count, UsageCounterKey
+from fairlead.budget.reconciliation import NOTHING, Count, UsageCounterKey
 from fairlead.budgetserver.rows import UnreadableRowError, check_whole, key_text, names_of
-from fairlead.budgetserver.store import Expired, Settled
+from fairlead.budgetserver.store import Expired, Metered, Settled
 
 _CLOSED = tuple(phase.value for phase in Phase if phase is not Phase.OPEN)
 _FORGET = 200
@@ -87,7 +87,7 @@ def _apply(connection: sqlite3.Connection, before: Entry | None, step: Step, kee
     if entry is not None and entry is not before:
         _write_entries(connection, (entry, *step.units))
         if step.waived:
-            connection.execute("UPDATE waiver SET requests = requests + ? WHERE payer = ?", (step.waived, entry.payer))
+            _waive(connection, entry.payer, step.waived)
 
 
 def _write_counters(connection: sqlite3.Connection, counters: Counters, keep: Mapping[str, int | None]) -> None:
@@ -150,27 +150,56 @@ def count_open(connection: sqlite3.Connection, payers: Sequence[str], *, most: i
     return [connection.execute(OPENED, (payer, most)).fetchone()[0] for payer in payers]
 
 
-def settle(
-    connection: sqlite3.Connection, settlement: Settlement, metered: tuple[UsageCounterKey, Count] | None
-) -> Settled:
-    """See `Store`."""
-    entry = _entry(connection, settlement.request)
-    if entry is not None and entry.phase is Phase.SETTLED:
-        return Settled(cost=0, counters={})
-    names = entry.counters if entry is not None else [posting.counter for posting in settlement.postings]
-    waiver = NO_WAIVER if metered is None else _waiver(connection, settlement.payer)
-    step = ledger.settle(settlement, entry, read_counters(connection, names), waiver)
-    _apply(connection, entry, step, kept_until(settlement.postings, settlement.now_ms))
-    if metered is not None and not step.covered:
-        key, count = metered
-        connection.executemany(
-            "INSERT INTO booked VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
-            " requests = requests + excluded.requests,"
-            " input = input + excluded.input, output = output + excluded.output, cached = cached + excluded.cached",
-            [(key_text(one), count.requests, count.input, count.output, count.cached) for one in key.counted],
-        )
-    spent = {name: counter.spent for name, counter in step.counters.items()}
-    return Settled(cost=step.entry.booked if step.entry else 0, counters=spent)
+def settle_all(connection: sqlite3.Connection, settlements: Sequence[tuple[Settlement, Metered]]) -> list[Settled]:
+    """See `Store`; here all of it happens, or none. Counters, and what reports booked, are read and written once."""
+    counters: dict[str, Counter] = {}
+    keep: dict[str, int | None] = {}
+    entries: dict[str, Entry] = {}
+    waivers: dict[str, Waiver] = {}
+    booked: dict[UsageCounterKey, Count] = {}
+    found = []
+    for settlement, metered in settlements:
+        entry = entries.get(settlement.request) or _entry(connection, settlement.request)
+        if entry is not None and entry.phase is Phase.SETTLED:
+            found.append(Settled(cost=0, counters={}))
+            continue
+        payer = settlement.payer
+        names = entry.counters if entry is not None else [posting.counter for posting in settlement.postings]
+        counters |= read_counters(connection, [name for name in names if name not in counters])
+        if metered is not None and payer not in waivers:
+            waivers[payer] = _waiver(connection, payer)
+        step = ledger.settle(settlement, entry, counters, NO_WAIVER if metered is None else waivers[payer])
+        counters |= step.counters
+        for name, gone_ms in kept_until(settlement.postings, settlement.now_ms).items():
+            keep.setdefault(name, gone_ms)
+        if step.entry is not None and step.entry is not entry:
+            entries[settlement.request] = step.entry
+            if step.waived:
+                _waive(connection, step.entry.payer, step.waived)
+                waivers.pop(step.entry.payer, None)
+        if metered is not None and not step.covered:
+            key, count = metered
+            for one in key.counted:
+                booked[one] = booked.get(one, NOTHING) + count
+        spent = {name: counter.spent for name, counter in step.counters.items()}
+        found.append(Settled(cost=step.entry.booked if step.entry else 0, counters=spent))
+    _write_counters(connection, counters, keep)
+    _write_entries(connection, entries.values())
+    _write_booked(connection, booked)
+    return found
+
+
+def _write_booked(connection: sqlite3.Connection, booked: Mapping[UsageCounterKey, Count]) -> None:
+    connection.executemany(
+        "INSERT INTO booked VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
+        " requests = requests + excluded.requests,"
+        " input = input + excluded.input, output = output + excluded.output, cached = cached + excluded.cached",
+        [(key_text(key), count.requests, count.input, count.output, count.cached) for key, count in booked.items()],
+    )
+
+
+def _waive(connection: sqlite3.Connection, payer: str, requests: int) -> None:
+    connection.execute("UPDATE waiver SET requests = requests + ? WHERE payer = ?", (requests, payer))
 
 
 def give_back(connection: sqlite3.Connection, units: Sequence[str], now_ms: int) -> int:

@@ -75,12 +75,17 @@ class SqliteStore:
     async def settle(self, settlement: Settlement, metered: Metered) -> Settled:
         """See `Store`."""
         # Nobody's answer waits for it, and what is read or reserved next goes behind it. Booked is what is committed.
-        settled: Settled = await self._batch.submit(_booking(settlement, metered), patient=True)
-        return settled
+        found: Sequence[Settled] = await self._batch.submit(_booking([(settlement, metered)]), patient=True)
+        return found[0]
 
     async def settle_all(self, settlements: Sequence[tuple[Settlement, Metered]]) -> Sequence[Settled | StoreError]:
         """See `Store`."""
-        return await self._batch.submit_all([_booking(*one) for one in settlements], patient=True)
+        try:
+            found: Sequence[Settled] = await self._batch.submit(_booking(settlements), patient=True)
+        except RefusedError:  # one of them is wrong by itself
+            alone = await self._batch.submit_all([_booking([one]) for one in settlements])
+            return [result if isinstance(result, StoreError) else result[0] for result in alone]
+        return found
 
     async def give_back(self, units: Sequence[str], now_ms: int) -> int:
         """See `Store`."""
@@ -164,8 +169,8 @@ class SqliteStore:
         return result
 
 
-def _booking(settlement: Settlement, metered: Metered) -> Operation:
-    return partial(ledger_rows.settle, settlement=settlement, metered=metered)
+def _booking(settlements: Sequence[tuple[Settlement, Metered]]) -> Operation:
+    return partial(ledger_rows.settle_all, settlements=settlements)
 
 
 def _ping(connection: sqlite3.Connection) -> None:
