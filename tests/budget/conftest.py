@@ -1,5 +1,6 @@
 """Real stores, real budget servers, real gateways for the tests of this folder."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 from running_up import CREDENTIAL, RunningUp, Site, consumer, provider, route, secret, until
 
 from budget.redis_server import BINARY, RedisServer
+from budget.store_player import TIMEOUT_S
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.redisstore import RedisStore
 from fairlead.budgetserver.sqlite import SqliteStore
@@ -133,3 +135,23 @@ def start() -> Iterator[Callable[..., RunningUp]]:
             return stack.enter_context(RunningUp(site, *options, **settings))
 
         yield run
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module", params=["sqlite", "redis"])
+def store(
+    request: pytest.FixtureRequest, runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    made: Store
+    if request.param == "sqlite":
+        made = SqliteStore(tmp_path_factory.mktemp("sqlite") / "budget.db", timeout_s=TIMEOUT_S, warn=pytest.fail)
+    else:
+        server: RedisServer = request.getfixturevalue("redis_server")
+        made = RedisStore(server.url, timeout_s=TIMEOUT_S)
+    yield made
+    runner.run(made.close())
