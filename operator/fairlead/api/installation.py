@@ -122,7 +122,7 @@ class Limits(Part):
     end: AWS and nginx 60 s, Google 600 s."""
     connections: Annotated[int, Number(minimum=16, maximum=1_000_000)] = 10_000
     """Connections of clients at one gateway process; a further one is closed at once. Thousand take about 10 MB, and
-    64 while all wait for providers: with less memory than 1 GiB there are fewer, 2,560 with 256 MiB, 6,553 with 512."""
+    64 while all wait for providers: with less memory than 1 GiB there are fewer, 2,048 with 256 MiB, 6,144 with 512."""
     memory_bytes: Annotated[int, Number(minimum=64 * 2**20, maximum=2**40)] | None = None
     """What one gateway process may take, in bytes. Before that is used up, requests are answered with 503 `overloaded`
     and `retry-after`. Absent: a pod's memory limit (without one nothing is refused); in `fairlead up` 2 GiB. A smaller

@@ -13,12 +13,13 @@ MONITORS = "envoy.extensions.resource_monitors"
 HEAP, CONNECTIONS = "envoy.resource_monitors.fixed_heap", "envoy.resource_monitors.global_downstream_max_connections"
 REFRESH = "0.05s"
 
-BESIDE_PERCENT, BESIDE_BYTES = 20, 96 << 20
-"""What is no heap, of all memory: the larger one; never more than half."""
+BESIDE_PERCENT, BESIDE_BYTES = 20, 128 << 20
+"""What is no heap, of all memory: the larger one; never more than half. Workers that read a body of 16 MiB each hold
+50 MiB of it in Lua."""
 RELEASE_AT = 0.65
 SHED_FROM, SHED_ALL_AT = 0.70, 0.80
 """Shares of the heap between which more and more requests are refused: those that were let in go on growing."""
-CUT_FROM, CUT_ALL_AT = 0.75, 0.85
+CUT_FROM, CUT_ALL_AT = 0.70, 0.80
 """Shares between which bodies on their way over HTTP/1 are given up, each time that more of one comes."""
 RELEASED_BYTES, RELEASED_EVERY = 64 << 20, "5s"
 """How fast memory that nobody uses goes back, so that a flood leaves nothing behind."""

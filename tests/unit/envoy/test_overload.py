@@ -31,7 +31,7 @@ def test_the_smaller_limit_holds(said: int | None, place: int | None, memory: in
     assert overload.memory_bytes(limits, layout) == memory
 
 
-@pytest.mark.parametrize(("memory", "heap"), [(64, 32), (192, 96), (256, 160), (480, 384), (1000, 800)])
+@pytest.mark.parametrize(("memory", "heap"), [(64, 32), (192, 96), (256, 128), (480, 352), (1000, 800)])
 def test_some_of_it_is_no_heap(memory: int, heap: int) -> None:
     assert overload.heap_bytes(memory * MB) == heap * MB
 
@@ -67,7 +67,7 @@ def test_bodies_that_are_too_large_anyway_have_no_class() -> None:
     }
 
 
-@pytest.mark.parametrize(("memory", "most"), [(256, 2560), (512, 6553), (1024, 9000)])
+@pytest.mark.parametrize(("memory", "most"), [(256, 2048), (512, 6144), (1024, 9000)])
 def test_connections_have_room_all_together(memory: int, most: int) -> None:
     limits = Limits(request_bytes=MB, connections=9000)
     made = overload.bootstrap(limits, replace(LAYOUT, memory_bytes=memory * MB))
