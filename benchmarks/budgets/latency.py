@@ -33,7 +33,7 @@ from fairlead.budget.window import Every
 HOUR_MS = 3_600_000
 
 
-def _configuration(folder: Path) -> Path:
+def _configuration() -> BudgetConfiguration:
     targets = [target.name for target in fairlead_gateway.gateway(1).targets]
     price = Price(input=180_000_000, output=250_000_000, cached_input=20_000_000)
     policy = Policy(
@@ -44,7 +44,7 @@ def _configuration(folder: Path) -> Path:
         stages=(),
         routes=None,
     )
-    configuration = BudgetConfiguration(
+    return BudgetConfiguration(
         fail_closed=False,
         request_bytes=32 << 20,
         policies=(policy,),
@@ -55,12 +55,9 @@ def _configuration(folder: Path) -> Path:
             name: Rung(price=price, max_output_tokens=8192, context_window=128_000, generates=True) for name in targets
         },
     )
-    path = folder / "book.json"
-    path.write_bytes(encode(configuration))
-    return path
 
 
-def _start(stack: ExitStack, folder: Path, server: Server) -> dict[str, Running]:
+def _start(stack: ExitStack, folder: Path, server: Server, revision: str) -> dict[str, Running]:
     static = folder / "upstream"
     ports = free_port(), free_port()
     process = subprocess.Popen(
@@ -71,7 +68,7 @@ def _start(stack: ExitStack, folder: Path, server: Server) -> dict[str, Running]
     budget = envoy.BudgetServer(rpc=f"127.0.0.1:{server.rpc}", usage=f"127.0.0.1:{server.usage}")
     commands = {
         "without": fairlead_gateway.command,
-        "with a budget": partial(fairlead_gateway.command, budget=budget),
+        "with a budget": partial(fairlead_gateway.command, budget=budget, revision=revision),
         "beside budgets": partial(fairlead_gateway.command, budget=budget, bounded=False),
     }
     headers = {"authorization": f"Bearer {fairlead_gateway.CLIENT_KEY}"}
@@ -114,8 +111,10 @@ def main() -> None:
         generator = folder / "load"
         source = Path(contenders.__file__).with_name("load")
         subprocess.run(["go", "build", "-o", str(generator), "."], cwd=source, check=True)
-        server = stack.enter_context(Server(_configuration(folder), store))
-        running = _start(stack, folder, server)
+        configuration, path = _configuration(), folder / "book.json"
+        path.write_bytes(encode(configuration))
+        server = stack.enter_context(Server(path, store))
+        running = _start(stack, folder, server, configuration.revision_of(fairlead_gateway.CONSUMER))
         began = {name: one.cpu_seconds() for name, one in running.items()}
         asked: dict[str, float] = {}
         before = _asked(server)

@@ -92,6 +92,7 @@ def command(
     *,
     budget: envoy.BudgetServer | None = None,
     bounded: bool = True,
+    revision: str = "r1",
     closed: bool = False,
     telemetry: ir.Telemetry | None = None,
     limits: ir.Limits | None = None,
@@ -100,7 +101,8 @@ def command(
 ) -> list[str]:
     """Write the gateway's files as `fairlead up` does, and return the command of its Envoy.
 
-    With `budget` each request is reported to it, and checked there if the caller is `bounded`; `closed` refuses what is
+    With `budget` each request is reported to it, and checked there if the caller is `bounded`, by policies of a
+    `revision`, the server's own where it is to grant leases; `closed` refuses what is
     not checked within 5 s.
     """
     layout = envoy.Layout(
@@ -121,7 +123,7 @@ def command(
         served = replace(served, limits=limits)
     if bounded:
         (client,) = served.consumers
-        served = replace(served, consumers=(replace(client, budgeted_routes=None, budget_revision="r1"),))
+        served = replace(served, consumers=(replace(client, budgeted_routes=None, budget_revision=revision),))
     files = {
         **envoy.render(served, layout),
         "keys/ecds.json": envoy.api_keys([(CLIENT_KEY, CONSUMER)], None),
