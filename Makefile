@@ -97,9 +97,9 @@ test: install system ## Everything, at most eight minutes
 		$(MAKE) --no-print-directory tests || status=1; \
 		wait $$checks || status=1; cat $(CHECKS); exit $$status
 
-# Workers take whole files: tests of a file share servers, and tests claim the ports that they listen on. Two for each of
-# two cores: half of the time they wait for processes, timers and probes, by turns (tests/conftest.py gives the order).
-WORKERS ?= 4
+# Workers take whole files: tests of a file share servers, and tests claim the ports that they listen on. Five for
+# two cores: more than half of the time they wait for processes, timers and probes (tests/conftest.py gives the order).
+WORKERS ?= 5
 
 tests: ## Tests alone (AFRESH='tests/a.py tests/b.py': these files, one after the other)
 	$(BIN)/pytest --durations 10 $(TEST_OPTIONS) \

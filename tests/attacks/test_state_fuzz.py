@@ -5,7 +5,7 @@ import json
 import os
 import random
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -199,16 +199,19 @@ def posting(name: str) -> Posting:
 
 
 async def fill(store: SqliteStore) -> None:
-    for name in CONSUMERS:
-        hold = Hold(
+    """Book for everybody, at the same time: what comes by itself waits for others to share its transaction."""
+    holds = [
+        Hold(
             request=f"{name}|open",
             payer=name,
             plan=Plan(amount=7, postings=(posting(name),)),
             downgrade=None,
             now_ms=NOW,
         )
-        await store.reserve(hold)
-        done = Settlement(
+        for name in CONSUMERS
+    ]
+    done = [
+        Settlement(
             request=f"{name}|done",
             payer=name,
             cost=SPENT,
@@ -216,12 +219,22 @@ async def fill(store: SqliteStore) -> None:
             postings=(posting(name),),
             now_ms=NOW,
         )
-        await store.settle(done, (KEY, Count(requests=1, input=2)))
+        for name in CONSUMERS
+    ]
+    await _all(store.reserve(hold) for hold in holds)
+    await _all(store.settle(one, (KEY, Count(requests=1, input=2))) for one in done)
     known = await store.read_usage_counters(NOW)
     counters = {KEY: UsageCounter(seen=Count(requests=9), due=Count(), reconciled=Count())}
     await store.write_usage_counters(
         UsageCounterUpdate(version=known.version, usage_counters=counters, gateways=("g",), bookings=(), now_ms=NOW)
     )
+
+
+async def _all(steps: Iterable[Awaitable[object]]) -> None:
+    """Take them all; raises what the first one failed by that did."""
+    for came in await asyncio.gather(*steps, return_exceptions=True):
+        if isinstance(came, BaseException):
+            raise came
 
 
 def use(path: Path) -> Opened:
