@@ -271,6 +271,7 @@ def _compile(snapshot: Snapshot, installation: Installation, observed: Observed)
             budgets=translation.configuration.consumers,
             expiry={one.name: one.expires_at for gateway in translation.gateways for one in gateway.consumers},
             is_fleet_wide=_is_fleet_wide(installation, observed.release),
+            memo=memo,
         ),
         strays=taken.strays,
         key_bindings=translation.key_bindings,
@@ -322,15 +323,14 @@ def _rendered(
     further_secrets: frozenset[str],
 ) -> CompiledGateway:
     """Render the effective gateway; where it is too large, one that has no more than was declared."""
-    layout, release, routes = observed.layouts.get(gateway.region), observed.release, served_routes(gateway)
+    layout, release, memo = observed.layouts.get(gateway.region), observed.release, observed.memo
+    routes = served_routes(gateway, memo)
     if layout is None:
         return CompiledGateway(ir=gateway, routes=routes)
-    made: tuple[Mapping[str, Any], ...] = ()
-    deployed = observed.deployed.get(gateway.region, frozenset())
+    made, deployed = tuple[Mapping[str, Any], ...](), observed.deployed.get(gateway.region, frozenset())
     try:
-        drained = gateway.region in observed.drained and not observed.drained.issuperset(
-            region.name for region in installation.regions
-        )
+        regions = {region.name for region in installation.regions}
+        drained = gateway.region in observed.drained and not observed.drained >= regions
         files, whole = _files(replace(gateway, drained=drained), layout, observed, ended)
         if release is not None:
             made = manifests.render(
@@ -340,6 +340,7 @@ def _rendered(
                 settings=release.settings,
                 namespace=installation.namespace,
                 owner_uid=release.owner_uid,
+                memo=memo,
             )
     except TooLargeError as error:
         if ended:  # without room for them, gateways ask

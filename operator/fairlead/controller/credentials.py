@@ -32,6 +32,11 @@ class Credentials:
         }
         """Pods mount the Secrets of all providers: one that no route uses yet is ready for the first that does."""
 
+    @property
+    def known(self) -> tuple[object, ...]:
+        """All that answers depend on: equal, and so are they."""
+        return self._files, self._signing, self._of_providers
+
     def of_region(self, region: str) -> frozenset[str]:
         """Return all that a region's gateway is to hold."""
         return frozenset(self._files.get(region, {}).values()).union(*self._of_providers.get(region, {}).values())

@@ -66,10 +66,17 @@ class Progress:
 
     def serves(self, key: ObjectKey, region: str, answers: Iterable[str]) -> bool:
         """Tell whether every answering pod of a region has an object as it is now; no answer is no."""
-        waiting = self._objects.get(key)
+        return self.is_in(key, self.reached(region, answers))
+
+    def reached(self, region: str, answers: Iterable[str]) -> int:
+        """Return the pass that every answering pod of a region has come to; before the first one where none answers."""
         passes = self._passes.get(region, {})
-        numbers = [passes.get(answer, 0) for answer in answers]
-        return waiting is not None and bool(numbers) and min(numbers) >= waiting.number
+        return min((passes.get(answer, 0) for answer in answers), default=-1)
+
+    def is_in(self, key: ObjectKey, number: int) -> bool:
+        """Tell whether who has come to a pass has an object as it is now."""
+        waiting = self._objects.get(key)
+        return waiting is not None and number >= waiting.number
 
 
 def essences(compiled: Compiled) -> Mapping[ObjectKey, Hashable]:

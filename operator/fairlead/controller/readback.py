@@ -154,6 +154,11 @@ class Readback:
         """Return the marks of the keys that the ready pods of a region have loaded, one entry for each."""
         return tuple(answer.mark for pod, answer in self._last.items() if pod.region == region)
 
+    @property
+    def absences(self) -> frozenset[tuple[str, frozenset[str] | None]]:
+        """Which credentials ready pods say that they lack, by region."""
+        return frozenset((pod.region, answer.absent) for pod, answer in self._last.items())
+
     def absent(self, region: str, files: frozenset[str]) -> frozenset[str]:
         """Return which of these credentials a ready pod of a region says that it lacks."""
         said = (answer.absent or frozenset() for pod, answer in self._last.items() if pod.region == region)

@@ -245,6 +245,14 @@ class Rollouts:
             fields["rollout"] = rollout_state.told(fresh, found.get("rollout"))
         return rollout_state.rolling(plan, state), fields
 
+    def basis(self, key: ObjectKey) -> tuple[object, ...] | None:
+        """Return what `said` depends on, beside the object's own status; None while that changes with time."""
+        route = f"{key.namespace}/{key.name}"
+        plan, state = self.now.plans.get(route), self._sayable(route)
+        if plan is not None and state is not None and rollout.is_worth_saying(plan, state):
+            return None
+        return plan, state, self._applied.get(route)
+
     def _sayable(self, route: str) -> State | None:
         """Return a state as it is now, or, where it is not written down, as it was when it was."""
         now, written = self.now.states.get(route), self._written.get(route)

@@ -40,6 +40,20 @@ _TOLD_ELSEWHERE = (Reason.ROLLED_BACK, Reason.ABORTED)
 """Rollouts write Events of their own."""
 
 
+_SPENDING = frozenset({"shadow", "savings", "cache"})
+"""Fields of a route's status that the budget server's account and the calendar make."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Basis:
+    """By what a route's status was judged, beside what all statuses depend on."""
+
+    found: CompiledStatus
+    version: str
+    """Of the object that was read."""
+    rolls: tuple[object, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """One object with what is to be said about it."""
@@ -80,6 +94,11 @@ class Statuses:
         self._behind_since: dict[ObjectKey, tuple[tuple[bool, bool], float]] = {}
         """What keeps an object, pods that are to come or pods that leave, and since when."""
         """Of objects that are late: whether they wait for pods, and since when."""
+        self._common: tuple[object, ...] = ()
+        self._said: dict[ObjectKey, _Basis] = {}
+        """Of routes whose status stands: by what it was judged. Most changes concern one of thousands."""
+        self._reached: Mapping[str, int] = {}
+        """By region, the pass that its pods have come to."""
         self._declared: Sequence[DeclaredEndpoint] = ()
         self._standings: Sequence[EndpointStanding] = ()
         self._troubles: Sequence[Trouble] = ()
@@ -102,15 +121,57 @@ class Statuses:
         self._standings = status.standings(compiled.endpoints, fleet, failing, without_steps=without_steps)
         self._troubles = status.troubles(failing, self._standings)
 
-        async def one(found: CompiledStatus) -> bool:
+        async def one(told: tuple[CompiledStatus, _Basis | None]) -> bool:
+            found, basis = told
             judged = self._judge(found, compiled, too_large)
             if judged is None:
                 return True
             self._gauge(judged)
-            return not await self._write(judged)
+            if not await self._write(judged):
+                return True
+            if basis is not None:  # of before: what was written now is read, and judged once more
+                self._said[found.report.key] = basis
+            return False
 
         self._forget(compiled.status.keys())
-        return any(await each(compiled.status.values(), one, at_once=_AT_ONCE))
+        self._look(compiled, too_large)
+        judging = ((found, self._basis(found)) for found in compiled.status.values())
+        differing = [
+            (found, basis) for found, basis in judging if basis is None or basis != self._said.get(found.report.key)
+        ]
+        return any(await each(differing, one, at_once=_AT_ONCE))
+
+    def _look(self, compiled: Compiled, too_large: Collection[str]) -> None:
+        """Look at what the statuses of all objects depend on; if it differs, all are judged."""
+        gateways = compiled.gateways.items()
+        self._reached = {region: self._progress.reached(region, self._answers(region)) for region, _ in gateways}
+        common = (
+            frozenset(too_large),
+            self._standings,
+            self._troubles,
+            self._obstacles,
+            self._credentials.known,
+            self._readback.absences,
+            self._budgets.reading,
+            tuple((region, gateway.lacking, gateway.waiting) for region, gateway in gateways),
+        )
+        if common != self._common:
+            self._common, self._said = common, {}
+
+    def _basis(self, found: CompiledStatus) -> "_Basis | None":
+        """Return what an object's status depends on, beside what all do; None where time, or a pod, may change it."""
+        key = found.report.key
+        if key.kind != "ModelRoute" or not all(self._progress.is_in(key, one) for one in self._reached.values()):
+            return None
+        stored, rolls = self._view.get(key), self._rollouts.basis(key)
+        if stored is None or rolls is None or _SPENDING.intersection(stored.get("status") or ()):
+            return None
+        return _Basis(found=found, version=stored["metadata"]["resourceVersion"], rolls=rolls)
+
+    def _answers(self, region: str) -> tuple[str, ...]:
+        """Return what all pods of a region serve to which requests may come; none while none is ready."""
+        ready = self._readback.of_region(region)
+        return ready and (*ready, *(one.digest for one in self._readback.left(region)))
 
     def _judge(self, found: CompiledStatus, compiled: Compiled, too_large: Collection[str]) -> Judged | None:
         """State conditions, or None while gateways may still be on their way."""
@@ -171,7 +232,7 @@ class Statuses:
     def _spending(self, key: ObjectKey, name: str) -> Object:
         """Return what a route's shadow costs, and what its baseline and its kept answers save."""
         stored = self._stored(key)
-        found = {field: stored[field] for field in ("shadow", "savings", "cache") if stored.get(field)}
+        found = {field: stored[field] for field in sorted(_SPENDING) if stored.get(field)}
         reading = self._budgets.reading
         if reading is not None and reading.spend is not None and reading.availability is Availability.ANSWERS:
             now = self._clock.now()
@@ -214,12 +275,12 @@ class Statuses:
             return RegionState.TOO_LARGE
         if key in gateway.waiting:
             return RegionState.WAITS
-        ready, left = self._readback.of_region(region), self._readback.left(region)
-        if not self._progress.serves(key, region, ready and (*ready, *(one.digest for one in left))):
+        if not self._progress.is_in(key, self._reached[region]):
             return RegionState.BEHIND
-        marks = (*self._readback.marks(region), *(one.mark for one in left))
-        if key.kind == "ModelConsumer" and not self._key_progress.serves(key, region, marks):
-            return RegionState.BEHIND
+        if key.kind == "ModelConsumer":
+            marks = (*self._readback.marks(region), *(one.mark for one in self._readback.left(region)))
+            if not self._key_progress.serves(key, region, marks):
+                return RegionState.BEHIND
         return RegionState.LACKS if self._lacked(found, region) else RegionState.SERVES
 
     def _lacked(self, found: CompiledStatus, region: str) -> frozenset[str]:
@@ -323,6 +384,7 @@ class Statuses:
             self._metrics.object_ready.remove(key.kind, key.namespace, key.name)
             self._gauges.discard(key)
         self._behind_since = {key: since for key, since in self._behind_since.items() if key in there}
+        self._said = {key: basis for key, basis in self._said.items() if key in there}
 
 
 def _happening(one: Condition) -> Happening:

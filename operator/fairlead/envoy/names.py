@@ -35,6 +35,8 @@ LADDER_HEADER_PREFIX = "x-fl-l"
 
 DIRECTORY_NAMESPACE = "envoy.filters.http.lua"
 """Where the Lua filter reads a route's metadata: in virtual host `*` the directory stands there."""
+VERSION_KEY = "version"
+"""String, in the same namespace of that virtual host's own metadata: it differs when the directory does."""
 
 METADATA_NAMESPACE = "fairlead"
 """Dynamic metadata that `lua/request/` writes, under the keys below, and host metadata of targets."""

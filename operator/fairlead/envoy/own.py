@@ -3,13 +3,15 @@
 It carries the directory, which that filter reads.
 """
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fairlead.envoy import budgets, cors, directory, held, keys, names, probe
 from fairlead.envoy.layout import Layout
-from fairlead.envoy.protobuf import Json, packed
+from fairlead.envoy.protobuf import Json, packed, text
 from fairlead.ir import Gateway
+from fairlead.memo import Memo
 
 READY_PATH = "/fairlead/ready"
 """Answers 200 with the configuration's digest once routes and keys are there, 503 while draining; needs no key."""
@@ -20,8 +22,9 @@ GREETING = """{"message":"This is a model gateway. Its API is at /v1, and needs 
 _READING = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
 
 
-def host(gateway: Gateway, layout: Layout, digest: str, *, silent: Sequence[str]) -> Json:
+def host(gateway: Gateway, layout: Layout, memo: Memo, digest: str, *, silent: Sequence[str]) -> Json:
     """Make the virtual host. `silent`: headers of answers that say which route answered; here none does."""
+    entries = _directory(gateway, layout, memo)
     ready = {
         "name": "ready",
         "match": {"path": READY_PATH},
@@ -33,12 +36,13 @@ def host(gateway: Gateway, layout: Layout, digest: str, *, silent: Sequence[str]
         "match": {"prefix": "/"},
         # No direct response: of those Envoy does not take how long a body may be.
         "route": {"cluster_header": names.NOWHERE_HEADER, "cluster_not_found_response_code": "NOT_FOUND"},
-        "metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: _directory(gateway, layout)}},
+        "metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: entries}},
         **budgets.at_rest(gateway, layout),
     }
     return {
         "name": "*",
         "domains": ["*"],
+        "metadata": {"filter_metadata": {names.DIRECTORY_NAMESPACE: {names.VERSION_KEY: _version(entries)}}},
         "request_body_buffer_limit": gateway.limits.request_bytes,
         "routes": [
             *(
@@ -85,8 +89,13 @@ def _without_a_key() -> Json:
     }
 
 
-def _directory(gateway: Gateway, layout: Layout) -> dict[str, str]:
-    entries = directory.render(gateway)
+def _version(entries: Mapping[str, str]) -> str:
+    """Name a directory by what is in it."""
+    return hashlib.sha256(text(entries).encode()).hexdigest()[:16]
+
+
+def _directory(gateway: Gateway, layout: Layout, memo: Memo) -> dict[str, str]:
+    entries = directory.render(gateway, memo)
     if gateway.budget is not None and budgets.server_of(gateway, layout) is not None:
         # `Closed` promises that without an answer nobody passes, whoever has a budget: there everybody is checked.
         entries[directory.BUDGETS] = directory.ALL if gateway.budget.fail_closed else directory.ASKED

@@ -7,7 +7,8 @@ It runs once per request, after api_key_auth and before everything that needs to
 - `names.ENCODING_HEADER` set to the client's `content-encoding`, gzip and zstd taken off the body before, and dynamic
   metadata `encoded` of what was looked at before that (`lua/encoded.lua`);
 - `names.CONSUMER_HEADER`, forwarded by api_key_auth; without it, or without its entry: 401;
-- the directory (`directory.render`) as metadata `names.DIRECTORY_NAMESPACE` of the catch-all route of virtual host `*`;
+- the directory (`directory.render`) as metadata `names.DIRECTORY_NAMESPACE` of the catch-all route of virtual host `*`,
+  and `names.VERSION_KEY` of that virtual host's metadata there, which differs when the directory does;
 - `stream_error_on_invalid_http_message: true` on the connection manager. Otherwise Envoy closes an HTTP/1 connection
   after each 400, also after ours (messages that really are malformed close it in any case);
 - `not_answered()` beside the status in each mapper of `local_reply_config` that replaces bodies: to Envoy, an answer of

@@ -51,7 +51,7 @@ def render(gateway: Gateway, layout: Layout, memo: Memo, *, digest: str) -> str:
         "response_headers_to_add": _answered_by(),
         "most_specific_header_mutations_wins": True,
     }
-    mine = text(own.host(gateway, layout, digest, silent=sorted(ANSWERED_BY)))
+    mine = text(own.host(gateway, layout, memo, digest, silent=sorted(ANSWERED_BY)))
     hosts = (_written(route, gateway, layout, told.get(route.name, ()), memo) for route in gateway.routes)
     return with_texts(configuration, "virtual_hosts", (mine, *hosts))
 

@@ -26,7 +26,7 @@ def encode(name: str) -> str:
 
 def decode(word: str) -> str:
     """Return the name that a word, or a `provider/endpoint/model` with one at its end, stands for."""
-    return unquote(word, errors="surrogatepass")
+    return unquote(word, errors="surrogatepass") if "%" in word else word
 
 
 def encode_pattern(pattern: str) -> str:

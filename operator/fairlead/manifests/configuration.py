@@ -32,12 +32,17 @@ def suffix(part: str, *, packed: bool) -> str:
     return f"-packed-{part}" if packed and part != BOOTSTRAP else f"-{part}"
 
 
-def parts(files: Mapping[str, bytes], *, packed: bool = False) -> Mapping[str, Mapping[str, Any]]:
-    """Distribute a gateway's files over its ConfigMaps: part to what the object holds; raises `TooLargeError`."""
+def parts(
+    files: Mapping[str, bytes], *, packed: bool = False, pack: Callable[[bytes], str] = packing.pack
+) -> Mapping[str, Mapping[str, Any]]:
+    """Distribute a gateway's files over its ConfigMaps: part to what the object holds; raises `TooLargeError`.
+
+    `pack` is `packing.pack`, or what remembers what that returned.
+    """
     distributed: dict[str, dict[str, bytes]] = {part: {} for part in (BOOTSTRAP, *XDS_PARTS)}
     for path in sorted(files):
         distributed[_PART_OF.get(path, LISTENERS)][path.rpartition("/")[2]] = files[path]
-    return {part: _content(part, found, packed=packed) for part, found in distributed.items()}
+    return {part: _content(part, found, pack if packed else None) for part, found in distributed.items()}
 
 
 def carrying(maps: Collection[Mapping[str, Any]], files: Mapping[str, bytes]) -> Mapping[str, Mapping[str, Any]]:
@@ -90,11 +95,11 @@ def _part(found: Mapping[str, Any]) -> str:
     return str(found["metadata"]["name"].rpartition("-")[2])
 
 
-def _content(part: str, files: Mapping[str, bytes], *, packed: bool) -> Mapping[str, Any]:
-    if not packed or part == BOOTSTRAP:
+def _content(part: str, files: Mapping[str, bytes], pack: Callable[[bytes], str] | None) -> Mapping[str, Any]:
+    if pack is None or part == BOOTSTRAP:
         _check(part, sum(map(len, files.values())))
         return {_PLAIN: {name: content.decode() for name, content in files.items()}}
-    shrunk = {f"{name}{PACKED_SUFFIX}": packing.pack(content) for name, content in files.items()}
+    shrunk = {f"{name}{PACKED_SUFFIX}": pack(content) for name, content in files.items()}
     _check(part, sum(map(packing.size, shrunk.values())))
     return {_PACKED: shrunk}
 

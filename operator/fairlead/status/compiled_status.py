@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead.api.meta import ObjectKey
+from fairlead.memo import Memo
 from fairlead.status.budget import consumer_state, reach
 from fairlead.status.object_status import ladder
 from fairlead.status.serving import ServedRoute
@@ -41,12 +42,15 @@ def compiled_statuses(
     budgets: Mapping[str, tuple[str, ...]],
     expiry: Mapping[str, int | None],
     is_fleet_wide: bool | None,
+    memo: Memo | None = None,
 ) -> Mapping[ObjectKey, CompiledStatus]:
     """Make one for each report.
 
     `routes` by region; `budgets` (names of policies) and `expiry` (Unix seconds) of each consumer that may call, by
     `namespace/name`; `is_fleet_wide`: whether limits hold for all clusters, None = nobody enforces any here.
+    With the `memo` of the compilation before, one that is equal to what was made then is the same object.
     """
+    memo = Memo() if memo is None else memo
     ladders: dict[str, dict[str, tuple[str, ...]]] = {}
     shares: dict[str, list[Hashable]] = {}
     served_in: dict[str, dict[str, ServedRoute]] = {}
@@ -75,4 +79,4 @@ def compiled_statuses(
             case _:
                 return CompiledStatus(report=report)
 
-    return {report.key: of(report) for report in reports}
+    return {report.key: memo.same(("status", report.key), of(report)) for report in reports}

@@ -117,15 +117,14 @@ def _answered(route: Route, planner: Planner) -> frozenset[str]:
 
 
 def _presence(route: Route, region: str, answered: frozenset[str], planner: Planner) -> Presence:
-    ladder_sets = [planner.ladder_set(candidates, route.residency) for candidates in route.candidates.values()]
+    ladder_sets = (planner.ladder_set(candidates, route.residency) for candidates in route.candidates.values())
+    sizes = [planner.size(ladder_set) for ladder_set in ladder_sets if ladder_set is not None]
     return Presence(
         region=region,
         unanswered=tuple(claim.name for claim in route.claims if claim.name not in answered),
         shadowed=route.shadow is None or planner.nearest(route.shadow.candidate, route.residency) is not None,
-        rungs=max((len(ladder_set[0]) + 1 for ladder_set in ladder_sets if ladder_set is not None), default=0),
-        models=max(
-            (len({rung.split("/", 2)[2] for rung in found[0]}) for found in ladder_sets if found is not None), default=0
-        ),
+        rungs=max((rungs for rungs, _ in sizes), default=0),
+        models=max((models for _, models in sizes), default=0),
     )
 
 

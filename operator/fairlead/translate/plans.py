@@ -72,12 +72,28 @@ class Planner:
         self._rungs: dict[str, Rung] = {}
         self._groups: dict[tuple[Residency, ModelReference], Groups] = {}
         self._ladder_sets: dict[tuple[Residency, tuple[ModelReference, ...]], LadderSet | None] = {}
+        self._found: dict[tuple[int, Residency], tuple[Candidates, LadderSet | None]] = {}
+        """The same by the object that was asked for, which it holds: candidates take longer to compare than to find."""
+        self._sizes: dict[LadderSet, tuple[int, int]] = {}
         self._used_targets: set[str] = set()
         self._used_last_resorts: dict[str, Endpoint] = {}
         self._signers: dict[str, ir.Signer] = {}
 
     def ladder_set(self, candidates: Candidates, residency: Residency) -> LadderSet | None:
         """Return the rungs of candidates; None when residency leaves none."""
+        found = self._found.get((id(candidates), residency))
+        if found is None:
+            found = self._found[id(candidates), residency] = candidates, self._ladder_set(candidates, residency)
+        return found[1]
+
+    def size(self, ladder_set: LadderSet) -> tuple[int, int]:
+        """Return the length of a ladder, the last resort included, and how many models may answer."""
+        if ladder_set not in self._sizes:
+            rungs = ladder_set[0]
+            self._sizes[ladder_set] = len(rungs) + 1, len({rung.split("/", 2)[2] for rung in rungs})
+        return self._sizes[ladder_set]
+
+    def _ladder_set(self, candidates: Candidates, residency: Residency) -> LadderSet | None:
         key = (residency, candidates.models)
         if key not in self._ladder_sets:
             groups = [group for candidate in candidates.models for group in self._grouped(candidate, residency)]

@@ -4,7 +4,7 @@ Nothing here depends on a gateway: `plans` turns the models into ladders for one
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fairlead import ir
 from fairlead.api import quantity
@@ -101,11 +101,12 @@ class Route:
     """Whether users may rate its answers."""
     speaks_openai: bool = True
     """Each of its names has a model whose provider speaks OpenAI's API."""
+    name: str = field(init=False)
+    """`namespace/name`, as gateways know the route."""
 
-    @property
-    def name(self) -> str:
-        """`namespace/name`, as gateways know the route."""
-        return f"{self.key.namespace}/{self.key.name}"
+    def __post_init__(self) -> None:
+        """Name it once: each compilation asks some dozen times for the name of each route."""
+        object.__setattr__(self, "name", f"{self.key.namespace}/{self.key.name}")
 
     @property
     def kinds(self) -> frozenset[ir.ModelKind]:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from fairlead.envoy import directory, names
+from fairlead.envoy import Layout, directory, names, own
 from fairlead.ir import (
     Arm,
     Breaker,
@@ -13,6 +13,7 @@ from fairlead.ir import (
     Ladder,
     LastResort,
     Limits,
+    ListenAddress,
     ModelKind,
     Plan,
     Route,
@@ -23,6 +24,7 @@ from fairlead.ir import (
     Timeouts,
     Upstream,
 )
+from fairlead.memo import Memo
 
 UPSTREAM = Upstream(host="us.example.com", port=443, tls=True, base_path="/v1")
 TIMEOUTS = Timeouts(first_byte_ms=8000, response_ms=60000, stream_idle_ms=60000, request_ms=300000)
@@ -64,6 +66,16 @@ def consumer(name: str = "team/alice", **changes: object) -> Consumer:
     return replace(plain, **changes)  # type: ignore[arg-type]  # a test's shorthand
 
 
+LAYOUT = Layout(
+    xds_dir="/x",
+    keys_dir="/k",
+    credentials_dir="/c",
+    listen=ListenAddress(address="127.0.0.1", port=1),
+    metrics_listen=None,
+    admin="/a",
+    access_log="/dev/null",
+    ca_file="/ca",
+)
 CHAT_ARM = Arm(ladder="team/chat/0", weight=10000, side=Side.STABLE)
 GATEWAY = Gateway(
     region="us-east-1",
@@ -129,6 +141,15 @@ def test_what_is_served_is_read_back_where_the_names_of_a_route_share_a_target()
         hosts = [{"name": "*", "routes": [{"name": "ready"}, carrier]}, {"name": "team/all"}]
         served = directory.stable_targets({"resources": [{"virtual_hosts": hosts}]})
         assert served == {**targets, "team/chat": "api/acme/~v2"}
+
+
+def test_the_virtual_host_names_the_version_of_its_directory() -> None:
+    def version(gateway: Gateway, digest: str = "0" * 64) -> str:
+        made = own.host(gateway, LAYOUT, Memo(), digest, silent=())
+        return str(made["metadata"]["filter_metadata"][names.DIRECTORY_NAMESPACE][names.VERSION_KEY])
+
+    assert version(GATEWAY) == version(GATEWAY, "1" * 64), "gateways take a directory once, not for each change"
+    assert version(GATEWAY) != version(replace(GATEWAY, consumers=(consumer(stopped=True),)))
 
 
 def test_render_is_sorted_by_key() -> None:

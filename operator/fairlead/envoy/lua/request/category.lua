@@ -110,7 +110,7 @@ local classifier_of = kept(function(text)
     match(text, "^(%S+) (%S+) (%d+) (%d+) (%S+) (%S+) (.*)$")
   classifiers = classifiers + 1
   local classifier = {
-    id = classifiers .. " ", cluster = cluster, route = given(route), timeout = tonumber(timeout),
+    id = classifiers .. " ", cluster = cluster, route = route ~= "-" and route or nil, timeout = tonumber(timeout),
     remembered = tonumber(remembered), path = path, categories = {}, prompt = prompt,
     failures = 0, -- in a row
     closed = 0, -- until when nobody is asked
@@ -200,7 +200,7 @@ local function send(h, question, consumer)
   local classifier, headers, body = question.classifier, nil, nil
   local id = (h:headers():get("x-request-id") or "") .. "-classifier"
   if classifier.route then
-    headers, body = to_route(question, question.text, h:metadata(), consumer, id)
+    headers, body = to_route(question, question.text, directory_of(h), consumer, id)
   else
     headers, body = to_service(classifier, question.text)
   end

@@ -153,7 +153,7 @@ end
 
 -- What the key alone decides, before the body is read: the answer to give, or nil, the caller and its name.
 local function identify(h)
-  local directory = h:metadata()
+  local directory = directory_of(h)
   local consumer = h:headers():get("x-fl-consumer")
   if not consumer then return NO_KEY end
   if is_foreign_page(h, directory, consumer) then return FOREIGN_PAGE end
@@ -170,7 +170,7 @@ end
 local function decide(h, buffer, caller, consumer, classified)
   local headers = h:headers()
   local metadata = h:streamInfo():dynamicMetadata()
-  local directory = h:metadata()
+  local directory = directory_of(h)
 
   local url, method = headers:get(":path"), headers:get(":method")
   local path = url

@@ -14,10 +14,37 @@ local function kept(parse)
   end
 end
 
+local directory_of, caller_of, budgets_of, entry_of
+
+do -- a chunk has no more than 200 locals
+
+do
+  local function taken(h)
+    local entries = {}
+    for key, value in pairs(h:metadata()) do entries[key] = value end
+    return { get = function(_, key) return entries[key] end }
+  end
+
+  local newest, newest_version, older, older_version
+
+  -- The directory that a request began with. Envoy copies a route's metadata whenever a script asks for it, and keeps the
+  -- copy until Lua looks for garbage: of 2,000 names that is 2 ms and 0.8 MB a request. So it is taken once, and known by
+  -- the version that the virtual host says; requests that began before a change still find theirs.
+  function directory_of(h)
+    local version = h:virtualHost():metadata():get("version")
+    if not version then return h:metadata() end -- made before there were versions
+    if version == newest_version then return newest end
+    if version == older_version then return older end
+    older, older_version = newest, newest_version
+    newest, newest_version = taken(h), version
+    return newest
+  end
+end
+
 local function given(field) return field ~= "-" and field or nil end
 
 -- <expires at> <allowed names> <scopes>
-local caller_of = kept(function(text)
+caller_of = kept(function(text)
   local expires, allowed, scopes = match(text, "^(%S+) (%S+) (.*)$")
   local caller = { expires = tonumber(given(expires)) or math.huge, names = {}, lists = {} }
   for scope in gmatch(scopes, "[^|]+") do
@@ -37,8 +64,7 @@ local caller_of = kept(function(text)
   return caller
 end)
 
-local budgets_of
-do -- a chunk has no more than 200 locals
+do
   -- <revision of the policies> <route> <route> ..., or `*`: what budgets say of a consumer
   local bounds_of = kept(function(text)
     local revision, list = match(text, "^(%S+) (.*)$")
@@ -54,10 +80,6 @@ do -- a chunk has no more than 200 locals
     return found and (found.routes["*"] or found.routes[route]) and found or nil
   end
 end
-
-local entry_of
-
-do -- a chunk has no more than 200 locals
 
 -- What requests of each protocol meet of an entry, by `<protocol>[,<last wire id>,<last target>]` with `|` between them:
 -- the entry itself, or, where they pass over rungs, one with ladders and a last resort of their own; false: nobody answers.

@@ -17,7 +17,7 @@ function is_feedback(h)
   local headers = h:headers()
   local path = headers:get(":path")
   return sub(path, 1, #FEEDBACK_PATH) == FEEDBACK_PATH and match(path, "^[^?]*") == FEEDBACK_PATH
-    and headers:get(":method") == "POST" and h:metadata():get("f") ~= nil
+    and headers:get(":method") == "POST" and directory_of(h):get("f") ~= nil
 end
 
 -- The refusal of a body, or nil and the body.
