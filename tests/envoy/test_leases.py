@@ -224,8 +224,8 @@ def test_other_policies_end_a_lease(few: tuple[LeaseServer, Gateway]) -> None:
     until(lambda: leased(server, running))
     before = len(given(server))
     running.serve(with_revision(running.whole, "r2"))
-    until(lambda: not leased(server, running))
-    until(lambda: len(given(server)) > before)
+    until(lambda: not leased(server, running) and len(given(server)) > before)
+    assert not leased(server, running)
     running.serve(with_revision(running.whole, "r1"))
     until(lambda: leased(server, running))
 

@@ -36,10 +36,6 @@ local function refusal(status, code, message, param)
   }
 end
 
-local NO_KEY = refusal("401", "invalid_api_key", "No valid API key was provided.")
-local EXPIRED = refusal("401", "expired_api_key", "This API key has expired.")
-local FOREIGN_PAGE = refusal("403", "origin_not_allowed", "Pages of this origin may not call this gateway without a key;"
-  .. " the installation's `cors.allowOrigins` says whose may.")
 local EMPTY = refusal("400", "invalid_json", "The request body is empty; a JSON object is wanted.")
 local MALFORMED = refusal("400", "invalid_json", "The request body is not a valid JSON object.")
 local TOO_DEEP = refusal("400", "invalid_json",

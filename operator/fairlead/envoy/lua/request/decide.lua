@@ -143,6 +143,15 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   return nil, entry, bytes, body == nil
 end
 
+local identify
+
+do -- a chunk of Lua has 200 locals at most
+
+local NO_KEY = refusal("401", "invalid_api_key", "No valid API key was provided.")
+local EXPIRED = refusal("401", "expired_api_key", "This API key has expired.")
+local FOREIGN_PAGE = refusal("403", "origin_not_allowed", "Pages of this origin may not call this gateway without a key;"
+  .. " the installation's `cors.allowOrigins` says whose may.")
+
 -- Whether a page calls that nobody allowed, and not even with a key: any page can make a browser send that, to an address
 -- that only its user can reach. Filters before note an origin that may call.
 local function is_foreign_page(h, directory, consumer)
@@ -152,7 +161,7 @@ local function is_foreign_page(h, directory, consumer)
 end
 
 -- What the key alone decides, before the body is read: the answer to give, or nil, the caller and its name.
-local function identify(h)
+function identify(h)
   local directory = directory_of(h)
   local consumer = h:headers():get("x-fl-consumer")
   if not consumer then return NO_KEY end
@@ -164,6 +173,8 @@ local function identify(h)
   if caller.expires <= now() then return EXPIRED end
   if directory:get("s:" .. consumer) then return stopped(consumer) end
   return nil, caller, consumer
+end
+
 end
 
 -- Returns the answer to give, or nil after everything is set for the way to the provider; or, as `read`, a question.
@@ -210,12 +221,16 @@ local function decide(h, buffer, caller, consumer, classified)
   return nil
 end
 
+local give
+
+do -- a chunk of Lua has 200 locals at most
+
 -- Anthropic's SDK picks its exception by the shape and the type of an error.
 local function speaks_anthropic(headers)
   return headers:get("anthropic-version") ~= nil or find(headers:get(":path"), "^/v1/messages") ~= nil
 end
 
-local function give(h, ok, answer)
+function give(h, ok, answer)
   if not ok then
     h:logErr("request.lua: " .. tostring(answer))
     answer = BROKEN
@@ -226,6 +241,8 @@ local function give(h, ok, answer)
   local body = answer.body
   if answer.message and speaks_anthropic(h:headers()) then body = anthropic_error(answer) end
   h:respond(headers, body)
+end
+
 end
 
 function envoy_on_request(h)
