@@ -4,10 +4,11 @@ A gateway counts the tokens of every request in counters that only grow, beside 
 counters at intervals finds what reports lost: `missing = due - booked - reconciled`, per gateway, consumer, route and
 target. Three rules keep money from being booked twice:
 
-- the counters are read first and the bookings after, so a report on its way is not taken for a lost one;
+- the bookings are read after the counters, so a report on its way is not taken for a lost one;
 - what is missing is booked when two readings in a row agree on it;
 - a counter that went back is a gateway that started again: it counts from zero, and what it had counted since the last
-  reading is forgiven (its reservations expire and book it).
+  reading is forgiven (its reservations expire and book it), but for what reports booked of it. That say the bookings
+  that were read before the counters: those read after have reports of requests that only the next reading counts.
 
 Of requests that were moved (by a rule, a downgrade) a gateway has such counters twice: by the route that answered, with
 all others, and by the routes that were asked as well. How much is missing only the former say; the latter say how much
@@ -131,14 +132,16 @@ class UsageCounter:
 NEW = UsageCounter()
 
 
-def observe(counter: UsageCounter, *, scraped: Count, booked: Count) -> tuple[UsageCounter, Count]:
+def observe(
+    counter: UsageCounter, *, booked_before: Count, scraped: Count, booked: Count
+) -> tuple[UsageCounter, Count]:
     """Take a reading of one key; return its new state and what is to be booked now.
 
-    `booked` is the sum of the reports of this key, read after `scraped`.
+    `booked_before` and `booked` are the sums of the reports of this key, read before and after `scraped`.
     """
     settled = booked + counter.reconciled
     due = (
-        most(counter.due + scraped, settled)
+        most(counter.due + scraped, booked_before + counter.reconciled)
         if _went_back(counter.seen, scraped)
         else counter.due + (scraped - counter.seen)
     )
@@ -150,7 +153,13 @@ def observe(counter: UsageCounter, *, scraped: Count, booked: Count) -> tuple[Us
 
 
 def observe_moved(
-    counter: UsageCounter | None, *, scraped: Count, booked: Count, grown: Count, found: Count
+    counter: UsageCounter | None,
+    *,
+    booked_before: Count,
+    scraped: Count,
+    booked: Count,
+    grown: Count,
+    found: Count,
 ) -> tuple[UsageCounter, Count]:
     """Take a reading of one key of requests that were moved; return its new state and its part of `found`.
 
@@ -160,15 +169,15 @@ def observe_moved(
     found stays missing, and may be found later.
     """
     known = UsageCounter(seen=scraped, due=least(scraped, grown)) if counter is None else counter
-    after, missing = observe(known, scraped=scraped, booked=booked)
+    after, missing = observe(known, booked_before=booked_before, scraped=scraped, booked=booked)
     part = least(missing, found)
     left = missing - part
     return replace(after, reconciled=after.reconciled - left, missing=after.missing + left), part
 
 
-def adopt(*, scraped: Count, booked: Count) -> UsageCounter:
+def adopt(*, booked_before: Count, scraped: Count) -> UsageCounter:
     """Return the state of a key of a gateway that was never read before: all it counted is taken as booked."""
-    return UsageCounter(seen=scraped, due=booked)
+    return UsageCounter(seen=scraped, due=booked_before)
 
 
 def _went_back(before: Count, after: Count) -> bool:
@@ -189,26 +198,30 @@ def read(
     *,
     usage_counters: Mapping[UsageCounterKey, UsageCounter],
     known_gateways: frozenset[str],
+    booked_before: Mapping[UsageCounterKey, Count],
     scraped: Mapping[UsageCounterKey, Count],
     booked: Mapping[UsageCounterKey, Count],
 ) -> Reading:
     """Compare one reading of the gateways with what was booked. Keys that were not scraped keep their state.
 
+    `booked_before` was read before `scraped`, `booked` after it; nobody else stored a reading in between.
     `known_gateways` are those whose whole life this store knows: they were read before, or are younger than it.
     """
     after: dict[UsageCounterKey, UsageCounter] = {}
     bookings: dict[UsageCounterKey, Count] = {}
     for key, count in sorted(scraped.items(), key=_wholes_first):
-        reported = booked.get(key, NOTHING)
+        before, reported = booked_before.get(key, NOTHING), booked.get(key, NOTHING)
         whole, counter = key.whole, usage_counters.get(key)
         if counter is None and key.gateway not in known_gateways:
-            after[key] = adopt(scraped=count, booked=reported)
+            after[key] = adopt(booked_before=before, scraped=count)
         elif whole is key:
-            after[key], bookings[key] = observe(counter or NEW, scraped=count, booked=reported)
+            after[key], bookings[key] = observe(counter or NEW, booked_before=before, scraped=count, booked=reported)
         else:
             grown = after[whole].due - usage_counters.get(whole, NEW).due if whole in after else NOTHING
             left = bookings.get(whole, NOTHING)
-            after[key], part = observe_moved(counter, scraped=count, booked=reported, grown=grown, found=left)
+            after[key], part = observe_moved(
+                counter, booked_before=before, scraped=count, booked=reported, grown=grown, found=left
+            )
             bookings |= {key: part, whole: left - part}
     return Reading(usage_counters=after, bookings={key: found for key, found in bookings.items() if found})
 

@@ -57,22 +57,27 @@ class UsageReconciliation:
     async def once(self) -> None:
         """Take one reading of all gateways and book what is missing for sure; raises `StoreError`."""
         now_ms = self._service.now_ms()
-        since_ms = (await self._store.read_usage_counters(now_ms)).since_ms
+        before = await self._store.read_usage_counters(now_ms)
         readings = await self._scrape()
         if not readings:
             return
         await asyncio.sleep(_GRACE_S)
         await self._service.backlog.drain()
         known = await self._store.read_usage_counters(now_ms)
+        if known.version != before.version:
+            # That reading may be of younger counters: next to them these would seem to have gone back.
+            self._metrics.captured.set(share_captured(known.usage_counters))
+            return
         young = {
             name
             for reading in readings
             for name in reading.gateways
-            if reading.uptime_s is not None and now_ms - reading.uptime_s * 1000 > since_ms - _OLDER_MS
+            if reading.uptime_s is not None and now_ms - reading.uptime_s * 1000 > before.since_ms - _OLDER_MS
         }
         reading = read(
             usage_counters=known.usage_counters,
             known_gateways=frozenset(known.known_gateways) | young,
+            booked_before=before.booked,
             scraped={key: count for reading in readings for key, count in reading.counts.items()},
             booked=known.booked,
         )

@@ -1,6 +1,8 @@
 """Reconciliation: what was missed is found, nothing is found twice."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -26,11 +28,16 @@ def count(requests: int) -> Count:
     return Count(requests=requests, input=10 * requests, output=20 * requests, cached=requests)
 
 
+def quiet(counter: UsageCounter, scraped: int, booked: int) -> tuple[UsageCounter, Count]:
+    """Take a reading while no report comes."""
+    return observe(counter, booked_before=count(booked), scraped=count(scraped), booked=count(booked))
+
+
 def run(readings: list[tuple[int, int]]) -> list[int]:
     """Feed (scraped, booked) requests one after the other; return how many each reading books."""
     counter, found = NEW, []
     for scraped, booked in readings:
-        counter, configuration = observe(counter, scraped=count(scraped), booked=count(booked))
+        counter, configuration = quiet(counter, scraped, booked)
         found.append(configuration.requests)
     return found
 
@@ -59,10 +66,10 @@ def test_all_that_was_lost_is_booked_once_the_gateway_is_read_twice(steps: list[
     for requests, captured in steps:
         due += requests
         booked += int(requests * captured)
-        counter, configuration = observe(counter, scraped=count(due), booked=count(booked))
+        counter, configuration = quiet(counter, due, booked)
         found += configuration
     for _ in range(2):
-        counter, configuration = observe(counter, scraped=count(due), booked=count(booked))
+        counter, configuration = quiet(counter, due, booked)
         found += configuration
     assert found == count(due - booked)
 
@@ -75,25 +82,129 @@ def test_never_books_more_than_was_counted(steps: list[tuple[int, int, bool]]) -
         scraped = requests if restarts else scraped + requests
         total += requests
         booked = min(total, booked + arriving)
-        counter, configuration = observe(counter, scraped=count(scraped), booked=count(booked))
+        counter, configuration = quiet(counter, scraped, booked)
         found += configuration
     assert found.requests <= total
     assert found.tokens == 30 * found.requests
 
 
+class Traffic:
+    """A gateway under load: requests are counted, reported late or never, and read; it may start again at any time."""
+
+    def __init__(self) -> None:
+        self.counter = NEW
+        self.shown = self.booked = self.lost = self.found = 0
+        self.under_way = self.counted_before = 0
+        """Reports that will come; and those of requests that the scrape before counted."""
+        self.late_before = False
+
+    def happens(self, event: str) -> None:
+        if event == "starts again":
+            self.shown = 0
+        elif event == "report comes":
+            self.come(min(1, self.under_way))
+        else:
+            self.shown += 1
+            self.booked += event == "booked request"
+            self.under_way += event == "request"
+            self.lost += event == "lost request"
+
+    def come(self, reports: int) -> None:
+        self.booked += reports
+        self.under_way -= reports
+        self.counted_before = max(0, self.counted_before - reports)
+
+    def read(self, before: list[str], after: list[str], *, late: bool) -> None:
+        """Take a reading; `before` and `after` the counters things happen. Reports are late at no two in a row."""
+        booked_before = self.booked
+        for event in before:
+            self.happens(event)
+        scraped, self.counted_before = self.shown, self.under_way
+        for event in after:
+            self.happens(event)
+        if not late or self.late_before:
+            self.come(self.counted_before)
+        self.late_before = self.counted_before > 0
+        self.counter, found = observe(
+            self.counter, booked_before=count(booked_before), scraped=count(scraped), booked=count(self.booked)
+        )
+        self.found += found.requests
+
+
+EVENTS = ["booked request"] * 6 + ["request"] * 3 + ["report comes"] * 3 + ["lost request", "starts again"]
+
+
+def played(seed: int) -> Iterator[Traffic]:
+    """Play eight readings under load, and requests between them."""
+    chance, traffic = Random(seed), Traffic()
+
+    def events() -> list[str]:
+        return chance.choices(EVENTS, k=chance.randrange(5))
+
+    for _ in range(8):
+        for event in events():
+            traffic.happens(event)
+        traffic.read(events(), events(), late=chance.random() < 0.5)
+        yield traffic
+
+
+def test_reports_that_came_are_never_booked_again() -> None:
+    for seed in range(300):
+        for traffic in played(seed):
+            assert traffic.found <= traffic.lost, f"seed {seed}"
+
+
+def test_what_is_lost_after_a_gateway_was_read_quietly_is_booked_by_two_quiet_readings() -> None:
+    for seed in range(300):
+        *_, traffic = played(seed)
+        traffic.happens("request")
+        traffic.come(traffic.under_way)
+        traffic.read([], [], late=False)
+        traffic.happens("starts again")
+        traffic.read([], [], late=False)
+        found_before = traffic.found
+        for event in ["booked request", *["lost request"] * (seed % 9)]:
+            traffic.happens(event)
+        for _ in range(2):
+            traffic.read([], [], late=False)
+        assert found_before + seed % 9 <= traffic.found <= traffic.lost, f"seed {seed}"
+
+
+def test_reports_between_counters_and_bookings_are_not_missing_after_a_gateway_started_again() -> None:
+    counter, found = UsageCounter(seen=count(100), due=count(100)), NOTHING
+    for booked_before, scraped, booked in [(123, 10, 133), (163, 50, 170), (203, 90, 210)]:
+        counter, more = observe(
+            counter, booked_before=count(booked_before), scraped=count(scraped), booked=count(booked)
+        )
+        found += more
+    assert found == NOTHING
+
+
+def test_an_unknown_gateway_owes_nothing_for_reports_that_came_while_it_was_read() -> None:
+    counter, found = adopt(booked_before=count(5), scraped=count(1000)), NOTHING
+    for scraped, booked in [(1010, 15), (1020, 25)]:
+        counter, more = quiet(counter, scraped, booked)
+        found += more
+    assert found == NOTHING
+
+
 def test_an_unknown_gateway_is_taken_as_booked() -> None:
-    reading = read(usage_counters={}, known_gateways=frozenset(), scraped={KEY: count(1000)}, booked={})
+    reading = read(
+        usage_counters={}, known_gateways=frozenset(), booked_before={}, scraped={KEY: count(1000)}, booked={}
+    )
     assert reading.bookings == {}
-    assert reading.usage_counters == {KEY: adopt(scraped=count(1000), booked=NOTHING)}
+    assert reading.usage_counters == {KEY: adopt(booked_before=NOTHING, scraped=count(1000))}
     again = read(
         usage_counters=reading.usage_counters,
         known_gateways=frozenset({"eu-1"}),
+        booked_before={KEY: count(1)},
         scraped={KEY: count(1003)},
         booked={KEY: count(1)},
     )
     third = read(
         usage_counters=again.usage_counters,
         known_gateways=frozenset({"eu-1"}),
+        booked_before={KEY: count(1)},
         scraped={KEY: count(1003)},
         booked={KEY: count(1)},
     )
@@ -102,15 +213,21 @@ def test_an_unknown_gateway_is_taken_as_booked() -> None:
 
 def test_a_new_consumer_of_a_known_gateway_starts_at_zero() -> None:
     known = frozenset({"eu-1"})
-    first = read(usage_counters={}, known_gateways=known, scraped={KEY: count(2)}, booked={})
-    second = read(usage_counters=first.usage_counters, known_gateways=known, scraped={KEY: count(2)}, booked={})
+    first = read(usage_counters={}, known_gateways=known, booked_before={}, scraped={KEY: count(2)}, booked={})
+    second = read(
+        usage_counters=first.usage_counters, known_gateways=known, booked_before={}, scraped={KEY: count(2)}, booked={}
+    )
     assert second.bookings == {KEY: count(2)}
 
 
 def test_a_gateway_that_could_not_be_read_keeps_its_state() -> None:
     assert (
         read(
-            usage_counters={KEY: UsageCounter(seen=count(3))}, known_gateways=frozenset({"eu-1"}), scraped={}, booked={}
+            usage_counters={KEY: UsageCounter(seen=count(3))},
+            known_gateways=frozenset({"eu-1"}),
+            booked_before={},
+            scraped={},
+            booked={},
         ).usage_counters
         == {}
     )
@@ -118,9 +235,9 @@ def test_a_gateway_that_could_not_be_read_keeps_its_state() -> None:
 
 def test_the_share_that_reports_brought() -> None:
     assert share_captured({}) == 1
-    counter, _ = observe(NEW, scraped=count(10), booked=count(8))
+    counter, _ = quiet(NEW, 10, 8)
     assert share_captured({KEY: counter}) == 1, "missing once may be on its way"
-    counter, _ = observe(counter, scraped=count(10), booked=count(8))
+    counter, _ = quiet(counter, 10, 8)
     assert share_captured({KEY: counter}) == 0.8
     assert share_captured({KEY: counter, replace(KEY, target="p/e/n"): UsageCounter(due=count(30))}) == 0.95
     assert share_captured({KEY: counter, MOVED: UsageCounter(due=count(30))}) == 0.8, "counted with the whole"
@@ -147,6 +264,7 @@ class Gateway:
         reading = read(
             usage_counters=self.usage_counters,
             known_gateways=frozenset({"eu-1"}),
+            booked_before={key: count(self.booked[key]) for key in (KEY, MOVED)},
             scraped={key: count(self.scraped[key]) for key in keys if self.scraped[key]},
             booked={key: count(self.booked[key]) for key in (KEY, MOVED)},
         )

@@ -253,6 +253,29 @@ def test_of_two_servers_that_read_at_once_one_books() -> None:
     play(story)
 
 
+def test_a_reading_during_which_another_was_stored_books_nothing() -> None:
+    """Next to younger counters the gateway would seem to have started again."""
+
+    async def story(world: World) -> None:
+        await world.ask("r1")
+        await world.server.service.report(report("r1"))
+        other, drain = Server(world, world.store), world.server.service.backlog.drain
+
+        async def overtaken() -> bool:
+            for name in (f"a{world.now_ms}", f"b{world.now_ms}"):
+                await world.ask(name)
+                await world.server.service.report(report(name))
+            await other.read()
+            return await drain()
+
+        world.server.service.backlog.drain = overtaken  # type: ignore[method-assign]
+        for _ in range(3):
+            await world.server.read()
+        assert await world.spent() == (7 * COST, 0)
+
+    play(story)
+
+
 def test_a_gateway_that_cannot_be_read_is_counted_and_keeps_what_is_known() -> None:
     async def story(world: World) -> None:
         await world.ask("r1")
