@@ -117,8 +117,9 @@ function leases.take(consumer, model, bytes, route, ask, asked, stream, revision
   local key = concat({ consumer, model, route, asked, limited and "n" or "-", stream and "s" or "-" }, " ")
   local seen = note(key, moment, bytes, limit, answers)
   local lease, left = covering(seen, moment, bytes, limit, answers, revision)
-  local units = seen.rate < FEWEST and FEWEST or seen.rate < MOST and seen.rate or MOST
-  if seen.rate >= OFTEN and seen.since >= units and left < units then
+  local rate = seen.count >= MOST and MOST or seen.rate -- of a burst its first second says enough
+  local units = rate < FEWEST and FEWEST or rate < MOST and rate or MOST
+  if rate >= OFTEN and seen.since >= units and left < units then
     seen.since, watched = 0, moment + LONGEST_ANSWER
     return nil, wanted(seen, units, limited), key
   end
