@@ -114,7 +114,7 @@ def main() -> None:
         configuration, path = _configuration(), folder / "book.json"
         path.write_bytes(encode(configuration))
         server = stack.enter_context(Server(path, store))
-        running = _start(stack, folder, server, configuration.revision_of(fairlead_gateway.CONSUMER))
+        running = _start(stack, folder, server, configuration.lease_revision_of(fairlead_gateway.CONSUMER))
         began = {name: one.cpu_seconds() for name, one in running.items()}
         asked: dict[str, float] = {}
         before = _asked(server)

@@ -35,7 +35,7 @@ class LeaseServer:
     """Grants `units` to each check that asks for some, `granted` leases so far; refuses all while `refusal` is set."""
 
     def __init__(self) -> None:
-        self.units, self.life_s = 10_000, 3600
+        self.units, self.life_s, self.revision = 10_000, 3600, "r1"
         self.refusal: bytes | None = None
         self.checks: list[list[str]] = []
         self.called: list[Report] = []
@@ -88,7 +88,7 @@ class LeaseServer:
         _, size, limit, answers = words[WANT].split(",")
         lease = Response()
         ends = int(SystemClock().now().timestamp()) + self.life_s
-        words = f"{self.granted:04x} {self.units} {ends} {size} {limit} {answers} r1 {REMAINING}"
+        words = f"{self.granted:04x} {self.units} {ends} {size} {limit} {answers} {self.revision} {REMAINING}"
         lease.dynamic_metadata["lease"] = words
         return granted + bytes(lease.SerializeToString())
 

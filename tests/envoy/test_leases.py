@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -227,6 +228,21 @@ def test_other_policies_end_a_lease(few: tuple[LeaseServer, Gateway]) -> None:
     until(lambda: not leased(server, running) and len(given(server)) > before)
     assert not leased(server, running)
     running.serve(with_revision(running.whole, "r1"))
+    until(lambda: leased(server, running))
+
+
+def test_other_terms_end_a_lease(few: tuple[LeaseServer, Gateway]) -> None:
+    server, running = few
+    until(lambda: leased(server, running))
+    before, whole = len(given(server)), running.whole
+    assert whole.budget is not None
+    running.serve(replace(whole, budget=replace(whole.budget, terms="other")))
+    until(lambda: not leased(server, running))
+    until(lambda: len(given(server)) > before)
+    server.revision = "r1.other"
+    until(lambda: leased(server, running))
+    server.revision = "r1"
+    running.serve(whole)
     until(lambda: leased(server, running))
 
 

@@ -89,6 +89,21 @@ class BudgetConfiguration:
             known = self._revisions[names] = revision(self._by_name[name] for name in names)
         return known
 
+    def lease_revision_of(self, consumer: str) -> str:
+        """Name this version of all that a consumer's lease is made by: its policies, and the terms of all routes."""
+        return f"{self.revision_of(consumer)}.{self.terms}"
+
+    @cached_property
+    def terms(self) -> str:
+        """Name this version of what requests are sized and priced by: of everybody's, so an edit costs each a check."""
+        document = {
+            "requestBytes": self.request_bytes,
+            "routes": _routes_document(self.routes),
+            "targets": _targets_document(self.targets),
+            "inFlight": dict(self.in_flight),
+        }
+        return digest(_minified(document))
+
     @cached_property
     def _revisions(self) -> dict[tuple[str, ...], str]:
         """By names of policies: many consumers fall under the same."""
@@ -147,38 +162,46 @@ def encode(configuration: BudgetConfiguration) -> bytes:
         "policies": _policies_document(configuration.policies),
         "consumers": _consumers_document(configuration.consumers),
         "killed": sorted(configuration.killed),
-        "routes": {
-            name: {
-                "maxOutputTokens": terms.max_output_tokens,
-                "downgradeTo": terms.downgrade_to,
-                "plans": {model: list(targets) for model, targets in terms.plans.items()},
-                **({"cascade": True} if terms.cascade else {}),
-                **_shadow_document(terms.shadow),
-                **({} if terms.baseline is None else {"baseline": terms.baseline}),
-                **({"feedback": True} if terms.feedback else {}),
-                **({"cached": True} if terms.cached else {}),
-            }
-            for name, terms in configuration.routes.items()
-        },
-        "targets": {
-            name: {
-                "input": rung.price.input,
-                "output": rung.price.output,
-                "cachedInput": rung.price.cached_input,
-                **own_prices(rung.price),
-                **({} if rung.price.known else {"known": False}),
-                "maxOutputTokens": rung.max_output_tokens,
-                "contextWindow": rung.context_window,
-                "generates": rung.generates,
-                **({} if rung.text else {"text": False}),
-            }
-            for name, rung in configuration.targets.items()
-        },
+        "routes": _routes_document(configuration.routes),
+        "targets": _targets_document(configuration.targets),
         # Without one not there: servers of a version before read on as long as nobody has one.
         **({"inFlight": dict(configuration.in_flight)} if configuration.in_flight else {}),
         **({"sharedAnswersBytes": configuration.shared_answers_bytes} if configuration.shared_answers_bytes else {}),
     }
     return _minified(document)
+
+
+def _routes_document(routes: Mapping[str, RouteTerms]) -> dict[str, Any]:
+    return {
+        name: {
+            "maxOutputTokens": terms.max_output_tokens,
+            "downgradeTo": terms.downgrade_to,
+            "plans": {model: list(targets) for model, targets in terms.plans.items()},
+            **({"cascade": True} if terms.cascade else {}),
+            **_shadow_document(terms.shadow),
+            **({} if terms.baseline is None else {"baseline": terms.baseline}),
+            **({"feedback": True} if terms.feedback else {}),
+            **({"cached": True} if terms.cached else {}),
+        }
+        for name, terms in routes.items()
+    }
+
+
+def _targets_document(targets: Mapping[str, Rung]) -> dict[str, Any]:
+    return {
+        name: {
+            "input": rung.price.input,
+            "output": rung.price.output,
+            "cachedInput": rung.price.cached_input,
+            **own_prices(rung.price),
+            **({} if rung.price.known else {"known": False}),
+            "maxOutputTokens": rung.max_output_tokens,
+            "contextWindow": rung.context_window,
+            "generates": rung.generates,
+            **({} if rung.text else {"text": False}),
+        }
+        for name, rung in targets.items()
+    }
 
 
 def _minified(document: Any) -> bytes:

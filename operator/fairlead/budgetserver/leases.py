@@ -66,8 +66,8 @@ class Leases:
         """Write what a gateway is told of its lease; None where it got none.
 
         The words: the lease's name, how many units it has, the Unix second at which it ends, the size of the requests
-        that it is for (bytes, limit on the output, answers), the revision of the caller's policies, and the dollars
-        that are left beside it, as they stand in the answer's header.
+        that it is for (bytes, limit on the output, answers), the revision of the caller's policies and of all
+        terms, and the dollars that are left beside it, as they stand in the answer's header.
         """
         wish, wanted = hold.wish, check.want
         if wish is None or wanted is None or admission.verdict is not Verdict.GRANTED:

@@ -188,7 +188,7 @@ class RateLimitService:
         left = judged.remaining(admission.counters) or 0
         lease = None
         if hold.wish is not None:
-            revision = self._configuration.revision_of(check.consumer)
+            revision = self._configuration.lease_revision_of(check.consumer)
             lease = self._leases.told(check, hold, admission, terms, revision=revision, remaining=answer.left(left))
         return answer.granted(check.id, left, downgrade, lease)
 

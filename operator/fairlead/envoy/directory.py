@@ -11,6 +11,7 @@ content. Fields are separated by one space; `-` is an absent field.
     b:<consumer>            -> <revision of its policies> <route> <route> ..., or `*`: where a budget counts what this
                                one spends
     b                       -> there, where a budget server is asked: `1`, of those whom something bounds, `*`, of all
+    v                       -> <version of what a budget server sizes and prices requests by>: voids leases of another
     m:<consumer>            -> there, where it may have so many requests under way and no more
     x:<consumer>            -> <until, unix seconds; 0: ever> <route, or `*`> ...: where its budgets are at their end
     d:<route>               -> <route that answers for it under a budget's pressure>, where answers can be gone on from
@@ -81,6 +82,8 @@ RULED = "r"
 BUDGETS = "b"
 """Key that is there when a budget server is asked: then the request filter says what bounds a request's cost. Its value
 is `ALL` where everybody is checked, else only those are whom something bounds."""
+TERMS = "v"
+"""Key of the version of what requests are sized and priced by."""
 FEEDBACK = "f"
 """Key that is there when answers can be rated, of any route."""
 SIGNERS = "i"

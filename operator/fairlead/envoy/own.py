@@ -99,6 +99,8 @@ def _directory(gateway: Gateway, layout: Layout, memo: Memo) -> dict[str, str]:
     if gateway.budget is not None and budgets.server_of(gateway, layout) is not None:
         # `Closed` promises that without an answer nobody passes, whoever has a budget: there everybody is checked.
         entries[directory.BUDGETS] = directory.ALL if gateway.budget.fail_closed else directory.ASKED
+        if gateway.budget.terms:
+            entries[directory.TERMS] = gateway.budget.terms
         if any(route.feedback for route in gateway.routes):
             entries[directory.FEEDBACK] = directory.ASKED
     return entries

@@ -18,3 +18,6 @@ class BudgetCheck:
     only_told: bool = False
     """Whether nobody has a budget or a limit in flight, so that no request has to fit anything: none is checked before
     it goes on, and each is reported when it ends. `fail_closed` is no matter then."""
+    terms: str = ""
+    """Names the version of what the budget server sizes and prices requests by, `BudgetConfiguration.terms`: a lease of
+    another one is void."""

@@ -128,7 +128,7 @@ def translate(objects: Objects, installation: Installation, references: Referenc
     idle = _idle(standing, made)
     every: dict[ObjectKey, Resolved[Any]] = {**providers, **routes, **consumers, **policies}
     return Translation(
-        gateways=made.gateways,
+        gateways=tuple(_with_terms(gateway, counted) for gateway in made.gateways),
         reports=tuple(
             report(
                 every[key] if key not in idle else replace(every[key], served=Served.NOTHING),
@@ -142,6 +142,14 @@ def translate(objects: Objects, installation: Installation, references: Referenc
         endpoints=declared_endpoints(by_name.values(), made.gateways, references),
         rollouts={one.name: one.rollout for one in standing if one.rollout is not None},
     )
+
+
+def _with_terms(gateway: ir.Gateway, counted: BudgetConfiguration) -> ir.Gateway:
+    """Name what the budget server reserves by, where somebody asks it."""
+    budget = gateway.budget
+    if budget is None or not budget.asked or budget.only_told:
+        return gateway
+    return replace(gateway, budget=replace(budget, terms=counted.terms))
 
 
 def _providing_as(

@@ -52,7 +52,7 @@ def test_a_lease_says_what_it_is_for_and_how_long() -> None:
     unit = 128 + 60 * 2
     name, units, end, size, limit, answers, revision, remaining = lease_of(answer)
     assert (units, end, size, limit, answers) == ("8", str(made.now_ms // 1000 + 15), "128", "60", "2")
-    assert revision == made.service.configuration.revision_of("t/a")
+    assert revision == made.service.configuration.lease_revision_of("t/a")
     assert set(name) <= set("0123456789abcdef")
     assert made.spent("t/p") == (0, UNIT + 8 * unit)
     (header,) = answer.response_headers_to_add

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builders import budget, compiled, consumer, installation, provider, route, secret
+from builders import budget, compiled, consumer, installation, model, provider, route, secret
 from fairlead.budget.configuration import decode
 from fairlead.runtime import stop
 from golden_cases import layouts
@@ -102,6 +102,36 @@ def test_another_s_policy_changes_no_revision() -> None:
     both = _revisions(budget("x", consumers=ONLY_A), budget("y", consumers={"names": ["b"]}))
     assert mine["team-web/a"] == both["team-web/a"] != ""
     assert mine["team-web/b"] == "" != both["team-web/b"]
+
+
+def _terms(*objects: dict[str, Any]) -> str:
+    """What names the terms that units of leases are sized by; gateways and the budget server have the same."""
+    every = *objects, consumer("a"), budget("x")
+    made = compiled(*every, secrets={secret("a"): "1"}, layouts=layouts(["us-east-1"]))
+    (terms,) = {gateway.ir.budget.terms for gateway in made.gateways.values() if gateway.ir.budget is not None}
+    assert terms == decode(made.configuration).terms
+    assert f'"v":"{terms}"' in made.gateways["us-east-1"].files["xds/rds.json"].decode()
+    return terms
+
+
+SIZED_OTHERWISE = [
+    pytest.param([provider("p"), route("chat", maxOutputTokens=5)], id="a route's cap"),
+    pytest.param([provider("p"), provider("q"), route("chat", primary={"provider": "q", "model": "small"})], id="another model"),
+    pytest.param([provider("p", models=[model("small", maxOutputTokens=9)]), route("chat")], id="a model's cap"),
+    pytest.param([provider("p", models=[model("small", contextWindow=900)]), route("chat")], id="a context window"),
+    pytest.param([provider("p", models=[model("small", usdPerMillionTokens={"input": "1", "output": "9"})]), route("chat")], id="a price"),
+    pytest.param([provider("p"), route("chat"), consumer("b", maxInFlight=3)], id="a limit in flight"),
+]
+
+
+@pytest.mark.parametrize("objects", SIZED_OTHERWISE)
+def test_whatever_sizes_requests_is_part_of_the_terms(objects: list[dict[str, Any]]) -> None:
+    assert _terms(provider("p"), route("chat")) == _terms(route("chat"), provider("p"))
+    assert _terms(*objects) != _terms(provider("p"), route("chat"))
+
+
+def test_a_policy_is_no_part_of_the_terms() -> None:
+    assert _terms(provider("p"), route("chat")) == _terms(provider("p"), route("chat"), budget("y"))
 
 
 def test_whom_a_person_stopped_is_there() -> None:

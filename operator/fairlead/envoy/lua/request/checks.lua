@@ -29,13 +29,16 @@ function words_of_check(directory, consumer, id, model, bytes, route, ask, asked
 end
 
 -- Leaves them. Where there are none, the request has room without asking: what the budget server would answer stands
--- there at once. So it does for a request that takes a unit of a lease. `revision`: of the policies that bound it, or nil.
+-- there at once. So it does for a request that takes a unit of a lease. `revision`: of the policies that bound it, or nil. A
+-- lease is also void under other terms than those that its units were sized by.
 function note_check(h, metadata, directory, consumer, model, bytes, route, ask, asked, stream, revision)
   local id = h:headers():get("x-request-id")
   local words = words_of_check(directory, consumer, id, model, bytes, route, ask, asked, stream)
   if not words then return metadata:set(RATE_LIMIT, "reservation", "none") end
   local unit, more, key
   if revision and not directory:get("m:" .. consumer) then
+    local terms = directory:get("v")
+    if terms then revision = revision .. "." .. terms end
     unit, more, key = leases.take(consumer, model, bytes, route, ask, asked, stream, revision)
   end
   if unit then
