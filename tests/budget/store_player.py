@@ -64,6 +64,7 @@ class Player:
                     downgrade=Plan(amount=smaller[0], postings=self.postings(smaller[1])) if smaller else None,
                     now_ms=NOW,
                     most_open=most_open,
+                    in_flight=most_open % 2 == 1,
                     wish=wish,
                 )
                 admission = await self._store.reserve(hold)

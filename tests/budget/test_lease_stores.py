@@ -8,7 +8,7 @@ from typing import Any
 
 from budget.store_player import EXAMPLES, NOW, Player
 from fairlead.budget.lease import SHARE, unit_name
-from fairlead.budget.ledger import EXPIRES_AFTER_MS, Counter, Hold, Plan, Posting, Settlement, Wish
+from fairlead.budget.ledger import EXPIRES_AFTER_MS, Counter, Hold, Plan, Posting, Settlement, Verdict, Wish
 from fairlead.budget.reconciliation import Count, UsageCounterKey
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.store import Booking, Settled, Store, UsageCounterUpdate
@@ -62,6 +62,25 @@ def test_a_store_grants_the_units_that_the_model_does(runner: asyncio.Runner, st
         assert units >= {0, 4, 6, 7, 31, 32}, "on both sides of each bar"
 
     runner.run(run())
+
+
+def test_units_are_no_requests_in_flight(runner: asyncio.Runner, store: Store) -> None:
+    async def run(where: Store, name: str) -> list[Any]:
+        posting = Posting(counter=name, cap=None, downgrade_at=None, keep_ms=None)
+        one = Hold(
+            request=f"{name}/1", payer=name, plan=Plan(amount=1, postings=(posting,)), downgrade=None, now_ms=NOW
+        )
+        await where.reserve(replace(one, wish=Wish(lease=name, units=8, amount=1)))
+        limited = [replace(one, request=f"{name}/{number}", most_open=2, in_flight=True) for number in (2, 3)]
+        found = [(await where.reserve(hold)).verdict for hold in limited]
+        other = replace(one, request=f"{name}/4", most_open=10)
+        found += [(await where.reserve(other)).verdict, *await where.opened([name, "nobody"])]
+        await where.give_back([unit_name(name, number) for number in range(1, 9)], NOW)
+        return [*found, (await where.reserve(other)).verdict, *await where.opened([name])]
+
+    wanted = [Verdict.GRANTED, Verdict.CROWDED, Verdict.CROWDED, 2, 0, Verdict.GRANTED, 3]
+    assert runner.run(run(store, f"{next(EXAMPLES)}-f")) == wanted
+    assert runner.run(run(MemoryStore(), "f")) == wanted
 
 
 UNITS_LIFE: Sequence[tuple[Any, ...]] = (

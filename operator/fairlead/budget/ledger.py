@@ -110,6 +110,8 @@ class Hold:
     now_ms: int
     most_open: int = MOST_OPEN
     """How many reservations of the payer may be open, this one included."""
+    in_flight: bool = False
+    """`most_open` is the payer's own limit in flight: units of leases are no requests, and do not count."""
     wish: Wish | None = None
 
 

@@ -34,6 +34,11 @@ FORGET_ENTRIES = (  # phases by equality, so that the index finds them: `!=` rea
 )
 FORGET_COUNTERS = "DELETE FROM counter WHERE name IN (SELECT name FROM counter WHERE gone_ms < ? LIMIT ?)"
 EXPIRING = "SELECT request FROM entry WHERE phase = ? AND due_ms <= ? ORDER BY due_ms, request LIMIT ?"
+# A unit of a lease begins with `lease|` (`fairlead.budget.lease`): it is a reservation, and no request in flight.
+IN_FLIGHT = (
+    "SELECT count(*) FROM (SELECT 1 FROM entry WHERE phase = 'open' AND payer = ?"
+    " AND substr(request, 1, 6) <> 'lease|' LIMIT ?)"
+)
 OPENED = "SELECT count(*) FROM (SELECT 1 FROM entry WHERE phase = 'open' AND payer = ? LIMIT ?)"
 
 
@@ -139,15 +144,16 @@ def reserve(connection: sqlite3.Connection, hold: Hold, *, forget: bool) -> Admi
     postings = (*hold.plan.postings, *(hold.downgrade.postings if hold.downgrade else ()))
     counters = read_counters(connection, [posting.counter for posting in postings])
     entry = _entry(connection, hold.request)
-    (opened,) = count_open(connection, [hold.payer], most=hold.most_open)
+    query = IN_FLIGHT if hold.in_flight else OPENED
+    opened = connection.execute(query, (hold.payer, hold.most_open)).fetchone()[0]
     admission, step = lease.reserve(hold, entry, counters, opened)
     _apply(connection, entry, step, kept_until(postings, hold.now_ms))
     return admission
 
 
-def count_open(connection: sqlite3.Connection, payers: Sequence[str], *, most: int = MOST_OPEN) -> list[int]:
-    """Count the open reservations of each payer, up to a number."""
-    return [connection.execute(OPENED, (payer, most)).fetchone()[0] for payer in payers]
+def count_open(connection: sqlite3.Connection, payers: Sequence[str]) -> list[int]:
+    """Count the requests of each payer that have an open reservation, up to a number."""
+    return [connection.execute(IN_FLIGHT, (payer, MOST_OPEN)).fetchone()[0] for payer in payers]
 
 
 def settle_all(connection: sqlite3.Connection, settlements: Sequence[tuple[Settlement, Metered]]) -> list[Settled]:

@@ -39,6 +39,8 @@ class MemoryStore:
         self._entries: dict[str, Entry] = {}
         self._open: list[tuple[int, str]] = []
         self._opened: dict[str, int] = defaultdict(int)
+        self._units: dict[str, int] = defaultdict(int)
+        """Those of the opened ones that are units of leases."""
         self._done: list[tuple[int, str]] = []
         self._waivers: dict[str, Waiver] = {}
         self._booked: dict[UsageCounterKey, Count] = {}
@@ -50,7 +52,8 @@ class MemoryStore:
     async def reserve(self, hold: Hold) -> Admission:
         """See `Store`."""
         self._forget(hold.now_ms)
-        admission, step = reserve(hold, self._entries.get(hold.request), self._counters, self._opened[hold.payer])
+        opened = self._opened[hold.payer] - (self._units[hold.payer] if hold.in_flight else 0)
+        admission, step = reserve(hold, self._entries.get(hold.request), self._counters, opened)
         self._apply(hold.request, hold.payer, step)
         return admission
 
@@ -110,7 +113,7 @@ class MemoryStore:
 
     async def opened(self, payers: Sequence[str]) -> Sequence[int]:
         """See `Store`."""
-        return [self._opened.get(payer, 0) for payer in payers]
+        return [self._opened.get(payer, 0) - self._units.get(payer, 0) for payer in payers]
 
     async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:
         """See `Store`; no counter ever goes."""
@@ -162,7 +165,9 @@ class MemoryStore:
         self._counters.update(step.counters)
         before = self._entries.get(request)
         if step.entry is not None and before is not step.entry:
-            self._opened[step.entry.payer] += (step.entry.phase is Phase.OPEN) - _is_open(before)
+            change = (step.entry.phase is Phase.OPEN) - _is_open(before)
+            self._opened[step.entry.payer] += change
+            self._units[step.entry.payer] += change if is_unit(request) else 0
             self._entries[request] = step.entry
             heap = self._open if step.entry.phase is Phase.OPEN else self._done
             heapq.heappush(heap, (step.entry.due_ms, request))
@@ -170,6 +175,7 @@ class MemoryStore:
             self._entries[unit.request] = unit
             heapq.heappush(self._open, (unit.due_ms, unit.request))
         self._opened[payer] += len(step.units)
+        self._units[payer] += len(step.units)
         if step.waived:
             waiver = self._waivers.get(payer, NO_WAIVER)
             self._waivers[payer] = Waiver(requests=waiver.requests + step.waived, at_ms=waiver.at_ms)

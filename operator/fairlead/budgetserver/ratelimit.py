@@ -225,6 +225,7 @@ class RateLimitService:
             downgrade=less,
             now_ms=now_ms,
             most_open=self._configuration.in_flight.get(check.consumer, MOST_OPEN),
+            in_flight=check.consumer in self._configuration.in_flight,
             wish=self._leases.wish(check, terms, self._configuration.in_flight, now_ms, amount=self._asked_amount),
         )
 

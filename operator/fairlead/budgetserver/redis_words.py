@@ -30,7 +30,7 @@ _THREE = 3
 def hold(asked: Hold) -> tuple[Any, ...]:
     """Write what `reserve` takes."""
     words: list[Any] = [asked.request, asked.payer, asked.now_ms, EXPIRES_AFTER_MS, _FORGET_OPEN_MS, asked.most_open]
-    words += _wish(asked.wish)
+    words += (*_wish(asked.wish), int(asked.in_flight))
     for plan in (asked.plan, asked.downgrade):
         words += [] if plan is None else _plan(plan)
     return tuple(words)

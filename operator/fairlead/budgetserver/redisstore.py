@@ -147,9 +147,14 @@ class RedisStore:
             return ()
 
         async def read() -> Sequence[Any]:
-            return await self._redis.hmget(f"{PREFIX}opens", list(payers))
+            return await self._redis.hmget(
+                f"{PREFIX}opens", [field for payer in payers for field in (payer, f"{payer}\n")]
+            )
 
-        return await self._read(read, lambda found: [int(number or 0) for number in found], Touched())
+        def decode(found: Sequence[Any]) -> Sequence[int]:
+            return [int(found[at] or 0) - int(found[at + 1] or 0) for at in range(0, len(found), 2)]
+
+        return await self._read(read, decode, Touched())
 
     async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:  # noqa: ARG002 - the server counts by itself
         """See `Store`."""

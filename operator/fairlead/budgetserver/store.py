@@ -115,7 +115,7 @@ class Store(Protocol):
         """Read counters, in the order of the names."""
 
     async def opened(self, payers: Sequence[str]) -> Sequence[int]:
-        """Count the open reservations of each payer, in the order of the names."""
+        """Count the open reservations of each payer, in the order of the names. Units of leases are none."""
 
     async def keep(self, postings: Sequence[Posting], now_ms: int) -> None:
         """Keep the counters that are there at least as long as these postings say."""

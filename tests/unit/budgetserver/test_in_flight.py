@@ -39,6 +39,14 @@ def test_a_limit_in_flight_holds_with_a_budget_and_without(*, budgeted: bool) ->
     assert world.sample("fairlead_budget_in_flight_refused_total", consumer="t/a") == 3
 
 
+def test_units_that_nobody_uses_are_not_in_flight() -> None:
+    world = World(configuration(policy("t/p", 10**9)))
+    asyncio.run(world.service.check(descriptor.check("t/a r0 chat 100 t/chat 50 1 - false 8,100,50,1 -")))
+    limited(world, 2)
+    assert asyncio.run(world.service.in_flight(["t/a"])) == [1]
+    assert [world.check(f"r{number}").overall_code for number in (1, 2)] == [OK, OVER_LIMIT]
+
+
 def test_what_a_consumer_without_a_policy_holds_is_booked_as_before() -> None:
     world = limited(World(configuration(consumers={"t/a": ()})), 5)
     granted = world.check("r1")

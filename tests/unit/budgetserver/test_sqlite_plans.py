@@ -28,6 +28,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
         pytest.param(ledger_rows.FORGET_ENTRIES, "entry_due", 5, id="forget entries"),
         pytest.param(ledger_rows.FORGET_COUNTERS, "counter_gone", 2, id="forget counters"),
         pytest.param(ledger_rows.OPENED, "entry_open", 2, id="open reservations"),
+        pytest.param(ledger_rows.IN_FLIGHT, "entry_open", 2, id="requests in flight"),
         pytest.param(ledger_rows.EXPIRING, "entry_due", 3, id="expire"),
     ],
 )

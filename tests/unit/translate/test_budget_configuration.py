@@ -116,10 +116,15 @@ def _terms(*objects: dict[str, Any]) -> str:
 
 SIZED_OTHERWISE = [
     pytest.param([provider("p"), route("chat", maxOutputTokens=5)], id="a route's cap"),
-    pytest.param([provider("p"), provider("q"), route("chat", primary={"provider": "q", "model": "small"})], id="another model"),
+    pytest.param(
+        [provider("p"), provider("q"), route("chat", primary={"provider": "q", "model": "small"})], id="another model"
+    ),
     pytest.param([provider("p", models=[model("small", maxOutputTokens=9)]), route("chat")], id="a model's cap"),
     pytest.param([provider("p", models=[model("small", contextWindow=900)]), route("chat")], id="a context window"),
-    pytest.param([provider("p", models=[model("small", usdPerMillionTokens={"input": "1", "output": "9"})]), route("chat")], id="a price"),
+    pytest.param(
+        [provider("p", models=[model("small", usdPerMillionTokens={"input": "1", "output": "9"})]), route("chat")],
+        id="a price",
+    ),
     pytest.param([provider("p"), route("chat"), consumer("b", maxInFlight=3)], id="a limit in flight"),
 ]
 

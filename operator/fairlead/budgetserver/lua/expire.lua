@@ -20,7 +20,7 @@ for _, request in ipairs(redis.call("ZRANGEBYSCORE", OPEN, "-inf", now, "LIMIT",
     local waived = not unit and left > 0 and tonumber(found[5]) - after <= at
     local booked = (waived or unit) and "0" or amount
     for name in string.gmatch(found[3], "[^\n]+") do add(name, booked, minus(amount), booked, nil) end
-    closes(payer)
+    closes(payer, request)
     if waived then redis.call("HINCRBY", WAIVERS, payer, -1) end
     redis.call("HSET", key, "p", waived and "waived" or "expired", "b", booked, "g", unit and "0" or "1")
     redis.call("PEXPIRE", key, ARGV[4])
@@ -30,7 +30,7 @@ for _, request in ipairs(redis.call("ZRANGEBYSCORE", OPEN, "-inf", now, "LIMIT",
     local payer = string.match(request, "^(.+)|[^|]+$")
     if payer and not is_unit(request) then
       check_field(OPENS, payer)
-      closes(payer)
+      closes(payer, request)
     end
   end
 end

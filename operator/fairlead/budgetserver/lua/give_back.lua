@@ -9,6 +9,7 @@ for at = 2, #ARGV do
   if found[1] == "open" then
     if not is_entry(found[1], found[3], found[4], found[2], found[5]) then damaged(key) end
     check_field(OPENS, found[4])
+    check_field(OPENS, units_of(found[4]))
     for name in string.gmatch(found[3], "[^\n]+") do check_counter(name) end
   end
 end
@@ -20,7 +21,7 @@ for at = 2, #ARGV do
     redis.call("HSET", key, "p", "expired")
     redis.call("PEXPIRE", key, remembered)
     redis.call("ZREM", OPEN, ARGV[at])
-    closes(found[4])
+    closes(found[4], ARGV[at])
     released = released + 1
   end
 end

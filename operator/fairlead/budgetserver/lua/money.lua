@@ -77,6 +77,7 @@ end
 
 local function check_payer(payer)
   check_field(OPENS, payer)
+  check_field(OPENS, payer .. "\n")
   check_field(WAIVERS, payer)
   check_field(WAIVERS, payer .. "\n")
 end
@@ -84,9 +85,15 @@ end
 -- Tells a unit of a lease by its name (`fairlead.budget.lease`).
 local function is_unit(request) return string.sub(request, 1, 6) == "lease|" end
 
--- One reservation of a payer is no longer open.
-local function closes(payer)
-  if redis.call("HINCRBY", OPENS, payer, -1) <= 0 then redis.call("HDEL", OPENS, payer) end
+-- Where it is counted how many units of leases a payer has among its open reservations.
+local function units_of(payer) return payer .. "\n" end
+
+-- One reservation of a payer is no longer open. With the last, no unit is.
+local function closes(payer, request)
+  local left = redis.call("HINCRBY", OPENS, payer, -1)
+  local units = is_unit(request) and redis.call("HINCRBY", OPENS, units_of(payer), -1)
+  if left <= 0 then redis.call("HDEL", OPENS, payer) end
+  if left <= 0 or units and units <= 0 then redis.call("HDEL", OPENS, units_of(payer)) end
 end
 
 -- Adds to a counter, and gives a new one the time after which nobody asks for it any more.

@@ -1,6 +1,7 @@
 -- ARGV: request, payer, now, expires after, forget after, most open, what the names of a lease's units begin with (`-` = no
--- lease), how many units, amount of one, fewest, share, then one or two plans: amount, number of postings, and for each
--- posting: counter, cap, downgrade at, keep (`-` = none).
+-- lease), how many units, amount of one, fewest, share, whether `most open` is the payer's own limit in flight, of which
+-- units are no part (0/1), then one or two plans: amount, number of postings, and for each posting: counter, cap, downgrade
+-- at, keep (`-` = none).
 -- Returns: verdict, downgraded, units, then spent, reserved and estimated of each posting of the plan that was judged.
 local request, payer, now, after, forget = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 
@@ -16,7 +17,7 @@ local function plan_at(at)
   return plan, at
 end
 
-local direct, at = plan_at(12)
+local direct, at = plan_at(13)
 local smaller = plan_at(at)
 
 local function read(plan)
@@ -45,7 +46,10 @@ end
 
 local plan, downgraded = direct, "0"
 read(plan)
-if tonumber(redis.call("HGET", OPENS, payer) or "0") >= tonumber(ARGV[6]) then return answer("crowded", "0", plan) end
+check_field(OPENS, units_of(payer))
+local opened = tonumber(redis.call("HGET", OPENS, payer) or "0")
+if ARGV[12] == "1" then opened = opened - tonumber(redis.call("HGET", OPENS, units_of(payer)) or "0") end
+if opened >= tonumber(ARGV[6]) then return answer("crowded", "0", plan) end
 if smaller then
   for _, posting in ipairs(direct.postings) do
     if posting.downgrade ~= "-" then
@@ -101,8 +105,7 @@ end
 
 local units = 0
 if wish ~= "-" and downgraded == "0" then
-  local open = tonumber(redis.call("HGET", OPENS, payer) or "0") + 1
-  local most = math.min(tonumber(ARGV[8]), math.floor(tonumber(ARGV[6]) / 2) - open)
+  local most = math.min(tonumber(ARGV[8]), math.floor(tonumber(ARGV[6]) / 2) - opened - 1)
   for number = most, tonumber(ARGV[10]), -1 do
     if units_fit(number) then
       units = number
@@ -134,4 +137,5 @@ end
 open_entry(request, plan.amount)
 for number = 1, units do open_entry(wish .. number, unit) end
 redis.call("HINCRBY", OPENS, payer, 1 + units)
+if units > 0 then redis.call("HINCRBY", OPENS, units_of(payer), units) end
 return answer("granted", downgraded, plan, units)

@@ -13,6 +13,7 @@ if redis.call("EXISTS", key) == 1 and not is_entry(phase, names, found[6], held,
 if phase == "open" then
   check_kind(OPEN, "zset")
   check_field(OPENS, found[6])
+  check_field(OPENS, units_of(found[6]))
 end
 for at = POSTINGS, #ARGV, 2 do check_counter(ARGV[at]) end
 for name in string.gmatch(names or "", "[^\n]+") do check_counter(name) end
@@ -85,7 +86,7 @@ if not phase then redis.call("HSET", key, "d", "0") end
 redis.call("PEXPIRE", key, remembered)
 if phase == "open" then
   redis.call("ZREM", OPEN, request)
-  closes(found[6])
+  closes(found[6], request)
 end
 if ARGV[USAGE_COUNTER] ~= "-" and not covered then
   for index, suffix in ipairs({ "n", "i", "o", "c" }) do
