@@ -212,7 +212,7 @@ def _message(standing: Standing, amount: int) -> str:
     counter = standing.counter
     parts = [_spent(standing)]
     if counter.reserved:
-        parts.append(f"${exact(counter.reserved)} are reserved by requests that run")
+        parts.append(f"${exact(counter.reserved)} are reserved by requests that run, or may come next")
     parts.append(f"this request may cost up to ${exact(amount)}")
     return ", ".join((*parts, NEVER if never_fits(standing, amount) else _resets(standing))) + "."
 

@@ -169,6 +169,9 @@ def settle_all(connection: sqlite3.Connection, settlements: Sequence[tuple[Settl
         if entry is not None and entry.phase is Phase.SETTLED:
             found.append(Settled(cost=0, counters={}))
             continue
+        if entry is None and settlement.reserved:
+            found.append(Settled(cost=0, counters={}, unknown=True))
+            continue
         payer = settlement.payer
         names = entry.counters if entry is not None else [posting.counter for posting in settlement.postings]
         counters |= read_counters(connection, [name for name in names if name not in counters])

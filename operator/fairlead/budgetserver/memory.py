@@ -63,6 +63,8 @@ class MemoryStore:
         before = self._entries.get(settlement.request)
         if before is not None and before.phase is Phase.SETTLED:
             return Settled(cost=0, counters={})
+        if before is None and settlement.reserved:
+            return Settled(cost=0, counters={}, unknown=True)
         waiver = NO_WAIVER if metered is None else self._waivers.get(settlement.payer, NO_WAIVER)
         step = settle(settlement, before, self._counters, waiver)
         self._apply(settlement.request, settlement.payer, step)

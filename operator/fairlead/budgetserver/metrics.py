@@ -137,7 +137,7 @@ class Metrics:
         leases = self._counter("leases", "Leases that checks asked for", "outcome")
         units = self._counter("lease_units", "Room for requests without a check", "outcome")
         _begin_at_zero(leases, "granted", "refused")
-        _begin_at_zero(units, "granted", "used", "returned", "expired")
+        _begin_at_zero(units, "granted", "used", "returned", "expired", "unknown")
         return leases, units, self._counter("batched_reports", "Reports that came together with others")
 
     def _of_answers(self) -> tuple[Counter, Counter, Gauge]:

@@ -295,7 +295,7 @@ class RateLimitService:
 
     def _unused(self, report: Report) -> Sequence[str]:
         """Return the units that nobody uses: those that are given back, and those of a lease that reached nobody."""
-        lost = () if report.checked else self._leases.abandoned(report)
+        lost = self._leases.abandoned(report)
         return (*report.back, *lost) if lost else report.back
 
     def _bills(self, report: Report) -> Sequence[Bill]:

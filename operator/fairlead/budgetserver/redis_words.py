@@ -74,6 +74,8 @@ def settled(reply: Sequence[Any]) -> Settled:
     """Read what `settle` gives."""
     if not reply:
         return Settled(cost=0, counters={})
+    if reply[0] == "unknown":
+        return Settled(cost=0, counters={}, unknown=True)
     return Settled(cost=int(reply[0]), counters={reply[at]: int(reply[at + 1]) for at in range(1, len(reply), 2)})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from fairlead.budget.lease import is_unit
 from fairlead.budget.price import USD
 from fairlead.budgetserver.backlog import Backlog
 from fairlead.budgetserver.charge import Bill, Kind
@@ -98,6 +99,8 @@ class Settling:
 
     def _tell(self, bill: Bill, settled: Settled) -> None:
         """Count what was booked."""
+        if settled.unknown and is_unit(bill.settlement.request):
+            self._metrics.count(self._metrics.units, "unknown")
         if settled.cost == 0:
             return
         dollars = settled.cost / USD

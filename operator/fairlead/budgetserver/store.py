@@ -63,6 +63,8 @@ class Settled:
     """What is booked for the request; 0 for a repeated report."""
     counters: Mapping[str, int]
     """Counter -> what is spent now, for those that changed."""
+    unknown: bool = False
+    """Something was reserved for it, the report says, and nobody remembers that: nothing was booked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

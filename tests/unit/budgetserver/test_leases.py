@@ -203,6 +203,48 @@ def test_a_lease_whose_check_was_given_up_is_released_by_the_report() -> None:
     assert made.spent("t/p") == (70, 8 * UNIT), "its check was answered"
 
 
+def test_a_repeated_check_gets_the_very_same_lease() -> None:
+    made = world()
+    first = check(made)
+    made.now_ms += 300
+    assert lease_of(check(made)) == lease_of(first) != []
+    assert made.spent("t/p") == (0, 9 * UNIT)
+    assert outcomes(made)["granted"] == 8
+    made.report("r1")
+    name, *_ = lease_of(first)
+    made.report("r2", reservation=f"{name}.1")
+    assert made.spent("t/p") == (140, 7 * UNIT), "its report gives nothing back"
+
+
+def test_a_lease_that_nobody_knows_of_is_given_back_by_the_report_of_the_repeated_check() -> None:
+    made = world()
+    reserve = made.store.reserve
+
+    async def unanswered(hold: Any) -> Any:
+        await reserve(hold)
+        raise StoreError("no answer")
+
+    made.store.reserve = unanswered  # type: ignore[method-assign]
+    with pytest.raises(StoreError):
+        check(made)
+    made.store.reserve = reserve  # type: ignore[method-assign]
+    assert made.spent("t/p") == (0, 9 * UNIT)
+    assert not lease_of(check(made))
+    made.report("r1")
+    assert made.spent("t/p") == (70, 0)
+
+
+def test_a_unit_that_nobody_granted_is_counted() -> None:
+    made = world()
+    name, *_ = lease_of(check(made))
+    made.report("r2", reservation="abc.3")
+    made.report("r3", reservation=f"{name}.1")
+    made.report("r3", reservation=f"{name}.1")
+    made.metrics.flush()
+    assert made.sample("fairlead_budget_lease_units_total", outcome="unknown") == 1
+    assert made.spent("t/p") == (70, 8 * UNIT)
+
+
 def test_who_asks_for_leases_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "_REMEMBERED", 3)
     made = world()

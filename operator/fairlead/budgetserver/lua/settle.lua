@@ -1,7 +1,8 @@
 -- ARGV: request, payer, cost, estimated (0/1), remembered, now, reserved (0/1), gateway's usage counter (`-` = none), its
 -- requests, input, output, cached, then for each posting: counter, keep. A usage counter whose route has others before it,
 -- with commas, is booked as the last of them as well.
--- Returns: what is booked, then counter, spent for each that changed. Nothing for a repeated report.
+-- Returns: what is booked, then counter, spent for each that changed. Nothing for a repeated report; `unknown` where what
+-- was reserved is not remembered.
 local request, payer, cost, estimated, remembered = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local RESERVED, USAGE_COUNTER, POSTINGS = 7, 8, 13
 
@@ -26,7 +27,7 @@ for _, field in ipairs(fields) do
   end
 end
 -- It has been booked, so long ago that nobody remembers it.
-if not phase and ARGV[RESERVED] == "1" then return {} end
+if not phase and ARGV[RESERVED] == "1" then return { "unknown" } end
 
 -- An estimate is cut at what was held, so it fits wherever the reservation did.
 if not (phase and estimated == "1") then
