@@ -155,8 +155,13 @@ def test_nothing_else_opens(attacked: Gateway, name: str) -> None:
 
 @pytest.mark.parametrize("name", NO_HTTP)
 def test_what_no_header_may_be_is_refused_before_anybody_reads_a_key(attacked: Gateway, name: str) -> None:
-    answer = http1(attacked.port, CHAT.encode(), NO_HTTP[name], BODY)
-    assert answer.split(b" ", 2)[1] in {b"400", b"431"}, answer[:100]
+    try:
+        answer = http1(attacked.port, CHAT.encode(), NO_HTTP[name], BODY)
+    except ConnectionResetError:
+        # Who sends more than is read at once may lose the answer: what a closed socket had not read resets it.
+        assert name == "longer than all headers may be"
+    else:
+        assert answer.split(b" ", 2)[1] in {b"400", b"431"}, answer[:100]
 
 
 @pytest.mark.parametrize("name", CHOICES)

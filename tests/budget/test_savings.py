@@ -13,6 +13,7 @@ from fairlead.budget.configuration import BudgetConfiguration, RouteTerms, decod
 from fairlead.budget.estimate import Rung
 from fairlead.budget.price import UNKNOWN, Price, Tokens
 from fairlead.budgetserver import descriptor, savings
+from fairlead.budgetserver.answer import exact
 from fairlead.budgetserver.ledgerview import overview, refresh, told
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.messages import Request
@@ -117,7 +118,8 @@ def test_the_same_tokens_at_both_prices_exact_and_once(stores: Callable[[], Stor
             }
         ]
         # Nobody pays it: consumer's own spending is what all three requests cost.
-        assert (await overview(world.service))["unbudgeted"] == [{"consumer": "t/a", "spent": 3 * SPENT / 10**9}]
+        (paid,) = (await overview(world.service))["unbudgeted"]
+        assert (paid["consumer"], paid["spentUSD"]) == ("t/a", exact(3 * SPENT))
         (account,) = spend.decode(await told(world.service, "d")).savings
         assert (account.spent, account.cost_there, account.estimated) == (2 * SPENT, 2 * THERE, 0)
         await refresh(world.service, world.metrics)

@@ -74,7 +74,7 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
     return {
         **_listener("data", layout.listen, manager),
         **overload.waiting(gateway.limits),
-        **overload.connection(),
+        **overload.connection(gateway.limits),
         "metadata": logs.LISTENER_METADATA,
     }
 

@@ -139,10 +139,14 @@ def sized(limits: Limits) -> Json:
     return matching.others("fairlead-sized", waits, "content-length", matching.pattern("[0-9]+"), label="length")
 
 
-def connection() -> Json:
-    """Make what bounds a client's connection, whatever it sends and however slowly it reads."""
+def connection(limits: Limits) -> Json:
+    """Make what bounds a client's connection, whatever it sends and however slowly it reads.
+
+    Envoy takes the larger of this and what a route says of a body: where bodies may only be shorter, they decide.
+    """
     unsent = {"level": _TCP, "name": _NOT_SENT_LOW_WATER, "int_value": UNSENT_BYTES, "state": "STATE_PREBIND"}
-    return {"per_connection_buffer_limit_bytes": CONNECTION_BYTES, "socket_options": [unsent]}
+    buffered = min(CONNECTION_BYTES, limits.request_bytes)
+    return {"per_connection_buffer_limit_bytes": buffered, "socket_options": [unsent]}
 
 
 def windows() -> Json:
