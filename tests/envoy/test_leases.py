@@ -237,8 +237,8 @@ def test_other_terms_end_a_lease(few: tuple[LeaseServer, Gateway]) -> None:
     before, whole = len(given(server)), running.whole
     assert whole.budget is not None
     running.serve(replace(whole, budget=replace(whole.budget, terms="other")))
-    until(lambda: not leased(server, running))
-    until(lambda: len(given(server)) > before)
+    until(lambda: not leased(server, running) and len(given(server)) > before)
+    assert not leased(server, running)
     server.revision = "r1.other"
     until(lambda: leased(server, running))
     server.revision = "r1"
