@@ -103,6 +103,7 @@ class Installed:
             self.state,
             ca_file="/dev/null",
             budget=envoy.BudgetServer(rpc="unix:/x", usage="unix:/y"),
+            run="r1",
         )
         made = release.make(inputs, self.installation, remembered, layouts, killed=stopped)
         self.stopped = stopped

@@ -61,4 +61,5 @@ class Layout:
     """Where the installation's recorder listens: `host:port`, or `unix:/path`; None = there is none."""
     instance: str = ""
     """What tells this Envoy from others of its region in reports and counters; empty = the region's name. On Kubernetes
-    the pod's name, as `%ENVIRONMENT(...)%`."""
+    the pod's name, as `%ENVIRONMENT(...)%`; of a `fairlead up` the region and its run. Two that run at once, in
+    installations that share a store, never have one name: they would look like one that starts again and again."""

@@ -1,8 +1,11 @@
 """What `fairlead up` is told when it starts: the command line, the installation, where each Envoy has its files."""
 
+import dataclasses
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fairlead.adapters import installation_file
@@ -34,6 +37,8 @@ class Settings:
     """A log above that is rotated."""
     standby: Standby | None = None
     """What becomes the budget server, if there is need of one."""
+    run: str = dataclasses.field(default_factory=partial(secrets.token_hex, 8))
+    """Tells this run from all others."""
 
     def workers_among(self, regions: int) -> int:
         """Share the cores among the regions; a laptop serves people and needs no more than a few."""
@@ -86,8 +91,12 @@ def layouts_of(
     ca_file: str,
     budget: BudgetServer,
     recorder: str | None = None,
+    run: str,
 ) -> dict[str, Layout]:
-    """Return a layout for each region that has addresses."""
+    """Return a layout for each region that has addresses.
+
+    `run` tells this run of `fairlead up` from all others: several may share a store, and have regions of one name.
+    """
     no_lines = installation.log.access is AccessLog.NONE
     found = {}
     for name, address in addresses.items():
@@ -105,5 +114,6 @@ def layouts_of(
             ca_file=ca_file,
             budget=budget,
             recorder=recorder,
+            instance=f"{name}-{run}",
         )
     return found

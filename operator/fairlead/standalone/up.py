@@ -293,10 +293,10 @@ class Up:
 
     async def _make(self, inputs: Inputs, installation: Installation, memo: Memo | None = None) -> Release:
         killed = self._stops.read()
-        state, budget = self._settings.state, self._accounts.addresses
+        state, run, budget = self._settings.state, self._settings.run, self._accounts.addresses
         recorder = self._recorder.address_for(installation)
         layouts = layouts_of(
-            installation, self._addresses, state, ca_file=self._ca_file, budget=budget, recorder=recorder
+            installation, self._addresses, state, ca_file=self._ca_file, budget=budget, recorder=recorder, run=run
         )
         health = self._health.now
         make = partial(
