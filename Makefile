@@ -91,7 +91,7 @@ system: ## Install the Debian packages that tests run, if they are missing (a st
 
 CHECKS = build/checks.log
 
-test: install system ## Everything, at most eight minutes
+test: install system ## Everything, some ten minutes on two cores
 	@mkdir -p $(dir $(CHECKS))
 	@nice -n 5 $(MAKE) --no-print-directory lint types imports >$(CHECKS) 2>&1 & checks=$$!; status=0; \
 		$(MAKE) --no-print-directory tests || status=1; \
