@@ -92,8 +92,7 @@ class Statuses:
         self._keyless: Mapping[str, Keyless] = {}
         self._obstacles: Mapping[str, str] = {}
         self._behind_since: dict[ObjectKey, tuple[tuple[bool, bool], float]] = {}
-        """What keeps an object, pods that are to come or pods that leave, and since when."""
-        """Of objects that are late: whether they wait for pods, and since when."""
+        """What keeps an object that is late, pods that are to come or pods that leave, and since when."""
         self._common: tuple[object, ...] = ()
         self._said: dict[ObjectKey, _Basis] = {}
         """Of routes whose status stands: by what it was judged. Most changes concern one of thousands."""
@@ -135,11 +134,19 @@ class Statuses:
 
         self._forget(compiled.status.keys())
         self._look(compiled, too_large)
-        judging = ((found, self._basis(found)) for found in compiled.status.values())
         differing = [
-            (found, basis) for found, basis in judging if basis is None or basis != self._said.get(found.report.key)
+            (found, basis)
+            for found in compiled.status.values()
+            if (basis := self._basis(found)) is None or not self._stands(found.report.key, basis)
         ]
         return any(await each(differing, one, at_once=_AT_ONCE))
+
+    def _stands(self, key: ObjectKey, basis: _Basis) -> bool:
+        """Tell whether what was said of an object stands. Then its pods are not behind any more, if they were."""
+        if basis != self._said.get(key):
+            return False
+        self._behind_since.pop(key, None)
+        return True
 
     def _look(self, compiled: Compiled, too_large: Collection[str]) -> None:
         """Look at what the statuses of all objects depend on; if it differs, all are judged."""

@@ -15,9 +15,10 @@ Envoy finds *no* virtual host for a request without this header, not even `*` (s
 picks the first route before the first HTTP filter runs. So an early header mutation sets it to `NO_ROUTE`.
 """
 NO_ROUTE = "-"
-NOWHERE_HEADER = "x-fl-nowhere"
-"""Names the cluster of requests for which no route was chosen: nobody writes it, and there is none."""
 """`ROUTE_HEADER` before the request filter has decided: no route is called so, which leads to virtual host `*`."""
+NOWHERE_HEADER = "x-fl-nowhere"
+"""Names the cluster of requests for which no route was chosen: nobody writes it, what clients send of it is removed
+with all such headers, and there is no such cluster."""
 
 CONSUMER_HEADER = "x-fl-consumer"
 """Set by api_key_auth: `namespace/name` of the ModelConsumer."""

@@ -215,6 +215,34 @@ def test_a_gateway_that_does_not_follow_is_called_behind() -> None:
     asyncio.run(while_it_runs(stage, story))
 
 
+def test_pods_that_are_behind_for_a_moment_now_and_then_are_no_news() -> None:
+    stage = Stage(provider("p"), route("chat"))
+    stage.pod("one")
+    stage.pod("two", address="10.0.0.2")
+
+    async def passed(seconds: float) -> None:
+        began = stage.clock.monotonic()
+        await until(lambda: stage.clock.monotonic() - began > seconds)
+
+    async def story() -> None:
+        await until(stage.is_ready("ModelRoute", "chat"))
+        await passed(2 * PATIENCE_S)
+        for number in range(3):
+            stage.answers.behind.add("10.0.0.2")
+            stage.pod(f"coming-{number}", ready=False, address="10.0.0.3")
+            await passed(PATIENCE_S / 2)
+            stage.answers.behind.clear()
+            stage.pod(f"coming-still-{number}", ready=False, address="10.0.0.4")
+            await passed(2 * PATIENCE_S)
+        assert _reasons(stage, "chat") == ["Ready"]
+        # and one that stays behind is
+        stage.answers.behind.add("10.0.0.2")
+        stage.pod("two", address="10.0.0.2")
+        await until(lambda: not stage.is_ready("ModelRoute", "chat")())
+
+    asyncio.run(while_it_runs(stage, story))
+
+
 @pytest.mark.parametrize(
     ("refused", "error"),
     [
