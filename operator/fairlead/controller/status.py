@@ -38,8 +38,6 @@ _LATE = (RegionState.BEHIND, RegionState.WAITS, RegionState.LACKS)
 _AT_ONCE = 8
 _TOLD_ELSEWHERE = (Reason.ROLLED_BACK, Reason.ABORTED)
 """Rollouts write Events of their own."""
-
-
 _SPENDING = frozenset({"shadow", "savings", "cache"})
 """Fields of a route's status that the budget server's account and the calendar make."""
 
@@ -318,14 +316,9 @@ class Statuses:
         return self._told(found, region, digest, generation)
 
     def _told(self, found: CompiledStatus, region: str, digest: str, generation: int | None) -> Serving:
-        return Serving(
-            region=region,
-            digest=digest,
-            generation=generation,
-            ladder=found.ladders.get(region, ()),
-            route=found.routes.get(region),
-            geo=next((one.geo for one in self._context.installation.regions if one.name == region), ""),
-        )
+        ladder, route = found.ladders.get(region, ()), found.routes.get(region)
+        geo = next((one.geo for one in self._context.installation.regions if one.name == region), "")
+        return Serving(region=region, digest=digest, generation=generation, ladder=ladder, route=route, geo=geo)
 
     def _serving_before(self, found: CompiledStatus, regions: Collection[str]) -> tuple[Serving, ...]:
         """Say where the last good version serves on, and of a route, with what now."""
@@ -340,12 +333,11 @@ class Statuses:
 
     async def _write(self, judged: Judged) -> bool:
         """Write a status that differs; tell whether it stands now, or need not."""
-        key = judged.report.key
+        key, generation = judged.report.key, judged.report.generation
         found = self._view.get(key)
         if found is None:
             return True
         before = found.get("status") or {}
-        generation = judged.report.generation
         written = status.status(
             judged.stated,
             judged.serving,
