@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+from fairlead.budget import lease
 from fairlead.budget.lease import unit_name
 from fairlead.budget.ledger import EXPIRES_AFTER_MS, Counter, Hold, Plan, Posting, Settlement, Wish
 from fairlead.budget.reconciliation import Count, UsageCounter, UsageCounterKey
@@ -25,7 +26,6 @@ class Player:
     def __init__(self, store: Store, example: int) -> None:
         self._store = store
         self._example = example
-        self._leases: set[int] = set()
 
     def posting(self, name: str) -> Posting:
         downgrade_at = {"a": 50, "big": BIG}.get(name)
@@ -46,8 +46,11 @@ class Player:
         """Two of them: what one has open is not the other's."""
         return self.name(PAYERS[request % len(PAYERS)])
 
+    def request(self, request: int) -> str:
+        return f"{self.payer(request)}|{request}"
+
     def lease(self, request: int) -> str:
-        return f"{self._example}-{request}"
+        return lease.name(self.payer(request), self.request(request))
 
     async def opened(self) -> list[int]:
         return list(await self._store.opened([self.name(payer) for payer in (*PAYERS, "nobody")]))
@@ -55,10 +58,9 @@ class Player:
     async def play(self, step: tuple[Any, ...]) -> Any:
         match step:
             case ("reserve", request, amount, names, smaller, most_open, wished):
-                new = wished and request not in self._leases  # the name of a lease is never used again
-                wish = Wish(lease=self.lease(request), units=wished[0], amount=wished[1]) if new else None
+                wish = Wish(lease=self.lease(request), units=wished[0], amount=wished[1]) if wished else None
                 hold = Hold(
-                    request=self.name(f"r{request}"),
+                    request=self.request(request),
                     payer=self.payer(request),
                     plan=Plan(amount=amount, postings=self.postings(names)),
                     downgrade=Plan(amount=smaller[0], postings=self.postings(smaller[1])) if smaller else None,
@@ -67,10 +69,7 @@ class Player:
                     in_flight=most_open % 2 == 1,
                     wish=wish,
                 )
-                admission = await self._store.reserve(hold)
-                if admission.units:
-                    self._leases.add(request)
-                return admission
+                return await self._store.reserve(hold)
             case ("settle unit", (request, number), cost, names, estimated, after):
                 settlement = Settlement(
                     request=unit_name(self.lease(request), number),
@@ -90,7 +89,7 @@ class Player:
                 )
             case ("settle", request, cost, names, estimated, tokens, after, reserved):
                 settlement = Settlement(
-                    request=self.name(f"r{request}"),
+                    request=self.request(request),
                     payer=self.payer(request),
                     cost=cost,
                     estimated=estimated,

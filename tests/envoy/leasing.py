@@ -32,11 +32,15 @@ class Report(dict[str, str]):
 
 
 class LeaseServer:
-    """Grants `units` to each check that asks for some, `granted` leases so far; refuses all while `refusal` is set."""
+    """Grants `units` to each check that asks for some, `granted` leases so far; refuses all while `refusal` is set.
+
+    While it is `silent`, no check is answered.
+    """
 
     def __init__(self) -> None:
         self.units, self.life_s, self.revision = 10_000, 3600, "r1"
         self.refusal: bytes | None = None
+        self.silent = False
         self.checks: list[list[str]] = []
         self.called: list[Report] = []
         self.batched: list[Report] = []
@@ -72,13 +76,15 @@ class LeaseServer:
         called = ["called" for one in tuple(self.called) if one["id"] == request]
         return called + ["batched" for one in tuple(self.batched) if one["id"] == request]
 
-    def _limit(self, request: Any, _context: grpc.ServicerContext) -> bytes:
+    def _limit(self, request: Any, context: grpc.ServicerContext) -> bytes:
         entry = request.descriptors[0].entries[0]
         if entry.key != "check":
             self.called.append(Report(entry.value))
             return answer.NOTED
         words = entry.value.split(" ")
         self.checks.append(words)
+        if self.silent:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "no answer")
         if self.refusal is not None:
             return self.refusal
         granted = answer.granted(words[1], 990_000_000, None)

@@ -254,3 +254,18 @@ def test_a_refusal_ends_the_leases_of_its_consumer(few: tuple[LeaseServer, Gatew
     server.refusal = None
     assert not leased(server, running), "the check of each request"
     assert server.checks[-1][BACK] != "-"
+
+
+def test_a_report_says_that_a_lease_was_asked_for_where_nobody_answered(few: tuple[LeaseServer, Gateway]) -> None:
+    server, running = few
+    until(lambda: leased(server, running))
+    server.silent = True
+    name = ask(running, max_tokens=23)  # a size that no lease is for
+    server.silent = False
+    assert server.checks[-1][WANT] == "4,1024,23,1"
+    assert reported(server, name) == ["called"]
+    (report,) = [one for one in server.called if one["id"] == name]
+    assert (report["reservation"], report["back"]) == ("", "asked")
+    answered = ask(running, max_tokens=24)
+    assert reported(server, answered)
+    assert "asked" not in [one["back"] for one in server.called if one["id"] == answered]

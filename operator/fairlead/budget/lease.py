@@ -11,7 +11,9 @@ report settles it, or gives it back. A unit that expires is released and not boo
 ever used. Near a limit there is no lease, so each request is judged for itself there.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha1, sha256
 
 from fairlead.budget import ledger
 from fairlead.budget.ledger import (
@@ -45,6 +47,20 @@ _HALF = 2
 be open: units that nobody uses must not take the room of requests."""
 PREFIX = "lease|"
 """How the name of each unit begins, and of no request: those begin with their payer, `namespace/name`."""
+PAYER_DIGITS = 10
+"""How many digits of a lease's name say whose it is."""
+_REQUEST_DIGITS = 16
+
+
+def name(payer: str, request: str) -> str:
+    """Return the name of the lease that a request of a payer asks for, in hexadecimal digits.
+
+    It is the same at every server and at each of its checks, so whoever is asked again, or hears that nobody got the
+    answer, knows which units were meant. The first digits are of the payer alone: a unit whose entry is lost is still
+    known to be one of theirs.
+    """
+    whose = sha1(payer.encode(), usedforsecurity=False).hexdigest()
+    return whose[:PAYER_DIGITS] + sha256(f"{payer} {request}".encode()).hexdigest()[:_REQUEST_DIGITS]
 
 
 def names_of(lease: str) -> str:
@@ -97,11 +113,24 @@ def _in(room: int, amount: int) -> int:
     return room // amount if amount else MOST
 
 
-def reserve(hold: Hold, entry: Entry | None, counters: Counters, already_open: int = 0) -> tuple[Admission, Step]:
-    """Judge a request as `ledger.reserve` does; where it is granted, reserve the units that it wishes for, too."""
+Known = Callable[[str], Entry | None]
+"""What the ledger remembers of a unit, by its name."""
+
+
+def reserve(
+    hold: Hold, entry: Entry | None, counters: Counters, already_open: int = 0, *, known: Known
+) -> tuple[Admission, Step]:
+    """Judge a request as `ledger.reserve` does; where it is granted, reserve the units that it wishes for, too.
+
+    One that asked before has those that it got.
+    """
     admission, step = ledger.reserve(hold, entry, counters, already_open)
     wish = hold.wish
-    if wish is None or admission.verdict is not Verdict.GRANTED or admission.downgraded:
+    if wish is None or admission.downgraded:
+        return admission, step
+    if admission.verdict is Verdict.REPLAYED:
+        return replace(admission, units=_standing(hold, wish, known)), step
+    if admission.verdict is not Verdict.GRANTED or known(unit_name(wish.lease, 1)) is not None:
         return admission, step
     found = units(hold, wish, step.counters, already_open + 1)
     if not found:
@@ -126,6 +155,17 @@ def reserve(hold: Hold, entry: Entry | None, counters: Counters, already_open: i
     )
     admission = replace(admission, counters=tuple(after.values()), units=found)
     return admission, replace(step, counters=after, units=opened)
+
+
+def _standing(hold: Hold, wish: Wish, known: Known) -> int:
+    """Return how many units of the lease stand, from the first on, as they would be reserved now."""
+    paid = tuple(posting.counter for posting in hold.plan.postings)
+    number = 0
+    while number < MOST and (entry := known(unit_name(wish.lease, number + 1))) is not None:
+        if entry.phase is not Phase.OPEN or entry.amount != wish.amount or entry.counters != paid:
+            break
+        number += 1
+    return number
 
 
 def release(entry: Entry, counters: Counters, *, now_ms: int, remembered_ms: int = REMEMBERED_MS) -> Step:

@@ -90,7 +90,7 @@ class Wish:
     """A request asks for a lease (`fairlead.budget.lease`), too: room for requests like it that come next."""
 
     lease: str
-    """Its name, never used before."""
+    """Its name, which is that request's alone."""
     units: int
     amount: int
     """What each of these requests can cost at most."""
@@ -183,7 +183,7 @@ class Admission:
     counters: tuple[Counter, ...]
     """The counters of the plan that was judged, in the order of its postings, after the step."""
     units: int = 0
-    """How many units of a lease were reserved besides."""
+    """How many units of a lease are reserved besides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from fairlead.budget.estimate import LARGEST
 from fairlead.budget.ledger import CORRECTABLE_MS, REMEMBERED_MS, Settlement
 from fairlead.budget.price import USD
 from fairlead.budget.reconciliation import Count, UsageCounterKey, joined
-from fairlead.budgetserver import kept_answers, savings, shadows
+from fairlead.budgetserver import kept_answers, leases, savings, shadows
 from fairlead.budgetserver.charge import Bill, charge
 from fairlead.budgetserver.descriptor import ABSENT, Report
 from fairlead.budgetserver.metrics import Metrics
@@ -123,7 +123,7 @@ class Billing:
                 ),
             )
         settlement = Settlement(
-            request=report.unit or f"{report.consumer}|{report.id}",
+            request=report.unit or leases.request_name(report),
             payer=report.consumer,
             cost=charged.cost,
             estimated=charged.estimated,

@@ -57,8 +57,6 @@ _REFUSED = 400
 _LONGEST_SHOWN = 40
 _LONGEST_NUMBER = 15
 """Digits that are believed: a longer number of bytes or tokens is an attack or an accident."""
-
-
 LONGEST_CHECK = 4096
 """Characters of a check. Names have grammars and numbers 15 digits: a longer one carries what a client made up."""
 
@@ -177,6 +175,8 @@ class Report(NamedTuple):
     """The unit of a lease that was reserved for it, by its name in the ledger; empty: it had its own check."""
     back: tuple[str, ...] = ()
     """As in the check."""
+    asked_lease: bool = False
+    """Its check asked for a lease, and none came with an answer."""
 
     @property
     def ask(self) -> Ask:
@@ -306,6 +306,7 @@ def report(text: str) -> Report:
         counts_asked=counts == COUNTS_ASKED,
         unit=lease_words.unit(reservation),
         back=lease_words.returned(back),
+        asked_lease=back == lease_words.ASKED,
     )
 
 

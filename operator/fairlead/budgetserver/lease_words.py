@@ -10,6 +10,8 @@ from typing import NamedTuple
 from fairlead.budget.lease import MOST, unit_name
 
 ABSENT = "-"
+ASKED = "asked"
+"""In place of what a report gives back: its check asked for a lease, and none came with an answer."""
 MOST_RETURNED = 8
 """Leases that one message gives back."""
 _WANT = re.compile(r"([0-9]{1,3}),([0-9]{1,15}),(-|[0-9]{1,15}),([1-9][0-9]{0,14})")

@@ -6,6 +6,7 @@ All of them run within a transaction that the caller begins and ends.
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from fairlead.budget import lease, ledger
 from fairlead.budget.ledger import (
@@ -146,7 +147,7 @@ def reserve(connection: sqlite3.Connection, hold: Hold, *, forget: bool) -> Admi
     entry = _entry(connection, hold.request)
     query = IN_FLIGHT if hold.in_flight else OPENED
     opened = connection.execute(query, (hold.payer, hold.most_open)).fetchone()[0]
-    admission, step = lease.reserve(hold, entry, counters, opened)
+    admission, step = lease.reserve(hold, entry, counters, opened, known=partial(_entry, connection))
     _apply(connection, entry, step, kept_until(postings, hold.now_ms))
     return admission
 

@@ -53,7 +53,8 @@ class MemoryStore:
         """See `Store`."""
         self._forget(hold.now_ms)
         opened = self._opened[hold.payer] - (self._units[hold.payer] if hold.in_flight else 0)
-        admission, step = reserve(hold, self._entries.get(hold.request), self._counters, opened)
+        entry, known = self._entries.get(hold.request), self._entries.get
+        admission, step = reserve(hold, entry, self._counters, opened, known=known)
         self._apply(hold.request, hold.payer, step)
         return admission
 

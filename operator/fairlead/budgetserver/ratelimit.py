@@ -22,12 +22,11 @@ from fairlead.budget.ledger import (
     Posting,
     Verdict,
 )
-from fairlead.budgetserver import answer, shadows
+from fairlead.budgetserver import answer, leases, shadows
 from fairlead.budgetserver.backlog import Backlog
 from fairlead.budgetserver.billing import Billing
 from fairlead.budgetserver.charge import Bill
 from fairlead.budgetserver.descriptor import TOO_MANY_IN_FLIGHT, Check, Report
-from fairlead.budgetserver.leases import Leases
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.refusals import Refusals
 from fairlead.budgetserver.settling import Settling
@@ -88,7 +87,6 @@ class RateLimitService:
         self.outage = Outage()
         """Of the store."""
         self._billing = Billing(self, metrics)
-        self._leases = Leases(metrics)
         self.refusals = Refusals()
         """Who found no room, for people to be told."""
         self._stages = Stages(self, metrics)
@@ -189,7 +187,8 @@ class RateLimitService:
         lease = None
         if hold.wish is not None:
             revision = self._configuration.lease_revision_of(check.consumer)
-            lease = self._leases.told(check, hold, admission, terms, revision=revision, remaining=answer.left(left))
+            remaining = answer.left(left)
+            lease = leases.told(check, hold, admission, terms, self._metrics, revision=revision, remaining=remaining)
         return answer.granted(check.id, left, downgrade, lease)
 
     def _crowded(self, consumer: str) -> bytes:
@@ -215,7 +214,7 @@ class RateLimitService:
             else Plan(amount=self._amount(check, smaller.route), postings=smaller.terms.postings)
         )
         return Hold(
-            request=f"{check.consumer}|{check.id}",
+            request=leases.request_name(check),
             payer=check.consumer,
             # A hold of a consumer without a policy is booked where its report alone would be.
             plan=Plan(
@@ -226,7 +225,7 @@ class RateLimitService:
             now_ms=now_ms,
             most_open=self._configuration.in_flight.get(check.consumer, MOST_OPEN),
             in_flight=check.consumer in self._configuration.in_flight,
-            wish=self._leases.wish(check, terms, self._configuration.in_flight, now_ms, amount=self._asked_amount),
+            wish=leases.wish(check, terms, self._configuration.in_flight, now_ms, amount=self._asked_amount),
         )
 
     def _asked_amount(self, check: Check) -> int:
@@ -279,7 +278,7 @@ class RateLimitService:
 
     async def report_all(self, reports: Sequence[Report]) -> None:
         """Book reports; one that cannot be priced hurts none of the others."""
-        unused = [unit for report in reports for unit in self._unused(report)]
+        unused = [unit for report in reports for unit in (*report.back, *leases.abandoned(report))]
         if unused:
             await self._settling.give_back(unused)
         bills: list[Bill] = []
@@ -292,11 +291,6 @@ class RateLimitService:
                 self._metrics.malformed.inc()
                 log.exception("budget.report_failed")
         await self._settling.take(bills)
-
-    def _unused(self, report: Report) -> Sequence[str]:
-        """Return the units that nobody uses: those that are given back, and those of a lease that reached nobody."""
-        lost = self._leases.abandoned(report)
-        return (*report.back, *lost) if lost else report.back
 
     def _bills(self, report: Report) -> Sequence[Bill]:
         if report.rejected:

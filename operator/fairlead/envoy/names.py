@@ -252,8 +252,8 @@ BATCHED_KEY = "batched"
 """Dynamic metadata apart from the rest: that the report of a request is in a batch; else it is a call."""
 BACK_KEY, UNLEARNED_KEY = "back", "unlearned"
 """There, too, what a report gives back of leases that have ended; and what stands for it until the request filter has
-learned the lease that came with this request's check: the whole of it. `key` is what that is learned by, `lost` that
-an attempt was."""
+learned the lease that came with this request's check: that one was asked for, then the whole of it. `key` is what that
+is learned by, `lost` that an attempt was."""
 CLOSED_KEY = "closed"
 """Metadata of `RATE_LIMIT_FILTER`: the budget server's verdict that nothing fits, for the request filter to remember.
 Of `METADATA_NAMESPACE`: the refusal of a request that is asked about although a verdict is known."""

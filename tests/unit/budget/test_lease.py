@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from fairlead.budget import lease
-from fairlead.budget.lease import expire, release, reserve, unit_name
+from fairlead.budget import lease, ledger
+from fairlead.budget.lease import expire, release, unit_name
 from fairlead.budget.ledger import (
     CORRECTABLE_MS,
     EMPTY,
     EXPIRES_AFTER_MS,
     NO_WAIVER,
     REMEMBERED_MS,
+    Admission,
     Counter,
     Counters,
     Entry,
@@ -20,6 +21,7 @@ from fairlead.budget.ledger import (
     Plan,
     Posting,
     Step,
+    Verdict,
     Waiver,
     Wish,
     settle,
@@ -29,6 +31,13 @@ from ledger_steps import NOW, hold, posting, report
 A = "p|t/a|0"
 CAP = 256 * 80 + 10
 """Room for 8 units of 10 beside a request of 10."""
+
+
+def reserve(
+    ask: Hold, entry: Entry | None, counters: Counters, already_open: int = 0, *, known: tuple[Entry, ...] = ()
+) -> tuple[Admission, Step]:
+    units = {unit.request: unit for unit in known}
+    return lease.reserve(ask, entry, counters, already_open, known=units.get)
 
 
 def wishing(*postings: Posting, units: int = 32, amount: int = 10, downgrade: Plan | None = None) -> Hold:
@@ -85,7 +94,7 @@ def test_units_are_reserved_beside_the_request_and_no_cap_is_passed() -> None:
 NO_LEASE = [
     (wishing(posting(cap=9)), {}, None, "it has no room itself"),
     (wishing(posting(cap=10**6, downgrade_at=0), downgrade=SMALLER), {}, None, "the smaller route answers"),
-    (wishing(posting(cap=10**6)), {}, reserve(hold(10), None, {})[1].entry, "it asked before"),
+    (wishing(posting(cap=10**6)), {}, ledger.reserve(hold(10), None, {})[1].entry, "it asked before, for none"),
     (replace(wishing(posting(cap=10**6)), most_open=0), {}, None, "too many are open"),
     (hold(10, posting(cap=10**6)), {}, None, "nobody asks for one"),
 ]
@@ -95,6 +104,38 @@ NO_LEASE = [
 def test_no_lease(ask: Hold, counters: Counters, entry: Entry | None, why: str) -> None:
     admission, step = reserve(ask, entry, counters)
     assert (admission.units, step.units) == (0, ()), why
+
+
+def test_who_asks_again_has_the_units_that_it_got() -> None:
+    ask = wishing(posting(cap=None), units=6)
+    _, step = reserve(ask, None, {})
+    first, second, third, *others = step.units
+    gone = release(third, step.counters, now_ms=NOW).entry
+    assert gone is not None
+    for known, units, why in [
+        (step.units, 6, "all of them"),
+        ((first, second, gone, *others), 2, "up to one that is over"),
+        ((first, *others), 1, "or of which nothing is known"),
+        ((replace(first, amount=9), second), 0, "of the size that they would have now"),
+        ((first, replace(second, counters=("b",))), 1, "and drawn on the same counters"),
+        ((), 0, "none, where none was granted"),
+    ]:
+        admission, after = reserve(ask, step.entry, step.counters, known=known)
+        assert (admission.verdict, admission.units, after.units) == (Verdict.REPLAYED, units, ()), why
+
+
+def test_no_unit_is_reserved_twice() -> None:
+    ask = wishing(posting(cap=None))
+    _, step = reserve(ask, None, {})
+    admission, again = reserve(ask, None, step.counters, known=step.units)
+    assert (admission.verdict, again.units) == (Verdict.GRANTED, ()), "the request is forgotten, its units stand"
+
+
+def test_the_name_of_a_lease_is_its_request_s_and_begins_with_its_payer_s() -> None:
+    names = [lease.name(payer, request) for payer in ("t/a", "t/b") for request in ("t/a|1", "t/a|2")]
+    assert len(set(names)) == 4
+    assert len({name[: lease.PAYER_DIGITS] for name in names}) == 2
+    assert names[0] == lease.name("t/a", "t/a|1") == "efb214dfd13762307c022527d7"
 
 
 ENDS = [

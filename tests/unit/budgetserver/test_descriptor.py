@@ -279,6 +279,12 @@ def test_what_is_not_understood_is_not_given_back(word: str, why: str) -> None:
     assert check(f"{words} {word};c3:1-1").back == ("lease|c3.1",), "each stands for itself"
 
 
+def test_a_report_says_that_a_lease_was_asked_for() -> None:
+    asked = report(back="asked")
+    assert (asked.asked_lease, asked.back) == (True, ())
+    assert not report(back="a1:1-2").asked_lease
+
+
 def test_what_is_given_back_is_bounded() -> None:
     word = ";".join(f"a{number}:1-99" for number in range(20))
     assert len(report(back=word).back) == 8 * 32

@@ -11,7 +11,7 @@ from budget_world import HOUR, World, configuration, ended, policy
 from fairlead.budget.ledger import CORRECTABLE_MS, EXPIRES_AFTER_MS
 from fairlead.budget.policy import Action, Stage
 from fairlead.budget.window import Every
-from fairlead.budgetserver import billing, descriptor, leases
+from fairlead.budgetserver import billing, descriptor
 from fairlead.budgetserver.answer import REMAINING
 from fairlead.budgetserver.messages import OK, Response
 from fairlead.budgetserver.store import StoreError
@@ -192,31 +192,48 @@ def test_a_report_that_cannot_be_priced_hurts_no_other(monkeypatch: pytest.Monke
         asyncio.run(made.service.report(bad))
 
 
-def test_a_lease_whose_check_was_given_up_is_released_by_the_report() -> None:
+GIVEN_UP = {"reservation": "-", "status": "0", "flags": "DC", "attempts": "0", "usage": "-", "target": "-"}
+
+
+def given_up(world: World, request: str, *, asked: bool = True) -> None:
+    """Report a request whose check nobody answered."""
+    report = ended(request, **GIVEN_UP)
+    asyncio.run(world.service.report(report._replace(asked_lease=asked)))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_lease_whose_check_was_given_up_is_released_by_the_report(*, elsewhere: bool) -> None:
     made = world()
     check(made)
     check(made, "r2")
-    made.report("r1", reservation="-", status="0", flags="DC", attempts="0", usage="-", target="-")
+    other = World(made.service.configuration, made.store) if elsewhere else made
+    given_up(other, "r1", asked=False)
+    assert made.spent("t/p") == (0, 1 * UNIT + 16 * UNIT), "its gateway asked for none"
+    given_up(other, "r1")
     assert made.spent("t/p") == (0, 9 * UNIT)
-    made.report("r1", reservation="-", status="0", flags="DC", attempts="0", usage="-", target="-")
+    given_up(other, "r1")
     made.report("r2")
     assert made.spent("t/p") == (70, 8 * UNIT), "its check was answered"
+    assert outcomes(other)["returned"] == 8
 
 
-def test_a_repeated_check_gets_the_very_same_lease() -> None:
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_repeated_check_gets_its_lease_again(*, elsewhere: bool) -> None:
     made = world()
     first = check(made)
     made.now_ms += 300
-    assert lease_of(check(made)) == lease_of(first) != []
+    other = World(made.service.configuration, made.store) if elsewhere else made
+    other.now_ms = made.now_ms
+    assert lease_of(check(other)) == lease_of(first) != []
     assert made.spent("t/p") == (0, 9 * UNIT)
-    assert outcomes(made)["granted"] == 8
-    made.report("r1")
+    assert outcomes(made)["granted"] + (outcomes(other)["granted"] if elsewhere else 0) == 8
+    other.report("r1")
     name, *_ = lease_of(first)
     made.report("r2", reservation=f"{name}.1")
     assert made.spent("t/p") == (140, 7 * UNIT), "its report gives nothing back"
 
 
-def test_a_lease_that_nobody_knows_of_is_given_back_by_the_report_of_the_repeated_check() -> None:
+def test_a_lease_that_the_store_reserved_without_an_answer_is_that_of_the_repeated_check() -> None:
     made = world()
     reserve = made.store.reserve
 
@@ -229,9 +246,14 @@ def test_a_lease_that_nobody_knows_of_is_given_back_by_the_report_of_the_repeate
         check(made)
     made.store.reserve = reserve  # type: ignore[method-assign]
     assert made.spent("t/p") == (0, 9 * UNIT)
+    assert lease_of(check(made))[1] == "8"
+
+
+def test_a_repeated_check_gets_no_lease_of_other_terms() -> None:
+    made = world()
+    check(made)
+    made.service.use(configuration(policy("t/p", RICH, window=Every(length_ms=HOUR)), policy("t/new", RICH)))
     assert not lease_of(check(made))
-    made.report("r1")
-    assert made.spent("t/p") == (70, 0)
 
 
 def test_a_unit_that_nobody_granted_is_counted() -> None:
@@ -243,13 +265,3 @@ def test_a_unit_that_nobody_granted_is_counted() -> None:
     made.metrics.flush()
     assert made.sample("fairlead_budget_lease_units_total", outcome="unknown") == 1
     assert made.spent("t/p") == (70, 8 * UNIT)
-
-
-def test_who_asks_for_leases_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "_REMEMBERED", 3)
-    made = world()
-    for number in range(5):
-        check(made, f"r{number}", want="4,1,1,1")
-    for number, returned in ((1, 0), (4, 4), (3, 8)):
-        made.report(f"r{number}", reservation="-", status="0", attempts="0", usage="-", target="-")
-        assert outcomes(made)["returned"] == returned, "what is forgotten expires"

@@ -26,10 +26,11 @@ for _, request in ipairs(redis.call("ZRANGEBYSCORE", OPEN, "-inf", now, "LIMIT",
     redis.call("PEXPIRE", key, ARGV[4])
     reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = payer, booked, unit and 1 or 0
   elseif not PHASES[found[1]] then
-    -- Its entry is gone, or set aside. Its name says whose it was: nobody's limit is used up by what is no more.
-    local payer = string.match(request, "^(.+)|[^|]+$")
-    if payer and not is_unit(request) then
+    -- Its entry is gone, or set aside: nobody's limit is used up by what is no more.
+    local payer = payer_of(request)
+    if payer then
       check_field(OPENS, payer)
+      check_field(OPENS, units_of(payer))
       closes(payer, request)
     end
   end

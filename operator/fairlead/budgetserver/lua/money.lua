@@ -85,6 +85,20 @@ end
 -- Tells a unit of a lease by its name (`fairlead.budget.lease`).
 local function is_unit(request) return string.sub(request, 1, 6) == "lease|" end
 
+-- Whose a reservation was whose entry is gone: a request's name begins with its payer, a unit's with ten digits of their
+-- digest (`fairlead.budget.lease`). Nil where nobody of that name has anything open.
+local payers_by_digits
+local function payer_of(request)
+  if not is_unit(request) then return string.match(request, "^(.+)|[^|]+$") end
+  if not payers_by_digits then
+    payers_by_digits = {}
+    for _, payer in ipairs(redis.call("HKEYS", OPENS)) do
+      if not string.find(payer, "\n", 1, true) then payers_by_digits[string.sub(redis.sha1hex(payer), 1, 10)] = payer end
+    end
+  end
+  return payers_by_digits[string.sub(request, 7, 16)]
+end
+
 -- Where it is counted how many units of leases a payer has among its open reservations.
 local function units_of(payer) return payer .. "\n" end
 

@@ -2,7 +2,7 @@
 -- lease), how many units, amount of one, fewest, share, whether `most open` is the payer's own limit in flight, of which
 -- units are no part (0/1), then one or two plans: amount, number of postings, and for each posting: counter, cap, downgrade
 -- at, keep (`-` = none).
--- Returns: verdict, downgraded, units, then spent, reserved and estimated of each posting of the plan that was judged.
+-- Returns: verdict, downgraded, units (of one that asked before, those that stand), then spent, reserved and estimated of each posting of the plan that was judged.
 local request, payer, now, after, forget = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 
 local function plan_at(at)
@@ -37,11 +37,28 @@ local function answer(verdict, downgraded, plan, units)
   return reply
 end
 
+local function names_of(plan)
+  local names = {}
+  for index, posting in ipairs(plan.postings) do names[index] = posting.counter end
+  return table.concat(names, "\n")
+end
+
+-- How many units of the lease stand, from the first on, as they would be reserved now.
+local wish, unit = ARGV[7], ARGV[9]
+local function standing()
+  local names, number = names_of(direct), 0
+  while true do
+    local found = redis.call("HMGET", entry_key(wish .. number + 1), "p", "a", "k")
+    if found[1] ~= "open" or found[2] ~= unit or found[3] ~= names then return number end
+    number = number + 1
+  end
+end
+
 local known = redis.call("HGET", entry_key(request), "d")
 if known then
   local plan = known == "1" and smaller or direct
   read(plan)
-  return answer("replayed", known, plan)
+  return answer("replayed", known, plan, wish ~= "-" and known == "0" and standing() or 0)
 end
 
 local plan, downgraded = direct, "0"
@@ -77,7 +94,6 @@ end
 
 -- Whether so many units fit: what is left pays for `share` times as many, and at most half of what is not spent is reserved.
 -- `fairlead.budget.lease` says the same.
-local wish, unit = ARGV[7], ARGV[9]
 local function units_fit(number)
   local unit_high, unit_low = split(unit)
   for _, posting in ipairs(plan.postings) do
@@ -104,7 +120,7 @@ local function units_fit(number)
 end
 
 local units = 0
-if wish ~= "-" and downgraded == "0" then
+if wish ~= "-" and downgraded == "0" and redis.call("EXISTS", entry_key(wish .. 1)) == 0 then
   local most = math.min(tonumber(ARGV[8]), math.floor(tonumber(ARGV[6]) / 2) - opened - 1)
   for number = most, tonumber(ARGV[10]), -1 do
     if units_fit(number) then
@@ -119,23 +135,21 @@ local all = text_of(plus(amount_high, amount_low, times(unit_high, unit_low, uni
 for _, posting in ipairs(plan.postings) do
   if not holds(posting.counter, "r", all) then return refused(posting.counter, all) end
 end
-local names = {}
-for index, posting in ipairs(plan.postings) do
-  names[index] = posting.counter
+for _, posting in ipairs(plan.postings) do
   local key = counter_key(posting.counter)
   redis.call("HINCRBY", key, "r", all)
   posting.reserved = redis.call("HGET", key, "r")
   if posting.new and posting.keep ~= "-" then redis.call("PEXPIRE", key, posting.keep) end
 end
-local counters, due = table.concat(names, "\n"), string.format("%d", now + after)
+local counters, due = names_of(plan), string.format("%d", now + after)
 local function open_entry(name, amount)
   local key = entry_key(name)
   redis.call("HSET", key, "p", "open", "y", payer, "a", amount, "b", "0", "g", "0", "d", downgraded, "k", counters, "t", due)
   redis.call("PEXPIRE", key, forget)
-  redis.call("ZADD", OPEN, due, name)
+  return redis.call("ZADD", OPEN, due, name) -- 0 where one of that name is counted as open, and its entry was lost
 end
-open_entry(request, plan.amount)
-for number = 1, units do open_entry(wish .. number, unit) end
-redis.call("HINCRBY", OPENS, payer, 1 + units)
-if units > 0 then redis.call("HINCRBY", OPENS, units_of(payer), units) end
+local new, new_units = open_entry(request, plan.amount), 0
+for number = 1, units do new_units = new_units + open_entry(wish .. number, unit) end
+redis.call("HINCRBY", OPENS, payer, new + new_units)
+if new_units > 0 then redis.call("HINCRBY", OPENS, units_of(payer), new_units) end
 return answer("granted", downgraded, plan, units)

@@ -11,10 +11,10 @@ local found = redis.call("HMGET", key, "p", "a", "b", "g", "k", "y")
 local phase, held, booked, guessed, names = found[1], found[2], found[3], found[4], found[5]
 if phase == "settled" then return {} end
 if redis.call("EXISTS", key) == 1 and not is_entry(phase, names, found[6], held, booked) then damaged(key) end
-if phase == "open" then
+if phase == "open" or not phase then
   check_kind(OPEN, "zset")
-  check_field(OPENS, found[6])
-  check_field(OPENS, units_of(found[6]))
+  check_field(OPENS, found[6] or payer)
+  check_field(OPENS, units_of(found[6] or payer))
 end
 for at = POSTINGS, #ARGV, 2 do check_counter(ARGV[at]) end
 for name in string.gmatch(names or "", "[^\n]+") do check_counter(name) end
@@ -88,6 +88,8 @@ redis.call("PEXPIRE", key, remembered)
 if phase == "open" then
   redis.call("ZREM", OPEN, request)
   closes(found[6], request)
+elseif not phase and redis.call("ZREM", OPEN, request) == 1 then -- its entry was lost
+  closes(payer, request)
 end
 if ARGV[USAGE_COUNTER] ~= "-" and not covered then
   for index, suffix in ipairs({ "n", "i", "o", "c" }) do

@@ -45,7 +45,10 @@ function note_check(h, metadata, directory, consumer, model, bytes, route, ask, 
     metadata:set(RATE_LIMIT, "reservation", unit)
     return metadata:set(RATE_LIMIT, "remaining", more)
   end
-  if key then metadata:set(LEASE, "key", key) end
+  if key then
+    metadata:set(LEASE, "key", key)
+    metadata:set(LEASE, "unlearned", "asked") -- what its report says where nobody answers
+  end
   metadata:set(CHECK, WORDS, concat({ words, more or "-", leases.back() or "-" }, " "))
 end
 
