@@ -120,6 +120,10 @@ class Limits(Part):
     """How long a connection may stand between two requests; one that has not begun its first ends after 10 seconds, or
     this time if it is shorter. Longer than a load balancer keeps its own, else it sends requests into connections that
     end: AWS and nginx 60 s, Google 600 s."""
+    connection_duration: LongDuration = "10m"
+    """After how long a connection is renewed: the answer to its next request says so, and its client opens another, at
+    whatever pod has come meanwhile. No request and no stream is cut by it. Clients pool connections, so without an end
+    pods that an autoscaler adds would get none of those that there are."""
     connections: Annotated[int, Number(minimum=16, maximum=1_000_000)] = 10_000
     """Connections of clients at one gateway process; a further one is closed at once. Thousand take about 10 MB, and
     64 while all wait for providers: with less memory than 1 GiB there are fewer, 2,048 with 256 MiB, 6,144 with 512."""

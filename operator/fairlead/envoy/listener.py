@@ -38,7 +38,10 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         "common_http_protocol_options": {
             "headers_with_underscores_action": "DROP_HEADER",
             "idle_timeout": f"{gateway.limits.idle_timeout_ms / 1000:g}s",
+            "max_connection_duration": f"{gateway.limits.connection_duration_ms / 1000:g}s",
         },
+        # HTTP/1: by the next answer's `connection: close`, so that no request meets a connection that just ended.
+        "http1_safe_max_connection_duration": True,
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "fairlead"},
         "http2_protocol_options": overload.windows(),
         "stream_error_on_invalid_http_message": True,  # keep the connection after a 400 of the request filter

@@ -27,6 +27,8 @@ class Limits:
     """How long the whole of a request may take to arrive."""
     idle_timeout_ms: int = 620_000
     """How long a connection may stand between two requests."""
+    connection_duration_ms: int = 600_000
+    """After how long a client is asked to open another."""
     connections: int = 10_000
     """Of clients, at one process."""
     memory_bytes: int | None = None

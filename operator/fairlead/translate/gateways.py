@@ -240,6 +240,7 @@ def _limits(installation: Installation) -> ir.Limits:
         request_bytes=told.request_bytes,
         request_timeout_ms=quantity.milliseconds(told.request_timeout),
         idle_timeout_ms=quantity.milliseconds(told.idle_timeout),
+        connection_duration_ms=quantity.milliseconds(told.connection_duration),
         connections=told.connections,
         memory_bytes=told.memory_bytes,
     )
