@@ -175,10 +175,11 @@ class Gateway:
         budget: envoy.BudgetServer | None = None,
         keys: bytes | None = None,
         by_share: bool = False,
+        packed: bool = False,
         held: Mapping[str, bytes | None] | None = None,
         tells_soon: bool = False,
     ) -> None:
-        """Start none yet. `held`: what else files of credentials hold, by `<secret>/<key>`; None: there is none.
+        """Start none yet. `packed`: as where ConfigMaps bring gzip. `held`: what else files of credentials hold, by `<secret>/<key>`; None: there is none.
 
         `tells_soon`: collectors hear of spans and counts after a moment, not Envoy's five seconds.
 
@@ -200,6 +201,7 @@ class Gateway:
             access_log=str(self.folder / "access.log"),
             ca_file=ca_file,
             budget=budget,
+            packed=packed,
         )
         files = envoy.render(whole, self.layout)
         pairs = [(f"sk-{one.name.removeprefix('team/')}", one.name) for one in whole.consumers]

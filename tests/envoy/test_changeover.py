@@ -1,5 +1,6 @@
-"""A pod whose files a kubelet swaps all at once, under load: renames and new providers fail nobody."""
+"""A pod whose files a kubelet swaps all at once, or unpacks one by one, under load: changes fail nobody."""
 
+import gzip
 import http.client
 import json
 import threading
@@ -12,6 +13,7 @@ import pytest
 from running import CHAT, KEY, Gateway, gateway, plan, route, target
 
 from fairlead import envoy, ir
+from fairlead.adapters.unpacked import Unpacked
 from fairlead.controller.changeover import LINGER_S, Changeover, Written
 from fairlead.demo.provider import SimulatedProvider
 
@@ -30,19 +32,44 @@ class Mounted(Gateway):
     def write(self, files: Mapping[str, bytes]) -> None:
         super().write({path: content for path, content in files.items() if not path.startswith("xds/")})
         swapped = {path.removeprefix("xds/"): content for path, content in files.items() if path.startswith("xds/")}
-        if not swapped:
-            return
+        if swapped:
+            self.bring(swapped)
+
+    def bring(self, files: Mapping[str, bytes], place: str = "xds") -> None:
+        """Swap all files, as a kubelet does."""
         self._version += 1
-        mount = self.folder / "xds"
+        mount = self.folder / place
         version = mount / f"..{self._version}"
         version.mkdir(parents=True)
-        for name, content in swapped.items():
+        for name, content in files.items():
             (version / name).write_bytes(content)
             if not (mount / name).is_symlink():
                 (mount / name).symlink_to(f"..data/{name}")
         beside = mount / "..data_tmp"
         beside.symlink_to(version.name)
         beside.rename(mount / "..data")
+
+
+class Unpacking(Mounted):
+    """The mount has gzip, and what stands in `xds` is unpacked from it."""
+
+    def __init__(self, whole: ir.Gateway, *, concurrency: int = 1) -> None:
+        super().__init__(whole, concurrency=concurrency, packed=True)
+
+    def bring(self, files: Mapping[str, bytes], place: str = "packed") -> None:
+        super().bring({f"{name}.gz": gzip.compress(content) for name, content in files.items()}, place)
+        folder = self.folder / "xds"
+        folder.mkdir(exist_ok=True)
+        Unpacked(self.folder / place, folder).renew()
+
+    def read(self) -> dict[str, int]:
+        """How often Envoy has read each file."""
+        found = self.envoy.counters("update_success")
+        return {
+            "clusters": found["cluster_manager.cds.update_success"],
+            "listeners": found["listener_manager.lds.update_success"],
+            "routes": found["http.fairlead.rds.fairlead.update_success"],
+        }
 
 
 @contextmanager
@@ -78,7 +105,8 @@ def served(running: Gateway) -> str:
     return digest
 
 
-def test_renames_and_new_providers_fail_no_request(wait_until: Wait) -> None:
+@pytest.mark.parametrize("kind", [Mounted, Unpacking])
+def test_renames_and_new_providers_fail_no_request(kind: type[Mounted], wait_until: Wait) -> None:
     with ExitStack() as stack:
         first, second = (stack.enter_context(SimulatedProvider(models=("small",), keys=())) for _ in range(2))
         here, elsewhere = target("here/us/small", first), target("elsewhere/us/small", second)
@@ -89,7 +117,7 @@ def test_renames_and_new_providers_fail_no_request(wait_until: Wait) -> None:
             return gateway({"chat": chat}, {f"team/{name}/0": (rung,), **others})
 
         worlds = [world(name, rung) for rung in (here, elsewhere) for name in ("before", "after")]
-        running = stack.enter_context(Mounted(worlds[-1], concurrency=2))
+        running = stack.enter_context(kind(worlds[-1], concurrency=2))
         changeover, now = Changeover(envoy.render(worlds[-1], running.layout), limit_bytes=envoy.LIMIT_BYTES), 0.0
 
         def bring(wanted: ir.Gateway) -> Written:
@@ -136,3 +164,23 @@ def test_a_request_that_brings_its_body_while_its_route_is_renamed_is_answered(w
             answer = client.getresponse()
             assert (answer.status, answer.headers["x-fairlead-route"]) == (200, "team/before")
             client.close()
+
+
+def test_unpacked_files_are_read_again_where_they_differ(wait_until: Wait) -> None:
+    with SimulatedProvider(models=("small",), keys=()) as provider:
+        rung = target("here/us/small", provider)
+
+        def world(model: str, ladder: str) -> ir.Gateway:
+            return gateway({model: route("team/chat", plan(ladder, last=rung))}, {ladder: (rung,)})
+
+        with Unpacking(world("chat", "team/chat/0")) as running:
+            assert running.read() == {"clusters": 1, "listeners": 1, "routes": 1}
+            for wanted, read in (
+                (world("talk", "team/chat/0"), {"clusters": 1, "listeners": 1, "routes": 2}),
+                (world("talk", "team/chat/1"), {"clusters": 2, "listeners": 1, "routes": 3}),
+            ):
+                files = envoy.render(wanted, running.layout)
+                running.write(files)
+                wait_until(lambda files=files: served(running) == envoy.digest(files))
+                assert running.read() == read
+            assert running.ask("talk").status == 200

@@ -50,8 +50,8 @@ def render(gateway: Gateway, layout: Layout) -> Json:
         **({"stats_sinks": sinks} if (sinks := telemetry.sinks(gateway)) else {}),
         "static_resources": _static(gateway, layout, admin),
         "dynamic_resources": {
-            "lds_config": file_source(layout.xds_dir, "lds.json", mounted=layout.mounted),
-            "cds_config": file_source(layout.xds_dir, "cds.json", mounted=layout.mounted),
+            "lds_config": file_source(layout.xds_dir, "lds.json", mounted=layout.xds_mounted),
+            "cds_config": file_source(layout.xds_dir, "cds.json", mounted=layout.xds_mounted),
         },
     }
 

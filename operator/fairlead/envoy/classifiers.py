@@ -109,7 +109,7 @@ def _manager(gateway: Gateway, layout: Layout, *, per_attempt: list[Json], admis
         "delayed_close_timeout": "0.1s",
         "rds": {
             "route_config_name": names.ROUTE_CONFIGURATION,
-            "config_source": file_source(layout.xds_dir, "rds.json", mounted=layout.mounted),
+            "config_source": file_source(layout.xds_dir, "rds.json", mounted=layout.xds_mounted),
         },
         "http_filters": [
             extension("whole", f"{_HTTP}.set_metadata.v3.Config", {"metadata": whole}),

@@ -44,11 +44,10 @@ class Layout:
     access_log: str
     """The file for request, attempt and shadow lines: `/dev/stdout` in a pod."""
     mounted: bool = True
-    """True: the files lie in mounts, which the kubelet changes as a whole. False: each file is replaced by itself, so
-    that a change of the routes does not make Envoy read a megabyte of clusters again."""
+    """True: the files lie in mounts, which the kubelet changes as a whole. False: each file is replaced by itself."""
     packed: bool = False
     """Whether ConfigMaps bring the files of `xds_dir` in gzip, and something in the pod unpacks them: then they may be
-    longer."""
+    longer, and each is replaced by itself."""
     ca_file: str
     """The certificates that providers' TLS is checked against, PEM."""
     memory_bytes: int | None = None
@@ -63,3 +62,11 @@ class Layout:
     """What tells this Envoy from others of its region in reports and counters; empty = the region's name. On Kubernetes
     the pod's name, as `%ENVIRONMENT(...)%`; of a `fairlead up` the region and its run. Two that run at once, in
     installations that share a store, never have one name: they would look like one that starts again and again."""
+
+    @property
+    def xds_mounted(self) -> bool:
+        """Whether the files of `xds_dir` change as a whole, so that Envoy reads all of them again when one has changed.
+
+        Else it reads the one: of 2,000 routes the clusters are 2 MB, half of what a change costs it.
+        """
+        return self.mounted and not self.packed

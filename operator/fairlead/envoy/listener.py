@@ -52,7 +52,7 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         "early_header_mutation_extensions": [_strip(gateway)],
         "rds": {
             "route_config_name": names.ROUTE_CONFIGURATION,
-            "config_source": file_source(layout.xds_dir, "rds.json", mounted=layout.mounted),
+            "config_source": file_source(layout.xds_dir, "rds.json", mounted=layout.xds_mounted),
         },
         "http_filters": [*filters.per_request(gateway, layout, probed=(READY_PATH, HEALTH_PATH, probe.PATH)), router],
         "access_log": [

@@ -1,4 +1,4 @@
-"""What a kubelet brings in gzip stands unpacked beside it, all at once, whatever happens in between."""
+"""What a kubelet brings in gzip stands unpacked beside it, and what did not change stays, whatever happens in between."""
 
 import gzip
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from fairlead.adapters.unpacked import Unpacked
 
-FILES = {"cds.json": b"clusters", "rds.json": b"routes"}
+FILES = {"cds.json": b"clusters", "lds.json": b"listeners", "rds.json": b"routes"}
 
 
 class Mount:
@@ -34,6 +34,9 @@ class Mount:
     def shown(self) -> dict[str, bytes]:
         return {one.name: one.read_bytes() for one in self.folder.iterdir() if not one.name.startswith("..")}
 
+    def files(self) -> dict[str, int]:
+        return {one.name: one.stat().st_ino for one in self.folder.glob("*.json")}
+
     def kept(self) -> set[str]:
         return {one.name for one in self.folder.iterdir() if one.name.startswith("..")}
 
@@ -53,16 +56,35 @@ def test_versions_follow_each_other(mount: Mount) -> None:
     mount.bring_packed("..2", {**FILES, "rds.json": b"other routes"})
     assert mount.unpacked.renew()
     assert mount.shown() == {**FILES, "rds.json": b"other routes"}
-    assert mount.kept() == {"..data", "..2"}, "nothing of before takes room"
+    assert mount.kept() == {"..data"}, "nothing of before takes room"
+    mount.bring_packed("..3", {"rds.json": b"other routes"})
+    assert mount.unpacked.renew()
+    assert mount.shown() == {"rds.json": b"other routes"}, "what is not brought any more is gone"
 
 
-def test_all_files_change_by_one_rename(mount: Mount) -> None:
+def test_only_what_changed_is_replaced(mount: Mount) -> None:
     mount.bring_packed("..1", FILES)
     mount.unpacked.renew()
-    assert {str(one.readlink()) for one in mount.folder.glob("*.json")} == {
-        "..data/cds.json",
-        "..data/rds.json",
-    }
+    before = mount.files()
+    mount.bring_packed("..2", {**FILES, "rds.json": b"other routes"})
+    mount.unpacked.renew()
+    assert {name for name, file in mount.files().items() if file != before[name]} == {"rds.json"}
+
+
+def test_clusters_are_there_before_listeners_and_routes(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
+    mount.bring_packed("..1", FILES)
+    mount.unpacked.renew()
+    seen, replace = [], Path.replace
+
+    def noted(path: Path, target: Path) -> Path:
+        seen.append(target.name)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    mount.bring_packed("..2", {name: b"new" for name in reversed(FILES)})
+    seen.clear()
+    mount.unpacked.renew()
+    assert seen == ["cds.json", "lds.json", "rds.json", "..data"]
 
 
 @pytest.mark.parametrize(
@@ -104,11 +126,14 @@ def test_a_mount_without_a_version_is_an_error(mount: Mount) -> None:
     assert not mount.unpacked.is_current()
 
 
-def test_what_a_kill_left_is_written_anew(mount: Mount) -> None:
+@pytest.mark.parametrize("is_link", [False, True])
+def test_what_a_kill_left_is_written_anew(mount: Mount, is_link: bool) -> None:
     mount.bring_packed("..1", FILES)
-    mount.folder.joinpath("..1").mkdir()
-    mount.folder.joinpath("..1", "rds.json").write_bytes(b"half of the rou")
-    mount.folder.joinpath("..data_next").symlink_to("..1")
+    mount.unpacked.renew()
+    mount.bring_packed("..2", {name: b"new" for name in FILES})
+    mount.folder.joinpath("cds.json").write_bytes(b"new")
+    half = mount.folder / "..next"
+    half.symlink_to("..2") if is_link else half.write_bytes(b"n")
     assert mount.unpacked.renew()
-    assert mount.shown() == FILES
-    assert mount.kept() == {"..data", "..1"}
+    assert mount.shown() == {name: b"new" for name in FILES}
+    assert mount.kept() == {"..data"}
