@@ -24,19 +24,21 @@ from fairlead.budgetserver.rpc import make_listener
 from fairlead.budgetserver.settings import Settings
 from fairlead.budgetserver.shared_answers import SharedAnswers
 from fairlead.budgetserver.shelf import open_shelf
+from fairlead.budgetserver.sites import Site
 from fairlead.budgetserver.sqlite import SqliteStore
 from fairlead.budgetserver.store import Store, StoreError
 from fairlead.budgetserver.web import operator_application, usage_application
 from fairlead.errors import BudgetConfigurationError, FairleadError
 from fairlead.runtime.loops import Loops, repeat
 
-_UNIX = "unix:"
 _SWEEP_S = 5.0
 _SWEPT = 200
 _PING_S = 1.0
 _REFRESH_S = 10.0
 _GRACE_S = 2.0
 _WARNINGS = 20
+_MOST_GATEWAYS, _MOST_OPERATORS = 2_048, 256
+"""Connections of HTTP at once: of gateways that ask for usage and answers, 64 at a time each; of whoever operates."""
 ANSWERS_TIMEOUT_S = 0.08
 """How long the store may take over a shared answer: less than a gateway waits for one (`fairlead.envoy.cache`)."""
 log = structlog.get_logger("fairlead.budget")
@@ -93,7 +95,7 @@ class BudgetServer:
         self._rpc = make_listener(self.service, self._ratings, self.metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._loops = Loops(log)
-        self._runners: list[web.AppRunner] = []
+        self._sites: list[Site] = []
         self._reconciliation = UsageReconciliation(
             sources=settings.gateways, store=self._store, service=self.service, metrics=self.metrics
         )
@@ -104,15 +106,14 @@ class BudgetServer:
         """Listen and begin all loops."""
         with contextlib.suppress(StoreError):  # what the store lost is known before anybody asks
             await self._store.ping()
-        await self._listen_http(
-            "usage", self._settings.usage, usage_application(self.service, self._ratings, self._answers)
-        )
+        usage = usage_application(self.service, self._ratings, self._answers)
+        await self._listen_http("usage", self._settings.usage, usage, most=_MOST_GATEWAYS)
         port = await self._rpc.start(self._settings.rpc)
         if port:
             self.ports["rpc"] = port
         # Last: who is told that all is well here may ask.
         operator = operator_application(self.service, self.metrics, self.health, self.is_whole)
-        await self._listen_http("http", self._settings.http, operator)
+        await self._listen_http("http", self._settings.http, operator, most=_MOST_OPERATORS)
         self._begin("configuration", self._file.watch(self.service.use))
         self._begin("backlog", self.service.backlog.run())
         self._begin("expire", self._every(_SWEEP_S, "expire", self._sweep))
@@ -132,8 +133,8 @@ class BudgetServer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._reconciliation.close()
-        for runner in self._runners:
-            await runner.cleanup()
+        for site in self._sites:
+            await site.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.store_timeout_s + _GRACE_S):
                 await self.service.settled()
@@ -217,13 +218,9 @@ class BudgetServer:
             if len(expired) < _SWEPT:
                 return
 
-    async def _listen_http(self, name: str, address: str, application: web.Application) -> None:
-        runner = web.AppRunner(application, access_log=None)
-        await runner.setup()
-        self._runners.append(runner)
-        if address.startswith(_UNIX):
-            await web.UnixSite(runner, address.removeprefix(_UNIX)).start()
-            return
-        host, _, port = address.rpartition(":")
-        await web.TCPSite(runner, host, int(port)).start()
-        self.ports[name] = runner.addresses[0][1]
+    async def _listen_http(self, name: str, address: str, application: web.Application, *, most: int) -> None:
+        site = Site(application, most=most, crowded=self.metrics.crowded_connections.inc)
+        self._sites.append(site)
+        port = await site.start(address)
+        if port:
+            self.ports[name] = port

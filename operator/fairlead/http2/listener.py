@@ -2,10 +2,7 @@
 
 import asyncio
 import contextlib
-import itertools
-import resource
 import socket
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -15,6 +12,7 @@ import structlog
 from fairlead.http2 import unary
 from fairlead.http2.connection import MOST_STREAMS, Connection, Request
 from fairlead.http2.errors import Code, ConnectionBrokenError
+from fairlead.http2.links import Links
 from fairlead.http2.unary import CallError, Status
 
 _UNIX = "unix:"
@@ -27,8 +25,8 @@ _LARGEST_BACKLOG = 1 << 20
 """Bytes of answers that wait for a client, above which it counts as slow."""
 MOST_CONNECTIONS = 4_096
 """Connections at once, or half of what this process may open. A worker of a gateway has one or two."""
-_LOOKED_AT = 64
-"""Connections that are looked at, to find one that nobody needs."""
+_SHARE = 1 / 2
+"""Of what this process may open, for connections."""
 log = structlog.get_logger("fairlead.http2")
 
 Handler = Callable[[bytes], Awaitable[bytes]]
@@ -56,7 +54,7 @@ class Listener:
 
     def __init__(self, service: Service, *, most: int = MOST_CONNECTIONS) -> None:
         self._service = service
-        self._links = _Links(min(most, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
+        self._links: Links[_Link] = Links(most, share=_SHARE)
         self._server: asyncio.Server | None = None
         self._emptied = asyncio.Event()
 
@@ -91,45 +89,10 @@ class Listener:
         return _Link(self._service, self._links, self._emptied)
 
 
-class _Links:
-    """The connections that are open; those that were silent the longest are first."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._open: OrderedDict[_Link, None] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def all(self) -> "tuple[_Link, ...]":
-        """Return them all."""
-        return tuple(self._open)
-
-    def add(self, link: "_Link") -> "_Link | None":
-        """Add one; return which has to go for it, itself where all others are needed."""
-        gone = None
-        if len(self._open) >= self._most:
-            idle = (one for one in itertools.islice(self._open, _LOOKED_AT) if one.is_idle)
-            gone = next(idle, link)
-            self._open.pop(gone, None)
-        if gone is not link:
-            self._open[link] = None
-        return gone
-
-    def spoke(self, link: "_Link") -> None:
-        """Note that one is not silent."""
-        if link in self._open:
-            self._open.move_to_end(link)
-
-    def discard(self, link: "_Link") -> None:
-        """Forget one that is closed."""
-        self._open.pop(link, None)
-
-
 class _Link(asyncio.Protocol):
     """One connection, between its transport and its state."""
 
-    def __init__(self, service: Service, links: _Links, emptied: asyncio.Event) -> None:
+    def __init__(self, service: Service, links: "Links[_Link]", emptied: asyncio.Event) -> None:
         self._service = service
         self._links = links
         self._emptied = emptied
