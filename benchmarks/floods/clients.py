@@ -138,6 +138,20 @@ def streams(connections: int, count: int, size: int, *, unknown: bool) -> Work:
     ]
 
 
+def unread(connections: int, count: int, *, stream: bool) -> Work:
+    """Ask for so many large answers at once on each of some connections of HTTP/2, and let none of them come."""
+    asked = body(200, 3 if stream else 2, stream=stream)
+    return lambda port, outcome, until: [
+        again(port, outcome, until, asked, count=count, unknown=False, window=0) for _ in range(connections)
+    ]
+
+
+def sizes(connections: int, count: int, *mixed: int) -> Work:
+    """Send so many bodies at once on each of some connections of HTTP/2; of each size on as many of them."""
+    works = [streams(connections // len(mixed), count, size, unknown=False) for size in mixed]
+    return lambda port, outcome, until: [one for work in works for one in work(port, outcome, until)]
+
+
 def readers(count: int, *, stream: bool) -> Work:
     """Ask for so many large answers, and do not read them."""
     asked = body(200, 3 if stream else 2, stream=stream)
@@ -160,8 +174,14 @@ FLOODS: dict[str, Work] = {
     "HTTP/2, 100 x 8 MB": streams(1, 100, 8_000_000, unknown=False),
     "HTTP/2, 100 x 8 MB of unknown length": streams(1, 100, 8_000_000, unknown=True),
     "HTTP/2, 30 x 100 x 0.9 MB": streams(30, 100, 900_000, unknown=False),
+    "HTTP/2, 30 x 100 x 0.9 MB of unknown length": streams(30, 100, 900_000, unknown=True),
+    "HTTP/2, 30 x 100 x 29 KB": streams(30, 100, 29_000, unknown=False),
+    "HTTP/2, 30 x 100 x 9 KB": streams(30, 100, 9_000, unknown=False),
+    "HTTP/2, 30 x 100 of 29 KB to 6 MB": sizes(30, 100, 29_000, 99_000, 299_000, 900_000, 1_900_000, 6_000_000),
     "300 who do not read 8 MB": readers(300, stream=False),
     "300 who do not read a stream": readers(300, stream=True),
+    "HTTP/2, 20 x 100 who do not read 8 MB": unread(20, 100, stream=False),
+    "HTTP/2, 20 x 100 who do not read a stream": unread(20, 100, stream=True),
     "5,000 idle connections": idlers(5000),
     "10,000 idle connections": idlers(10_000),
 }

@@ -16,8 +16,13 @@ INITIAL_WINDOW = b"\0\4"
 MOST_WAITING = 1 << 20
 
 
-async def again(port: int, outcome: Outcome, until: float, body: bytes, *, count: int, unknown: bool) -> None:
-    """Flood on one connection, and on the next when it is ended. `unknown`: nobody says how long bodies are."""
+async def again(
+    port: int, outcome: Outcome, until: float, body: bytes, *, count: int, unknown: bool, window: int = 1 << 24
+) -> None:
+    """Flood on one connection, and on the next when it is ended. `unknown`: nobody says how long bodies are.
+
+    `window`: what may be sent of each answer; who lets nothing come asks each of them once.
+    """
     headers = [
         (":method", "POST"), (":scheme", "http"), (":path", PATH), (":authority", "x"),
         ("authorization", f"Bearer {CLIENT_KEY}"), ("content-type", "application/json"),
@@ -29,7 +34,7 @@ async def again(port: int, outcome: Outcome, until: float, body: bytes, *, count
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 async with asyncio.timeout(until - time.monotonic()):
-                    await _Flood(reader, writer, outcome, headers, body).run(count)
+                    await _Flood(reader, writer, outcome, headers, body, answer_window=window).run(count)
             finally:
                 writer.transport.abort()
         await asyncio.sleep(PAUSE_S)
@@ -45,9 +50,12 @@ class _Flood:
         outcome: Outcome,
         headers: list[tuple[str, str]],
         body: bytes,
+        *,
+        answer_window: int,
     ) -> None:
         self._reader, self._writer, self._outcome = reader, writer, outcome
         self._headers, self._body = headers, memoryview(body)
+        self._answer_window = answer_window
         self._encoder, self._decoder = hpack.Encoder(), hpack.Decoder()
         self._window = self._initial = 65_535
         self._windows: dict[int, int] = {}
@@ -60,7 +68,7 @@ class _Flood:
         }  # fmt: skip
 
     async def run(self, count: int) -> None:
-        settings = INITIAL_WINDOW + (1 << 24).to_bytes(4, "big")
+        settings = INITIAL_WINDOW + self._answer_window.to_bytes(4, "big")
         self._writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(SETTINGS, 0, 0, settings))
         for _ in range(count):
             self._begin()
@@ -85,7 +93,8 @@ class _Flood:
     def _end(self, stream: int) -> None:
         if self._sent.pop(stream, None) is not None:
             self._windows.pop(stream)
-            self._begin()
+            if self._answer_window:
+                self._begin()
 
     async def _send(self) -> None:
         with contextlib.suppress(OSError):

@@ -68,6 +68,12 @@ REQUEST_TIMEOUT = ApiError(
 TOO_LARGE = ApiError(
     status=413, type="invalid_request_error", code="request_too_large", message="The request body is too large."
 )
+HEADERS_TOO_LARGE = ApiError(
+    status=431,
+    type="invalid_request_error",
+    code="headers_too_large",
+    message="The headers of the request are too large together (60 KiB), or too many (100).",
+)
 PROVIDER_REFUSED = {
     status: ApiError(
         status=502,
@@ -115,7 +121,7 @@ TIMEOUT = ApiError(
     status=504, type="server_error", code="backend_timeout", message="The model's provider did not answer in time."
 )
 
-LOCAL = (UNAUTHORIZED, REQUEST_TIMEOUT, TOO_LARGE, NO_BACKEND, TIMEOUT)
+LOCAL = (UNAUTHORIZED, REQUEST_TIMEOUT, TOO_LARGE, HEADERS_TOO_LARGE, NO_BACKEND, TIMEOUT)
 """Errors that Envoy itself makes up, told apart by status."""
 
 NO_CLUSTER = "NC"
@@ -128,7 +134,7 @@ CUT = ("UC", "UR")
 """The response flags of a provider that ended the connection, or the stream, before its answer."""
 
 OTHERS = ((500, "server_error", "internal_error"), (400, "invalid_request_error", "bad_request"))
-"""Type and code of all that is left, by the least status: headers too large, an upgrade, HTTP that is none."""
+"""Type and code of all that is left, by the least status: an upgrade, HTTP that is none."""
 OTHER_MESSAGE = "The gateway cannot handle the request: %RESPONSE_CODE_DETAILS%"
 
 DIRECT = (200, 403, 404, 502)

@@ -43,10 +43,11 @@ def _data(gateway: Gateway, layout: Layout) -> Json:
         # HTTP/1: by the next answer's `connection: close`, so that no request meets a connection that just ended.
         "http1_safe_max_connection_duration": True,
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "fairlead"},
-        "http2_protocol_options": overload.windows(),
+        "http2_protocol_options": overload.http2(),
+        "max_request_headers_kb": overload.HEADERS_KB,
         "stream_error_on_invalid_http_message": True,  # keep the connection after a 400 of the request filter
         "stream_idle_timeout": "60s",  # until a route is chosen: a client that stalls its upload
-        "request_headers_timeout": "10s",
+        "request_headers_timeout": overload.first_request(gateway.limits),
         "request_timeout": f"{gateway.limits.request_timeout_ms / 1000:g}s",
         "delayed_close_timeout": "0.1s",  # default 1 s: clients diagnostic a broken stream that much later
         "early_header_mutation_extensions": [_strip(gateway)],

@@ -4,6 +4,8 @@ Measured on 1.40: `docs/load.md`. Envoy asks for memory that is allocated; what 
 the allocator keeps, code, stacks, Lua's own memory.
 """
 
+from dataclasses import dataclass
+
 from fairlead.envoy import matching
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension
@@ -21,11 +23,15 @@ SHED_FROM, SHED_ALL_AT = 0.70, 0.80
 """Shares of the heap between which more and more requests are refused: those that were let in go on growing."""
 CUT_FROM, CUT_ALL_AT = 0.70, 0.80
 """Shares between which bodies on their way over HTTP/1 are given up, each time that more of one comes."""
+END_FROM, END_ALL_AT = 0.90, 1.0
+"""Shares between which connections of HTTP/2 are ended, each time that more comes on one. It is the last resort, for
+many streams that each hold little: Envoy ends at most fifty of a worker's streams at each look at the heap."""
 RELEASED_BYTES, RELEASED_EVERY = 64 << 20, "5s"
 """How fast memory that nobody uses goes back, so that a flood leaves nothing behind."""
-TRACKED_FROM_POWER = 17
-"""Streams of HTTP/2 that hold less than 2^17 bytes are never ended. Those of Envoy's last class of eight are ended
-first, from 2^24 bytes on: as much as a body may usually have."""
+TRACKED_FROM_POWER = 15
+"""Streams of HTTP/2 that hold less than 2^15 bytes are never ended. Those of Envoy's last class of eight are ended
+first, from 2^22 bytes on, and those whose clients do not read (`STREAM_WINDOW`) long before the heap is full: at its
+limit Envoy ends none any more, since it looks for some only while the share between these changes."""
 CONNECTION_BYTES = 65_536
 """What is read of a connection at once, and what waits in this process for a client that reads slowly. It is
 not how long a body may be: that says the route, `request_body_buffer_limit`."""
@@ -36,18 +42,47 @@ UNSENT_BYTES = 131_072
 STREAM_WINDOW, STREAMS_WINDOW = 262_144, 1 << 20
 """What a client of HTTP/2 may send unasked on one stream, and on all of a connection's. The former also waits in this
 process at most for one that reads slowly."""
+HEADERS_KB = 60
+"""What the headers of a request may be. Over HTTP/1 Envoy says 431 to more; over HTTP/2 it ends the stream, and
+the connection where a single one is above 64 KiB as it is sent. So clients are told beforehand."""
+_MAX_HEADER_LIST_SIZE = 6
+"""RFC 9113, 6.5.2."""
 _NO_WINDOW = (1 << 31) - 1
 """RFC 9113, 6.9.1: the largest."""
 _TCP, _NOT_SENT_LOW_WATER = 6, 25
 """Linux' numbers: `setsockopt(2)`, `tcp(7)`."""
 
-BODIES_PERCENT = 60
-"""What large bodies may take of the heap: they are let in by their headers, before anybody sees what they take."""
-LARGE = (("1[0-9]{6}", 2_000_000, 40), ("[2-4][0-9]{6}", 5_000_000, 30), ("[5-9][0-9]{6}|[0-9]{8,}", 1 << 40, 30))
-"""Classes of bodies by `content-length`: which, how large at most, and their percentage of that. Smaller ones are not
-counted, nor are those of unknown length."""
 COPIES_PERCENT = 175
 """What a body takes, of its size: it is kept for retries, and on its way to a provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Class:
+    """Bodies that are let in by their headers, before anybody sees what they take: so many at the same time."""
+
+    name: str
+    lengths: str
+    """What `content-length` is, as a regular expression, whatever zeros are before it."""
+    least: int
+    most: int
+    percent: int
+    """What all of them together may take of the heap."""
+
+
+SMALL = (
+    _Class("10kb", "[12][0-9]{4}", 10_000, 30_000, 50),
+    _Class("30kb", "[3-9][0-9]{4}", 30_000, 100_000, 50),
+    _Class("100kb", "[12][0-9]{5}", 100_000, 300_000, 50),
+    _Class("300kb", "[3-9][0-9]{5}", 300_000, 1_000_000, 50),
+)
+"""Each may take half of the heap by itself: who sends such a size fills less than where requests are refused for
+memory. Where all sizes come at once, that is what refuses them."""
+LARGE = (
+    _Class("1mb", "1[0-9]{6}", 1_000_000, 2_000_000, 24),
+    _Class("2mb", "[2-4][0-9]{6}", 2_000_000, 5_000_000, 18),
+    _Class("5mb", "[5-9][0-9]{6}|[1-9][0-9]{7,}", 5_000_000, 1 << 40, 18),
+)
+"""All of them together are refused by their number, not for memory."""
 
 FIRST_REQUEST_MS = 10_000
 """How long a connection may take to begin its first request; its headers may take as long again."""
@@ -72,7 +107,10 @@ def bootstrap(limits: Limits, layout: Layout) -> Json:
                 # What HTTP/2 clients send only: of HTTP/1 Envoy does not know what a stream holds.
                 _action("reset_high_memory_stream", _between(SHED_ALL_AT, 1.0)),
             ],
-            "loadshed_points": [_point("http1_server_abort_dispatch", _between(CUT_FROM, CUT_ALL_AT))],
+            "loadshed_points": [
+                _point("http1_server_abort_dispatch", _between(CUT_FROM, CUT_ALL_AT)),
+                _point("http2_server_go_away_and_close_on_dispatch", _between(END_FROM, END_ALL_AT)),
+            ],
             "buffer_factory_config": {"minimum_account_to_track_power_of_two": TRACKED_FROM_POWER},
         },
         "memory_allocator_manager": {
@@ -94,7 +132,7 @@ def heap_bytes(memory: int) -> int:
 
 
 def at_once(limits: Limits, layout: Layout) -> list[Json]:
-    """Make filters that bound how many large bodies are held at the same time, one for each class.
+    """Make filters that bound how many bodies of some size are held at the same time, one for each class.
 
     Envoy's own adapts to how fast answers are; with one bound above and below it only counts, and loses no count
     however a stream ends.
@@ -102,15 +140,17 @@ def at_once(limits: Limits, layout: Layout) -> list[Json]:
     memory = memory_bytes(limits, layout)
     if memory is None:
         return []
-    room, least = heap_bytes(memory) * BODIES_PERCENT // 100, 1_000_000
-    filters = []
-    for lengths, most, share in LARGE:
-        if least <= limits.request_bytes:
-            body = min(most, limits.request_bytes) * COPIES_PERCENT // 100
-            count = max(1, room * share // 100 // body)
-            filters.append(_bounded(f"fairlead-bodies-{least // 1_000_000}mb", lengths, count))
-        least = most
-    return filters
+    heap = heap_bytes(memory)
+    return [
+        _bounded(f"fairlead-bodies-{one.name}", f"0*({one.lengths})", _count(one, heap, limits))
+        for one in (*SMALL, *LARGE)
+        if one.least <= limits.request_bytes
+    ]
+
+
+def _count(one: _Class, heap: int, limits: Limits) -> int:
+    body = min(one.most, limits.request_bytes) * COPIES_PERCENT // 100
+    return max(1, heap * one.percent // 100 // body)
 
 
 def _bounded(name: str, lengths: str, count: int) -> Json:
@@ -149,9 +189,13 @@ def connection(limits: Limits) -> Json:
     return {"per_connection_buffer_limit_bytes": buffered, "socket_options": [unsent]}
 
 
-def windows() -> Json:
-    """Make the options of HTTP/2 that bound a client's streams."""
-    return {"initial_stream_window_size": STREAM_WINDOW, "initial_connection_window_size": STREAMS_WINDOW}
+def http2() -> Json:
+    """Make the options of HTTP/2 that bound a client's streams, and tell it what its headers may be."""
+    return {
+        "initial_stream_window_size": STREAM_WINDOW,
+        "initial_connection_window_size": STREAMS_WINDOW,
+        "custom_settings_parameters": [{"identifier": _MAX_HEADER_LIST_SIZE, "value": HEADERS_KB << 10}],
+    }
 
 
 def hop_windows() -> Json:
@@ -177,8 +221,13 @@ def waiting(limits: Limits) -> Json:
                 "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector",
             )
         ],
-        "listener_filters_timeout": f"{min(limits.idle_timeout_ms, FIRST_REQUEST_MS) / 1000:g}s",
+        "listener_filters_timeout": first_request(limits),
     }
+
+
+def first_request(limits: Limits) -> str:
+    """Return how long a request may take to begin, and its headers to come."""
+    return f"{min(limits.idle_timeout_ms, FIRST_REQUEST_MS) / 1000:g}s"
 
 
 def _connections(limits: Limits, memory: int | None) -> Json:

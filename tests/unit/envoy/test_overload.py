@@ -1,5 +1,7 @@
 """What a gateway refuses follows from what its process may take."""
 
+import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -49,7 +51,7 @@ def bounds(memory: int, request_bytes: int) -> dict[str, int]:
 @pytest.mark.parametrize("memory", [256 * MB, 1024 * MB, 8192 * MB])
 @pytest.mark.parametrize("request_bytes", [1 * MB, 3 * MB, 16 * MB, 256 * MB])
 def test_large_bodies_have_room_all_together(memory: int, request_bytes: int) -> None:
-    found = bounds(memory, request_bytes)
+    found = {name: count for name, count in bounds(memory, request_bytes).items() if name.endswith("mb")}
     largest = dict(zip(found, (2_000_000, 5_000_000, request_bytes), strict=False))
     more_than_one = {name: count for name, count in found.items() if count > 1}
     taken = sum(count * min(largest[name], request_bytes) * 7 // 4 for name, count in more_than_one.items())
@@ -57,10 +59,34 @@ def test_large_bodies_have_room_all_together(memory: int, request_bytes: int) ->
     assert min(found.values()) >= 1, "one is always let in"
 
 
+@pytest.mark.parametrize("memory", [128 * MB, 256 * MB, 1024 * MB])
+def test_smaller_bodies_of_one_size_have_room_before_requests_are_refused_for_memory(memory: int) -> None:
+    sizes = {"10kb": 30_000, "30kb": 100_000, "100kb": 300_000, "300kb": 1_000_000}
+    found = bounds(memory, 16 * MB)
+    for name, largest in sizes.items():
+        assert found[f"fairlead-bodies-{name}"] * largest * 7 // 4 <= overload.heap_bytes(memory) // 2
+
+
+@pytest.mark.parametrize("length", [10_000, 29_999, 30_000, 99_999, 100_000, 999_999, 1_000_000, 4_999_999, 10**8])
+@pytest.mark.parametrize("zeros", ["", "0", "000"])
+def test_a_length_is_of_one_class(length: int, zeros: str) -> None:
+    limits = Limits(request_bytes=1 << 30, memory_bytes=1024 * MB)
+    patterns = [
+        json.dumps(one).partition('"regex": "')[2].partition('"')[0] for one in overload.at_once(limits, LAYOUT)
+    ]
+    assert sum(re.fullmatch(pattern, f"{zeros}{length}") is not None for pattern in patterns) == 1
+    assert not any(re.fullmatch(pattern, f"{zeros}9999") for pattern in patterns)
+
+
 def test_bodies_that_are_too_large_anyway_have_no_class() -> None:
-    assert list(bounds(1024 * MB, 999_999)) == []
-    assert len(bounds(1024 * MB, 1_500_000)) == 1
+    assert list(bounds(1024 * MB, 9999)) == []
+    assert len(bounds(1024 * MB, 999_999)) == len(overload.SMALL)
+    assert len(bounds(1024 * MB, 1_500_000)) == len(overload.SMALL) + 1
     assert bounds(1024 * MB, 16 * MB) == {
+        "fairlead-bodies-10kb": 8180,
+        "fairlead-bodies-30kb": 2454,
+        "fairlead-bodies-100kb": 818,
+        "fairlead-bodies-300kb": 245,
         "fairlead-bodies-1mb": 58,
         "fairlead-bodies-2mb": 17,
         "fairlead-bodies-5mb": 5,
