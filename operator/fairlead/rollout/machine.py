@@ -167,9 +167,12 @@ def _declined(state: State, why: str) -> State:
 
 
 def _elapsed(plan: Plan, state: State, now_ms: int) -> State:
-    """Let the hold run while somebody watches, and can compare: it does not pass while a route is deleted."""
+    """Let the hold run while somebody watches, and can compare: it does not pass while a route is deleted.
+
+    Where nothing rolls out nobody watches: such a state is the same one as long as nothing is asked of it.
+    """
     if state.phase not in RUNNING:
-        return replace(state, clock_ms=now_ms)
+        return state
     stopped = state.phase is Phase.PAUSED and state.reason in _STOPPED
     watched_ms = (
         0 if stopped or not plan.stable_reachable else min(now_ms - state.clock_ms, UNWATCHED * plan.bounds.interval_ms)

@@ -1,6 +1,6 @@
 """Where a rollout stands: everything that the machine remembers, and its form as a JSON document."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -10,6 +10,8 @@ from fairlead.rollout.tally import ArmCounts, Tally
 from fairlead.rollout.verdict import Verdict
 
 KEPT_VERDICTS = 10
+_NOTHING = Tally()
+"""One for all states: most routes never roll out."""
 
 
 class Phase(StrEnum):
@@ -81,7 +83,7 @@ class State:
     """The moment of the last verdict, or of the step's start."""
     failures: int = 0
     """Failed verdicts in a row in this step."""
-    tally: Tally = field(default_factory=Tally)
+    tally: Tally = _NOTHING
     """Counted in this step."""
     ejected_ms: int | None = None
     """Since when gateways leave the candidate's target out, while nobody has said yet whose doing it is."""
@@ -106,8 +108,11 @@ _STATE = TypeAdapter(State)
 
 
 def encode(state: State) -> dict[str, Any]:
-    """Return the document; what a restarted process needs to go on as if nothing had been."""
-    document: dict[str, Any] = _STATE.dump_python(state, mode="json")
+    """Return the document; what a restarted process needs to go on as if nothing had been.
+
+    What is as at the beginning is left out: most of thousands of routes never roll out.
+    """
+    document: dict[str, Any] = _STATE.dump_python(state, mode="json", exclude_defaults=True)
     return document
 
 

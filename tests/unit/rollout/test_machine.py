@@ -54,6 +54,14 @@ def rolled_back() -> State:
 
 
 class TestTheWayIn:
+    def test_where_nothing_rolls_out_the_state_is_the_same_one(self) -> None:
+        state = ask(OLD, None, 5)
+        assert ask(OLD, state, 5_000_000) is state
+
+    def test_a_rollout_holds_from_its_beginning_on_however_long_nothing_rolled_out_before(self) -> None:
+        late = 3_600_000
+        assert ask(NEW, ask(OLD, None, 5), late).held_ms == 0
+
     def test_a_route_that_was_never_seen_serves_what_it_asks_for(self) -> None:
         state = step(NEW, None, NOTHING, 5)
         assert (state.phase, state.stable, shares(NEW, state)) == (

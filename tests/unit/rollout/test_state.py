@@ -28,6 +28,16 @@ def test_a_state_comes_back_as_it_was(state: State) -> None:
     assert decode(json.loads(json.dumps(encode(state)))) == state
 
 
+def test_what_never_rolled_out_takes_little() -> None:
+    assert encode(STABLE) == {"phase": "Stable", "reason": "Initial", "since_ms": 1, "stable": "p/old"}
+
+
+def test_a_document_that_says_everything_is_read_as_well() -> None:
+    arm = {**dict.fromkeys(("attempts", "failed", "unended", "nano_usd"), 0), "first_bytes": {}, "finish_reasons": {}}
+    said = {"candidate": None, "previous": None, "step": 0, "clock_ms": 0, "tally": {"stable": arm, "candidate": arm}}
+    assert decode({**encode(STABLE), **said, "verdicts": [], "done": "", "message": ""}) == STABLE
+
+
 @pytest.mark.parametrize(
     "damage",
     [
