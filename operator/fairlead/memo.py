@@ -7,6 +7,7 @@ which `tests/properties/test_memo.py` looks for by edits in any order.
 """
 
 from collections.abc import Callable, Hashable, Mapping
+from operator import is_
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -31,12 +32,18 @@ class Memo:
         known = self._before.get(name)
         if known is None or not _are_same(known[0], given):
             known = (given, make())
+        elif not _are_identical(known[0], given):
+            known = (given, known[1])  # what is equal is kept once, and is found the same at once from now on
         self._made[name] = known
         return cast("T", known[1])
 
     def same(self, name: Hashable, value: T) -> T:
         """Return the value that had the name before, if it is equal: then it is the same object for who compares it."""
-        return self.of(name, (value,), lambda: value)
+        known = self._before.get(name)
+        if known is None or known[1] != value:
+            known = ((), value)
+        self._made[name] = known
+        return cast("T", known[1])
 
     @property
     def made(self) -> Mapping[Hashable, _Made]:
@@ -62,6 +69,10 @@ class Itself:
 
     def __hash__(self) -> int:
         return id(self._object)
+
+
+def _are_identical(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    return all(map(is_, one, other))
 
 
 def _are_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:

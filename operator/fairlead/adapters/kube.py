@@ -56,6 +56,16 @@ USER_KINDS = tuple(kind for kind, resource in RESOURCES.items() if resource.grou
 """What users write."""
 
 
+def listed(kind: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept of an item of a list; takes the rest from it.
+
+    Who owns which field is half of an item. Of what users wrote, thousands of objects, nobody reads it.
+    """
+    if kind in USER_KINDS and isinstance(metadata := found.get("metadata"), dict):
+        metadata.pop("managedFields", None)
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     """What a watch says first, and again after it was lost: everything that is there."""

@@ -31,6 +31,7 @@ from fairlead.adapters.kube import (
     Object,
     Resource,
     UnreachableError,
+    listed,
 )
 from fairlead.adapters.kube_login import Access, Login
 from fairlead.errors import AnswerError, ClusterError
@@ -95,7 +96,7 @@ class KubeClient:
                 f"list {kind}", self._resources[kind].get, limit=_PAGE, _continue=following, **selection
             )
             items, metadata = _items(f"list {kind}", page)
-            objects += [head | found for found in items]
+            objects += [head | listed(kind, one) for one in items]
             following = metadata.get("continue")
             if not following:
                 return tuple(objects), str(metadata.get("resourceVersion", ""))

@@ -1,7 +1,6 @@
 """`fairlead operator`: what the chart's Deployment runs."""
 
 import asyncio
-import ctypes
 import gc
 import logging
 import os
@@ -12,7 +11,7 @@ import click
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from fairlead.adapters import exchange, gateways_file, installation_file
+from fairlead.adapters import exchange, gateways_file, heap, installation_file
 from fairlead.adapters.budget_answer import HttpBudgetAnswers
 from fairlead.adapters.certificates import ca_bundle
 from fairlead.adapters.clock import SystemClock
@@ -41,6 +40,7 @@ def command(  # noqa: PLR0917  click passes them by name
 ) -> None:
     """Keep this cluster's gateways what the resources say."""
     log = _logger()
+    heap.keep_small()
     try:
         asyncio.run(
             _run(
@@ -72,10 +72,6 @@ def _logger() -> FilteringBoundLogger:
     return logger
 
 
-_M_MMAP_THRESHOLD, _LARGE_BYTES = -3, 256 * 1024
-"""glibc's name for it, in `malloc.h`."""
-
-
 def collect_seldom() -> None:
     """Look for cycles seldom: what is loaded stays, and a compilation makes many values and hardly a cycle.
 
@@ -84,18 +80,6 @@ def collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 10, 10)
-
-
-def give_back_large_blocks() -> bool:
-    """Let memory go back to the system as soon as it is free, in blocks from 256 KiB on; tell whether that was said.
-
-    glibc keeps such blocks otherwise, after the first ones were freed, and a compilation makes files of megabytes
-    beside the ones before. Of 2,000 routes in two regions it then holds 148 MB in place of 170.
-    """
-    try:
-        return bool(ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES))
-    except (OSError, AttributeError):  # another C library
-        return False
 
 
 async def _run(
@@ -146,7 +130,6 @@ async def _run(
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, running.cancel)
             collect_seldom()
-            give_back_large_blocks()
             log.info("starts", what=f"regions {', '.join(settings.regions)}", identity=context.identity)
             try:
                 await running

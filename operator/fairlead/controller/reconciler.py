@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from structlog.typing import FilteringBoundLogger
 
+from fairlead.adapters import heap
 from fairlead.adapters.clock import Clock
 from fairlead.adapters.kube import Kube
 from fairlead.budget import exhaustion
@@ -135,7 +136,7 @@ class Reconciler:
             await self._clock.sleep(0.2)
             return
         self._alarms.reconcile.silence()
-        began = self._clock.monotonic()
+        began, before = self._clock.monotonic(), self.compiled
         try:
             await self._reconcile()
         except ClusterError:
@@ -145,6 +146,8 @@ class Reconciler:
         self._metrics.reconciles.labels("success").inc()
         self._metrics.reconcile_seconds.observe(self._clock.monotonic() - began)
         self._metrics.last_success.set(self._clock.now().timestamp())
+        if self.compiled is not before:
+            await asyncio.to_thread(heap.give_back)
 
     async def _quiet(self) -> None:
         """Wait until events pause, but not for long: a burst is one pass."""

@@ -4,6 +4,7 @@ Two sources keep it: watches, which are fast but say nothing of what was deleted
 say everything but a moment late. A list never undoes what a watch told while the list was on its way.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ _KEPT = ("name", "namespace", "labels", "annotations", "creationTimestamp", "gen
 
 
 class View:
-    """Objects by key. Kept small: no managed fields."""
+    """Objects by key. Kept small: no managed fields, and words that thousands of objects have are there once."""
 
     def __init__(self) -> None:
         self._objects: dict[ObjectKey, Object] = {}
@@ -30,13 +31,16 @@ class View:
         return self._moment
 
     def put(self, found: Object) -> bool:
-        """Take an object, unless a newer version is known; tell whether anything but its status differs."""
-        key, trimmed = key_of(found), _trimmed(found)
+        """Take an object, unless this version or a newer one is known; tell whether anything but its status differs."""
+        key = key_of(found)
         before = self._objects.get(key)
-        is_same = before is not None and before["metadata"].get("uid") == trimmed["metadata"].get("uid")
-        if before is not None and is_same and _version(trimmed) < _version(before):
+        is_same = before is not None and before["metadata"].get("uid") == found["metadata"].get("uid")
+        if before is not None and is_same and _version(found) < _version(before):
             return False
         self._tell(key)
+        if before is not None and is_same and 0 < _version(found) == _version(before):
+            return False
+        trimmed = _trimmed(found)
         written = _essence(trimmed)
         differs = self._written.get(key) != written
         if differs:
@@ -104,7 +108,21 @@ def _version(found: Object) -> int:
 
 def _trimmed(found: Object) -> Object:
     metadata = {field: value for field, value in found["metadata"].items() if field in _KEPT}
-    return {**found, "metadata": metadata}
+    trimmed: Object = _with_shared_words({**found, "metadata": metadata})
+    return trimmed
+
+
+def _with_shared_words(value: Any) -> Any:
+    """Return an equal value: each object comes with words of its own, which take most of what it takes."""
+    match value:
+        case str():
+            return sys.intern(value) if type(value) is str else value
+        case dict():
+            return {sys.intern(field): _with_shared_words(one) for field, one in value.items()}
+        case list():
+            return [_with_shared_words(one) for one in value]
+        case _:
+            return value
 
 
 def _essence(found: Object) -> Object:

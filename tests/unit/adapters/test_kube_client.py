@@ -291,7 +291,7 @@ def test_a_list_is_read_page_by_page(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         return web.json_response(
             {
                 "metadata": {"resourceVersion": "7"} | ({} if page else {"continue": "a b/="}),
-                "items": [{"metadata": {"name": page or "first"}}],
+                "items": [{"metadata": {"name": page or "first", "managedFields": [{"manager": "kubectl"}]}}],
             }
         )
 

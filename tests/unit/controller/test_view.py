@@ -1,5 +1,6 @@
 """The view: watches and lists may overtake each other, and neither undoes what the other knows better."""
 
+import json
 from typing import Any
 
 import pytest
@@ -68,3 +69,26 @@ def test_a_list_of_one_namespace_leaves_the_others() -> None:
     view.put({**other, "metadata": {**other["metadata"], "namespace": "team-b"}})
     assert view.replace("ModelRoute", [], asked_at=view.moment, namespace="team-b")
     assert [found["metadata"]["namespace"] for found in view.written()] == ["team-web"]
+
+
+def test_a_list_that_shows_what_is_known_leaves_it_where_it_is() -> None:
+    view = View()
+    view.put(_route(5))
+    known = view.get(KEY)
+    assert not view.replace("ModelRoute", [_route(5)], asked_at=view.moment)
+    assert view.get(KEY) is known
+
+
+def test_a_version_that_nobody_wrote_is_no_version() -> None:
+    view = View()
+    view.put({**_route(1), "metadata": {"name": "chat", "namespace": "team-web"}})
+    assert view.put({**_route(1, model="b"), "metadata": {"name": "chat", "namespace": "team-web"}})
+
+
+def test_words_that_many_objects_have_are_there_once() -> None:
+    view = View()
+    for name in ("one", "two"):  # each with words of its own
+        view.put({**_route(1, name=name), "status": json.loads('{"conditions": [{"message": "everywhere"}]}')})
+    first, second = (found["status"]["conditions"][0]["message"] for found in view.of_kind("ModelRoute"))
+    assert first == "everywhere"
+    assert first is second
