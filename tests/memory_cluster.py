@@ -31,6 +31,20 @@ class MemoryCluster:
         for one in objects:
             self.put(one)
 
+    @property
+    def version(self) -> int:
+        """The version of what was written last."""
+        return self._version
+
+    def version_of(self, kind: str, name: str, namespace: str = "fairlead") -> str:
+        """Return an object's version; empty = it is not there."""
+        found = self._objects.get((kind, namespace, name))
+        return "" if found is None else str(found["metadata"]["resourceVersion"])
+
+    def statuses(self, kind: str) -> list[dict[str, Any]]:
+        """Return the statuses of a kind, not to be changed."""
+        return [found.get("status", {}) for key, found in self._objects.items() if key[0] == kind]
+
     # As a user, or as another controller
 
     def put(self, found: Object) -> dict[str, Any]:
