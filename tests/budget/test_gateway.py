@@ -21,6 +21,7 @@ from budget.client import (
     window_with_room,
 )
 from fairlead.adapters.clock import SystemClock
+from fairlead.cli.kill import STILL
 from fairlead.demo.provider import SimulatedProvider
 
 pytestmark = pytest.mark.envoy
@@ -299,6 +300,10 @@ def test_budgets_and_kill(site: Site, start: Start) -> None:
     assert until(lambda: "stopped by hand: fairlead/other" in command(site, "budgets"))
     command(site, "kill", "--undo", "fairlead/other")
     until(lambda: chat(port, key="sk-other").status == 200)
+    site.write("stop.yaml", budget("stop-other", usd="0", consumers={"names": ["other"]}))
+    assert until(lambda: "stopped by hand: fairlead/other" in command(site, "budgets"))
+    undone = say("kill", "--undo", "fairlead/other", "-c", site.config)
+    assert (undone.returncode, undone.stdout) == (1, f"fairlead/other: {STILL}\n")
 
 
 def test_the_first_kill_of_all_holds_for_connections_that_are_open(site: Site, start: Start) -> None:

@@ -179,7 +179,9 @@ class Gateway:
         held: Mapping[str, bytes | None] | None = None,
         tells_soon: bool = False,
     ) -> None:
-        """Start none yet. `packed`: as where ConfigMaps bring gzip. `held`: what else files of credentials hold, by `<secret>/<key>`; None: there is none.
+        """Start none yet. `packed`: as where ConfigMaps bring gzip.
+
+        `held`: what else files of credentials hold, by `<secret>/<key>`; None: there is none.
 
         `tells_soon`: collectors hear of spans and counts after a moment, not Envoy's five seconds.
 

@@ -1,13 +1,16 @@
 """`fairlead kill`: stop a consumer now."""
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from fairlead.adapters import budget_server, lock
 from fairlead.cli import cluster, options
-from fairlead.errors import StateError
+from fairlead.errors import BudgetServerError, StateError
 from fairlead.standalone import kill
 from fairlead.standalone.state import StateFolder
 
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 15.0
 """How long the command waits for a cluster to confirm."""
+FOLLOWS_S, EVERY_S = 5.0, 0.1
+"""How long a budget server may take to follow, and how often it is asked."""
+STILL = "still stopped, by a BudgetPolicy with a limit of 0 of your own: delete that"
 
 
 @click.command()
@@ -38,7 +44,7 @@ def command(
 
     With CONFIG, the state folder or `.fairlead` in this folder, consumers of a running `fairlead up`. Else of the
     cluster that KUBECONFIG names, by a BudgetPolicy `kill-NAME` of no dollars beside each; exit code 1 when it is not
-    known to be in effect.
+    known to be in effect, or a policy of no dollars that somebody else wrote stops them after `--undo` as well.
     """
     if not consumers and not listing:
         raise click.UsageError("name at least one consumer, `namespace/name`, or ask for --list")
@@ -59,8 +65,26 @@ def _local(consumers: tuple[str, ...], folder: StateFolder, *, undo: bool, listi
     if consumers:
         killed = killed - set(consumers) if undo else killed | set(consumers)
         kill.write(folder, killed)
+    still = _still_stopped(consumers, folder) if undo else frozenset()
     for consumer in sorted(killed if listing else consumers):
-        click.echo(f"{consumer}: {'stopped' if consumer in killed else 'goes on'}")
+        done = STILL if consumer in still else "goes on"
+        click.echo(f"{consumer}: {'stopped' if consumer in killed else done}")
+    if still:
+        raise SystemExit(1)
+
+
+def _still_stopped(consumers: Collection[str], folder: StateFolder) -> frozenset[str]:
+    """Return who is refused as before by the budget server that runs, though this command stops them no longer."""
+    place, until = folder.budget.places.http, time.monotonic() + FOLLOWS_S
+    while lock.holder(folder.root) is not None and place.exists():
+        try:
+            still = {*consumers} & {*asyncio.run(budget_server.ask(place, "/v1/budgets"))["killed"]}
+        except (BudgetServerError, KeyError):
+            break  # nobody knows
+        if not still or time.monotonic() >= until:
+            return frozenset(still)
+        time.sleep(EVERY_S)
+    return frozenset()
 
 
 def _check_there(consumers: Sequence[str], folder: StateFolder, *, undo: bool) -> None:
@@ -84,7 +108,7 @@ def _cluster(consumers: tuple[str, ...], context: str | None, *, undo: bool, lis
     async def act(kube: "Kube") -> list[tuple[str, str]]:
         if undo:
             await switch.let_go(kube, consumers)
-            said = [(consumer, "") for consumer in consumers]
+            said = [(consumer, await switch.still_stopped_by(kube, consumer)) for consumer in consumers]
         else:
             await switch.stop(kube, consumers)
             said = [
@@ -99,5 +123,6 @@ def _cluster(consumers: tuple[str, ...], context: str | None, *, undo: bool, lis
     for consumer, why in cluster.ask(act, context):
         unconfirmed += bool(why)
         done = "goes on" if undo and not listing else "stopped"
-        click.echo(f"{consumer}: {f'written, but not known to be in effect: {why}' if why else done}")
+        not_done = f"still stopped, by {why}" if undo else f"written, but not known to be in effect: {why}"
+        click.echo(f"{consumer}: {not_done if why else done}")
     return int(bool(unconfirmed))

@@ -11,7 +11,7 @@ from fairlead.adapters.kube import Kube
 from fairlead.api.meta import ObjectKey
 from fairlead.controller.spending import condition
 from fairlead.errors import ClusterError
-from fairlead.runtime.stop import policy, policy_name
+from fairlead.runtime.stop import names, policy, policy_name
 from fairlead.runtime.stop import stopped as stopped_by
 
 _EVERY_S = 0.2
@@ -32,6 +32,14 @@ async def let_go(kube: Kube, consumers: Iterable[str]) -> None:
     for consumer in consumers:
         namespace, name = consumer.split("/")
         await kube.delete("BudgetPolicy", namespace=namespace, name=policy_name(name))
+
+
+async def still_stopped_by(kube: Kube, consumer: str) -> str:
+    """Name the policies of others that stop a consumer by its name; '' where there are none; raises `ClusterError`."""
+    namespace, name = consumer.split("/")
+    found = await kube.list("BudgetPolicy", namespace=namespace)
+    others = sorted(one["metadata"]["name"] for one in found if names(one, name))
+    return ", ".join(f"BudgetPolicy {namespace}/{one}, whose limit is 0: delete it" for one in others)
 
 
 async def stopped(kube: Kube, *, namespace: str | None) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The stop of a consumer: a BudgetPolicy of no dollars in its namespace, the same in a cluster and in `fairlead up`."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from zlib import crc32
@@ -10,6 +11,7 @@ from fairlead.api.resource import API_VERSION
 LABEL = "fairlead.dev/kill"
 """On the policies that `fairlead kill` makes: the consumer's name."""
 _LONGEST_NAME = 63
+_ZERO = re.compile(r"0+(\.0*)?")
 
 
 def policy(namespace: str, name: str) -> dict[str, Any]:
@@ -38,6 +40,13 @@ def stopped(policies: Mapping[ObjectKey, Mapping[str, Any]]) -> frozenset[str]:
         if isinstance(name, str) and key == policy_key(key.namespace, name):
             found.add(f"{key.namespace}/{name}")
     return frozenset(found)
+
+
+def names(policy: Mapping[str, Any], consumer: str) -> bool:
+    """Tell whether a policy that anybody wrote stops a consumer of its namespace by its name."""
+    spec = policy.get("spec") or {}
+    usd = str((spec.get("limit") or {}).get("usd", ""))
+    return consumer in ((spec.get("consumers") or {}).get("names") or ()) and bool(_ZERO.fullmatch(usd))
 
 
 def policy_key(namespace: str, consumer: str) -> ObjectKey:

@@ -1,4 +1,4 @@
-"""What a kubelet brings in gzip stands unpacked beside it, and what did not change stays, whatever happens in between."""
+"""What a kubelet brings in gzip stands unpacked beside it; what did not change stays, whatever happens in between."""
 
 import gzip
 from pathlib import Path
@@ -81,7 +81,7 @@ def test_clusters_are_there_before_listeners_and_routes(mount: Mount, monkeypatc
         return replace(path, target)
 
     monkeypatch.setattr(Path, "replace", noted)
-    mount.bring_packed("..2", {name: b"new" for name in reversed(FILES)})
+    mount.bring_packed("..2", dict.fromkeys(reversed(FILES), b"new"))
     seen.clear()
     mount.unpacked.renew()
     assert seen == ["cds.json", "lds.json", "rds.json", "..data"]
@@ -130,10 +130,10 @@ def test_a_mount_without_a_version_is_an_error(mount: Mount) -> None:
 def test_what_a_kill_left_is_written_anew(mount: Mount, is_link: bool) -> None:
     mount.bring_packed("..1", FILES)
     mount.unpacked.renew()
-    mount.bring_packed("..2", {name: b"new" for name in FILES})
+    mount.bring_packed("..2", dict.fromkeys(FILES, b"new"))
     mount.folder.joinpath("cds.json").write_bytes(b"new")
     half = mount.folder / "..next"
     half.symlink_to("..2") if is_link else half.write_bytes(b"n")
     assert mount.unpacked.renew()
-    assert mount.shown() == {name: b"new" for name in FILES}
+    assert mount.shown() == dict.fromkeys(FILES, b"new")
     assert mount.kept() == {"..data"}

@@ -43,6 +43,18 @@ def test_stop_list_and_let_go(cluster: MemoryCluster) -> None:
     assert run("kill", "--list").stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("usd", "named", "stops"), [("0", "a", True), ("0.00", "a", True), ("1", "a", False), ("0", "b", False)]
+)
+def test_to_let_go_says_who_else_stops(cluster: MemoryCluster, usd: str, named: str, stops: bool) -> None:
+    own = {"kind": "BudgetPolicy", "metadata": {"name": "stop", "namespace": "team-web"}}
+    cluster.put({**own, "spec": {"consumers": {"names": [named]}, "limit": {"usd": usd}}})
+    undone = run("kill", "--undo", "team-web/a")
+    assert undone.exit_code == int(stops)
+    still = "still stopped, by BudgetPolicy team-web/stop, whose limit is 0: delete it"
+    assert undone.stdout == f"team-web/a: {still if stops else 'goes on'}\n"
+
+
 def test_somebody_who_is_not_there(cluster: MemoryCluster) -> None:
     result = run("kill", "team-web/b")
     assert result.exit_code == 1
