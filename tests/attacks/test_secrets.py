@@ -9,6 +9,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
+import standing_by
 from running_up import COMMAND, PATIENCE_S, RunningUp, Site, ask, budget, consumer, provider, route, secret, until
 
 from fairlead.demo.provider import SimulatedProvider
@@ -87,7 +88,7 @@ def test_no_output_has_a_secret(tmp_path: Path) -> None:
         site.write("agent.yaml", consumer("agent", "k"), secret("agent", k=CONSUMER))
         config, manifests = str(site.config), str(site.manifests)
         outputs: dict[str, str] = {}
-        with RunningUp(site) as up:
+        with RunningUp(site, before=standing_by.LOADS) as up:
             up.serving()
             (port,) = site.ports
             assert ask(port, key=CONSUMER)[0] == 200

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import standing_by
 from running_up import CREDENTIAL, RunningUp, Site, consumer, provider, route, secret, until
 
 from budget.redis_server import BINARY, RedisServer
@@ -59,7 +60,8 @@ def _server_pid(running: RunningUp) -> int | None:
     children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
     for pid in children:
         with contextlib.suppress(OSError):  # it ended meanwhile
-            if b"budget-server" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            names = (Path(f"/proc/{pid}/{file}").read_bytes() for file in ("cmdline", "comm"))
+            if any(standing_by.NAME in name for name in names):
                 return int(pid)
     return None
 

@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+import standing_by
+
 MOST_BYTES = 1 << 20
 NOTHING = Path(os.devnull)
 PROVIDER = ("-m", "fairlead.demo.provider")
@@ -172,6 +174,7 @@ def _become(asked: Mapping[str, Any], *files: int) -> NoReturn:
     os.environ.update(asked["environment"])
     os.chdir(asked["cwd"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    standing_by.fork_servers()
     words = tuple(asked["words"])
     provides = words[: len(PROVIDER)] == PROVIDER
     sys.argv = ["fairlead", *(words[len(PROVIDER) :] if provides else words)]
@@ -201,6 +204,8 @@ def _become(asked: Mapping[str, Any], *files: int) -> NoReturn:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import uvloop  # noqa: F401
+
     import fairlead.budgetserver.server
     import fairlead.cli.budget_server
     import fairlead.cli.budgets

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import standing_by
 from running_up import (
     COMMAND,
     CREDENTIAL,
@@ -217,7 +218,7 @@ def test_status_shows_what_is_served(site: Site, start: Start, simulated: Simula
 
 def test_no_secret_leaves_the_files_that_envoy_reads(site: Site, start: Start, simulated: SimulatedProvider) -> None:
     site.write("agent.yaml", consumer("agent", "key"), secret("agent", key="${FAIRLEAD_TEST_KEY}"), budget("5"))
-    up = start(site, FAIRLEAD_TEST_KEY=SECRET_KEY).serving()
+    up = start(site, before=standing_by.LOADS, FAIRLEAD_TEST_KEY=SECRET_KEY).serving()
     (child,) = until(up.children)
     for key in (SECRET_KEY, "sk-wrong"):
         ask(site.ports[0], key=key)
