@@ -67,10 +67,11 @@ unit: install ## Tests that need no Envoy
 envoy: install ## Tests on real Envoys
 	$(BIN)/pytest -q -m envoy
 
-fuzz: install system ## A million bodies against parsers in five languages, 10,000 answers, as many damaged states (some minutes)
+fuzz: install system ## A million bodies against parsers in five languages, 10,000 answers, as many damaged states, more worlds (some minutes)
 	FAIRLEAD_FUZZ_COUNT=$(FUZZ_COUNT) FAIRLEAD_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/pytest -q \
 		tests/attacks/test_parsers_agree.py tests/envoy/test_request_filter_fuzz.py tests/envoy/test_rules_fuzz.py \
 		tests/attacks/test_answers_fuzz.py tests/attacks/test_state_fuzz.py
+	$(BIN)/pytest -q --hypothesis-profile fuzz --hypothesis-seed $(FUZZ_SEED) tests/properties
 
 soak: install system ## Twenty minutes of load and edits take no more memory than five; a thousand reloads; the operator (root), on a cluster
 	FAIRLEAD_SOAK_S=$(SOAK_S) $(BIN)/pytest -q -s tests/standalone/test_soak.py

@@ -16,9 +16,10 @@ settings.register_profile(
     "default",
     derandomize=True,  # the same examples in every run: a red build is a red build
     deadline=None,  # the machine may be busy
-    max_examples=50,
+    max_examples=25,  # `make fuzz` tries more
     suppress_health_check=[HealthCheck.too_slow],
 )
+settings.register_profile("fuzz", parent=settings.get_profile("default"), derandomize=False, max_examples=200)
 settings.register_profile("explore", parent=settings.get_profile("default"), derandomize=False, max_examples=2_000)
 settings.load_profile("default")
 
