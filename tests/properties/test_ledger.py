@@ -40,7 +40,7 @@ class Books:
         self.entries |= {unit.request: unit for unit in step.units}
 
     def reserve(self, ask: Hold) -> Admission:
-        admission, step = reserve(ask, self.entries.get(ask.request), self.counters)
+        admission, step = reserve(ask, self.entries.get(ask.request), self.counters, known=self.entries.get)
         self.apply(ask.request, step)
         return admission
 
