@@ -51,6 +51,13 @@ def _route(number: int, **spec: Any) -> dict[str, Any]:
     return {"apiVersion": API, "kind": "ModelRoute", "metadata": metadata, "spec": {"primary": primary, **spec}}
 
 
+def catalogue(routes: int) -> list[dict[str, Any]]:
+    """Make a provider of 20 models at three endpoints, and routes to it, all but a twentieth with a fallback."""
+    fallback = [{"provider": "p", "model": "m-19"}]
+    many = (_route(number, fallbacks=fallback if number % 20 != 19 else []) for number in range(routes))
+    return [_provider(), *many]
+
+
 def _consumer(number: int) -> dict[str, Any]:
     metadata = {"name": f"consumer-{number:04}", "namespace": TEAM}
     spec = {"keys": [{"secretName": f"consumer-{number:04}"}]}
@@ -113,11 +120,7 @@ def _context(config_maps: str) -> Context:
 def _compile(routes: int, config_maps: str) -> None:
     context = _context(config_maps)
     manifests = [
-        _provider(),
-        *(
-            _route(number, fallbacks=[{"provider": "p", "model": "m-19"}] if number % 20 != 19 else [])
-            for number in range(routes)
-        ),
+        *catalogue(routes),
         *(_consumer(number) for number in range(200)),
     ]
     snapshot = Snapshot(
