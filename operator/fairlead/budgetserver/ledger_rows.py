@@ -6,7 +6,7 @@ All of them run within a transaction that the caller begins and ends.
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 
 from fairlead.budget import lease, ledger
 from fairlead.budget.ledger import (
@@ -91,7 +91,10 @@ def _apply(connection: sqlite3.Connection, before: Entry | None, step: Step, kee
     _write_counters(connection, step.counters, keep)
     entry = step.entry
     if entry is not None and entry is not before:
-        _write_entries(connection, (entry, *step.units))
+        if before is None:
+            _add_entries(connection, (entry, *step.units))
+        else:
+            _change_entries(connection, (entry,))
         if step.waived:
             _waive(connection, entry.payer, step.waived)
 
@@ -105,7 +108,9 @@ def _write_counters(connection: sqlite3.Connection, counters: Counters, keep: Ma
         )
 
 
-def _write_entries(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
+def _add_entries(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    """Write entries that are new. Those of a lease have the same counters."""
+    texts = {entry.counters: json.dumps(entry.counters) for entry in entries}
     connection.executemany(
         "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -117,11 +122,19 @@ def _write_entries(connection: sqlite3.Connection, entries: Iterable[Entry]) -> 
                 entry.booked,
                 entry.estimated,
                 entry.downgraded,
-                json.dumps(entry.counters),
+                texts[entry.counters],
                 entry.due_ms,
             )
             for entry in entries
         ],
+    )
+
+
+def _change_entries(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
+    """Write what steps change of entries that are there: no other column changes, and no other index."""
+    connection.executemany(
+        "UPDATE entry SET phase = ?, booked = ?, estimated = ?, due_ms = ? WHERE request = ?",
+        [(entry.phase.value, entry.booked, entry.estimated, entry.due_ms, entry.request) for entry in entries],
     )
 
 
@@ -162,11 +175,12 @@ def settle_all(connection: sqlite3.Connection, settlements: Sequence[tuple[Settl
     counters: dict[str, Counter] = {}
     keep: dict[str, int | None] = {}
     entries: dict[str, Entry] = {}
+    stood = cache(partial(_entry, connection))
     waivers: dict[str, Waiver] = {}
     booked: dict[UsageCounterKey, Count] = {}
     found = []
     for settlement, metered in settlements:
-        entry = entries.get(settlement.request) or _entry(connection, settlement.request)
+        entry = entries.get(settlement.request) or stood(settlement.request)
         if entry is not None and entry.phase is Phase.SETTLED:
             found.append(Settled(cost=0, counters={}))
             continue
@@ -194,7 +208,8 @@ def settle_all(connection: sqlite3.Connection, settlements: Sequence[tuple[Settl
         spent = {name: counter.spent for name, counter in step.counters.items()}
         found.append(Settled(cost=step.entry.booked if step.entry else 0, counters=spent))
     _write_counters(connection, counters, keep)
-    _write_entries(connection, entries.values())
+    _add_entries(connection, [entry for name, entry in entries.items() if stood(name) is None])
+    _change_entries(connection, [entry for name, entry in entries.items() if stood(name) is not None])
     _write_booked(connection, booked)
     return found
 
@@ -225,7 +240,7 @@ def give_back(connection: sqlite3.Connection, units: Sequence[str], now_ms: int)
         counters |= step.counters
         released += [step.entry] if step.entry else []
     _write_counters(connection, counters, {})
-    _write_entries(connection, released)
+    _change_entries(connection, released)
     return len(released)
 
 

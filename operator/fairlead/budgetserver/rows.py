@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from fairlead.budget.reconciliation import Count, UsageCounter, UsageCounterKey
@@ -21,6 +22,7 @@ def check_whole(numbers: Sequence[Any]) -> None:
             raise UnreadableRowError(f"got {number!r}, want a whole number")
 
 
+@lru_cache(maxsize=1024)  # of the entries of a consumer most have the same
 def names_of(text: Any) -> tuple[str, ...]:
     """Read a list of names. Raises `UnreadableRowError`."""
     try:
