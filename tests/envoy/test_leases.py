@@ -37,13 +37,18 @@ def well(provider: SimulatedProvider) -> None:
 
 
 @contextmanager
-def gateway(server: LeaseServer, provider: SimulatedProvider, workers: int = 1) -> Iterator[Gateway]:
+def gateway(
+    server: LeaseServer, provider: SimulatedProvider, workers: int = 1, longest_s: int = 3600
+) -> Iterator[Gateway]:
     """Run one that asks for leases at once, whoever comes."""
     with pytest.MonkeyPatch.context() as patch:
         source = request_filter.source
-        patch.setattr(
-            request_filter, "source", lambda **told: re.sub("local OFTEN = 4", "local OFTEN = 0", source(**told))
-        )
+        often, longest = r"local OFTEN = \d+", r"local LONGEST = \d+"  # others may have patched it before
+
+        def patched(**told: Any) -> str:
+            return re.sub(longest, f"local LONGEST = {longest_s}", re.sub(often, "local OFTEN = 0", source(**told)))
+
+        patch.setattr(request_filter, "source", patched)
         rungs = target("sim/one/sparrow", provider), target("sim/two/heron", provider)
         with Gateway(with_revision(simple(*rungs), "r1"), budget=server.server, concurrency=workers) as running:
             yield running
@@ -269,3 +274,11 @@ def test_a_report_says_that_a_lease_was_asked_for_where_nobody_answered(few: tup
     answered = ask(running, max_tokens=24)
     assert reported(server, answered)
     assert "asked" not in [one["back"] for one in server.called if one["id"] == answered]
+
+
+def test_a_lease_that_another_clock_lets_last_for_hours_ends_as_soon_as_any(provider: SimulatedProvider) -> None:
+    server = LeaseServer()
+    with gateway(server, provider, longest_s=2) as running:
+        # Nobody takes as many units as a lease has: what is given back has ended.
+        until(lambda: running.ask().status == 200 and any(":" in word for word in given(server)))
+    server.stop()

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from budget_world import HOUR, World, configuration, ended, policy
@@ -265,3 +267,56 @@ def test_a_unit_that_nobody_granted_is_counted() -> None:
     made.metrics.flush()
     assert made.sample("fairlead_budget_lease_units_total", outcome="unknown") == 1
     assert made.spent("t/p") == (70, 8 * UNIT)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("check"), st.integers(0, 9), st.sampled_from(["100", "60000"])),
+        st.tuples(st.just("report"), st.integers(0, 9)),
+        st.tuples(st.just("unit"), st.integers(0, 9), st.integers(1, 5)),
+        st.tuples(st.just("back"), st.integers(0, 9)),
+        st.tuples(st.just("sweep")),
+        st.tuples(st.just("clock"), st.sampled_from([-HOUR, -16_000, 16_000, EXPIRES_AFTER_MS, HOUR])),
+    ),
+    max_size=40,
+)
+
+
+def sweep(made: World) -> None:
+    while asyncio.run(made.store.expire(made.now_ms, 100)):
+        pass
+
+
+def play(made: World, leases: dict[int, str], step: tuple[Any, ...]) -> None:
+    match step:
+        case ("check", number, size):
+            name, _, end, *_ = lease_of(check(made, f"r{number}", want="5,100,50,1", bytes=size)) or ("", "", "0")
+            assert int(end) <= made.now_ms // 1000 + 15
+            leases |= {number: name} if name else {}
+        case ("report", number):
+            made.report(f"r{number}")
+        case ("unit", number, unit) if number in leases:
+            made.report(f"q{number}", reservation=f"{leases[number]}.{unit}")
+        case ("back", number) if number in leases:
+            check(made, "other", want="-", back=f"{leases[number]}:1-5", consumer="t/b")
+        case ("sweep",):
+            sweep(made)
+        case ("clock", step_ms):
+            made.now_ms += step_ms
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps=STEPS)
+def test_a_clock_that_steps_under_leases_passes_no_limit_and_leaves_nothing_reserved(
+    steps: list[tuple[Any, ...]],
+) -> None:
+    limit = 256 * 8 * UNIT  # five requests of 60,000 bytes
+    made, leases = world(limit), {}
+    counters: Any = made.store._counters
+    for step in steps:
+        play(made, leases, step)
+        assert all(min(one.spent, one.reserved, one.estimated) >= 0 for one in counters.values()), step
+        assert all(one.spent + one.reserved <= limit for one in counters.values()), step
+    made.now_ms += 48 * HOUR
+    sweep(made)
+    assert not any(one.reserved for one in counters.values())

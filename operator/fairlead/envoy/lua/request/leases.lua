@@ -10,12 +10,13 @@ do -- a chunk of Lua has 200 locals at most
 --
 -- A lease is learned with the answer to the request that asked for it, which a model may take seconds for. So every so
 -- many requests one asks, whether or not a lease is on its way: as many units come as requests do.
-local remove = table.remove
+local min, remove = math.min, table.remove
 local OFTEN = 4 -- requests of a key in a second: who comes less often asks for none
 local FEWEST, MOST = 4, 32 -- units that are asked for: as many as came in the last second
 local MOST_HELD = 8 -- leases of one key
 local MOST_BACK = 8 -- leases in one message
 local SMALLEST = 1024 -- bytes: a lease for small requests covers somewhat larger ones
+local LONGEST = 15 -- seconds that a lease lasts at most: one that ends later was told by another clock, or this one was set back
 local LONGEST_ANSWER = 600 -- seconds after which the answer to one that asked is not waited for
 
 local keys, known = {}, 0 -- by consumer, model, route and what else makes requests alike: how often they come, what they hold
@@ -31,8 +32,10 @@ local function end_lease(lease)
   owed[owing] = lease.id .. ":" .. lease.taken + 1 .. "-" .. lease.units
 end
 
+local function is_over(lease, moment) return lease.over or lease.ends <= moment or lease.ends > moment + LONGEST end
+
 local function sweep(moment)
-  while first <= last and (queue[first].over or queue[first].ends <= moment) do
+  while first <= last and is_over(queue[first], moment) do
     end_lease(queue[first])
     queue[first], first = nil, first + 1
   end
@@ -96,7 +99,7 @@ local function covering(seen, moment, bytes, limit, answers, revision)
   local held, found, left, i = seen.held, nil, 0, 1
   while held[i] do
     local lease = held[i]
-    if lease.over or lease.taken >= lease.units or lease.ends <= moment or lease.revision ~= revision then
+    if lease.taken >= lease.units or is_over(lease, moment) or lease.revision ~= revision then
       end_lease(lease)
       remove(held, i)
     else
@@ -139,7 +142,8 @@ function leases.learn(key, text)
   local id, units, ends, bytes, limit, answers, revision, remaining = match(text, WORDS)
   if not id then return end
   local lease = {
-    id = id, units = tonumber(units), taken = 0, ends = tonumber(ends), bytes = tonumber(bytes), limit = tonumber(limit) or 0,
+    id = id, units = tonumber(units), taken = 0, ends = min(tonumber(ends), now() + LONGEST), bytes = tonumber(bytes),
+    limit = tonumber(limit) or 0,
     answers = tonumber(answers), revision = revision, remaining = remaining, consumer = match(key or "", "^%S*"),
   }
   local seen = key and keys[key]
