@@ -275,6 +275,7 @@ def test_metrics_say_how_full_it_is(small: Gateway) -> None:
     shown = small.metrics()
     assert "envoy_overload_envoy_resource_monitors_fixed_heap_pressure" in shown
     assert 'controller_rq_blocked{envoy_http_conn_manager_prefix="fairlead"}' in shown
+    assert "envoy_overload_envoy_load_shed_points_http2_server_go_away_and_close_on_dispatch_shed_load_count" in shown
 
 
 @pytest.mark.parametrize("asked", [0, 1], ids=["before the first request", "after a request"])
