@@ -31,8 +31,9 @@ READ = (
     *("models", "fallbacks", "route", "provider", "preset", "model_list", "user_config", "context_window_fallbacks"),
     *("content_policy_fallbacks", "custom_llm_provider", "api_base", "base_url", "api_key", "lora", "lora_path"),
     *("lora_request", "adapter_id"),
-    *("service_tier", "speed", "inference_geo", "web_search_options", "search_parameters", "plugins", "mcp_servers"),
-    *("tools", "input"),
+    *("service_tier", "speed", "inference_geo", "prediction", "web_search_options", "search_parameters", "plugins"),
+    *("mcp_servers", "data_sources", "enable_search", "search_options", "web_search", "search_settings"),
+    *("compound_custom", "enable_enhancement", "extra_body", "chat_template", "tools", "input"),
 )
 UNSUPPORTED = READ[READ.index("previous_response_id") : READ.index("service_tier")]
 STORED = ("prompt", "background")

@@ -1,6 +1,9 @@
 """What the budget check is told, on a real Envoy. Route `capped` has a limit of 2000, `chat` has none."""
 
+import json
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from echo import Echo
@@ -144,6 +147,40 @@ def test_a_check_says_what_the_server_reads(budgeted: Client) -> None:
         choices=3,
         stream=True,
     )
+
+
+PICTURE, FILE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBO"}}, {"file_data": "JVBE"}
+SOURCE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}}
+SEEN = [
+    ("/v1/chat/completions", "messages", [PICTURE], 1),
+    ("/v1/chat/completions", "messages", [{"type": "text", "text": '"image_url":'}], 0),
+    ("/v1/chat/completions", "messages", [PICTURE, {"type": "file", "file": FILE}, PICTURE], 3),
+    ("/v1/chat/completions", "messages", [{"type": "image_url", "image_url": "https://pictures.example/a.png"}], 1),
+    ("/v1/responses", "input", [{"type": "input_image", "image_url": "data:,"}, {"type": "input_file", **FILE}], 2),
+    ("/v1/messages", "messages", [SOURCE, {"type": "tool_result", "content": [SOURCE]}], 2),
+    ("/v1/messages", "messages", [{"type": "search_result", "source": "a page's address"}], 0),
+    ("/v1/messages", "messages", [{"type": "tool_use", "input": SOURCE}], 0),
+]
+
+
+@pytest.mark.parametrize(("path", "member", "parts", "seen"), SEEN)
+@pytest.mark.parametrize("disguise", [False, True], ids=["plain", "in escapes"])
+def test_a_picture_counts_however_few_bytes_it_has(
+    budgeted: Client, path: str, member: str, parts: list[Any], seen: int, *, disguise: bool
+) -> None:
+    body = json.dumps({"model": "chat", member: [{"role": "user", "content": parts}]})
+    if disguise:
+        body = re.sub(r'"(image_url|source|file_data)":', lambda key: f'"{key[1][:-1]}\\u{ord(key[1][-1]):04x}":', body)
+    answer = budgeted.post(body, path)
+    assert answer.status == 200, answer.body
+    said = descriptor.check(answer.headers[CHECK])
+    assert said.body_bytes == len(answer.forwarded) + seen * 16_384
+
+
+@pytest.mark.parametrize(("tools", "more"), [('[{"type":"bash_20250124","name":"bash"}]', 2048), ("null", 0)])
+def test_a_provider_tells_a_model_of_tools_in_words_of_its_own(budgeted: Client, tools: str, more: int) -> None:
+    answer = budgeted.post(f'{{"model":"chat","tools":{tools}}}', "/v1/messages")
+    assert descriptor.check(answer.headers[CHECK]).body_bytes == len(answer.forwarded) + more
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """How much a request can cost before it runs, and what is booked when nobody counted its tokens.
 
 The reservation is an upper bound for text: a token is never less than one byte of the JSON body, whose own syntax is
-longer than the few tokens that a chat template adds. Two things can pass it, and the docs say so: an image or a file
-given by its URL, and a provider that does not obey the output limit.
+longer than the few tokens that a chat template adds. For each picture or file, and for tools, the gateway adds to those
+bytes what they may have of tokens. Two things can pass it, and the docs say so: a file, or a picture of a model that
+counts more for one, and a provider that does not obey the output limit.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ class Ask:
     """What the gateway knows of a request before it runs."""
 
     body_bytes: int
+    """Of its body, 16,384 more for each picture or file in it, and 2,048 for tools."""
     output_limit: int | None
     """The request's own `max_tokens`, `max_completion_tokens` or `max_output_tokens`."""
     choices: int = 1
@@ -72,7 +74,7 @@ class Bound:
     price: Price | None = None
     """Of a model that is billed by other units, too."""
     window: int | None = None
-    """The model's context window: no more can go in."""
+    """The context window of a model that generates: no more can go in for an answer."""
 
 
 def bounds(rungs: Sequence[Rung], route_limit: int | None) -> tuple[Bound, ...]:
@@ -89,7 +91,7 @@ def _bound(rung: Rung, route_limit: int | None) -> Bound:
         most=min(declared, default=LARGEST_WINDOW),
         otherwise=min(declared, default=DEFAULT_OUTPUT_TOKENS),
         price=None if rung.text else price,
-        window=rung.context_window,
+        window=rung.context_window if rung.generates else None,
     )
 
 
@@ -98,7 +100,8 @@ def reservation(ask: Ask, bounds: Sequence[Bound]) -> int:
     dearest, choices = 0, max(1, ask.choices)
     for bound in bounds:
         output = output_tokens(ask, bound)
-        inputs = bound.window if ask.goes_on and bound.window is not None else ask.body_bytes
+        window = None if bound.window is None else bound.window * choices  # of prompts, too
+        inputs = ask.body_bytes if window is None or (not ask.goes_on and ask.body_bytes < window) else window
         dearest = max(dearest, inputs * bound.per_input + output * choices * bound.per_output)
     if ask.asked is None:
         return min(LARGEST, whole(dearest))

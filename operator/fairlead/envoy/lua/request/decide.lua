@@ -55,6 +55,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
   local close, problem = scan(s, open, BODY)
   if not close then return problem end
   if skip_space(close) <= length then return MALFORMED end
+  local _, _, _, pictures = looked()
 
   local text = value_of(s, MODEL)
   if not text then return NO_MODEL end
@@ -129,15 +130,17 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
     problem, entry = word(h, body or s, endpoint, entry, metadata)
     if problem then return problem end
   end
+  -- In tokens: of text one is never less than a byte.
+  local most = bytes + pictures * PICTURE_TOKENS + (begins(BODY.slots.tools, 91) and TOOLS_TOKENS or 0)
   if budgets then
     note_end(directory, consumer, entry.route, asked, metadata)
-    problem = closing_of(consumer, entry.route, asked, model, bytes, ask, budgets.revision, metadata)
+    problem = closing_of(consumer, entry.route, asked, model, most, ask, budgets.revision, metadata)
     if problem then return problem end
   end
   if ask then
     local led = asked and metadata:get(NAMESPACE).asked or ""
     local revision = budgets and budgets.revision
-    note_check(h, metadata, directory, consumer, model, bytes, entry.route, ask, led, stream, revision)
+    note_check(h, metadata, directory, consumer, model, most, entry.route, ask, led, stream, revision)
   end
   if body then buffer:setBytes(body) end
   return nil, entry, bytes, body == nil

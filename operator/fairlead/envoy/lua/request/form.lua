@@ -10,7 +10,6 @@ local read_form = (function()
 local MOST_PARTS = 64
 local MOST_HEADERS = 2048 -- bytes of the headers of a part
 local LONGEST_FIELD = 1024 -- bytes of a field that is read
-local FILE_TOKENS = 16384 -- of an image that is read; no model counts more
 local BYTES_PER_TOKEN = 32 -- of audio, at least
 
 local function bad(what) return refusal("400", "invalid_form", "The request body is no form that every server reads alike: "
@@ -135,7 +134,7 @@ local function scan_form(s, boundary)
   end
 end
 
-local PRICED_APART = { "service_tier", "speed", "inference_geo", "web_search_options", "search_parameters", "plugins",
+local PRICED_APART = { "service_tier", "speed", "inference_geo", "prediction", "web_search_options", "search_parameters", "plugins",
   "mcp_servers", "tools" }
 
 -- What is asked for, as words of a check: seconds are told by the bytes of a body, and what files can have of tokens.
@@ -144,7 +143,7 @@ local function asked_for(s, endpoint, judged, bytes, files, elsewhere)
   if none and judged then return nil, bad_count(NAMES[FIRST_COUNT]) end
   answers = answers or 1
   local text = #s - bytes
-  if endpoint.unit == "images" then return format("i%.0f.%.0f %.0f", answers, text + files * FILE_TOKENS, answers) end
+  if endpoint.unit == "images" then return format("i%.0f.%.0f %.0f", answers, text + files * PICTURE_TOKENS, answers) end
   if judged and (elsewhere or bytes == 0) then return nil, uncountable(elsewhere or "file", "a file of the form") end
   return format("s%.0f.%.0f 1", bytes, text + math.ceil(bytes / BYTES_PER_TOKEN))
 end

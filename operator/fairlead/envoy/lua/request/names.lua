@@ -23,6 +23,8 @@ local MOST_MEMBERS = 100000 -- of all objects of a body; elements of arrays are 
 local MOST_CONTAINERS = 100000 -- objects and arrays
 local MOST_KEYS = 1000 -- of an object that is read: each of its keys may be one in disguise
 local MOST_PROMPTS = 10000
+local PICTURE_TOKENS = 16384 -- of a picture that is read, however few bytes it has: `docs/money.md` says who counts more
+local TOOLS_TOKENS = 2048 -- of what a provider tells a model of tools: Anthropic 346, and up to 735 for one that it has words of
 local OPTIONS_BYTES = 4096 -- of stream_options, which is read once more
 
 local NAMES = {} -- of members that are read, by slot
@@ -59,13 +61,14 @@ local BODY = readable(MODEL, {
   "content_policy_fallbacks", "custom_llm_provider", "api_base", "base_url", "api_key", "lora", "lora_path",
   "lora_request", "adapter_id",
   -- another price than the model's
-  "service_tier", "speed", "inference_geo", "web_search_options", "search_parameters", "plugins", "mcp_servers",
-  "tools", "input",
+  "service_tier", "speed", "inference_geo", "prediction", "web_search_options", "search_parameters", "plugins",
+  "mcp_servers", "data_sources", "enable_search", "search_options", "web_search", "search_settings", "compound_custom",
+  "enable_enhancement", "extra_body", "chat_template", "tools", "input",
   -- what rules look at: of prompts, and of the form of the answer
   "messages", "system", "instructions", "response_format", "text", "output_config", "output_format",
   -- what is billed by searches, and the form of an answer that is spoken
   "documents", "stream_format", "query",
-}, 46)
+}, 56)
 local INCLUDE_USAGE = BODY.last + 1
 local OPTIONS = readable(INCLUDE_USAGE, { "include_usage" })
 

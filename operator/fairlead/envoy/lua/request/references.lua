@@ -1,6 +1,7 @@
 -- References: keys anywhere in a body that name what is kept at the provider's account ------------------------------
 -- All callers share that account, so such a name is a way to what another tenant left there. Found in the one pass over
--- the body, from the bytes of a key alone: a string is made of none that is not one of these names.
+-- the body, from the bytes of a key alone: a string is made of none that is not one of these names. The same pass counts the
+-- parts that are pictures, films and files: a few bytes of one may be many tokens.
 
 local look_at, look_anew, looked -- a key; the next body; what was found in it
 
@@ -22,6 +23,7 @@ local KEPT_THERE = {
 }
 -- A container may be described, an id must be a string; only audio that was kept is an object in a message.
 local NAMED_BY = { container = 34, audio = 123 }
+local SEEN = { image_url = true, video_url = true, file_data = true, file_url = true, source = 123 } -- 123: an object alone
 local OWN = {
   "parameters", "input_schema", "schema", "input", "input_examples", "arguments", "metadata", "documents", "annotations",
   "citations", "chat_template_kwargs",
@@ -44,14 +46,16 @@ end
 
 for _, name in ipairs(KEPT_THERE) do know(name) end
 for _, name in ipairs(OWN) do know(name) own[name] = true end
+for name in pairs(SEEN) do know(name) end
 know("id")
 
-local found, named, odd = nil, false, 0
+local found, named, odd, seen = nil, false, 0, 0
 
-function look_anew() found, named, odd = nil, false, 0 end
+function look_anew() found, named, odd, seen = nil, false, 0, 0 end
 
--- The first such key, whether an element of a list has an id, and whether more keys are in escapes than are looked at.
-function looked() return found, named, odd > MOST_KEYS end
+-- The first such key, whether an element of a list has an id, whether more keys are in escapes than are looked at, and how
+-- many parts are pictures or files.
+function looked() return found, named, odd > MOST_KEYS, seen end
 
 -- Looks at a key, between `from` and `last` of the bytes p, whose value begins with the byte `value`.
 function look_at(p, from, last, value, depth)
@@ -77,6 +81,8 @@ function look_at(p, from, last, value, depth)
     if key == name and (depth > 0 or OWN_OF_BODY[name]) then opaque = depth end
   elseif name == "id" then
     named = named or depth == 2
+  elseif SEEN[name] then
+    if depth > 0 and (SEEN[name] == true or SEEN[name] == value) then seen = seen + 1 end
   elseif depth > 0 and not found and (NAMED_BY[name] or value) == value then
     found = name
   end

@@ -20,7 +20,13 @@ local PRICED = {
     ['"standard_only"'] = true, ['"on_demand"'] = true },
   { "speed", ['"standard"'] = true },
   { "inference_geo", ['"global"'] = true },
+  { "prediction" }, -- what of it is rejected is billed as output, beside the limit on that
   { "web_search_options" }, { "search_parameters" }, { "plugins", ["[]"] = true }, { "mcp_servers", ["[]"] = true },
+  -- what others call searches, and input that is not in the body: Azure, DashScope, Baidu, Groq, Hunyuan, Google; a template of
+  -- vLLM's may repeat itself
+  { "data_sources", ["[]"] = true }, { "enable_search", ["false"] = true }, { "search_options" },
+  { "web_search", ["false"] = true }, { "search_settings" }, { "compound_custom" }, { "enable_enhancement", ["false"] = true },
+  { "extra_body", ["{}"] = true }, { "chat_template" },
 }
 
 local ITEM = readable(OPTIONS.last + 1, { "type", "id", "content", "encrypted_content", "result", "arguments", "output",
