@@ -85,6 +85,11 @@ class SpendSnapshot:
     caches: tuple[CacheAccount, ...] = ()
     """What kept answers did, by route."""
 
+    @property
+    def routes(self) -> frozenset[str]:
+        """Name the routes of which something is said: what a shadow costs, a baseline or kept answers save."""
+        return frozenset(one.route for one in (*self.shadows, *self.savings, *self.caches))
+
     def account(self, policy: str) -> Account | None:
         """Return the account of a policy, `namespace/name`."""
         return next((found for found in self.accounts if found.policy == policy), None)

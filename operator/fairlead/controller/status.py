@@ -24,6 +24,7 @@ from fairlead.controller.readback import Readback
 from fairlead.controller.rollouts import Rollouts
 from fairlead.controller.view import View
 from fairlead.health.fleet import Fleet
+from fairlead.health.record import WHOLE
 from fairlead.runtime.parallel import each
 from fairlead.status import Availability, CompiledStatus, Failing, Happening, Keyless, RegionState, Serving, Trouble
 from fairlead.status.standing import EndpointStanding
@@ -94,6 +95,7 @@ class Statuses:
         self._common: tuple[object, ...] = ()
         self._said: dict[ObjectKey, _Basis] = {}
         """Of routes whose status stands: by what it was judged. Most changes concern one of thousands."""
+        self._spent_on: frozenset[str] = frozenset()  # routes of which the budget server says something
         self._reached: Mapping[str, int] = {}
         """By region, the pass that its pods have come to."""
         self._declared: Sequence[DeclaredEndpoint] = ()
@@ -148,25 +150,28 @@ class Statuses:
 
     def _look(self, compiled: Compiled, too_large: Collection[str]) -> None:
         """Look at what the statuses of all objects depend on; if it differs, all are judged."""
-        gateways = compiled.gateways.items()
+        gateways, reading = compiled.gateways.items(), self._budgets.reading
+        self._spent_on = reading.spend.routes if reading and reading.spend else frozenset()
         self._reached = {region: self._progress.reached(region, self._answers(region)) for region, _ in gateways}
         common = (
             frozenset(too_large),
-            self._standings,
+            # Of endpoints with all of their traffic routes say at most the region: probes tell of them all the time.
+            tuple(one if one.share < WHOLE else one.region for one in self._standings),
             self._troubles,
             self._obstacles,
             self._credentials.known,
             self._readback.absences,
-            self._budgets.reading,
             tuple((region, gateway.lacking, gateway.waiting) for region, gateway in gateways),
         )
         if common != self._common:
             self._common, self._said = common, {}
 
     def _basis(self, found: CompiledStatus) -> "_Basis | None":
-        """Return what an object's status depends on, beside what all do; None where time, or a pod, may change it."""
+        """Return what an object's status depends on, beside what all do; None where time, a pod or spend changes it."""
         key = found.report.key
         if key.kind != "ModelRoute" or not all(self._progress.is_in(key, one) for one in self._reached.values()):
+            return None
+        if f"{key.namespace}/{key.name}" in self._spent_on:
             return None
         stored, rolls = self._view.get(key), self._rollouts.basis(key)
         if stored is None or rolls is None or _SPENDING.intersection(stored.get("status") or ()):
