@@ -135,6 +135,7 @@ $(PEERS)/.installed: benchmarks/gateways/peers.txt benchmarks/gateways/package.j
 
 bench-operator: images ## How the operator scales: the compiler alone, then on a cluster that is booted for it (root)
 	$(BIN)/python -m benchmarks.operator_scale
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.operator_changes --changes 10
 	PYTHONPATH=e2e $(BIN)/python -m benchmarks.operator_cluster
 
 bench-budgets: install ## What the budget server and its check cost (a minute or two)

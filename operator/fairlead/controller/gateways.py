@@ -25,6 +25,7 @@ from fairlead.controller.refresh import ANNOTATION
 from fairlead.controller.written_objects import Failure, WrittenObjects
 from fairlead.errors import ClusterError, TooLargeError
 from fairlead.manifests import COMPONENT_LABEL, IN_ROTATION_LABEL, REGION_LABEL, budget_configuration, naming
+from fairlead.runtime.memory import Writing
 from fairlead.runtime.snapshot import bound_keys
 from fairlead.status import Keyless
 
@@ -82,6 +83,7 @@ class Gateways:
         self._keys = KeysSecret(kube, metrics, log, namespace=context.namespace, name=context.settings.keys_secret)
         self._changeovers: dict[str, Changeover] = {}
         self._told: dict[str, str] = {}
+        self._last_good = Writing()
 
     @property
     def mark(self) -> str:
@@ -206,7 +208,7 @@ class Gateways:
         if compiled.too_large and settings.budget_server is not None:
             unfit[settings.budget_server.configuration] = compiled.too_large
         for name, data in (
-            (memory.last_good_name(self._context), partial(memory.last_good_data, compiled.last_good)),
+            (memory.last_good_name(self._context), partial(memory.last_good_data, compiled.last_good, self._last_good)),
             (load.CONFIG_MAP, partial(memory.health_data, health)),
             (memory.rollouts_name(self._context), partial(memory.rollouts_data, rollouts)),
         ):

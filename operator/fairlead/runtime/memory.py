@@ -11,8 +11,31 @@ LastGood = Mapping[ObjectKey, Mapping[str, Any]]
 
 def encode(last_good: LastGood) -> bytes:
     """Write down the versions, sorted: the same ones are the same bytes."""
-    objects = [{**encode_key(key), "manifest": last_good[key]} for key in sorted(last_good)]
-    return json.dumps({"objects": objects}, sort_keys=True, separators=(",", ":")).encode()
+    return Writing().encode(last_good)
+
+
+class Writing:
+    """The versions that are written down again and again: of thousands a change concerns one.
+
+    A version's text is remembered with the version itself, which never changes, as long as it is written down.
+    """
+
+    def __init__(self) -> None:
+        self._texts: dict[ObjectKey, tuple[Mapping[str, Any], str]] = {}
+
+    def encode(self, last_good: LastGood) -> bytes:
+        """Write down the versions, as the function of this name does."""
+        before, self._texts = self._texts, {}
+        for key in sorted(last_good):
+            known = before.get(key)
+            if known is None or known[0] is not last_good[key]:
+                known = last_good[key], _text({**encode_key(key), "manifest": last_good[key]})
+            self._texts[key] = known
+        return b'{"objects":[%b]}' % ",".join(text for _, text in self._texts.values()).encode()
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def decode(document: Any) -> LastGood:

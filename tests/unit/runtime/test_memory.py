@@ -27,6 +27,22 @@ def test_what_was_written_is_read_again(last_good: dict[ObjectKey, dict[str, Any
     assert saved.decoded(memory.encode(last_good), memory.decode, "here") == last_good
 
 
+VERSIONS = st.dictionaries(
+    st.builds(ObjectKey, st.just("K"), st.just("n"), st.sampled_from("abc")),
+    st.sampled_from([{"spec": number} for number in range(3)]) | st.dictionaries(st.text(), st.text()),
+)
+
+
+@given(st.lists(VERSIONS, max_size=5))
+def test_what_is_written_again_is_what_is_written_from_nothing(story: list[dict[ObjectKey, dict[str, Any]]]) -> None:
+    writing = memory.Writing()
+    for last_good in story:
+        objects = [{**memory.encode_key(key), "manifest": last_good[key]} for key in sorted(last_good)]
+        document = json.dumps({"objects": objects}, sort_keys=True, separators=(",", ":"))
+        assert writing.encode(last_good) == memory.encode(last_good) == document.encode()
+        assert len(writing._texts) == len(last_good)
+
+
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_whatever_stands_there_is_read_or_named_as_damage(content: bytes) -> None:
     with suppress(StateError):
