@@ -88,7 +88,8 @@ class SpendSnapshot:
     @property
     def routes(self) -> frozenset[str]:
         """Name the routes of which something is said: what a shadow costs, a baseline or kept answers save."""
-        return frozenset(one.route for one in (*self.shadows, *self.savings, *self.caches))
+        shadows, savings = (one.route for one in self.shadows), (one.route for one in self.savings)
+        return frozenset((*shadows, *savings, *(one.route for one in self.caches)))
 
     def account(self, policy: str) -> Account | None:
         """Return the account of a policy, `namespace/name`."""
