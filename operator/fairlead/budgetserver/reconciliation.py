@@ -38,6 +38,8 @@ SERIES: Mapping[str, str] = {
 """Series, and which number of a `Count` each is: of all requests, and once more of those that were moved, by the routes
 that were asked as well."""
 _UPTIME = "envoy_server_uptime"
+ONLY = r"^fairlead_(metered|moved)\.|^server\.uptime$"
+"""The same, as Envoy names them."""
 log = structlog.get_logger("fairlead.budget")
 
 
@@ -45,7 +47,7 @@ class UsageReconciliation:
     """Reads, compares, books."""
 
     def __init__(self, *, sources: Sequence[str], store: Store, service: RateLimitService, metrics: Metrics) -> None:
-        self._scraper = Scraper(sources)
+        self._scraper = Scraper(sources, only=ONLY)
         self._store = store
         self._service = service
         self._metrics = metrics

@@ -26,6 +26,7 @@ from fairlead.envoy import (
     makers,
     names,
     retries,
+    routers,
     stats,
     token_filter,
 )
@@ -229,7 +230,6 @@ def _manager(routes: Sequence[Route], gateway: Gateway, layout: Layout) -> Json:
     again = {"mutations": {"request_mutations": [filters.set_header(_MAX_RETRIES, f"%REQ({names.RETRIES_HEADER})%")]}}
     lua = {"default_source_code": {"inline_string": judge.filter_source()}}
     router = {
-        "suppress_envoy_headers": True,
         "upstream_log": [*logs.attempt_loggers(layout.access_log, gateway.region), *stats.attempts()],
         "upstream_http_filters": filters.per_attempt(gateway, layout),
     }
@@ -251,7 +251,7 @@ def _manager(routes: Sequence[Route], gateway: Gateway, layout: Layout) -> Json:
             # On the way back once the answer's tokens are counted, and so before the token filter here.
             extension(names.JUDGE_FILTER, f"{LUA}.Lua", lua),
             token_filter.render(),
-            extension("envoy.filters.http.router", f"{filters.HTTP}.router.v3.Router", router),
+            routers.render(router),
         ],
         "access_log": [*stats.verdicts(), *budgets.rejected_logger(gateway, layout)],
     }

@@ -6,7 +6,7 @@ it comes in headers, since it has no metadata. A service of the user's own is as
 on an answer that is longer than `MOST_ANSWER`: a call from Lua gathers 32 MB.
 """
 
-from fairlead.envoy import budgets, hops, logs, names, stats, token_filter
+from fairlead.envoy import budgets, hops, logs, names, routers, stats, token_filter
 from fairlead.envoy.clusters import circuit_limits, is_ip
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
@@ -89,7 +89,6 @@ def _service_manager() -> Json:
 
 def _manager(gateway: Gateway, layout: Layout, *, per_attempt: list[Json], admission: str) -> Json:
     router = {
-        "suppress_envoy_headers": True,
         "upstream_log": [*logs.attempt_loggers(layout.access_log, gateway.region), *stats.attempts()],
         "upstream_http_filters": per_attempt,
     }
@@ -116,7 +115,7 @@ def _manager(gateway: Gateway, layout: Layout, *, per_attempt: list[Json], admis
             extension("carried", f"{_HTTP}.header_to_metadata.v3.Config", {"request_rules": carried}),
             *budgets.per_request(gateway, layout, admission=admission),
             token_filter.render(),
-            extension("envoy.filters.http.router", f"{_HTTP}.router.v3.Router", router),
+            routers.render(router),
         ],
         "access_log": [
             *logs.request_loggers(layout.access_log, gateway.region),

@@ -17,6 +17,7 @@ from fairlead.envoy import (
     names,
     overload,
     recorder,
+    routers,
     stats,
     token_filter,
 )
@@ -267,7 +268,4 @@ def manager(name: str, action: Json, *, used: Sequence[str]) -> Json:
 
 def router(upstream_filters: list[Json]) -> Json:
     """Make the filter that ends a hop's chain."""
-    fields: Json = {"suppress_envoy_headers": True}
-    if upstream_filters:
-        fields["upstream_http_filters"] = upstream_filters
-    return extension("envoy.filters.http.router", f"{HTTP}.router.v3.Router", fields)
+    return routers.render({"upstream_http_filters": upstream_filters} if upstream_filters else {})

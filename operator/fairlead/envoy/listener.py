@@ -1,6 +1,20 @@
 """Listeners: the data port, and the port for metrics."""
 
-from fairlead.envoy import budgets, cache, errors, filters, keys, logs, names, overload, probe, stats, telemetry, words
+from fairlead.envoy import (
+    budgets,
+    cache,
+    errors,
+    filters,
+    keys,
+    logs,
+    names,
+    overload,
+    probe,
+    routers,
+    stats,
+    telemetry,
+    words,
+)
 from fairlead.envoy.layout import Layout
 from fairlead.envoy.own import HEALTH_PATH, READY_PATH
 from fairlead.envoy.protobuf import Json, extension, file_source, packed
@@ -19,14 +33,11 @@ def render(gateway: Gateway, layout: Layout) -> list[Json]:
 
 
 def _data(gateway: Gateway, layout: Layout) -> Json:
-    router = extension(
-        "envoy.filters.http.router",
-        "envoy.extensions.filters.http.router.v3.Router",
+    router = routers.render(
         {
-            "suppress_envoy_headers": True,
             "upstream_log": [*logs.attempt_loggers(layout.access_log, gateway.region), *stats.attempts()],
             "upstream_http_filters": filters.per_attempt(gateway, layout),
-        },
+        }
     )
     manager = {
         "stat_prefix": "fairlead",

@@ -46,8 +46,10 @@ class Scraper:
     A source is a URL, which stands for every address that its name has, or `file:PATH` with one URL a line.
     """
 
-    def __init__(self, sources: Sequence[str]) -> None:
+    def __init__(self, sources: Sequence[str], *, only: str) -> None:
+        """`only` says which series are asked for, as `GatewayMetrics.read` has it: a whole page can be tens of MB."""
         self._sources = tuple(sources)
+        self._only = {"filter": only}
         self._gateways = HttpGatewayMetrics(timeout_s=_READ_S)
 
     async def close(self) -> None:
@@ -64,7 +66,7 @@ class Scraper:
             return place
         gateway, url = place
         try:
-            return Metrics(gateway=gateway, text=await self._gateways.text(url))
+            return Metrics(gateway=gateway, text=await self._gateways.text(url, self._only))
         except EnvoyError as error:
             return Unread(gateway=gateway, problem=str(error))
 

@@ -20,7 +20,7 @@ def _read(answer: Answer, sources: Callable[[str], list[str]]) -> tuple[Metrics 
         runner = web.ServerRunner(web.Server(answer))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        scraper = Scraper(sources(f"http://127.0.0.1:{runner.addresses[0][1]}/metrics"))
+        scraper = Scraper(sources(f"http://127.0.0.1:{runner.addresses[0][1]}/metrics"), only="^fairlead_")
         try:
             return await scraper.read()
         finally:
