@@ -76,7 +76,7 @@ def _credentials(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True).encode()
+    return json.dumps(value, sort_keys=True).encode()
 
 
 def _content(content: FileContent) -> dict[str, Any]:

@@ -197,7 +197,7 @@ def probable_key(content: Mapping[str, Any], default_namespace: str) -> ObjectKe
     if isinstance(version, str) and version.partition("/")[0] != GROUP and kind not in _KINDS:
         return None
     name, namespace = metadata.get("name"), metadata.get("namespace") or default_namespace
-    meant = nearest(kind, _KINDS)
+    meant = kind if kind in _KINDS else nearest(kind, _KINDS)
     if meant is None or not isinstance(name, str) or not isinstance(namespace, str) or not name:
         return None
     return ObjectKey(meant, namespace, name)
