@@ -71,7 +71,7 @@ fuzz: install system ## A million bodies against parsers in five languages, 10,0
 	FAIRLEAD_FUZZ_COUNT=$(FUZZ_COUNT) FAIRLEAD_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/pytest -q \
 		tests/attacks/test_parsers_agree.py tests/envoy/test_request_filter_fuzz.py tests/envoy/test_rules_fuzz.py \
 		tests/attacks/test_answers_fuzz.py tests/attacks/test_state_fuzz.py
-	$(BIN)/pytest -q --hypothesis-profile fuzz --hypothesis-seed $(FUZZ_SEED) tests/properties
+	$(BIN)/pytest -q --hypothesis-profile fuzz --hypothesis-seed $(FUZZ_SEED) tests/properties tests/crd tests/unit/envoy/test_judge.py
 
 soak: install system ## Twenty minutes of load and edits take no more memory than five; a thousand reloads; the operator (root), on a cluster
 	FAIRLEAD_SOAK_S=$(SOAK_S) $(BIN)/pytest -q -s tests/standalone/test_soak.py

@@ -19,7 +19,7 @@ settings.register_profile(
     max_examples=25,  # `make fuzz` tries more
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("fuzz", parent=settings.get_profile("default"), derandomize=False, max_examples=200)
+settings.register_profile("fuzz", parent=settings.get_profile("default"), derandomize=False, max_examples=100)
 settings.register_profile("explore", parent=settings.get_profile("default"), derandomize=False, max_examples=2_000)
 settings.load_profile("default")
 

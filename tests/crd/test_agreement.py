@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crd.apiserver import refusals
 from crd.generated import SCHEMAS
+from examples import times
 from fairlead.api.decode import decode
 
 HERE = Path(__file__).resolve().parent
@@ -69,7 +70,7 @@ def _changed(value: Any, place: tuple[Any, ...], change: str, new: Any) -> Any:
     return copy
 
 
-@settings(max_examples=600)
+@times(8)
 @given(st.data())
 def test_what_one_side_takes_the_other_takes(data: st.DataObject) -> None:
     manifest = data.draw(st.sampled_from(VALID))

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import times
 from fairlead.budget.lease import expire, names_of, release, reserve, unit_name
 from fairlead.budget.ledger import (
     EMPTY,
@@ -105,7 +106,7 @@ def total(books: Books, name: str) -> Counter:
     )
 
 
-@settings(max_examples=300)
+@times(6)
 @given(STEPS)
 def test_money_is_neither_made_nor_lost(steps: list[tuple]) -> None:
     books = Books()
@@ -115,7 +116,7 @@ def test_money_is_neither_made_nor_lost(steps: list[tuple]) -> None:
             assert books.counters.get(name, EMPTY) == total(books, name)
 
 
-@settings(max_examples=300)
+@times(6)
 @given(STEPS)
 def test_an_admission_never_passes_a_cap(steps: list[tuple]) -> None:
     books = Books()
@@ -129,7 +130,7 @@ def test_an_admission_never_passes_a_cap(steps: list[tuple]) -> None:
             assert part.cap is None or counter.spent + counter.reserved <= part.cap, request
 
 
-@settings(max_examples=300)
+@times(6)
 @given(STEPS)
 def test_what_is_spent_passes_a_cap_only_by_what_passed_its_reservation_or_was_never_checked(
     steps: list[tuple],
@@ -155,7 +156,7 @@ def reserved_first(steps: list[tuple]) -> set[str]:
     return first
 
 
-@settings(max_examples=200)
+@times(4)
 @given(STEPS)
 def test_repeating_any_step_changes_nothing(steps: list[tuple]) -> None:
     books = Books()
@@ -172,7 +173,7 @@ def replace_all(books: Books) -> tuple[dict[str, Counter], dict[str, Entry]]:
     return dict(books.counters), {name: replace(entry) for name, entry in books.entries.items()}
 
 
-@settings(max_examples=200)
+@times(4)
 @given(
     st.lists(st.tuples(REQUESTS, st.integers(0, 60), st.booleans()), unique_by=lambda report_: report_[0], max_size=8),
     st.sets(REQUESTS),

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
+from examples import times
 from fairlead.rollout.machine import ask, shares, step
 from fairlead.rollout.observation import Act, Observation, Order
 from fairlead.rollout.plan import Bounds, Plan, Step
@@ -18,7 +19,6 @@ from fairlead.rollout.verdict import Outcome
 INTERVAL = 30_000
 TARGETS = ("p/a", "p/b", "p/c")
 HOLDS = st.sampled_from([0, INTERVAL, 10 * INTERVAL])
-FEW = settings(max_examples=40)
 MOMENT = tuple[Plan, Observation, int, Order | None]
 
 
@@ -75,7 +75,6 @@ def live(moments: list[MOMENT]) -> list[tuple[State | None, State, MOMENT]]:
     return told
 
 
-@FEW
 @given(lives())
 def test_only_a_successful_verdict_or_a_person_promotes(moments: list[MOMENT]) -> None:
     for before, after, (plan, _, _, order) in live(moments):
@@ -89,7 +88,6 @@ def test_only_a_successful_verdict_or_a_person_promotes(moments: list[MOMENT]) -
             assert after.verdicts[-1].at_ms == after.clock_ms
 
 
-@FEW
 @given(lives())
 def test_nothing_becomes_stable_by_itself_where_steps_are_asked_for(moments: list[MOMENT]) -> None:
     for before, after, (plan, _, _, order) in live(moments):
@@ -99,7 +97,6 @@ def test_nothing_becomes_stable_by_itself_where_steps_are_asked_for(moments: lis
         assert after.verdicts[-1].outcome is Outcome.SUCCESSFUL
 
 
-@FEW
 @given(lives(), st.integers(0, 10**12))
 def test_a_clock_that_goes_back_promotes_nothing(moments: list[MOMENT], back_ms: int) -> None:
     *_, (_, state, (plan, observation, now_ms, _)) = live(moments)
@@ -108,7 +105,6 @@ def test_a_clock_that_goes_back_promotes_nothing(moments: list[MOMENT], back_ms:
         assert (after.step, after.held_ms) == (state.step, state.held_ms)
 
 
-@FEW
 @given(lives())
 def test_shares_are_none_or_what_the_step_says(moments: list[MOMENT]) -> None:
     for _, after, (plan, _, _, _) in live(moments):
@@ -120,7 +116,6 @@ def test_shares_are_none_or_what_the_step_says(moments: list[MOMENT]) -> None:
             assert (told.candidate, told.traffic, told.shadow) == (None, 0, 0)
 
 
-@FEW
 @given(lives())
 def test_a_restart_at_any_point_changes_nothing(moments: list[MOMENT]) -> None:
     state: State | None = None
@@ -131,7 +126,6 @@ def test_a_restart_at_any_point_changes_nothing(moments: list[MOMENT]) -> None:
         state = on
 
 
-@FEW
 @given(lives())
 def test_flipping_back_to_stable_or_previous_is_immediate(moments: list[MOMENT]) -> None:
     for _, after, (plan, observation, now_ms, _) in live(moments):
@@ -141,7 +135,6 @@ def test_flipping_back_to_stable_or_previous_is_immediate(moments: list[MOMENT])
                 assert (back.phase, back.stable, back.candidate) == (Phase.STABLE, target, None)
 
 
-@FEW
 @given(lives())
 def test_a_target_that_was_sent_back_does_not_serve_until_it_is_asked_for_anew(moments: list[MOMENT]) -> None:
     for before, after, (plan, _, _, order) in live(moments):
@@ -150,7 +143,6 @@ def test_a_target_that_was_sent_back_does_not_serve_until_it_is_asked_for_anew(m
         assert (after.refused, after.stable) == (before.refused, before.stable)
 
 
-@FEW
 @given(lives())
 def test_inconclusive_and_error_move_nothing(moments: list[MOMENT]) -> None:
     for before, after, (plan, _, _, order) in live(moments):
@@ -160,7 +152,6 @@ def test_inconclusive_and_error_move_nothing(moments: list[MOMENT]) -> None:
             assert (after.step, after.stable, shares(plan, after)) == (before.step, before.stable, shares(plan, before))
 
 
-@settings(max_examples=50)
 @given(plans(always_reachable=True), st.booleans())
 def test_every_rollout_ends_under_a_fair_clock(plan: Plan, good: bool) -> None:
     plan = replace(plan, primary="p/new")
@@ -174,7 +165,7 @@ def test_every_rollout_ends_under_a_fair_clock(plan: Plan, good: bool) -> None:
     assert state.stable == ("p/new" if good or not plan.steps else "p/old")
 
 
-@settings(max_examples=200)
+@times(4)
 @given(lives())
 def test_every_transition_is_in_the_table_that_people_read(moments: list[MOMENT]) -> None:
     edges = {(Phase(one), Phase(other)) for one, _, other in TABLE}

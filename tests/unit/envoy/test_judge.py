@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from lupa import luajit21
 
+from examples import times
 from fairlead.envoy import judge
 from fairlead.ir import Accept
 
@@ -328,7 +329,7 @@ PIECES = st.sampled_from(
 
 
 @given(value=VALUES, at=st.integers(0, 200), piece=PIECES, cut=st.integers(0, 2))
-@settings(max_examples=400, deadline=None)
+@times(6)
 def test_json_is_what_a_reference_parser_takes_for_it(value: Any, at: int, piece: bytes, cut: int) -> None:
     text = json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
     assert decoded(text) == is_json(text)
@@ -371,12 +372,10 @@ SCHEMAS = st.recursive(
 
 
 @given(schema=SCHEMAS, value=SMALL)
-@settings(max_examples=500, deadline=None)
+@times(6)
 def test_schemas_hold_where_a_reference_says_so(schema: Any, value: Any) -> None:
     whole = {"allOf": [schema], "$defs": {"one~/ two": {"type": ["string", "object"]}}}
-    found = LUA[b"is_as_schema"](
-        *(LUA[b"decoded"](json.dumps(one).encode()) for one in (value, whole)),
-    )
+    found = LUA[b"is_as_schema"](*(LUA[b"decoded"](json.dumps(one).encode()) for one in (value, whole)))
     assert found == Draft202012Validator(whole).is_valid(value)
 
 
@@ -391,7 +390,7 @@ def test_a_schema_that_never_ends_holds() -> None:
 
 
 @given(answer=VALUES, request=VALUES, path=st.sampled_from([CHAT, COMPLETIONS, RESPONSES, MESSAGES]))
-@settings(max_examples=300, deadline=None)
+@times(6)
 def test_no_answer_and_no_request_breaks_the_judge(answer: Any, request: Any, path: str) -> None:
     parts = {"choices": [answer, {"message": answer, "text": answer, "logprobs": answer}], "output": [answer]}
     asked = {"response_format": request, "text": {"format": request}, "tools": request, "functions": [request]}
