@@ -131,7 +131,7 @@ local function read(h, buffer, endpoint, path, directory, caller, consumer, meta
     if problem then return problem end
   end
   -- In tokens: of text one is never less than a byte.
-  local most = bytes + pictures * PICTURE_TOKENS + (begins(BODY.slots.tools, 91) and TOOLS_TOKENS or 0)
+  local most = bytes + pictures * TOKENS.picture + (begins(BODY.slots.tools, 91) and TOKENS.tools or 0)
   if budgets then
     note_end(directory, consumer, entry.route, asked, metadata)
     problem = closing_of(consumer, entry.route, asked, model, most, ask, budgets.revision, metadata)

@@ -143,7 +143,7 @@ local function asked_for(s, endpoint, judged, bytes, files, elsewhere)
   if none and judged then return nil, bad_count(NAMES[FIRST_COUNT]) end
   answers = answers or 1
   local text = #s - bytes
-  if endpoint.unit == "images" then return format("i%.0f.%.0f %.0f", answers, text + files * PICTURE_TOKENS, answers) end
+  if endpoint.unit == "images" then return format("i%.0f.%.0f %.0f", answers, text + files * TOKENS.picture, answers) end
   if judged and (elsewhere or bytes == 0) then return nil, uncountable(elsewhere or "file", "a file of the form") end
   return format("s%.0f.%.0f 1", bytes, text + math.ceil(bytes / BYTES_PER_TOKEN))
 end

@@ -10,7 +10,7 @@ do -- a chunk of Lua has 200 locals at most
 --
 -- A lease is learned with the answer to the request that asked for it, which a model may take seconds for. So every so
 -- many requests one asks, whether or not a lease is on its way: as many units come as requests do.
-local min, remove = math.min, table.remove
+local remove = table.remove
 local OFTEN = 4 -- requests of a key in a second: who comes less often asks for none
 local FEWEST, MOST = 4, 32 -- units that are asked for: as many as came in the last second
 local MOST_HELD = 8 -- leases of one key
@@ -142,7 +142,7 @@ function leases.learn(key, text)
   local id, units, ends, bytes, limit, answers, revision, remaining = match(text, WORDS)
   if not id then return end
   local lease = {
-    id = id, units = tonumber(units), taken = 0, ends = min(tonumber(ends), now() + LONGEST), bytes = tonumber(bytes),
+    id = id, units = tonumber(units), taken = 0, ends = math.min(tonumber(ends), now() + LONGEST), bytes = tonumber(bytes),
     limit = tonumber(limit) or 0,
     answers = tonumber(answers), revision = revision, remaining = remaining, consumer = match(key or "", "^%S*"),
   }

@@ -23,8 +23,10 @@ local MOST_MEMBERS = 100000 -- of all objects of a body; elements of arrays are 
 local MOST_CONTAINERS = 100000 -- objects and arrays
 local MOST_KEYS = 1000 -- of an object that is read: each of its keys may be one in disguise
 local MOST_PROMPTS = 10000
-local PICTURE_TOKENS = 16384 -- of a picture that is read, however few bytes it has: `docs/money.md` says who counts more
-local TOOLS_TOKENS = 2048 -- of what a provider tells a model of tools: Anthropic 346, and up to 735 for one that it has words of
+local TOKENS = { -- of input that has few bytes, or none
+  picture = 16384, -- that is read: `docs/money.md` says who counts more
+  tools = 2048, -- of what a provider tells a model of tools: Anthropic 346, and up to 735 for one that it has words of
+}
 local OPTIONS_BYTES = 4096 -- of stream_options, which is read once more
 
 local NAMES = {} -- of members that are read, by slot
