@@ -1,8 +1,8 @@
 """A model of a provider's catalogue: what it makes, and what that costs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -11,6 +11,62 @@ from fairlead.api.form import Dollars, ModelId, ModelName, Number
 from fairlead.api.protocol import Reasoning
 from fairlead.api.resource import Part
 from fairlead.api.rule import Rule
+
+
+class LongPrompts(Part):
+    """What all tokens of a request cost whose prompt is long, also those of its answer: nothing less than otherwise."""
+
+    above_tokens: Annotated[int, Number(minimum=1)]
+    """Prompts are long that have more tokens, from the provider's cache or not; one of just as many is not."""
+    input: Dollars | None = None
+    """In place of `input`. What is left out here and below is as it is without a long prompt."""
+    output: Dollars | None = None
+    """In place of `output`."""
+    cached_input: Dollars | None = None
+    """In place of `cachedInput`; at most `input`."""
+    cache_write: Dollars | None = None
+    """In place of `cacheWrite`."""
+    cache_write_1h: Dollars | None = Field(default=None, alias="cacheWrite1h")
+    """In place of `cacheWrite1h`."""
+    audio_input: Dollars | None = None
+    """In place of `audioInput`."""
+    audio_output: Dollars | None = None
+    """In place of `audioOutput`."""
+    image_input: Dollars | None = None
+    """In place of `imageInput`."""
+
+
+_AS = {
+    "input": ("input",),
+    "output": ("output",),
+    "cachedInput": ("cachedInput", "input"),
+    "cacheWrite": ("cacheWrite", "input"),
+    "cacheWrite1h": ("cacheWrite1h", "cacheWrite", "input"),
+    "audioInput": ("audioInput", "input"),
+    "audioOutput": ("audioOutput", "output"),
+    "imageInput": ("imageInput", "input"),
+}
+"""Prices of tokens, and as what each costs where it is left out, in this order."""
+
+
+def of_tokens(written: Mapping[str, str], kind: str) -> int:
+    """Return nano-dollars for a million tokens of a kind, by what is written of a price; `output` may be left out."""
+    return quantity.nanodollars(next((written[name] for name in _AS[kind] if name in written), "0"))
+
+
+def of_long_prompts(written: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return what a price with `longPrompts` says of tokens of long prompts, as if it stood alone."""
+    return {name: value for name, value in {**written, **written["longPrompts"]}.items() if name in _AS}
+
+
+def _too_low(written: Any) -> Iterator[str]:
+    if "longPrompts" in written:
+        longer = of_long_prompts(written)
+        own = [kind for kind in _AS if kind in written["longPrompts"]]  # the others are as these, or as without
+        lower = [kind for kind in own if of_tokens(longer, kind) < of_tokens(written, kind)]
+        yield from (f"longPrompts.{kind}" for kind in lower)
+        if not lower and of_tokens(longer, "cachedInput") > of_tokens(longer, "input"):
+            yield "longPrompts.cachedInput"
 
 
 class Price(Part):
@@ -35,8 +91,35 @@ class Price(Part):
     image_input: Dollars | None = None
     """A million prompt tokens of images. Absent: as `input`, and answers of an `Image` model with such tokens count as
     estimated."""
+    long_prompts: LongPrompts | None = None
+    """What requests with long prompts cost instead, where the provider takes more for them. Absent: the same."""
+
+    def of_long_prompts(self) -> "Price":
+        """Return the price of long prompts as one that stands alone."""
+        longer = self.long_prompts
+        other = {} if longer is None else {name: one for name, one in longer if one is not None}
+        other.pop("above_tokens", None)
+        return self.model_copy(update={**other, "long_prompts": None})
 
     constraints: ClassVar = (
+        Rule(
+            places=_too_low,
+            # Eight prices of two sides, in each entry of each endpoint, are beyond CEL's cost limit.
+            cel=None,
+            message="got a price of long prompts below the one of shorter prompts, or a cached token dearer than a"
+            " fresh one, want no less than without `longPrompts`, raise it, or leave it out",
+            reads=(
+                "input",
+                "output",
+                "cachedInput",
+                "cacheWrite",
+                "cacheWrite1h",
+                "audioInput",
+                "audioOutput",
+                "imageInput",
+                "longPrompts",
+            ),
+        ),
         Rule(
             holds=lambda value: (
                 "cachedInput" not in value
@@ -167,10 +250,13 @@ class Model(Part):
                 or (
                     quantity.nanodollars(value["usdPerMillionTokens"].get("output", "0")) == 0
                     and "audioOutput" not in value["usdPerMillionTokens"]
+                    and not {"output", "audioOutput"} & value["usdPerMillionTokens"].get("longPrompts", {}).keys()
                 )
             ),
             cel=f"self.type in {sorted(map(str, WRITING))} || !has(self.usdPerMillionTokens)"
             " || (!has(self.usdPerMillionTokens.audioOutput)"
+            " && (!has(self.usdPerMillionTokens.longPrompts) || (!has(self.usdPerMillionTokens.longPrompts.output)"
+            " && !has(self.usdPerMillionTokens.longPrompts.audioOutput)))"
             " && (!has(self.usdPerMillionTokens.output) || double(self.usdPerMillionTokens.output) == 0.0))",
             message="got a price for the output of an Embedding, Moderation or Rerank model, which has none, want"
             " neither `output` nor `audioOutput`, remove it",

@@ -53,7 +53,7 @@ def possible_cost(attempt: Attempt, ask: Ask, rung: Rung, route_limit: int | Non
         return likely(ask, ask.asked, rung, inputs=None, outputs=None, count=None)
     (bound,) = bounds((rung,), route_limit)
     outputs = possible_output(attempt, ask, rung, route_limit, stream=stream)
-    return min(LARGEST, whole(asked_tokens(ask, rung) * bound.per_input + outputs * bound.per_output))
+    return min(LARGEST, whole(bound.of(asked_tokens(ask, rung), outputs)))
 
 
 def possible_output(attempt: Attempt, ask: Ask, rung: Rung, route_limit: int | None, *, stream: bool) -> int:

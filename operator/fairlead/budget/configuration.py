@@ -23,7 +23,7 @@ from fairlead.budget.configuration_document import (
 )
 from fairlead.budget.estimate import Rung
 from fairlead.budget.policy import Action, Policy, Scope, Stage
-from fairlead.budget.price import Price
+from fairlead.budget.price_document import price_document, price_in
 from fairlead.budget.shadow import ShadowLimit, ShadowTerms
 from fairlead.budget.window import Calendar, Every, Forever, InCalendar, Window
 from fairlead.errors import BudgetConfigurationError
@@ -115,7 +115,7 @@ class BudgetConfiguration:
 
     @cached_property
     def _dearest(self) -> Rung | None:
-        return max(self.targets.values(), key=lambda rung: rung.price.input + rung.price.output, default=None)
+        return max(self.targets.values(), key=_size, default=None)
 
     def policy(self, name: str) -> Policy | None:
         """Return a policy by its name."""
@@ -137,7 +137,12 @@ class BudgetConfiguration:
         known = self.targets.get(target)
         if known is not None:
             return known
-        return max(self.rungs(route, model), key=lambda rung: rung.price.input + rung.price.output, default=None)
+        return max(self.rungs(route, model), key=_size, default=None)
+
+
+def _size(rung: Rung) -> int:
+    """Order rungs by what they may cost, where nobody knows which of them it is."""
+    return rung.price.highest.input + rung.price.highest.output
 
 
 def revision(policies: Iterable[Policy]) -> str:
@@ -190,10 +195,7 @@ def _routes_document(routes: Mapping[str, RouteTerms]) -> dict[str, Any]:
 def _targets_document(targets: Mapping[str, Rung]) -> dict[str, Any]:
     return {
         name: {
-            "input": rung.price.input,
-            "output": rung.price.output,
-            "cachedInput": rung.price.cached_input,
-            **own_prices(rung.price),
+            **price_document(rung.price),
             **({} if rung.price.known else {"known": False}),
             "maxOutputTokens": rung.max_output_tokens,
             "contextWindow": rung.context_window,
@@ -214,22 +216,6 @@ def _policies_document(policies: Iterable[Policy]) -> list[dict[str, Any]]:
 
 def _consumers_document(consumers: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
     return {consumer: sorted(names) for consumer, names in consumers.items()}
-
-
-def own_prices(price: Price) -> dict[str, int]:
-    """Write the prices that a catalogue names beside those that every model has, in nano-dollars."""
-    named = {
-        "cacheWrite": price.cache_write,
-        "cacheWrite1h": price.cache_write_1h,
-        "audioInput": price.audio_input,
-        "audioOutput": price.audio_output,
-        "imageInput": price.image_input,
-        "image": price.image,
-        "minute": price.minute,
-        "millionCharacters": price.million_characters,
-        "thousandSearches": price.thousand_searches,
-    }
-    return {name: one for name, one in named.items() if one is not None}
 
 
 def _policy_document(policy: Policy) -> dict[str, Any]:
@@ -292,21 +278,7 @@ def decode(text: bytes) -> BudgetConfiguration:
         },
         targets={
             name: Rung(
-                price=Price(
-                    input=target.input,
-                    output=target.output,
-                    cached_input=target.cached_input,
-                    cache_write=target.cache_write,
-                    cache_write_1h=target.cache_write_1h,
-                    audio_input=target.audio_input,
-                    audio_output=target.audio_output,
-                    image_input=target.image_input,
-                    image=target.image,
-                    minute=target.minute,
-                    million_characters=target.million_characters,
-                    thousand_searches=target.thousand_searches,
-                    known=target.known,
-                ),
+                price=price_in(target),
                 max_output_tokens=target.max_output_tokens,
                 context_window=target.context_window,
                 generates=target.generates,

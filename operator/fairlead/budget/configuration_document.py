@@ -80,8 +80,8 @@ class RouteDocument(Part):
     cached: bool = False
 
 
-class TargetDocument(Part):
-    """`Target`, as the file has it."""
+class TokensDocument(Part):
+    """The prices of tokens, as the file has them."""
 
     input: int = Field(ge=0)
     output: int = Field(ge=0)
@@ -91,6 +91,18 @@ class TargetDocument(Part):
     audio_input: int | None = Field(default=None, ge=0)
     audio_output: int | None = Field(default=None, ge=0)
     image_input: int | None = Field(default=None, ge=0)
+
+
+class LongPromptsDocument(TokensDocument):
+    """`LongPrompts`, as the file has it."""
+
+    above_tokens: int = Field(ge=1)
+
+
+class TargetDocument(TokensDocument):
+    """`Target`, as the file has it."""
+
+    long_prompts: LongPromptsDocument | None = None
     image: int | None = Field(default=None, ge=0)
     minute: int | None = Field(default=None, ge=0)
     million_characters: int | None = Field(default=None, ge=0)

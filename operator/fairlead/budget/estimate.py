@@ -75,6 +75,24 @@ class Bound:
     """Of a model that is billed by other units, too."""
     window: int | None = None
     """The context window of a model that generates: no more can go in for an answer."""
+    longer: "LongBound | None" = None
+    """Of a model that takes another price for long prompts."""
+
+    def of(self, inputs: int, outputs: int) -> int:
+        """Return the most that so many tokens can cost, in millionths of a nano-dollar: more tokens are never less."""
+        longer = self.longer
+        if longer is None or inputs <= longer.above:
+            return inputs * self.per_input + outputs * self.per_output
+        return inputs * max(self.per_input, longer.per_input) + outputs * max(self.per_output, longer.per_output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongBound:
+    """The same prices of prompts with more than so many tokens."""
+
+    above: int
+    per_input: int
+    per_output: int
 
 
 def bounds(rungs: Sequence[Rung], route_limit: int | None) -> tuple[Bound, ...]:
@@ -85,14 +103,28 @@ def bounds(rungs: Sequence[Rung], route_limit: int | None) -> tuple[Bound, ...]:
 def _bound(rung: Rung, route_limit: int | None) -> Bound:
     price = rung.price
     declared = [cap for cap in (route_limit, rung.max_output_tokens, rung.context_window) if cap is not None]
+    longer = price.long_prompts
     return Bound(
-        per_input=max(price.input, price.cached_input, price.written, price.written_1h, price.seen),
-        per_output=max(price.output, price.spoken) if rung.generates else 0,
+        per_input=_per_input(price),
+        per_output=_per_output(price, rung),
         most=min(declared, default=LARGEST_WINDOW),
         otherwise=min(declared, default=DEFAULT_OUTPUT_TOKENS),
         price=None if rung.text else price,
         window=rung.context_window if rung.generates else None,
+        longer=None
+        if longer is None
+        else LongBound(
+            above=longer.above, per_input=_per_input(longer.price), per_output=_per_output(longer.price, rung)
+        ),
     )
+
+
+def _per_input(price: Price) -> int:
+    return max(price.input, price.cached_input, price.written, price.written_1h, price.seen)
+
+
+def _per_output(price: Price, rung: Rung) -> int:
+    return max(price.output, price.spoken) if rung.generates else 0
 
 
 def reservation(ask: Ask, bounds: Sequence[Bound]) -> int:
@@ -102,7 +134,7 @@ def reservation(ask: Ask, bounds: Sequence[Bound]) -> int:
         output = output_tokens(ask, bound)
         window = None if bound.window is None else bound.window * choices  # of prompts, too
         inputs = ask.body_bytes if window is None or (not ask.goes_on and ask.body_bytes < window) else window
-        dearest = max(dearest, inputs * bound.per_input + output * choices * bound.per_output)
+        dearest = max(dearest, bound.of(inputs, output * choices))
     if ask.asked is None:
         return min(LARGEST, whole(dearest))
     return min(LARGEST, max((_reserved(ask, ask.asked, bound) for bound in bounds), default=0))
@@ -110,7 +142,7 @@ def reservation(ask: Ask, bounds: Sequence[Bound]) -> int:
 
 def _reserved(ask: Ask, asked: Asked, bound: Bound) -> int:
     inputs = ask.body_bytes if asked.inputs is None else asked.inputs
-    tokens = inputs * bound.per_input + output_tokens(ask, bound) * max(1, ask.choices) * bound.per_output
+    tokens = bound.of(inputs, output_tokens(ask, bound) * max(1, ask.choices))
     each = bound.price.of(asked.unit) if bound.price is not None else None
     return with_units(tokens, each or 0, asked.unit, asked.most(ask.body_bytes))
 
@@ -125,8 +157,7 @@ def likely(ask: Ask, asked: Asked, rung: Rung, *, inputs: int | None, outputs: i
         inputs = _inputs(ask, asked)
     outputs = output_tokens(ask, bound) * max(1, ask.choices) if outputs is None else outputs
     each, count = rung.price.of(asked.unit), asked.likely if count is None else count
-    tokens = inputs * bound.per_input + outputs * bound.per_output
-    return min(LARGEST, with_units(tokens, each or 0, asked.unit, count))
+    return min(LARGEST, with_units(bound.of(inputs, outputs), each or 0, asked.unit, count))
 
 
 def _inputs(ask: Ask, asked: Asked) -> int:
@@ -162,4 +193,4 @@ def shown_tokens(sent_bytes: int) -> int:
 def uncounted(rung: Rung, *, inputs: int, outputs: int) -> int:
     """Return the most that so many tokens can have cost whose kinds nobody counted, in nano-dollars."""
     (bound,) = bounds((rung,), None)
-    return min(LARGEST, whole(inputs * bound.per_input + outputs * bound.per_output))
+    return min(LARGEST, whole(bound.of(inputs, outputs)))

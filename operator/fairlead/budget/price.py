@@ -42,6 +42,18 @@ class Price:
     """A thousand searches."""
     known: bool = True
     """False: the catalogue names no price at all. All of it is 0 then, and nothing is free by that."""
+    long_prompts: "LongPrompts | None" = None
+    """What all tokens of a request cost instead whose prompt is long; None: the same."""
+
+    def at(self, prompt: int) -> "Price":
+        """Return the price of a request with so many tokens in its prompt, cached and written ones among them."""
+        longer = self.long_prompts
+        return self if longer is None or prompt <= longer.above else longer.price
+
+    @property
+    def highest(self) -> "Price":
+        """The price of the longest prompts."""
+        return self if self.long_prompts is None else self.long_prompts.price
 
     def of(self, unit: Unit) -> int | None:
         """Return what `PER` of a unit cost; None: nothing by that unit."""
@@ -56,7 +68,7 @@ class Price:
     def by_tokens(self) -> bool:
         """Whether tokens cost anything."""
         named = (self.cache_write, self.cache_write_1h, self.audio_input, self.audio_output, self.image_input)
-        return any((self.input, self.output, self.cached_input, *named))
+        return self.long_prompts is not None or any((self.input, self.output, self.cached_input, *named))
 
     @property
     def by_units(self) -> bool:
@@ -97,6 +109,20 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LongPrompts:
+    """The price of requests with more than so many tokens in their prompt: of all their tokens, not of those beyond.
+
+    So Anthropic and Google bill (https://docs.claude.com/en/docs/about-claude/pricing,
+    https://ai.google.dev/gemini-api/docs/pricing). No part of it is lower than the price of shorter prompts.
+    """
+
+    above: int
+    """In tokens; a prompt of just as many is not long."""
+    price: Price
+    """Complete, units of other kinds included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
     """What a provider counted for one request."""
 
@@ -126,10 +152,15 @@ NO_TOKENS = Tokens(input=0, output=0)
 
 
 def cost(price: Price, tokens: Tokens, unit: Unit | None = None, count: int = 0) -> int:
-    """Return nano-dollars of tokens, and of so many of a unit, rounded up once; no count is taken as negative.
+    """Return nano-dollars of a request's tokens, and of so many of a unit, rounded up once; no count is negative.
 
     Parts that are more than the whole count as all of it: the dearer kinds first, what came from the cache last.
     """
+    return cost_of_sum(price.at(tokens.input), tokens, unit, count)
+
+
+def cost_of_sum(price: Price, tokens: Tokens, unit: Unit | None = None, count: int = 0) -> int:
+    """Return the same of tokens of many requests: how long each prompt was is not known, so none is taken as long."""
     inputs, outputs = max(0, tokens.input), max(0, tokens.output)
     total = 0
     for part, each in (
@@ -158,6 +189,7 @@ def unpriced(price: Price, tokens: Tokens, *, text: bool = True) -> tuple[str, .
 
     To a model of `text`, images cost as text does everywhere, so that they need no price.
     """
+    price = price.at(tokens.input)
     if not price.known:
         return tuple(name for name, count in (("input", tokens.input), ("output", tokens.output)) if count > 0)
     named = {

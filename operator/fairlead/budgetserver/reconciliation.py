@@ -111,6 +111,7 @@ class UsageReconciliation:
             payer=key.consumer,
             # Nothing is waived for a count that cannot be true: what has no report is booked when it expires.
             requests=count.requests if true else 0,
+            # Whose prompts were long is in no counter: where one can have been, no less than what that cost.
             cost=min(LARGEST, cost(rung.price, tokens)) if true and rung is not None else 0,
             postings=self._service.payers(key.consumer, key.routes),
             at_ms=at_ms,

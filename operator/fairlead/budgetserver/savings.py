@@ -7,7 +7,7 @@ from fairlead.budget import baseline
 from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.budget.estimate import LARGEST
 from fairlead.budget.ledger import CORRECTABLE_MS, Posting
-from fairlead.budget.price import Tokens, cost
+from fairlead.budget.price import Tokens, cost_of_sum
 from fairlead.budgetserver.charge import Bill, Kind, charge
 from fairlead.budgetserver.descriptor import Report
 from fairlead.budgetserver.store import Booking
@@ -64,7 +64,9 @@ def bookings(booking: Booking, route: str, tokens: Tokens, configuration: Budget
     price = configuration.targets[terms.baseline].price
     if not price.known:
         return
-    there = cost(price, tokens)
+    there = cost_of_sum(
+        price, tokens
+    )  # nobody knows whose prompts were long: no saving is said to be larger than it is
     for posting, amount in zip(_postings(route, terms.baseline, booking.at_ms), (booking.cost, there), strict=True):
         yield replace(booking, payer=baseline.payer(route), requests=0, cost=min(LARGEST, amount), postings=(posting,))
 

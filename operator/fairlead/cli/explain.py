@@ -123,9 +123,7 @@ def _document(one: Explanation, category: str | None) -> dict[str, Any]:
                 "rungs": [
                     {
                         "target": word.decode(rung.target),
-                        "usdPerMillionTokens": None
-                        if rung.input is None or rung.output is None
-                        else {"input": _usd(rung.input), "output": _usd(rung.output)},
+                        "usdPerMillionTokens": _priced(rung),
                         **({"judged": True} if rung.judged else {}),
                         **({"words": rung.words} if rung.words else {}),
                         **({"passedOver": True} if rung.passed_over else {}),
@@ -136,6 +134,16 @@ def _document(one: Explanation, category: str | None) -> dict[str, Any]:
             for ladder in one.ladders
         ],
     }
+
+
+def _priced(rung: PricedRung) -> dict[str, Any] | None:
+    if rung.input is None or rung.output is None:
+        return None
+    document: dict[str, Any] = {"input": _usd(rung.input), "output": _usd(rung.output)}
+    if rung.longer is not None:
+        longer = {"input": _usd(rung.longer.price.input), "output": _usd(rung.longer.price.output)}
+        document["longPrompts"] = {"aboveTokens": rung.longer.above, **longer}
+    return document
 
 
 def _lines(
@@ -170,7 +178,7 @@ def _rung(rung: PricedRung, width: int) -> str:
     price = (
         "no price is declared"
         if rung.input is None or rung.output is None
-        else f"${_usd(rung.input)} in, ${_usd(rung.output)} out for a million tokens"
+        else f"${_usd(rung.input)} in, ${_usd(rung.output)} out{_long(rung)} for a million tokens"
     )
     notes = {
         ", judged": rung.judged,
@@ -178,6 +186,13 @@ def _rung(rung: PricedRung, width: int) -> str:
         ", passed over: it takes no such requests": rung.passed_over,
     }
     return f"{word.decode(rung.target):<{width}}  {price}{''.join(note for note, holds in notes.items() if holds)}"
+
+
+def _long(rung: PricedRung) -> str:
+    if rung.longer is None:
+        return ""
+    price = rung.longer.price
+    return f" (${_usd(price.input)} and ${_usd(price.output)} where the prompt has more than {rung.longer.above:,})"
 
 
 def _said(value: bool | int | None) -> str:  # a value to print, not a switch

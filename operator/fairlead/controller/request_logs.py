@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from fairlead.adapters.clock import SystemClock
 from fairlead.adapters.kube import ForbiddenError, Kube, NotFoundError, Object, UnreachableError
 from fairlead.api import quantity
-from fairlead.api.model import TOKENS, prices_in
-from fairlead.budget.price import Price
+from fairlead.api.model import TOKENS, of_long_prompts, prices_in
+from fairlead.budget.price import LongPrompts, Price
 from fairlead.envoy.log_lines import Line, decoded
 from fairlead.errors import ClusterError
 from fairlead.manifests import CONTAINER, REGION_LABEL
@@ -48,7 +49,14 @@ def _priced(providers: Sequence[Object]) -> Iterator[tuple[str, Price]]:
 
 def _price(model: Object) -> Price:
     tokens = model.get(TOKENS, {"input": "0"})
+    base = _of_tokens(tokens, model)
+    if "longPrompts" not in tokens:
+        return base
+    longer = _of_tokens(of_long_prompts(tokens), model)
+    return replace(base, long_prompts=LongPrompts(above=tokens["longPrompts"]["aboveTokens"], price=longer))
 
+
+def _of_tokens(tokens: Mapping[str, str], model: Object) -> Price:
     def of(written: Object, name: str) -> int | None:
         return quantity.nanodollars(written[name]) if name in written else None
 

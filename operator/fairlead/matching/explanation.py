@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fairlead.budget.cascade import models, whole_reservation
 from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.budget.estimate import Ask, bounds
+from fairlead.budget.price import LongPrompts
 from fairlead.ir import Cascade, Gateway, Plan, Route, Side, Target, need_of, other_words, word
 from fairlead.ir.rule import BYTES_PER_TOKEN, PRIMARY
 from fairlead.matching.prompt import Amiss, Prompt, read
@@ -19,6 +20,8 @@ class PricedRung:
     target: str
     input: int | None
     output: int | None
+    longer: LongPrompts | None = None
+    """What long prompts cost instead."""
     judged: bool = False
     """The route's cascade judges its model's answers: one that fails a check goes on to the next model."""
     words: str = ""
@@ -157,6 +160,7 @@ def _priced(target: Target, prices: BudgetConfiguration, judged: Collection[str]
         target=target.name,
         input=known.input if known.known else None,
         output=known.output if known.known else None,
+        longer=known.long_prompts,
         judged=target.name.split("/", 2)[2] in judged and not passed_over,
         words=other_words(path, target),
         passed_over=passed_over,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fairlead import ir
 from fairlead.adapters.exposition import Sample, samples
 from fairlead.adapters.gateway_metrics import GatewayMetrics
-from fairlead.budget.price import FREE, Price, Tokens, cost
+from fairlead.budget.price import FREE, Price, Tokens, cost_of_sum
 from fairlead.envoy import names
 from fairlead.errors import EnvoyError
 from fairlead.health import attempts
@@ -202,6 +202,6 @@ def _priced(tokens: Mapping[str, Mapping[str, int]], prices: Mapping[str, Price]
         )
         used_up, written = used_up + used.input, written + used.output
         price = prices.get(target, FREE)
-        spent += cost(price, used)
+        spent += cost_of_sum(price, used)
         unpriced += 0 if price.known else used.input + used.output
     return ArmCounts(input_tokens=used_up, output_tokens=written, nano_usd=spent, unpriced_tokens=unpriced)

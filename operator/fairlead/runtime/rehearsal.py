@@ -7,7 +7,7 @@ from typing import Any
 
 from fairlead.adapters.exposition import Sample, samples
 from fairlead.adapters.gateway_metrics import GatewayMetrics
-from fairlead.budget.price import FREE, NO_TOKENS, Price, Tokens, cost, decimal
+from fairlead.budget.price import FREE, NO_TOKENS, Price, Tokens, cost_of_sum, decimal
 from fairlead.budget.unit import Unit
 from fairlead.errors import EnvoyError
 from fairlead.health.rehearsal import SETTLE_S, Bounds, Outcome, Span, Watched, is_error, notes
@@ -137,12 +137,14 @@ def _spent(grown: Iterable[Sample], prices: Mapping[str, Price]) -> int:
             counts = tokens.setdefault(_target(one), {})
             counts[_TOKENS[one.name]] = counts.get(_TOKENS[one.name], 0) + one.value
     return sum(
-        cost(
+        cost_of_sum(
             prices.get(target, FREE),
             Tokens(input=counts.get("prompt", 0), output=counts.get("completion", 0), cached=counts.get("cached", 0)),
         )
         for target, counts in tokens.items()
-    ) + sum(cost(prices.get(target, FREE), NO_TOKENS, unit, count) for (target, unit), count in _made(grown).items())
+    ) + sum(
+        cost_of_sum(prices.get(target, FREE), NO_TOKENS, unit, count) for (target, unit), count in _made(grown).items()
+    )
 
 
 def _made(grown: Iterable[Sample]) -> dict[tuple[str, Unit], int]:

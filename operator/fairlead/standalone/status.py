@@ -8,8 +8,8 @@ from typing import Any
 from fairlead import envoy, ir
 from fairlead.adapters import disk
 from fairlead.adapters.envoy_admin import ClusterHealth
-from fairlead.budget.configuration import own_prices
 from fairlead.budget.price import FREE, Price
+from fairlead.budget.price_document import price_document
 from fairlead.compiler import CompiledGateway
 from fairlead.envoy import names
 from fairlead.ir import word
@@ -207,8 +207,7 @@ def _target(target: ir.Target, price: Price) -> Json:
 
 def _price(price: Price) -> Json:
     by_units = {"byUnits": True} if price.by_units else {}
-    tokens = {"input": price.input, "output": price.output, "cachedInput": price.cached_input}
-    return {**tokens, **own_prices(price), **by_units}
+    return {**price_document(price), **by_units}
 
 
 def _endpoint(one: EndpointStanding) -> Json:

@@ -36,7 +36,7 @@ class Route(TypedDict):
     answers: list[Answer]
 
 
-class Price(TypedDict):
+class TokenPrices(TypedDict):
     """What a million tokens cost, in nano-dollars."""
 
     input: int
@@ -47,6 +47,18 @@ class Price(TypedDict):
     audioInput: NotRequired[int]
     audioOutput: NotRequired[int]
     imageInput: NotRequired[int]
+
+
+class LongPrompts(TokenPrices):
+    """The same of requests whose prompt has more tokens."""
+
+    aboveTokens: int
+
+
+class Price(TokenPrices):
+    """All that a target takes, in nano-dollars."""
+
+    longPrompts: NotRequired[LongPrompts]
     image: NotRequired[int]
     """What an image costs; the others below are named by what they are for."""
     minute: NotRequired[int]

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from fairlead import ir
 from fairlead.budget.configuration import decode
-from fairlead.budget.price import FREE, Price, Tokens, cost, decimal
+from fairlead.budget.price import FREE, Price, Tokens, cost_of_sum, decimal
 from fairlead.health.counted import HIT, Counted
 from fairlead.status.standing import rfc3339
 
@@ -68,7 +68,7 @@ def _cache(
     for (target, kind), count in kept.items():
         tokens.setdefault(target, {})[kind] = count
     saved = sum(
-        cost(
+        cost_of_sum(
             prices.get(target, FREE),
             Tokens(input=of.get("prompt", 0), output=of.get("completion", 0), cached=of.get("cached", 0)),
         )

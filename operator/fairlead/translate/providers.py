@@ -1,7 +1,7 @@
 """ModelProvider: which endpoints serve which models, under which wire ids, and who may route to them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fairlead import ir
 from fairlead.api import quantity
@@ -16,7 +16,7 @@ from fairlead.api.provider import Endpoint as EndpointSpec
 from fairlead.api.provider import EndpointModel, ModelProvider
 from fairlead.api.selector import Namespaces
 from fairlead.budget.estimate import Rung
-from fairlead.budget.price import UNKNOWN, Price
+from fairlead.budget.price import UNKNOWN, LongPrompts, Price
 from fairlead.translate.audience import includes
 from fairlead.translate.diagnostics import Diagnostics
 from fairlead.translate.geography import ANYCAST
@@ -245,6 +245,15 @@ def _price(model: Model | EndpointModel) -> Price:
     if not model.is_priced:
         return UNKNOWN
     written = model.usd_per_million_tokens or PriceSpec(input="0", output="0")
+    base, longer = _of_tokens(written, model), written.long_prompts
+    if longer is None:
+        return base
+    return replace(
+        base, long_prompts=LongPrompts(above=longer.above_tokens, price=_of_tokens(written.of_long_prompts(), model))
+    )
+
+
+def _of_tokens(written: PriceSpec, model: Model | EndpointModel) -> Price:
     return Price(
         input=quantity.nanodollars(written.input),
         output=quantity.nanodollars(written.output or "0"),

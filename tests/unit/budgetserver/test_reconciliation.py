@@ -11,7 +11,7 @@ from aiohttp import web
 from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
 from fairlead.budget.estimate import Rung
 from fairlead.budget.policy import Action, Policy, Scope, Stage
-from fairlead.budget.price import Price
+from fairlead.budget.price import LongPrompts, Price
 from fairlead.budget.window import Forever
 from fairlead.budgetserver import descriptor, reconciliation
 from fairlead.budgetserver.charge import charge
@@ -349,6 +349,23 @@ def test_a_gateway_that_becomes_one_of_this_version_owes_nothing_for_what_was_be
             await server.read()
         assert await world.spent() == (5 * COST, 0)
         assert await world.spent("t/asked") == (5 * COST, 0), "one of five reports was lost, and found"
+
+    play(story)
+
+
+@pytest.mark.parametrize(("above", "found"), [(30, 30 + 40), (29, 2 * 30 + 3 * 40)])
+def test_what_may_have_been_a_long_prompt_is_booked_as_one(above: int, found: int) -> None:
+    """A gateway counts 30 tokens in and 40 out for a request; counters are sums, and do not say whose they were."""
+    longer = LongPrompts(above=above, price=Price(input=2 * 10**6, output=3 * 10**6, cached_input=2 * 10**6))
+    price = replace(BOOK.targets["p/e/m"].price, long_prompts=longer)
+    book = replace(BOOK, targets={"p/e/m": replace(BOOK.targets["p/e/m"], price=price)})
+
+    async def story(world: World) -> None:
+        server = Server(world, world.store, book)
+        world.gateway.requests = 1
+        for _ in range(2):
+            await server.read()
+        assert await world.spent() == (found, 0)
 
     play(story)
 

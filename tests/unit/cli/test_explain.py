@@ -172,6 +172,19 @@ def test_a_rung_says_in_which_words_it_is_asked_and_whether_at_all(files: Path) 
     assert not {"words", "passedOver", "judged"} & set(last)
 
 
+def test_long_prompts_have_their_price(files: Path) -> None:
+    longer = {"aboveTokens": 200_000, "input": "6.00"}
+    priced = model("reader", usdPerMillionTokens={"input": "3.00", "output": "15.00", "longPrompts": longer})
+    more = provider("q", endpoints=[endpoint("us", "us-east-1")], models=[priced])
+    write(files / "m" / "more.yaml", more, route("long", target("q", "reader")))
+    asked = ("--route", "fairlead/long")
+    said = "$3.00 in, $15.00 out ($6.00 and $15.00 where the prompt has more than 200,000) for a million tokens"
+    assert said in explained(files, "hi", *asked).output
+    document = json.loads(explained(files, "hi", *asked, "-o", "json").output)
+    (rung,) = document["regions"][0]["ladders"][0]["rungs"]
+    assert rung["usdPerMillionTokens"]["longPrompts"] == {"aboveTokens": 200_000, "input": "6.00", "output": "15.00"}
+
+
 def test_a_route_whose_models_make_no_text_is_refused(files: Path) -> None:
     picture = {"name": "picture", "type": "Image", "usdPerImage": "0.04"}
     more = provider("q", endpoints=[endpoint("us", "us-east-1")], models=[picture])

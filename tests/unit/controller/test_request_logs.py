@@ -8,7 +8,7 @@ import pytest
 
 from builders import endpoint, model, provider
 from fairlead.adapters.kube import ForbiddenError
-from fairlead.budget.price import FREE
+from fairlead.budget.price import FREE, USD, LongPrompts
 from fairlead.controller import request_logs
 from fairlead.errors import ClusterError
 from fairlead.runtime.requests import Request, Wanted
@@ -87,6 +87,15 @@ def test_following_tells_what_comes() -> None:
         return [first.id]
 
     assert asyncio.run(story()) == ["d"]
+
+
+def test_prices_of_long_prompts_are_the_catalogues() -> None:
+    longer = {"aboveTokens": 200_000, "input": "6"}
+    written = {"input": "3", "output": "15", "cachedInput": "0.3", "longPrompts": longer}
+    found = provider("p", endpoints=[endpoint("us", "us-east-1")], models=[model("m", usdPerMillionTokens=written)])
+    price = asyncio.run(request_logs.prices(MemoryCluster(found), namespace="fairlead"))["p/us/m"]
+    base = replace(FREE, input=3 * USD, output=15 * USD, cached_input=3 * USD // 10)
+    assert price == replace(base, long_prompts=LongPrompts(above=200_000, price=replace(base, input=6 * USD)))
 
 
 def test_prices_are_the_catalogues() -> None:

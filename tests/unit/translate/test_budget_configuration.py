@@ -8,6 +8,7 @@ import pytest
 
 from builders import budget, compiled, consumer, installation, model, provider, route, secret
 from fairlead.budget.configuration import decode
+from fairlead.budget.price import USD
 from fairlead.runtime import stop
 from golden_cases import layouts
 
@@ -114,6 +115,7 @@ def _terms(*objects: dict[str, Any]) -> str:
     return terms
 
 
+LONG = {"input": "1", "output": "2", "longPrompts": {"aboveTokens": 9, "input": "2"}}
 SIZED_OTHERWISE = [
     pytest.param([provider("p"), route("chat", maxOutputTokens=5)], id="a route's cap"),
     pytest.param(
@@ -125,6 +127,7 @@ SIZED_OTHERWISE = [
         [provider("p", models=[model("small", usdPerMillionTokens={"input": "1", "output": "9"})]), route("chat")],
         id="a price",
     ),
+    pytest.param([provider("p", models=[model("small", usdPerMillionTokens=LONG)]), route("chat")], id="long prompts"),
     pytest.param([provider("p"), route("chat"), consumer("b", maxInFlight=3)], id="a limit in flight"),
 ]
 
@@ -133,6 +136,16 @@ SIZED_OTHERWISE = [
 def test_whatever_sizes_requests_is_part_of_the_terms(objects: list[dict[str, Any]]) -> None:
     assert _terms(provider("p"), route("chat")) == _terms(route("chat"), provider("p"))
     assert _terms(*objects) != _terms(provider("p"), route("chat"))
+
+
+def test_what_long_prompts_cost_is_as_the_price_where_nothing_else_is_written() -> None:
+    every = provider("p", models=[model("small", usdPerMillionTokens=LONG)]), route("chat"), consumer("a"), budget("x")
+    made = compiled(*every, secrets={secret("a"): "1"}, layouts=layouts(["us-east-1"]))
+    (rung,) = decode(made.configuration).targets.values()
+    longer = rung.price.long_prompts
+    assert longer is not None
+    assert (longer.above, longer.price.input, longer.price.output) == (9, 2 * USD, 2 * USD)
+    assert longer.price.cached_input == 2 * USD, "as fresh input, since nobody names a price of cached tokens"
 
 
 def test_a_policy_is_no_part_of_the_terms() -> None:
