@@ -5,6 +5,8 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -39,8 +41,9 @@ class Caller:
 
     def _run(self) -> None:
         connection = Open(self._port)
-        while not self._stopped.is_set():
-            self.statuses[connection.chat()] += 1
+        with suppress(OSError):  # the gateway has ended
+            while not self._stopped.is_set():
+                self.statuses[connection.chat()] += 1
         connection.close()
 
 
@@ -119,3 +122,18 @@ def test_a_server_that_is_killed_costs_no_report(up: RunningUp, port: int) -> No
     assert set(caller.statuses) <= {200, 503}, "what is not checked is refused, and units are used meanwhile"
     total = before + caller.statuses[200] * COST
     until(lambda: paid(port) == total, f"{paid(port)} spent, want {total}")
+
+
+def test_an_ordinary_end_loses_no_report(tmp_path: Path, provider: SimulatedProvider) -> None:
+    site = agents_site(tmp_path, provider)
+    site.write_config(budgets={**IN_TIME, "failurePolicy": "Closed"})
+    site.write("budget.yaml", budget(usd="100", window=window_with_room()))
+    (port,) = site.ports
+    with RunningUp(site, "--workers", "2") as running, Caller(running.serving().site.ports[0]) as caller:
+        until(lambda: counted(site, "lease_units", outcome="used") > 0)
+        until(lambda: caller.statuses.total() >= 400)
+        assert running.stop() == 0
+    assert set(caller.statuses) == {200}
+    with RunningUp(site, "--workers", "2") as running:
+        running.serving()
+        assert paid(port) == caller.statuses[200] * COST

@@ -9,4 +9,5 @@ from fairlead.envoy import request_filter
 @pytest.mark.parametrize("checked", [True, False])
 def test_the_chunk_compiles(checked: bool) -> None:
     problem = luajit21.LuaRuntime().eval("function(source) return select(2, loadstring(source)) end")
-    assert problem(request_filter.source(checked=checked)) is None
+    room = "local one, two\n"  # for who comes next, and for tests that break it on purpose
+    assert problem(room + request_filter.source(checked=checked)) is None

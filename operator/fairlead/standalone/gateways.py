@@ -16,7 +16,7 @@ from fairlead.adapters.envoy_process import EnvoyProcess
 from fairlead.errors import EnvoyError, FairleadError, StateError
 from fairlead.runtime import saved
 from fairlead.runtime.children import ended, keep_alive, works
-from fairlead.standalone import plan
+from fairlead.standalone import ending, plan
 from fairlead.standalone.readback import NOTHING, SUBSCRIBED, Readback
 from fairlead.standalone.release import Serving, listeners_between
 from fairlead.standalone.state import RegionFolder
@@ -334,28 +334,12 @@ class LocalGateway:
 
     async def in_flight(self) -> int:
         """Count the requests that are served right now, and one for answers not yet sent; 0 when no Envoy answers."""
-        requests, unsent = "http.fairlead.downstream_rq_active", "http.fairlead.downstream_cx_tx_bytes_buffered"
-        try:
-            stats = await self._admin.stats(rf"^({requests}|{unsent})$".replace(".", r"\."))
-        except EnvoyError:
-            return 0
-        return int(stats.get(requests, 0)) or (1 if stats.get(unsent) else 0)
+        return await ending.in_flight(self._admin)
 
     async def drain(self, *, within_s: float) -> int:
         """Let requests in flight finish while no new connection gets in; returns how many did not in time."""
         self._stopping = True
-        if self.pid is None:
-            return 0
-        loop = asyncio.get_running_loop()
-        until = loop.time() + within_s
-        with contextlib.suppress(EnvoyError):
-            await self._admin.fail_healthcheck()
-            await self._admin.drain_listeners()
-        pause = POLL_S[0]
-        while (left := await self.in_flight()) and loop.time() < until:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, POLL_S[1])
-        return left
+        return await ending.drain(self._admin, within_s=within_s) if self.pid is not None else 0
 
     async def stop(self) -> None:
         """End the Envoy at once."""

@@ -3,6 +3,8 @@
 -- DRAIN_PATH is set before this text: only who knows it can drain a gateway. Without one (nil) nobody can.
 
 local SETTLE_PAUSES = 10 -- of half a second: until every node has heard that the pod takes no more
+local REPORT_PAUSES = 10 -- for reports that are on their way to the budget server, which is asked again for some seconds
+local CALLS = "/stats?filter=^cluster.!(budget|reports).upstream_rq_active$"
 
 local function admin(h, method, path)
   local headers = {[":method"] = method, [":path"] = path, [":authority"] = "admin"}
@@ -30,6 +32,13 @@ function envoy_on_request(h)
       break
     end
     pause(h)
+  end
+  -- Reports in batches wait a tenth of a second for others (`envoy/batches.py`), and would end with the process.
+  for _ = 1, REPORT_PAUSES do
+    pause(h)
+    if not string.find(admin(h, "GET", CALLS), ": [1-9]") then
+      break
+    end
   end
   h:respond({[":status"] = "200", ["content-type"] = "text/plain"}, "drained\n")
 end

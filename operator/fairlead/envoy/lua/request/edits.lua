@@ -45,9 +45,15 @@ end
 end
 
 local unasked = false -- whether the client did not ask for what its provider is asked for
+local ask_for_usage
+
+do
+
+local USAGE = '{"include_usage":true}'
+local OPTIONS_BYTES = 4096 -- of stream_options, which is read once more
 
 -- Streams report their usage: asks for it, and leaves the client's other options as they are.
-local function ask_for_usage(s)
+function ask_for_usage(s)
   local options = value_of(s, STREAM_OPTIONS)
   if options == USAGE then return nil end
   unasked = true
@@ -75,4 +81,6 @@ local function ask_for_usage(s)
     return BAD_OPTIONS
   end
   return nil
+end
+
 end

@@ -27,7 +27,6 @@ local TOKENS = { -- of input that has few bytes, or none
   picture = 16384, -- that is read: `docs/money.md` says who counts more
   tools = 2048, -- of what a provider tells a model of tools: Anthropic 346, and up to 735 for one that it has words of
 }
-local OPTIONS_BYTES = 4096 -- of stream_options, which is read once more
 
 local NAMES = {} -- of members that are read, by slot
 
@@ -73,8 +72,6 @@ local BODY = readable(MODEL, {
 }, 56)
 local INCLUDE_USAGE = BODY.last + 1
 local OPTIONS = readable(INCLUDE_USAGE, { "include_usage" })
-
-local USAGE = '{"include_usage":true}'
 
 -- What may be asked. `own` are the members by which an endpoint limits its output; where none of them is given, the
 -- first is added. `usage`: streams tell their usage only when asked to. `stored`: the prompt may name one that a provider
