@@ -10,6 +10,10 @@ target. Three rules keep money from being booked twice:
   reading is forgiven (its reservations expire and book it), but for what reports booked of it. That say the bookings
   that were read before the counters: those read after have reports of requests that only the next reading counts.
 
+The first rule has a price. Reports that come between counters and bookings, of requests that these counters lack, hide
+as many that are missing. Under steady traffic of a key some always do; two readings in a row that meet none find them
+(docs/adr/lost-reports-by-counters.md).
+
 Of requests that were moved (by a rule, a downgrade) a gateway has such counters twice: by the route that answered, with
 all others, and by the routes that were asked as well. How much is missing only the former say; the latter say how much
 of it is paid by policies of the routes that were asked, too.

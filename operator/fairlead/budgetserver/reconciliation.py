@@ -60,8 +60,8 @@ class UsageReconciliation:
         """Take one reading of all gateways and book what is missing for sure; raises `StoreError`."""
         now_ms = self._service.now_ms()
         before = await self._store.read_usage_counters(now_ms)
-        readings = await self._scrape()
-        if not readings:
+        pages = await self._scrape()
+        if not pages:
             return
         await asyncio.sleep(_GRACE_S)
         await self._service.backlog.drain()
@@ -70,6 +70,8 @@ class UsageReconciliation:
             # That reading may be of younger counters: next to them these would seem to have gone back.
             self._metrics.captured.set(share_captured(known.usage_counters))
             return
+        # Not before: what is booked in between, of requests that no page has, hides as much of what is missing.
+        readings = [_scraped(page) for page in pages]
         young = {
             name
             for reading in readings
@@ -144,13 +146,13 @@ class UsageReconciliation:
         for name, counter in zip(booked, await self._service.counters(tuple(booked)), strict=True):
             self._service.note_stage(name, payers[name], before=counter.spent - booked[name], after=counter.spent)
 
-    async def _scrape(self) -> list["_Scrape"]:
+    async def _scrape(self) -> list[scrape.Metrics]:
         found = []
         for answer in await self._scraper.read():
             outcome = "read" if isinstance(answer, scrape.Metrics) else "failed"
             self._metrics.gateways.labels(outcome).inc()
             if isinstance(answer, scrape.Metrics):
-                found.append(_scraped(answer))
+                found.append(answer)
             else:
                 log.warning("budget.gateway_unread", gateway=answer.gateway, error=answer.problem)
         return found
