@@ -25,12 +25,12 @@ WORDS_S = 1.0
 """How long to wait for what Envoy has to say about a refusal: it writes its log twice a second."""
 PATIENCE_S = 30.0
 """An Envoy that starts for longer is worth a word: it resolves the names of all providers before it listens."""
-STEP_S = 10.0
-"""How long Envoy may take to serve one file."""
+STEP_S = 30.0
+"""How long Envoy may take to serve one file: of thousands of routes seconds, and more on a busy machine."""
 WARM_S = 0.5
 """How long new clusters may take to resolve; after that they do so while the next rung serves."""
 POLL_S = (0.002, 0.05)
-"""First and longest pause between two looks at Envoy's counters."""
+"""First and longest pause between two looks at Envoy's counters, unless a look takes longer than that."""
 BACK_OFF_S = (0.1, 10.0)
 """First and longest pause before an Envoy that died is started again."""
 PATIENCE = 4
@@ -226,7 +226,10 @@ class LocalGateway:
         warm_until = loop.time() + WARM_S
         pause = POLL_S[0]
         while self._serving:
+            asked = loop.time()
             seen = await self._readback.look()
+            # Among thousands of routes so long is Envoy's main thread busy, which is to take the file.
+            took = loop.time() - asked
             if seen.version(step.path) == step.version:
                 if not seen.warms or loop.time() > warm_until:
                     return
@@ -235,7 +238,7 @@ class LocalGateway:
                 raise EnvoyError(f"region `{self.name}`: Envoy refused {step.path}: {words}")
             if loop.time() > until:
                 raise EnvoyError(f"region `{self.name}`: Envoy did not take {step.path} within {STEP_S:.0f} s")
-            await asyncio.sleep(pause)
+            await asyncio.sleep(max(pause, took))
             pause = min(2 * pause, POLL_S[1])
 
     async def _spawn(self) -> None:
