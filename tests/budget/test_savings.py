@@ -215,3 +215,13 @@ def test_without_a_price_on_either_side_nothing_is_compared() -> None:
         play(MemoryStore, steps, unpriced)
         if target == "big/e/best":
             assert list(savings.bookings(found, "t/chat", Tokens(input=3, output=4), unpriced)) == []
+
+
+def test_of_a_request_with_a_failed_attempt_only_that_is_told_as_estimated(stores: Callable[[], Store]) -> None:
+    async def steps(world: World) -> None:
+        await world.report("r1", lost=(Attempt(target="p/e/m", status=500, elapsed_ms=10),))
+        (told,) = await world.savings()
+        assert float(told["estimatedUSD"]) > 0
+        assert round((float(told["spentUSD"]) - float(told["estimatedUSD"])) * 10**9) == SPENT
+
+    play(stores, steps)

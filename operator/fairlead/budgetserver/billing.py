@@ -59,11 +59,11 @@ class Billing:
                 remembered_ms=CORRECTABLE_MS,
             )
             yield replace(bill, settlement=of_attempts, metered=None)
-        lost += sum(one.settlement.cost for one in judged)
         if not report.shadow:
             configuration, now_ms = self._desk.configuration, self._desk.now_ms()
             compared = kept_answers.as_asked(report) if report.cache == kept_answers.HIT else report
-            yield from savings.bills(compared, bill, lost, _asked(compared), configuration, now_ms=now_ms)
+            spent = savings.Spent.on([one.settlement for one in (bill, *judged)], lost)
+            yield from savings.bills(compared, bill, spent, _asked(compared), configuration, now_ms=now_ms)
             yield from kept_answers.bills(report, bill, configuration, now_ms=now_ms)
 
     def _possible(self, attempt: Attempt, report: Report) -> int:

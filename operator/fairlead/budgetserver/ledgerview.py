@@ -46,11 +46,13 @@ def spenders(configuration: BudgetConfiguration, policy: Policy) -> list[str]:
 
 
 async def unmatched(service: RateLimitService) -> list[tuple[str, Counter]]:
-    """Return the consumers that no policy matches, with what they spent this month."""
+    """Return the consumers that no policy matches, with what they spent this month; others, where none counted some."""
     now_ms = service.now_ms()
-    consumers = sorted(consumer for consumer, names in service.configuration.consumers.items() if not names)
-    counters = await service.counters([unbudgeted(consumer, now_ms)[0] for consumer in consumers])
-    return list(zip(consumers, counters, strict=True))
+    named = sorted(service.configuration.consumers.items())
+    counters = await service.counters([unbudgeted(consumer, now_ms)[0] for consumer, _ in named])
+    return [
+        (consumer, found) for (consumer, names), found in zip(named, counters, strict=True) if found.spent or not names
+    ]
 
 
 async def shadowed(service: RateLimitService) -> list[ShadowAccount]:

@@ -22,10 +22,12 @@ from fairlead.budget.ledger import (
     Posting,
     Verdict,
 )
+from fairlead.budget.policy import Policy
 from fairlead.budgetserver import answer, leases, shadows
 from fairlead.budgetserver.backlog import Backlog
 from fairlead.budgetserver.billing import Billing
 from fairlead.budgetserver.charge import Bill
+from fairlead.budgetserver.departed import Departed
 from fairlead.budgetserver.descriptor import TOO_MANY_IN_FLIGHT, Check, Report
 from fairlead.budgetserver.metrics import Metrics
 from fairlead.budgetserver.refusals import Refusals
@@ -82,6 +84,7 @@ class RateLimitService:
         self._clock = clock
         self._metrics = metrics
         self._configuration = configuration
+        self._departed = Departed()
         self._terms: dict[tuple[str, tuple[str, ...]], Terms] = {}
         self._bounds: dict[tuple[str, str, str, bool], tuple[tuple[Bound, ...], ...]] = {}
         self.outage = Outage()
@@ -99,6 +102,7 @@ class RateLimitService:
 
     def use(self, configuration: BudgetConfiguration) -> None:
         """Rule by another configuration from now on; what is spent stays, since counters do not know configurations."""
+        self._departed.note(self._configuration, configuration, self.now_ms())
         self._configuration = configuration
         self._terms.clear()
         self._bounds.clear()
@@ -269,8 +273,13 @@ class RateLimitService:
         if terms is None or not terms.hold_at(now_ms):
             if len(self._terms) >= _REMEMBERED_TERMS:
                 self._terms.clear()
-            terms = self._terms[key] = terms_of(self._configuration.policies_of(consumer, routes), consumer, now_ms)
+            terms = self._terms[key] = terms_of(self._policies_of(consumer, routes), consumer, now_ms)
         return terms
+
+    def _policies_of(self, consumer: str, routes: tuple[str, ...]) -> tuple[Policy, ...]:
+        if consumer in self._configuration.consumers:
+            return self._configuration.policies_of(consumer, routes)
+        return self._departed.policies_of(consumer, routes, self._configuration)
 
     async def report(self, report: Report) -> None:
         """Book a report; while the store is away it waits."""

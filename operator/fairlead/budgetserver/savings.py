@@ -1,12 +1,13 @@
 """What is booked beside a request's own bill where its route has a baseline: nobody pays it, and it bounds nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from fairlead.budget import baseline
 from fairlead.budget.configuration import BudgetConfiguration
 from fairlead.budget.estimate import LARGEST
-from fairlead.budget.ledger import CORRECTABLE_MS, Posting
+from fairlead.budget.ledger import CORRECTABLE_MS, Posting, Settlement
 from fairlead.budget.price import Tokens, cost_of_sum
 from fairlead.budgetserver.charge import Bill, Kind, charge
 from fairlead.budgetserver.descriptor import Report
@@ -14,8 +15,24 @@ from fairlead.budgetserver.store import Booking
 from fairlead.budgetserver.terms import keep_ms
 
 
+class Spent(NamedTuple):
+    """What a request cost, its attempts that brought no answer and its rejected answers included."""
+
+    counted: int
+    estimated: int
+
+    @classmethod
+    def on(cls, settlements: Iterable[Settlement], lost: int) -> "Spent":
+        """Sum answers, and what attempts may have cost that nobody counted."""
+        parts = [(settlement.cost, settlement.estimated) for settlement in settlements]
+        return cls(
+            counted=sum(amount for amount, estimated in parts if not estimated),
+            estimated=lost + sum(amount for amount, estimated in parts if estimated),
+        )
+
+
 def bills(
-    report: Report, bill: Bill, lost: int, asked: str, configuration: BudgetConfiguration, *, now_ms: int
+    report: Report, bill: Bill, spent: Spent, asked: str, configuration: BudgetConfiguration, *, now_ms: int
 ) -> Iterator[Bill]:
     """Book what a request cost, its lost attempts included, and what its answer would have cost at the baseline.
 
@@ -33,9 +50,10 @@ def bills(
     there = charge(report, replace(rung, price=configuration.targets[terms.baseline].price), terms.max_output_tokens)
     spent_on, baseline_on = _postings(report.route, terms.baseline, now_ms)
     settlement = bill.settlement
-    for kind, posting, amount, estimated in (
-        (Kind.SPENT, spent_on, settlement.cost + lost, settlement.estimated or lost > 0),
-        (Kind.BASELINE, baseline_on, 0 if report.unanswered else there.cost, there.estimated),
+    for kind, word, posting, amount, estimated in (
+        (Kind.SPENT, Kind.SPENT, spent_on, spent.counted, False),
+        (Kind.SPENT, f"{Kind.SPENT}|estimated", spent_on, spent.estimated, True),
+        (Kind.BASELINE, Kind.BASELINE, baseline_on, 0 if report.unanswered else there.cost, there.estimated),
     ):
         if amount > 0:
             yield replace(
@@ -43,7 +61,7 @@ def bills(
                 # By an id of its own it draws on no reservation.
                 settlement=replace(
                     settlement,
-                    request=f"{settlement.request}|{baseline.SAVINGS}|{kind}",
+                    request=f"{settlement.request}|{baseline.SAVINGS}|{word}",
                     payer=baseline.payer(report.route),
                     cost=min(LARGEST, amount),
                     estimated=estimated,
