@@ -123,6 +123,10 @@ def test_a_batch_waits_while_the_store_is_away(tmp_path: Path, own_redis: RedisS
         assert figures(server) == (3 * SPENT, 6 * RESERVED)
 
 
+ABANDONED = "t/a r1 chat 100 t/chat - - false 0 DC 0 0 eu-1 - - - - - - - - asked"
+"""Its check asked for a lease, and the client was gone before the answer."""
+
+
 def test_a_lease_that_reached_nobody_is_released_by_the_report_of_its_request(tmp_path: Path) -> None:
     configuration = configurations.write(tmp_path / "book.json", LIMIT)
     with Server(configuration, f"sqlite:{tmp_path / 'b.db'}") as server:
@@ -130,7 +134,7 @@ def test_a_lease_that_reached_nobody_is_released_by_the_report_of_its_request(tm
         async def story(gateway: Gateway) -> None:
             await gateway.lease("r1")
             await gateway.lease("r2")
-            await gateway.send("report", "t/a r1 chat 100 t/chat - - false 0 DC 0 0 eu-1 ; 50 1 ; -")
+            await gateway.send("report", f"{ABANDONED} ; 50 1 ; -")
 
         play(server, story)
         assert figures(server) == (0, 9 * RESERVED)

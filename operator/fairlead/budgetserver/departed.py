@@ -13,10 +13,11 @@ KEPT_MS = EXPIRES_AFTER_MS
 
 
 class Departed:
-    """Remembers the policies of consumers that were removed."""
+    """Remembers the policies of consumers that were removed: as many as were removed within `KEPT_MS`."""
 
     def __init__(self) -> None:
         self._left: dict[str, tuple[tuple[str, ...], int]] = {}
+        """Consumer -> the names of its policies, and when it was removed: milliseconds since the epoch."""
 
     def note(self, before: BudgetConfiguration, after: BudgetConfiguration, now_ms: int) -> None:
         """Take a change of the configuration; who left longer ago than `KEPT_MS` is forgotten."""
@@ -31,7 +32,10 @@ class Departed:
     def policies_of(
         self, consumer: str, routes: tuple[str, ...], configuration: BudgetConfiguration
     ) -> tuple[Policy, ...]:
-        """Return the policies that counted a request of a consumer on these routes; none for who was never known."""
+        """Return the policies that counted a request of a consumer on these routes; none for who was never known.
+
+        They are those of now: one that was deleted pays no more, and one whose limit was edited has the new one.
+        """
         names, _ = self._left.get(consumer, ((), 0))
         found = (configuration.policy(name) for name in names)
         return tuple(policy for policy in found if policy is not None and policy.counts(routes))
