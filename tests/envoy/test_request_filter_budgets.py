@@ -156,6 +156,7 @@ SEEN = [
     ("/v1/chat/completions", "messages", [{"type": "text", "text": '"image_url":'}], 0),
     ("/v1/chat/completions", "messages", [PICTURE, {"type": "file", "file": FILE}, PICTURE], 3),
     ("/v1/chat/completions", "messages", [{"type": "image_url", "image_url": "https://pictures.example/a.png"}], 1),
+    ("/v1/chat/completions", "messages", [{"audio_url": {"url": "https://x.example/a"}}, {"document_url": "x"}], 2),
     ("/v1/responses", "input", [{"type": "input_image", "image_url": "data:,"}, {"type": "input_file", **FILE}], 2),
     ("/v1/messages", "messages", [SOURCE, {"type": "tool_result", "content": [SOURCE]}], 2),
     ("/v1/messages", "messages", [{"type": "search_result", "source": "a page's address"}], 0),

@@ -142,6 +142,7 @@ def test_a_model_with_everything_in_its_name(caller: Client) -> None:
         (W + field("n", "1" * 16) + END, "invalid_number", "too long"),
         (W + field("fallbacks", "x") + END, "unsupported_parameter", "what steers"),
         (W + field("service_tier", "priority") + END, "unsupported_parameter", "another price"),
+        (W + field("extra_body", "{}") + END, "unsupported_parameter", "another price, by any of its names"),
         (field("model", "gone") + END, "model_not_found", "unknown"),
         (field("model", "chat") + END, "unsupported_endpoint", "of chat"),
         (field("model", "tts") + END, "unsupported_endpoint", "of speech"),

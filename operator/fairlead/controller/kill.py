@@ -38,7 +38,8 @@ async def still_stopped_by(kube: Kube, consumer: str) -> str:
     """Name the policies of others that stop a consumer by its name; '' where there are none; raises `ClusterError`."""
     namespace, name = consumer.split("/")
     found = await kube.list("BudgetPolicy", namespace=namespace)
-    others = sorted(one["metadata"]["name"] for one in found if names(one, name))
+    stopping = {one["metadata"]["name"] for one in found if names(one, name)}
+    others = sorted(stopping - {policy_name(name)})  # that one was just deleted, and may be listed for a moment
     return ", ".join(f"BudgetPolicy {namespace}/{one}, whose limit is 0: delete it" for one in others)
 
 

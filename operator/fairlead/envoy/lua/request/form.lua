@@ -134,8 +134,7 @@ local function scan_form(s, boundary)
   end
 end
 
-local PRICED_APART = { "service_tier", "speed", "inference_geo", "prediction", "web_search_options", "search_parameters", "plugins",
-  "mcp_servers", "tools" }
+local FIRST_PRICED, LAST_PRICED = BODY.slots.service_tier, BODY.slots.tools -- what costs by another price (`names.lua`)
 
 -- What is asked for, as words of a check: seconds are told by the bytes of a body, and what files can have of tokens.
 local function asked_for(s, endpoint, judged, bytes, files, elsewhere)
@@ -182,8 +181,8 @@ return function(h, buffer, endpoint, path, directory, caller, consumer, metadata
   local budgets, ask
   if directory:get("b") then
     budgets = budgets_of(directory, consumer, entry.route)
-    for _, member in ipairs(budgets and PRICED_APART or {}) do
-      if key_at[BODY.slots[member]] ~= 0 then return unpriced(member) end
+    for slot = budgets and FIRST_PRICED or LAST_PRICED + 1, LAST_PRICED do
+      if key_at[slot] ~= 0 then return unpriced(NAMES[slot]) end
     end
     ask, problem = asked_for(s, endpoint, budgets ~= nil, bytes, files, elsewhere)
     if problem then return problem end

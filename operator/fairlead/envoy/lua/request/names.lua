@@ -61,7 +61,7 @@ local BODY = readable(MODEL, {
   "models", "fallbacks", "route", "provider", "preset", "model_list", "user_config", "context_window_fallbacks",
   "content_policy_fallbacks", "custom_llm_provider", "api_base", "base_url", "api_key", "lora", "lora_path",
   "lora_request", "adapter_id",
-  -- another price than the model's
+  -- another price than the model's, up to `tools`
   "service_tier", "speed", "inference_geo", "prediction", "web_search_options", "search_parameters", "plugins",
   "mcp_servers", "data_sources", "enable_search", "search_options", "web_search", "search_settings", "compound_custom",
   "enable_enhancement", "extra_body", "chat_template", "tools", "input",

@@ -23,7 +23,9 @@ local KEPT_THERE = {
 }
 -- A container may be described, an id must be a string; only audio that was kept is an object in a message.
 local NAMED_BY = { container = 34, audio = 123 }
-local SEEN = { image_url = true, video_url = true, file_data = true, file_url = true, source = 123 } -- 123: an object alone
+-- Of `source` an object alone (123).
+local SEEN = { image_url = true, video_url = true, audio_url = true, file_data = true, file_url = true, document_url = true,
+  source = 123 }
 local OWN = {
   "parameters", "input_schema", "schema", "input", "input_examples", "arguments", "metadata", "documents", "annotations",
   "citations", "chat_template_kwargs",
