@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from budget.store_player import EXAMPLES, NOW, PAYERS, Player
-from budget.test_stores import AMOUNTS, POSTINGS, REQUESTS, UNITS
+from budget.test_stores import AMOUNTS, ENDS, POSTINGS, REQUESTS, UNITS
 from fairlead.budget.lease import unit_name
 from fairlead.budget.ledger import EXPIRES_AFTER_MS
 from fairlead.budgetserver.damaged_keys import PREFIX
@@ -30,19 +30,7 @@ STEPS = st.lists(
             st.just(MOST_OPEN),
             st.none() | st.tuples(st.integers(4, 8), st.sampled_from([0, 1])),
         ),
-        st.tuples(
-            st.just("settle"),
-            REQUESTS,
-            AMOUNTS,
-            POSTINGS,
-            st.booleans(),
-            st.integers(0, 9),
-            st.sampled_from([-1, 1]),
-            st.booleans(),
-        ),
-        st.tuples(st.just("settle unit"), UNITS, AMOUNTS, POSTINGS, st.booleans(), st.sampled_from([-1, 1])),
-        st.tuples(st.just("give back"), st.lists(UNITS, max_size=3)),
-        st.tuples(st.just("expire"), st.booleans()),
+        ENDS,
         st.tuples(st.just("lose"), REQUESTS),
         st.tuples(st.just("lose unit"), UNITS),
         st.tuples(st.just("lose lease"), REQUESTS),

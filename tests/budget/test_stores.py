@@ -26,6 +26,22 @@ AMOUNTS = st.one_of(st.integers(0, 40), st.sampled_from([BIG, BIG + 1, BIG + 7, 
 POSTINGS = st.lists(COUNTERS, min_size=1, max_size=3, unique=True)
 UNITS = st.tuples(REQUESTS, st.sampled_from([1, 4, 5, 32]))
 """Of the lease that this request got, if it did."""
+ENDS = st.one_of(
+    st.tuples(
+        st.just("settle"),
+        REQUESTS,
+        AMOUNTS,
+        POSTINGS,
+        st.booleans(),
+        st.integers(0, 9),
+        st.sampled_from([-1, 1]),
+        st.booleans(),
+    ),
+    st.tuples(st.just("settle unit"), UNITS, AMOUNTS, POSTINGS, st.booleans(), st.sampled_from([-1, 1])),
+    st.tuples(st.just("give back"), st.lists(UNITS, max_size=3)),
+    st.tuples(st.just("expire"), st.booleans()),
+)
+"""Steps by which reservations end."""
 STEPS = st.lists(
     st.one_of(
         st.tuples(
@@ -37,19 +53,7 @@ STEPS = st.lists(
             st.sampled_from([2, 100]),
             st.none() | st.tuples(st.integers(1, 40), st.sampled_from([0, 1, 3, 20, 10**9, 2**53 + 1])),
         ),
-        st.tuples(
-            st.just("settle"),
-            REQUESTS,
-            AMOUNTS,
-            POSTINGS,
-            st.booleans(),
-            st.integers(0, 9),
-            st.sampled_from([-1, 1]),
-            st.booleans(),
-        ),
-        st.tuples(st.just("settle unit"), UNITS, AMOUNTS, POSTINGS, st.booleans(), st.sampled_from([-1, 1])),
-        st.tuples(st.just("give back"), st.lists(UNITS, max_size=3)),
-        st.tuples(st.just("expire"), st.booleans()),
+        ENDS,
         st.tuples(st.just("reconcile"), st.integers(0, 3), POSTINGS, st.booleans()),
     ),
     max_size=25,

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 from running import CHAT, KEY, ROUTE, Gateway, gateway, plan, route, simple, target
-from wire import WireProvider
+from wire import WireProvider, padded
 
 from fairlead import ir
 from fairlead.demo.provider import SimulatedProvider
@@ -41,8 +41,7 @@ def provider() -> Iterator[SimulatedProvider]:
 @pytest.fixture(scope="module")
 def large() -> Iterator[WireProvider]:
     """Run a provider of large answers."""
-    told = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % LARGE
-    with WireProvider(raw=told + b'{"choices":[' + b" " * (LARGE - 14) + b"]}") as running:
+    with WireProvider(raw=padded(LARGE)) as running:
         yield running
 
 

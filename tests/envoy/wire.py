@@ -72,6 +72,12 @@ class WireProvider(LoopbackServer):
         super().__init__(Connection)
 
 
+def padded(size: int) -> bytes:
+    """Make an answer with a body of so many bytes."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % size
+    return head + b'{"choices":[' + b" " * (size - 14) + b"]}"
+
+
 def _head(stream: Iterable[bytes]) -> bytes | None:
     head = b""
     for line in stream:

@@ -82,9 +82,8 @@ def bookings(booking: Booking, route: str, tokens: Tokens, configuration: Budget
     price = configuration.targets[terms.baseline].price
     if not price.known:
         return
-    there = cost_of_sum(
-        price, tokens
-    )  # nobody knows whose prompts were long: no saving is said to be larger than it is
+    # Nobody knows whose prompts were long: no saving is said to be larger than it is.
+    there = cost_of_sum(price, tokens)
     for posting, amount in zip(_postings(route, terms.baseline, booking.at_ms), (booking.cost, there), strict=True):
         yield replace(booking, payer=baseline.payer(route), requests=0, cost=min(LARGEST, amount), postings=(posting,))
 

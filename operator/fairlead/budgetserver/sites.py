@@ -11,10 +11,9 @@ from typing import cast
 
 from aiohttp import web
 
+from fairlead.http2.address import listen
 from fairlead.http2.links import Links
 
-_UNIX = "unix:"
-_BACKLOG = 1024
 _SILENT_S = 10.0
 """How long a request may be under way on a connection on which nothing comes."""
 SHARE = 1 / 8
@@ -35,16 +34,8 @@ class Site:
     async def start(self, address: str) -> int:
         """Listen on `host:port`, or `unix:<path>`; return the port in use, or 0. Raises `OSError`."""
         await self._runner.setup()
-        loop = asyncio.get_running_loop()
-        if address.startswith(_UNIX):
-            path = address.removeprefix(_UNIX)
-            self._server = await loop.create_unix_server(self._link, path, backlog=_BACKLOG)
-            return 0
-        host, _, port = address.rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
-        self._server = await loop.create_server(self._link, host, int(port), backlog=_BACKLOG)
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+        self._server, port = await listen(address, self._link)
+        return port
 
     async def stop(self) -> None:
         """Take no more connections, answer what is under way, and close all."""

@@ -10,13 +10,12 @@ from typing import cast
 import structlog
 
 from fairlead.http2 import unary
+from fairlead.http2.address import listen
 from fairlead.http2.connection import MOST_STREAMS, Connection, Request
 from fairlead.http2.errors import Code, ConnectionBrokenError
 from fairlead.http2.links import Links
 from fairlead.http2.unary import CallError, Status
 
-_UNIX = "unix:"
-_BACKLOG = 1024
 _GREETING_S = 10.0
 """How long a connection may take to begin as one of HTTP/2 does."""
 _SLOW_S = 30.0
@@ -60,16 +59,8 @@ class Listener:
 
     async def start(self, address: str) -> int:
         """Listen on `host:port`, or `unix:<path>`; return the port in use, or 0. Raises `OSError`."""
-        loop = asyncio.get_running_loop()
-        if address.startswith(_UNIX):
-            path = address.removeprefix(_UNIX)
-            self._server = await loop.create_unix_server(self._link, path, backlog=_BACKLOG)
-            return 0
-        host, _, port = address.rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
-        self._server = await loop.create_server(self._link, host, int(port), backlog=_BACKLOG)
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+        self._server, port = await listen(address, self._link)
+        return port
 
     async def stop(self, grace_s: float) -> None:
         """Take no more calls, answer those under way, and close all connections, at the latest after this time."""

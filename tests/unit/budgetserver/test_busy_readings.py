@@ -2,15 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 
 import pytest
 
+from budget_world import BIG, policy
 from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
-from fairlead.budget.estimate import Rung
-from fairlead.budget.policy import Policy, Scope
-from fairlead.budget.price import Price
 from fairlead.budget.reconciliation import Count, UsageCounterKey
-from fairlead.budget.window import Forever
 from fairlead.budgetserver import descriptor, reconciliation
 from fairlead.budgetserver.memory import MemoryStore
 from fairlead.budgetserver.metrics import Metrics
@@ -24,18 +22,11 @@ COST, RESERVED = INPUT + OUTPUT, 150
 BOOK = BudgetConfiguration(
     fail_closed=False,
     request_bytes=1000,
-    policies=(Policy(name="t/p", scope=Scope.PER_CONSUMER, limit=10**6, window=Forever(), stages=(), routes=None),),
+    policies=(policy("t/p", 10**6),),
     consumers={"t/a": ("t/p",)},
     killed=frozenset(),
     routes={"t/chat": RouteTerms(max_output_tokens=None, downgrade_to=None, plans={"": ("p/e/m",)})},
-    targets={
-        "p/e/m": Rung(
-            price=Price(input=10**6, output=10**6, cached_input=10**6),
-            max_output_tokens=None,
-            context_window=None,
-            generates=True,
-        )
-    },
+    targets={"p/e/m": replace(BIG, max_output_tokens=None)},
 )
 
 

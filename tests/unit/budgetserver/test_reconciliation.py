@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from budget_world import BIG, policy
 from fairlead.budget.configuration import BudgetConfiguration, RouteTerms
-from fairlead.budget.estimate import Rung
-from fairlead.budget.policy import Action, Policy, Scope, Stage
+from fairlead.budget.policy import Action, Stage
 from fairlead.budget.price import LongPrompts, Price
-from fairlead.budget.window import Forever
 from fairlead.budgetserver import descriptor, reconciliation
 from fairlead.budgetserver.charge import charge
 from fairlead.budgetserver.descriptor import Check, Report
@@ -29,20 +28,11 @@ START = 1_800_000_000_000
 BOOK = BudgetConfiguration(
     fail_closed=False,
     request_bytes=1000,
-    policies=(
-        Policy(name="t/p", scope=Scope.PER_CONSUMER, limit=10_000, window=Forever(), stages=(NOTIFIED,), routes=None),
-    ),
+    policies=(policy("t/p", 10_000, stages=(NOTIFIED,)),),
     consumers={"t/a": ("t/p",)},
     killed=frozenset(),
     routes={"t/chat": RouteTerms(max_output_tokens=None, downgrade_to=None, plans={"": ("p/e/m",)})},
-    targets={
-        "p/e/m": Rung(
-            price=Price(input=10**6, output=10**6, cached_input=10**6),
-            max_output_tokens=None,
-            context_window=None,
-            generates=True,
-        )
-    },
+    targets={"p/e/m": replace(BIG, max_output_tokens=None)},
 )
 
 
